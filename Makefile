@@ -1,0 +1,72 @@
+# SpecLRM. `make help` lists the targets; every experiment target prints the speclrm line it runs.
+
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON ?= python3
+SPECLRM := $(VENV)/bin/speclrm
+STAMP := $(VENV)/.speclrm-installed
+TEST_STAMP := $(VENV)/.speclrm-dev-installed
+
+# Settings of the experiment targets: make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B
+DATASET ?= pocket
+PROBLEMS ?= all
+REPEATS ?= 1
+SEED ?= 0
+MODEL ?= pocket-target
+ENGINE ?= auto
+OPTIONS ?=
+RUNS ?= $(wildcard results/*)
+
+EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
+	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo baseline eval leaderboard doctor test lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+	@echo
+	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL ENGINE OPTIONS RUNS VENV"
+	@echo "Example:   make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B"
+
+install: $(STAMP) ## install into $(VENV)
+
+$(STAMP): setup.cfg pyproject.toml packaging/install.sh packaging/constraints.txt packaging/constraints-cpu.txt
+	PYTHON=$(PYTHON) bash packaging/install.sh $(VENV)
+	@touch $@
+
+$(TEST_STAMP): $(STAMP)
+	PYTHON=$(PYTHON) bash packaging/install.sh $(VENV) dev
+	@touch $@
+
+demo: install ## run the pocket pair offline: baseline of target and draft, graded, in one table
+	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-target --output-dir results/demo-target
+	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-draft --output-dir results/demo-draft
+	$(SPECLRM) grade results/demo-target results/demo-draft
+	$(SPECLRM) leaderboard results/demo-target results/demo-draft
+	@echo "One file per problem: results/demo-target/problems/, verdicts: results/demo-target/verdicts.jsonl"
+	@echo "One attempt as a trace: $(SPECLRM) show results/demo-target --problem-id 0"
+
+baseline: install ## the target reasons alone
+	$(SPECLRM) run baseline $(EXPERIMENT)
+
+eval: install ## grade RUNS (default: all of results/)
+	$(SPECLRM) grade $(RUNS)
+
+leaderboard: install ## compare graded RUNS
+	$(SPECLRM) leaderboard $(RUNS)
+
+doctor: install ## check what is installed and what would work
+	$(SPECLRM) doctor
+
+test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is installed)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest
+
+bench: $(TEST_STAMP) ## every benchmark in its quick form
+	for program in benchmarks/*.py; do $(VENV)/bin/python $$program --quick || exit 1; done
+
+clean: ## remove the environment and build files (results stay)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
