@@ -1,0 +1,48 @@
+"""What tokens cost: floating-point operations by the model's real shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.records import Tokens
+
+FLOPS_PER_PARAMETER = 2
+"""One multiplication and one addition for each weight a token passes through."""
+FLOPS_PER_ATTENDED_POSITION = 4
+"""Per layer and unit of attention width: the score and the weighted sum, two each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flops:
+    """Operations of one attempt: for its generated tokens alone, and with all prompt tokens."""
+
+    decode: float
+    total: float
+
+
+def attempt_flops(
+    usage: Mapping[str, Mapping[str, Tokens]], models: Mapping[str, Mapping[str, Any] | None]
+) -> Flops | None:
+    """The operations an attempt cost; None where a model's shape is unknown.
+
+    A token's forward pass costs 2P + 4·L·d·c operations: P weights, L layers, attention width d,
+    c positions attended to (Kaplan et al. 2020, arXiv 2001.08361, section 2.1, whose d·c term
+    counts half because it averages over the context; here c is summed exactly).
+    Cached prompt tokens cost nothing.
+    """
+    decode = total = 0.0
+    for model, uses in usage.items():
+        facts = models.get(model) or {}
+        weights, layers = facts.get("non_embedding_parameters"), facts.get("layers")
+        width = facts.get("attention_width")
+        if weights is None or layers is None or width is None:
+            return None
+        per_position = FLOPS_PER_ATTENDED_POSITION * layers * width
+        for tokens in uses.values():
+            generated = FLOPS_PER_PARAMETER * weights * tokens.generated
+            generated += per_position * tokens.attended_generated
+            prompt = FLOPS_PER_PARAMETER * weights * tokens.prompt_new
+            prompt += per_position * tokens.attended_prompt
+            decode += generated
+            total += generated + prompt
+    return Flops(decode, total)

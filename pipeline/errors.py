@@ -1,0 +1,29 @@
+"""The error tree, drawn once.
+
+Exception
+├── UserMistake     what was asked cannot be done; say how to ask for it (exit code 2)
+├── RunStopped      the run could not go on; what is done is kept (exit code 3)
+└── EngineFailure   one request to an engine failed; the attempt becomes an error record
+    ├── PromptTooLong      the prompt leaves no room in the context for an answer
+    └── EngineDead         the engine itself is gone: no later request can succeed either
+"""
+
+
+class UserMistake(Exception):  # noqa: N818 - named for what it is, not for what Python calls it
+    """What the user asked for cannot be done. The message says what was wrong and what to do."""
+
+
+class RunStopped(Exception):  # noqa: N818 - same
+    """The run could not go on. What is recorded is kept; the message says how to resume."""
+
+
+class EngineFailure(Exception):  # noqa: N818 - same
+    """One request failed. Other requests to the same engine may still succeed."""
+
+
+class PromptTooLong(EngineFailure):
+    """The prompt leaves no room in the model's context for even one new token."""
+
+
+class EngineDead(EngineFailure):
+    """The engine is gone; it must be restarted before any request can succeed."""

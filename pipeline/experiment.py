@@ -1,0 +1,113 @@
+"""The full configuration of a run, what of it is its identity, and the run's name."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import UserMistake
+
+Thinking = Literal["auto", "on", "off"]
+
+# What a model writes may depend on these settings of its engine; the others only say where and how
+# fast it runs and may change between resumes of one run.
+ENGINE_IDENTITY = (
+    "engine",
+    "model",
+    "revision",
+    "tokenizer",
+    "dtype",
+    "max_model_len",
+    "quantization",
+    "lora",
+    "speculative",
+)
+NAME_HASH_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One experiment: a reasoner on a slice of a dataset with its models and sampling.
+
+    `problem_range` is in the grammar of `pipeline.problem_range`; `token_budget` is the number of
+    tokens a track may generate; `concurrency` is the number of attempts in flight.
+    `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
+    """
+
+    reasoner: str
+    target: EngineSettings
+    draft: EngineSettings | None = None
+    dataset: str | None = "pocket"
+    data_file: Path | None = None
+    problem_range: str = "all"
+    repeats: int = 1
+    seed: int = 0
+    prompts: Path | None = None
+    thinking: Thinking = "auto"
+    temperature: float = 0.6
+    top_p: float = 0.95
+    token_budget: int = 8192
+    concurrency: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can have."""
+        _require(self.repeats >= 1, "--repeats", self.repeats, "1 or more")
+        _require(self.concurrency >= 1, "--concurrency", self.concurrency, "1 or more")
+        _require(self.token_budget >= 1, "--token-budget", self.token_budget, "1 or more")
+        _require(0 <= self.temperature <= 2, "--temperature", self.temperature, "0 to 2")  # noqa: PLR2004 - vLLM's own bounds
+        _require(0 < self.top_p <= 1, "--top-p", self.top_p, "above 0 and at most 1")
+
+    @property
+    def dataset_name(self) -> str:
+        """The dataset's name: the manifest's, or the stem of the user's own file."""
+        if self.dataset is not None:
+            return self.dataset
+        return self.data_file.stem if self.data_file is not None else "pocket"
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that decide what is written; a resumed run must have the same."""
+        return {
+            "reasoner": self.reasoner,
+            "dataset": self.dataset_name,
+            "seed": self.seed,
+            "thinking": self.thinking,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "token_budget": self.token_budget,
+            "target": engine_identity(self.target),
+            "draft": engine_identity(self.draft) if self.draft is not None else None,
+        }
+
+    def name(self) -> str:
+        """`<dataset>-<reasoner>-<model>-<hash>`: a pure function of the settings."""
+        canonical = json.dumps(self.settings(), sort_keys=True).encode()
+        digest = hashlib.sha256(canonical).hexdigest()[:NAME_HASH_DIGITS]
+        model = Path(self.target.model).name
+        readable = f"{self.dataset_name}-{self.reasoner}-{model}-{digest}"
+        return re.sub(r"[^A-Za-z0-9._-]+", "_", readable)
+
+
+def engine_identity(settings: EngineSettings) -> dict[str, Any]:
+    """The part of an engine's settings that decides what its model writes."""
+    return {name: getattr(settings, name) for name in ENGINE_IDENTITY}
+
+
+def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """One line for each setting that differs, nested ones by dotted name."""
+    lines: list[str] = []
+    for key in sorted(recorded.keys() | asked.keys()):
+        old, new = recorded.get(key), asked.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += [f"{key}.{line}" for line in differences(old, new)]
+        elif old != new:
+            lines.append(f"{key}: {old!r} recorded, {new!r} asked")
+    return lines
+
+
+def _require(holds: bool, option: str, got: object, allowed: str) -> None:
+    if not holds:
+        raise UserMistake(f"{option} is {got}; it must be {allowed}.")

@@ -1,0 +1,144 @@
+"""The attempt line: its schema, its version, and the way between line and object.
+
+docs/records.md documents every field. Reading validates types and refuses a newer schema.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+
+
+class Stop(StrEnum):
+    """Why a track ended; the first that holds, in this order."""
+
+    FINISHED = "finished"
+    REPEATED = "repeated"
+    BUDGET = "budget"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+class CorruptRecord(ValueError):  # noqa: N818 - named for what it is
+    """A line is not an attempt of a schema this version reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one use; `prompt_cached` is None where the server does not report it.
+
+    `attended_prompt` and `attended_generated` sum, over the new prompt tokens and over the
+    generated ones, how many positions each attends to: what attention costs, exactly.
+    """
+
+    prompt_new: int
+    prompt_cached: int | None
+    generated: int
+    attended_prompt: int
+    attended_generated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a track; scores and drafts are null where no draft was judged."""
+
+    text: str
+    author: Literal["draft", "target"]
+    tokens: int
+    seconds: float
+    finish: Literal["stop", "length"]
+    score: float | None = None
+    digits: tuple[float, ...] | None = None
+    draft_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One chain of reasoning. `role` or `method` names its guidance, if it had any."""
+
+    id: str
+    steps: tuple[Step, ...]
+    stop: Stop
+    answer: str | None
+    role: str | None = None
+    method: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """How the tracks' answers became the attempt's answer."""
+
+    rule: str
+    classes: tuple[tuple[str, ...], ...]
+    winner: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What ended a failed attempt."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One (problem, repeat) under one experiment: one JSON line.
+
+    `usage` is the ledger: model (`target`, `draft`) -> kind of token -> counts. `gold`, `kind` and
+    `choice_order` are kept so that a run can be graded again without its dataset.
+    """
+
+    dataset: str
+    problem_id: str
+    repeat_id: int
+    seed: int
+    reasoner: str
+    status: Literal["ok", "error"]
+    gold: str
+    kind: Literal["integer", "latex", "choice", "text"]
+    choice_order: tuple[int, ...]
+    prompt_sha256: str | None
+    tracks: tuple[Track, ...]
+    vote: Vote | None
+    response: str | None
+    answer: str | None
+    usage: dict[str, dict[str, Tokens]]
+    seconds: float
+    started: str
+    error: Failure | None = None
+    schema: int = field(default=SCHEMA)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What a resume goes by."""
+        return self.problem_id, self.repeat_id
+
+
+def encode(attempt: Attempt) -> bytes:
+    """The attempt as one JSON line, newline included."""
+    return msgspec.json.encode(attempt) + b"\n"
+
+
+def decode(line: bytes) -> Attempt:
+    """The attempt of one JSON line.
+
+    Raises:
+        CorruptRecord: the line is not JSON, lacks a field, or is of a newer schema.
+    """
+    try:
+        attempt = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptRecord(str(error)) from error
+    if attempt.schema > SCHEMA:
+        raise CorruptRecord(f"schema {attempt.schema} is newer than this version's {SCHEMA}")
+    return attempt
+
+
+_DECODER = msgspec.json.Decoder(Attempt)

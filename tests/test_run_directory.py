@@ -1,0 +1,154 @@
+"""A run directory keeps every finished attempt exactly once, whatever kills its writer."""
+
+import errno
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import attempts
+
+from pipeline import records
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.run_directory import (
+    PROBLEMS,
+    REPLACED,
+    RunDirectory,
+    read_attempts,
+    read_manifest,
+    refuse_changes,
+)
+
+ATTEMPT = records.Attempt(
+    dataset="d",
+    problem_id="7",
+    repeat_id=0,
+    seed=1,
+    reasoner="baseline",
+    status="ok",
+    gold="42",
+    kind="integer",
+    choice_order=(),
+    prompt_sha256=None,
+    tracks=(),
+    vote=None,
+    response="so \\boxed{42}",
+    answer="42",
+    usage={},
+    seconds=1.0,
+    started="now",
+)
+FILE = "d-7.jsonl"
+
+
+def repeats(n: int) -> list[records.Attempt]:
+    return [replace(ATTEMPT, repeat_id=repeat) for repeat in range(n)]
+
+
+def test_an_appended_attempt_is_there_for_the_next_reader(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+    assert list(read_attempts(tmp_path)) == [ATTEMPT]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cut=st.integers(0, 10_000), data=st.lists(attempts(st.just("7")), min_size=1, max_size=3))
+def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut, data):
+    run = tmp_path_factory.mktemp("run")
+    lines = [records.encode(replace(a, repeat_id=n)) for n, a in enumerate(data)]
+    content = b"".join(lines)[: cut % (sum(map(len, lines)) + 1)]
+    with RunDirectory(run) as directory:
+        (run / PROBLEMS / "pocket-7.jsonl").write_bytes(content)
+        directory.repair()
+        kept = directory.recorded().keys
+        for number, attempt in enumerate(data):
+            if ("7", number) not in kept:
+                directory.append(replace(attempt, repeat_id=number))
+    assert sorted(a.repeat_id for a in read_attempts(run)) == list(range(len(data)))
+
+
+def test_a_whole_last_line_without_its_newline_is_kept(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        (tmp_path / PROBLEMS / FILE).write_bytes(records.encode(ATTEMPT).rstrip(b"\n"))
+        assert directory.repair() == 0
+        assert directory.recorded().keys == {("7", 0)}
+
+
+def test_a_reader_passes_over_the_line_being_written(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+    with (tmp_path / PROBLEMS / FILE).open("ab") as file:
+        file.write(b'{"dataset": "d"')
+    assert list(read_attempts(tmp_path)) == [ATTEMPT]
+
+
+def test_a_corrupt_line_in_the_middle_is_named_and_kept(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        file = tmp_path / PROBLEMS / FILE
+        file.write_bytes(b"garbage\n" + records.encode(ATTEMPT))
+        with pytest.raises(UserMistake, match=r"d-7\.jsonl, line 1 is not an attempt record"):
+            directory.recorded()
+        assert file.read_bytes().startswith(b"garbage")
+
+
+def test_an_attempt_that_stands_twice_is_refused(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+        directory.append(ATTEMPT)
+        with pytest.raises(UserMistake, match="Problem 7, repeat 0 stands twice"):
+            directory.recorded()
+
+
+def test_a_second_writer_is_refused_while_the_first_lives(tmp_path):
+    with (
+        RunDirectory(tmp_path),
+        pytest.raises(UserMistake, match=f"in use by another process .pid {os.getpid()}"),
+    ):
+        RunDirectory(tmp_path)
+    with RunDirectory(tmp_path) as directory:
+        assert directory.recorded().keys == frozenset()
+
+
+def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path, monkeypatch):
+    written = os.write
+
+    def half(handle, data):
+        return written(handle, data[: len(data) // 2])
+
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+        monkeypatch.setattr(os, "write", half)
+        with pytest.raises(RunStopped, match=os.strerror(errno.ENOSPC)):
+            directory.append(replace(ATTEMPT, repeat_id=1))
+    assert list(read_attempts(tmp_path)) == [ATTEMPT]
+    assert (tmp_path / PROBLEMS / FILE).read_bytes() == records.encode(ATTEMPT)
+
+
+def test_withdrawn_attempts_move_to_replaced(tmp_path):
+    first, second = repeats(2)
+    with RunDirectory(tmp_path) as directory:
+        directory.append(first)
+        directory.append(replace(second, status="error"))
+        assert directory.withdraw(frozenset({("7", 0), ("7", 1)}), only_errors=True) == 1
+        assert directory.recorded().keys == {("7", 0)}
+    assert records.decode((tmp_path / REPLACED).read_bytes()).repeat_id == 1
+
+
+def test_settings_that_differ_are_listed_by_name(tmp_path):
+    recorded = {"seed": 0, "target": {"model": "a", "dtype": "auto"}}
+    asked = {"seed": 1, "target": {"model": "b", "dtype": "auto"}}
+    with pytest.raises(UserMistake, match=r"seed: 0 recorded, 1 asked\n  target\.model: 'a'"):
+        refuse_changes(tmp_path, recorded, asked)
+
+
+def test_a_folder_without_a_manifest_is_not_a_run(tmp_path):
+    with pytest.raises(UserMistake, match=r"is not a run directory \(it has no run\.json\)"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(UserMistake, match="choose another with --output-dir"):
+        RunDirectory(blocker / "run")
