@@ -1,0 +1,70 @@
+"""`speclrm datasets`: what can be run on, where it comes from, and whether it is whole."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.manifests import Manifest, load_manifest, manifest_names
+from pipeline.problems import ProblemSet, default_refs_dir, load_problems
+
+
+@click.command("datasets")
+@click.argument("name", required=False)
+@click.option("--check", is_flag=True, help="Load the dataset and verify its rows.")
+@click.option(
+    "--data-file",
+    type=click.Path(path_type=Path),
+    help="Check this file instead: with NAME by that dataset's columns, alone by its own.",
+)
+def datasets_command(name: str | None, check: bool, data_file: Path | None) -> None:
+    """List the datasets, or say more of the dataset NAME.
+
+    \b
+    speclrm datasets
+    speclrm datasets aime --check
+    speclrm datasets --data-file mine.jsonl
+    """  # noqa: D301 - click wants the backspace character itself
+    if data_file is not None or (check and name is not None):
+        loaded = load_problems(name, data_file, seed=0, refs_dir=default_refs_dir())
+        click.echo("\n".join(_checked(loaded)))
+        return
+    names = manifest_names() if name is None else (name,)
+    if check:
+        raise click.UsageError("--check needs the NAME of a dataset, or --data-file FILE.")
+    click.echo("\n\n".join("\n".join(_described(load_manifest(each))) for each in names))
+
+
+def _described(manifest: Manifest) -> list[str]:
+    hub = manifest.hub
+    if hub is None:
+        source, revision = f"bundled, {manifest.bundled}", "ships with the program"
+    else:
+        config = f", config {hub.config}" if hub.config else ""
+        source = f"hub, {hub.id}{config}, split {hub.split}"
+        revision = hub.revision or "not pinned: the first load's commit is recorded and kept to"
+    return [
+        f"{manifest.name}: {manifest.about}",
+        _line("rows", "unknown" if manifest.rows is None else str(manifest.rows)),
+        _line("kind", manifest.kind or "given by each row"),
+        _line("source", source),
+        _line("revision", revision),
+        *([_line("licence", manifest.licence)] if manifest.licence else []),
+        *([_line("notice", manifest.notice)] if manifest.notice else []),
+    ]
+
+
+def _checked(loaded: ProblemSet) -> list[str]:
+    kinds = sorted({problem.kind for problem in loaded.problems})
+    ids = [problem.problem_id for problem in loaded.problems]
+    return [
+        f"{loaded.name}: ok",
+        _line("rows", f"{loaded.rows}, ids {ids[0]} to {ids[-1]}"),
+        _line("kind", ", ".join(kinds)),
+        _line("source", loaded.source),
+        *([_line("revision", loaded.revision)] if loaded.revision else []),
+        _line("fingerprint", loaded.fingerprint),
+    ]
+
+
+def _line(label: str, value: str) -> str:
+    return f"  {label:<12}{value}"

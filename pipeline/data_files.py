@@ -1,0 +1,107 @@
+"""Rows of a local JSONL, CSV or Parquet file, each with the place that an error message names.
+
+The readers are plain ones, offline by nature: a malformed line is reported by its number, and a
+CSV cell stays the text it is ("025" keeps its zero).
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.errors import UserMistake
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as stored; `where` says which, for error messages ("file.jsonl:12")."""
+
+    where: str
+    values: Mapping[str, object]
+
+
+def read_rows(path: Path) -> tuple[Row, ...]:
+    """All rows of the file, in its order.
+
+    Raises `UserMistake` for a missing or unreadable file, an unsupported suffix, a malformed
+    line (with its number) and a file without rows.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        allowed = ", ".join(_READERS)
+        raise UserMistake(f"data file {path.name}: suffix {path.suffix!r} is none of {allowed}")
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise UserMistake(f"data file {path} {what}; give a {', '.join(_READERS)} file")
+    try:
+        rows = tuple(reader(path))
+    except UnicodeDecodeError as error:
+        raise UserMistake(f"data file {path.name} is not UTF-8 text: {error}") from error
+    except OSError as error:
+        raise UserMistake(f"data file {path} cannot be read: {error.strerror or error}") from error
+    if not rows:
+        raise UserMistake(f"data file {path.name} is empty: it needs at least one problem")
+    return rows
+
+
+def _jsonl_rows(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                where = f"{path.name}:{number}"
+                yield Row(where, _json_object(line, where))
+
+
+def _json_object(line: str, where: str) -> Mapping[str, object]:
+    try:
+        value = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserMistake(f"{where}: not one JSON object on the line ({error})") from error
+    if not isinstance(value, dict):
+        raise UserMistake(f"{where}: a {type(value).__name__}, not a JSON object")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    first_line = 1  # of the record that is being read, which may span lines
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        try:
+            if reader.fieldnames is not None:
+                first_line = reader.line_num + 1
+            for values in reader:
+                where = f"{path.name}:{first_line}"
+                # DictReader files surplus cells under None and fills missing ones with None.
+                if None in values or None in values.values():
+                    raise UserMistake(f"{where}: the number of cells is not that of the header")
+                yield Row(where, values)
+                first_line = reader.line_num + 1
+        except csv.Error as error:
+            raise UserMistake(f"{path.name}:{first_line}: malformed CSV ({error})") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        import pyarrow.lib  # noqa: PLC0415 - only Parquet needs it
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise UserMistake("Parquet files need pyarrow: pip install datasets") from error
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except pyarrow.lib.ArrowException as error:
+        raise UserMistake(f"data file {path.name} is not readable Parquet: {error}") from error
+    for number, values in enumerate(rows):
+        yield Row(f"{path.name} row {number}", values)
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    ".jsonl": _jsonl_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}

@@ -1,0 +1,140 @@
+"""Dataset manifests: one TOML file a dataset, saying where its rows are and what columns mean."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from pipeline.errors import UserMistake
+from pipeline.resources import datasets_dir
+
+AnswerKind = Literal["integer", "latex", "choice", "text"]
+ANSWER_KINDS: tuple[str, ...] = get_args(AnswerKind)
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A dataset on the Hugging Face hub; `revision` is a commit, None where none is pinned."""
+
+    id: str
+    config: str | None
+    split: str
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column holds what. `id` None: the row's number from 0 is its id.
+
+    `incorrect` columns, beside `answer`, make choices that are shuffled; a `choices` column holds
+    choices whose order is kept. `record` is the row's stable id: the seed of its shuffle.
+    """
+
+    problem: str
+    answer: str
+    id: str | None = None
+    incorrect: tuple[str, ...] = ()
+    choices: str | None = None
+    kind: str | None = None
+    level: str | None = None
+    record: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRule:
+    """A second name for a problem: `name` (with groups) wherever `pattern` is found in `column`."""
+
+    column: str
+    pattern: re.Pattern[str]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that is known of a dataset without loading it.
+
+    Exactly one of `hub` and `bundled` (a file beside the manifest) is set, or neither for a
+    user's own file. `kind` None: each row says, or its choices do. `rows` and `fingerprint` are
+    verified where they are known.
+    """
+
+    name: str
+    about: str
+    kind: AnswerKind | None
+    prompt_set: str
+    columns: Columns
+    aliases: tuple[AliasRule, ...] = ()
+    hub: HubSource | None = None
+    bundled: str | None = None
+    rows: int | None = None
+    fingerprint: str | None = None
+    licence: str | None = None
+    notice: str | None = None
+    url: str | None = None
+
+
+def manifest_names() -> tuple[str, ...]:
+    """The names of all datasets that have a manifest, sorted."""
+    return tuple(sorted(path.stem for path in datasets_dir().glob("*.toml")))
+
+
+def load_manifest(name: str) -> Manifest:
+    """The manifest of the dataset `name`; `UserMistake` with the list if there is none."""
+    names = manifest_names()
+    if name not in names:
+        near = get_close_matches(name.lower(), names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UserMistake(
+            f"unknown dataset {name!r}: {hint}known are {', '.join(names)}; "
+            "a file of your own goes by --data-file FILE"
+        )
+    return read_manifest(datasets_dir() / f"{name}.toml")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in the TOML file `path`; its stem is the dataset's name.
+
+    Raises `UserMistake` for a file that is not TOML, an unknown, missing or wrong entry.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserMistake(f"cannot read the manifest {path.name}: {error}") from error
+    try:
+        manifest = _manifest(path.stem, table)
+    except (TypeError, re.error) as error:  # TypeError: an entry that the dataclass does not know
+        raise UserMistake(f"manifest {path.name}: {error}; see docs/datasets.md") from error
+    if (manifest.hub is None) == (manifest.bundled is None):
+        raise UserMistake(f"manifest {path.name}: give either [hub] or bundled = FILE, not both")
+    if manifest.kind is not None and manifest.kind not in ANSWER_KINDS:
+        allowed = ", ".join(ANSWER_KINDS)
+        raise UserMistake(f"manifest {path.name}: kind {manifest.kind!r} is none of {allowed}")
+    return manifest
+
+
+def _manifest(name: str, table: Mapping[str, object]) -> Manifest:
+    rest = {key: value for key, value in table.items() if key not in ("hub", "columns", "alias")}
+    rest.setdefault("kind", None)
+    columns = dict(cast("Mapping[str, object]", table.get("columns", {})))
+    columns["incorrect"] = tuple(cast("list[str]", columns.get("incorrect", [])))
+    rules = cast("list[Mapping[str, str]]", table.get("alias", []))
+    return Manifest(
+        name=name,
+        columns=Columns(**columns),  # type: ignore[arg-type]
+        aliases=tuple(_alias_rule(rule) for rule in rules),
+        hub=_hub(cast("Mapping[str, str] | None", table.get("hub"))),
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+def _alias_rule(rule: Mapping[str, str]) -> AliasRule:
+    return AliasRule(**{**rule, "pattern": re.compile(rule.get("pattern", ""))})  # type: ignore[arg-type]
+
+
+def _hub(table: Mapping[str, str] | None) -> HubSource | None:
+    if table is None:
+        return None
+    return HubSource(**{"config": None, "revision": None, **table})  # type: ignore[arg-type]
