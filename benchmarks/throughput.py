@@ -1,0 +1,165 @@
+"""Generated tokens per second through the runner against vLLM's own LLM.generate.
+
+    python benchmarks/throughput.py [--quick] [--model pocket-target]
+
+Both get the same prompts, sampling, per-request seeds, process mode (in process), threads and
+batch limit, in turn, several rounds in one program, each with an empty prefix cache. The runner's
+time includes its records on the disk; starting an engine is in neither. Also measured: the
+processor time that the runner itself takes per attempt, on the scripted engine.
+The last line printed is a JSON object.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pipeline
+from pipeline.engines.facts import read_facts
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.environment import hardware, versions
+from pipeline.experiment import Experiment
+from pipeline.models import with_model_folder
+from pipeline.reasoners.baseline import TRACK
+from pipeline.reasoners.opening import open_chain
+from pipeline.scheduler import Progress
+from pipeline.seeds import request_seed
+
+CONCURRENCY = 32
+TOKEN_BUDGET = 512
+ROUNDS, QUICK_ROUNDS = 5, 2
+PROBLEMS, QUICK_PROBLEMS = 300, 96
+SCRIPTED_ATTEMPTS = 2_000
+
+
+class Stopwatch:
+    """A progress display that only keeps how long the attempts took, without the engine's start."""
+
+    seconds = 0.0
+    generated = 0
+
+    @contextlib.contextmanager
+    def __call__(self, progress: Progress) -> Iterator[None]:
+        """Keep the clock and the count when the attempts have ended."""
+        yield
+        self.seconds, self.generated = progress.seconds, progress.generated
+
+
+def through_runner(experiment: Experiment) -> float:
+    """Tokens per second of `pipeline.run`."""
+    watch = Stopwatch()
+    with tempfile.TemporaryDirectory() as name:
+        summary = pipeline.run(experiment, Path(name) / "run", display=watch)
+    if summary.failed:
+        sys.exit(f"{summary.failed} attempts failed; their records say why")
+    return watch.generated / watch.seconds
+
+
+class Peer:
+    """vLLM's own offline interface on the same requests."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        from pipeline.engines import vllm_setup  # noqa: PLC0415 - before vLLM reads its environment
+
+        settings = with_model_folder(experiment.target)
+        os.environ |= vllm_setup.base_environment(settings, None)
+        os.environ |= vllm_setup.mode_environment(settings, inprocess=True, on_cpu=True)
+        vllm_setup.compile_nothing()
+        from vllm import LLM, SamplingParams  # noqa: PLC0415
+
+        arguments = vllm_setup.engine_arguments(settings, read_facts(settings), on_cpu=True)
+        self.llm: Any = LLM(**arguments)
+        planned = pipeline.plan(experiment)
+        tokenizer = HFTokenizer.load(settings.model)
+        self.prompts = [
+            {"prompt_token_ids": open_chain(tokenizer, planned.prompt_of(problem).text, "auto")}
+            for problem in planned.selected
+        ]
+        self.sampling = [
+            SamplingParams(
+                max_tokens=experiment.token_budget,
+                temperature=experiment.temperature,
+                top_p=experiment.top_p,
+                seed=request_seed(
+                    experiment.seed, p.dataset, p.problem_id, 0, TRACK, step=0, purpose="reason"
+                ),
+            )
+            for p in planned.selected
+        ]
+
+    def tokens_per_second(self) -> float:
+        """One pass over all prompts."""
+        self.llm.reset_prefix_cache()
+        start = time.perf_counter()
+        outputs = self.llm.generate(self.prompts, self.sampling, use_tqdm=False)
+        seconds = time.perf_counter() - start
+        generated: int = sum(len(output.outputs[0].token_ids) for output in outputs)
+        return generated / seconds
+
+
+def own_cpu_milliseconds() -> float:
+    """Processor time per attempt of the runner with an engine that costs next to nothing."""
+    with tempfile.TemporaryDirectory() as name:
+        script = Path(name) / "script.json"
+        script.write_text("{}")
+        experiment = Experiment(
+            reasoner="baseline",
+            target=EngineSettings("scripted", "scripted", script=script),
+            problem_range=f"first:{QUICK_PROBLEMS}",
+            repeats=SCRIPTED_ATTEMPTS // QUICK_PROBLEMS,
+        )
+        start = time.process_time()
+        summary = pipeline.run(experiment, Path(name) / "run")
+        return (time.process_time() - start) / summary.done * 1000
+
+
+def main() -> None:
+    """Measure in turn and print the ratio."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", action="store_true")
+    arguments.add_argument("--model", default="pocket-target")
+    chosen = arguments.parse_args()
+    experiment = Experiment(
+        reasoner="baseline",
+        target=EngineSettings("vllm", chosen.model, max_num_seqs=CONCURRENCY, process="inprocess"),
+        problem_range=f"first:{QUICK_PROBLEMS if chosen.quick else PROBLEMS}",
+        token_budget=TOKEN_BUDGET,
+        concurrency=CONCURRENCY,
+    )
+    own_cpu = own_cpu_milliseconds()
+    peer = Peer(experiment)
+    peer.tokens_per_second()
+    through_runner(replace(experiment, problem_range=f"first:{CONCURRENCY}"))
+    pairs = []
+    for _ in range(QUICK_ROUNDS if chosen.quick else ROUNDS):
+        pairs.append((through_runner(experiment), peer.tokens_per_second()))
+        print(f"runner {pairs[-1][0]:,.0f} tokens/s, LLM.generate {pairs[-1][1]:,.0f} tokens/s")
+    ratios = [ours / theirs for ours, theirs in pairs]
+    result = {
+        "benchmark": "throughput",
+        "ratio_median": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "tokens_per_second": [[round(ours), round(theirs)] for ours, theirs in pairs],
+        "own_cpu_ms_per_attempt": round(own_cpu, 3),
+        "concurrency": CONCURRENCY,
+        "problems": len(peer.prompts),
+        "model": chosen.model,
+        "hardware": hardware(),
+        "versions": versions(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Numbers of one graded run: accuracy, what went wrong, and what it cost.
+
+Accuracy is the mean over problems of per-problem means; attempts that failed or are missing stay in
+the denominator.
+"""
+
+import json
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TRUNCATED = ("budget", "length")
+
+
+class NotGraded(ValueError):  # noqa: N818 - named for what it is
+    """The run has no verdicts, or none that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """One row of a leaderboard.
+
+    `accuracy` and the rates are shares of 1; `standard_error` is over the population of problems
+    (Miller 2024, arXiv 2411.00640, eq. 1), None for fewer than two problems. Tokens, FLOPs and
+    seconds are per recorded attempt. `flops` are None where a model's shape is unknown.
+    """
+
+    run: str
+    dataset: str
+    reasoner: str
+    model: str
+    problems: int
+    repeats: int
+    accuracy: float
+    standard_error: float | None
+    no_answer: float
+    truncated: float
+    ungradable: float
+    error: float
+    missing: float
+    target_tokens: float
+    draft_tokens: float
+    flops_decode: float | None
+    flops_total: float | None
+    seconds_p50: float | None
+    seconds_p95: float | None
+    grader_version: str
+
+
+def run_metrics(run: Path) -> RunMetrics:
+    """The metrics of a graded run directory, one verdict row in memory at a time.
+
+    Raises:
+        NotGraded: there is no run.json or no verdicts.jsonl, or a line of it is broken.
+    """
+    manifest = _read_json(run / "run.json")
+    problem_ids = [str(problem_id) for problem_id in manifest["slice"]["problem_ids"]]
+    repeats = int(manifest["slice"]["repeats"])
+    planned = len(problem_ids) * repeats
+    correct = dict.fromkeys(problem_ids, 0)
+    tally = _Tally()
+    for row in verdict_rows(run):
+        tally.add(row)
+        correct[row["problem_id"]] += row["verdict"] == "correct"
+    means = [count / repeats for count in correct.values()]
+    identity = manifest["identity"]
+    return RunMetrics(
+        run=run.name or run.resolve().name,
+        dataset=identity["dataset"],
+        reasoner=identity["reasoner"],
+        model=identity["target"]["model"],
+        problems=len(problem_ids),
+        repeats=repeats,
+        accuracy=statistics.fmean(means),
+        standard_error=statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None,
+        no_answer=tally.no_answer / planned,
+        truncated=tally.truncated / planned,
+        ungradable=tally.ungradable / planned,
+        error=tally.errors / planned,
+        missing=(planned - tally.rows) / planned,
+        target_tokens=tally.per_row(tally.target_tokens),
+        draft_tokens=tally.per_row(tally.draft_tokens),
+        flops_decode=tally.per_row(tally.flops_decode) if tally.flops_known else None,
+        flops_total=tally.per_row(tally.flops_total) if tally.flops_known else None,
+        seconds_p50=percentile(tally.seconds, 0.50),
+        seconds_p95=percentile(tally.seconds, 0.95),
+        grader_version=tally.grader_version,
+    )
+
+
+def verdict_rows(run: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a run's verdicts.jsonl.
+
+    Raises:
+        NotGraded: the file is missing or a line is not JSON.
+    """
+    file = run / "verdicts.jsonl"
+    try:
+        lines = file.open(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotGraded(
+            f"{run} has no verdicts yet; grade it first: speclrm grade {run}"
+        ) from error
+    with lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row: dict[str, Any] = json.loads(line)
+            except ValueError as error:
+                raise NotGraded(
+                    f"{file}, line {number} is broken ({error}); grade again: speclrm grade {run}"
+                ) from error
+            yield row
+
+
+def percentile(values: list[float], share: float) -> float | None:
+    """The value below which `share` of the values lie, interpolated; None for no values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    position = share * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+
+
+class _Tally:
+    """Running sums over verdict rows."""
+
+    def __init__(self) -> None:
+        self.rows = self.no_answer = self.truncated = self.ungradable = self.errors = 0
+        self.target_tokens = self.draft_tokens = 0
+        self.flops_decode = self.flops_total = 0.0
+        self.flops_known = True
+        self.seconds: list[float] = []
+        self.grader_version = ""
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        failed = row["status"] == "error"
+        self.rows += 1
+        self.errors += failed
+        self.no_answer += row["verdict"] == "no_answer" and not failed
+        self.ungradable += row["verdict"] == "ungradable"
+        self.truncated += row["stop"] in TRUNCATED
+        self.target_tokens += _generated(row["usage"].get("target", {}))
+        self.draft_tokens += _generated(row["usage"].get("draft", {}))
+        if row["flops"] is None:
+            self.flops_known = False
+        else:
+            self.flops_decode += row["flops"]["decode"]
+            self.flops_total += row["flops"]["total"]
+        self.seconds.append(row["seconds"])
+        self.grader_version = row["grader_version"]
+
+    def per_row(self, total: float) -> float:
+        return total / self.rows if self.rows else 0.0
+
+
+def _generated(uses: Mapping[str, Mapping[str, Any]]) -> int:
+    return sum(tokens["generated"] for tokens in uses.values())
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
+    except ValueError as error:
+        raise NotGraded(f"{file} is broken ({error}).") from error
+    return content

@@ -1,0 +1,29 @@
+"""Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`.
+
+The names are loaded when first used, so that `import pipeline` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.engines.settings import EngineSettings
+    from pipeline.experiment import Experiment
+    from pipeline.grading import grade_run
+    from pipeline.runner import plan, run
+
+__all__ = ["EngineSettings", "Experiment", "grade_run", "plan", "run"]
+
+_HOMES = {
+    "EngineSettings": "pipeline.engines.settings",
+    "Experiment": "pipeline.experiment",
+    "grade_run": "pipeline.grading",
+    "plan": "pipeline.runner",
+    "run": "pipeline.runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

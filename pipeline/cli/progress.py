@@ -1,0 +1,69 @@
+"""What a running experiment shows: a live bar on a terminal, a line now and then elsewhere."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from pipeline.scheduler import Progress
+
+REFRESH_SECONDS = 0.25
+LINE_SECONDS = 15.0
+
+
+@contextlib.contextmanager
+def live_progress(progress: Progress) -> Iterator[None]:
+    """Show `progress` on standard error until the block ends."""
+    ended = threading.Event()
+    show = _show_bar if sys.stderr.isatty() else _show_lines
+    watcher = threading.Thread(target=show, args=(progress, ended), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _show_bar(progress: Progress, ended: threading.Event) -> None:
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("attempts", total=progress.total, detail="")
+        while not ended.wait(REFRESH_SECONDS):
+            bar.update(task, completed=progress.done, detail=_detail(progress))
+        bar.update(task, completed=progress.done, detail=_detail(progress))
+
+
+def _show_lines(progress: Progress, ended: threading.Event) -> None:
+    while not ended.wait(LINE_SECONDS):
+        _line(progress)
+    _line(progress)
+
+
+def _line(progress: Progress) -> None:
+    pace = progress.done / progress.seconds if progress.seconds else 0.0
+    left = f", about {(progress.total - progress.done) / pace:,.0f} s left" if pace else ""
+    click.echo(f"{progress.done}/{progress.total} done, {_detail(progress)}{left}", err=True)
+
+
+def _detail(progress: Progress) -> str:
+    speed = progress.generated / progress.seconds if progress.seconds else 0.0
+    return f"{progress.failed} failed, {speed:,.0f} tokens/s"

@@ -1,0 +1,86 @@
+"""`speclrm run`: an experiment from its options."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import runner
+from pipeline.cli.options import experiment_of, experiment_options
+from pipeline.cli.progress import live_progress
+from pipeline.reasoners import REASONERS
+
+SOME_FAILED = 1
+STOPPED = 3
+
+
+@click.command("run")
+@click.argument("reasoner", type=click.Choice(list(REASONERS)))
+@experiment_options
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    help="The run directory.  [default: results/<name>]",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--retry-errors", is_flag=True, help="Make failed attempts again.")
+@click.option("--force", is_flag=True, help="Make recorded attempts again too.")
+def run_command(  # the click boundary: options arrive as keywords, experiment_of types them
+    reasoner: str,
+    output_dir: Path | None,
+    dry_run: bool,
+    retry_errors: bool,
+    force: bool,
+    **values: Any,
+) -> None:
+    """Run an experiment, or go on with one.
+
+    The same command resumes: what the run directory holds is not run again. A wider range or
+    more repeats add to it.
+    """
+    experiment = experiment_of(reasoner, values)
+    if dry_run:
+        _print_plan(runner.plan(experiment, output_dir))
+        return
+    summary = runner.run(
+        experiment,
+        output_dir,
+        retry_errors=retry_errors,
+        force=force,
+        display=live_progress,
+    )
+    for warning in summary.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(
+        f"{summary.done} attempts made, {summary.already_done} there already, "
+        f"{summary.failed} failed, {summary.remaining} remaining, of {summary.planned}."
+    )
+    click.echo(f"{summary.directory}")
+    if summary.remaining:
+        click.echo("Interrupted: the same command goes on from there.", err=True)
+        sys.exit(STOPPED)
+    if summary.failed:
+        click.echo(
+            "Failed attempts are recorded with their errors; --retry-errors makes them again.",
+            err=True,
+        )
+        sys.exit(SOME_FAILED)
+
+
+def _print_plan(planned: runner.Plan) -> None:
+    # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
+    from pipeline.estimate import estimate_of  # noqa: PLC0415
+
+    experiment, estimate = planned.experiment, estimate_of(planned)
+    click.echo(f"run directory  {planned.directory}")
+    click.echo(f"dataset        {planned.problems.name}: {planned.problems.source}")
+    click.echo(
+        f"attempts       {estimate.attempts}: {len(planned.selected)} problems x "
+        f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already"
+    )
+    click.echo(f"target         {experiment.target.model} through {experiment.target.engine}")
+    if experiment.draft is not None:
+        click.echo(f"draft          {experiment.draft.model} through {experiment.draft.engine}")
+    click.echo(f"prompt tokens  {estimate.prompt_tokens:,} in what is missing")
+    click.echo(f"new tokens     at most {estimate.generated_at_most:,} for each track")

@@ -1,0 +1,93 @@
+"""`speclrm show`: one attempt as a readable trace."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from pipeline.errors import UserMistake
+from pipeline.records import Attempt, Step, Track
+from pipeline.run_directory import read_attempts, read_manifest
+
+AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
+
+
+@click.command("show")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--problem-id", required=True, help="The problem's id.")
+@click.option("--repeat", "repeat_id", type=int, default=0, show_default=True)
+def show_command(run: Path, problem_id: str, repeat_id: int) -> None:
+    """Show one attempt of RUN: its tracks, steps, answer and cost."""
+    attempt = _find(run, problem_id, repeat_id)
+    console = Console()
+    console.print(_heading(attempt))
+    for track in attempt.tracks:
+        console.print(_track(track))
+    console.print(_ending(attempt))
+
+
+def _find(run: Path, problem_id: str, repeat_id: int) -> Attempt:
+    read_manifest(run)
+    seen = 0
+    for attempt in read_attempts(run):
+        seen += attempt.problem_id == problem_id
+        if attempt.key == (problem_id, repeat_id):
+            return attempt
+    if seen:
+        raise UserMistake(
+            f"Problem {problem_id} has no repeat {repeat_id} in {run}; it has {seen} repeats, "
+            "counted from 0."
+        )
+    raise UserMistake(f"There is no attempt at problem {problem_id} in {run}.")
+
+
+def _heading(attempt: Attempt) -> Text:
+    text = Text()
+    text.append(f"{attempt.dataset} {attempt.problem_id}, repeat {attempt.repeat_id}", style="bold")
+    text.append(f"  {attempt.reasoner}, seed {attempt.seed}, {attempt.started}\n")
+    return text
+
+
+def _track(track: Track) -> Panel:
+    """A track's steps, model text as text and never as markup."""
+    body = Text()
+    for step in track.steps:
+        body.append(step.text, style=AUTHOR_STYLES[step.author])
+        body.append(f"\n— {_about(step)}\n", style="dim")
+    for note in track.notes:
+        body.append(f"note: {note}\n", style="yellow")
+    name = " ".join(filter(None, (f"track {track.id}", track.role, track.method)))
+    return Panel(body, title=name, subtitle=f"{track.stop.value}: {track.answer or 'no answer'}")
+
+
+def _about(step: Step) -> str:
+    parts = [step.author, f"{step.tokens} tokens", f"{step.seconds:.2f} s"]
+    if step.finish == "length":
+        parts.append("cut by length")
+    if step.score is not None:
+        parts.append(f"score {step.score:.2f}")
+    if step.draft_text is not None:
+        parts.append(f"rejected draft: {step.draft_text!r}")
+    return ", ".join(parts)
+
+
+def _ending(attempt: Attempt) -> Text:
+    text = Text()
+    if attempt.error is not None:
+        text.append(f"failed: {attempt.error.type}: {attempt.error.message}\n", style="red")
+    text.append("answer ", style="bold")
+    text.append(f"{attempt.answer if attempt.answer is not None else '(none)'}")
+    text.append("   gold ", style="bold")
+    text.append(f"{attempt.gold}\n")
+    for model, uses in attempt.usage.items():
+        for use, tokens in uses.items():
+            cached = "unknown" if tokens.prompt_cached is None else tokens.prompt_cached
+            text.append(
+                f"{model} {use}: {tokens.prompt_new} prompt tokens computed, {cached} cached, "
+                f"{tokens.generated} generated\n",
+                style="dim",
+            )
+    text.append(f"{attempt.seconds:.2f} s", style="dim")
+    return text

@@ -1,0 +1,138 @@
+"""From attempts to verdict rows: the one bridge from the pipeline to the evaluators.
+
+Verdicts are disposable: they are written anew from the attempts, whole or not at all.
+"""
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import evaluators
+from pipeline.cost import attempt_flops
+from pipeline.records import Attempt, Stop, Track
+from pipeline.run_directory import VERDICTS, attempt_files, read_file, read_manifest
+
+ATTEMPT_ERROR = "attempt_error"
+"""The rule that decides an attempt that failed: it has no answer."""
+FILES_AHEAD = 2
+"""Graded files that may wait for the writer, per thread."""
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """How many attempts of a run got each verdict."""
+
+    run: Path
+    counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """All attempts graded."""
+        return sum(self.counts.values())
+
+
+def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Grading:
+    """Grade every attempt of a run directory into its verdicts.jsonl.
+
+    `progress` is called with the number of attempts graded so far.
+
+    Raises:
+        UserMistake: there is no run, or a line of it is unreadable.
+    """
+    models = read_manifest(run)["models"]
+    counts: dict[str, int] = {}
+    fresh = run / (VERDICTS + ".new")
+    with fresh.open("w", encoding="utf-8") as out:
+        graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
+        for rows in graded:
+            for row in rows:
+                counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            if progress is not None:
+                progress(sum(counts.values()))
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(run / VERDICTS)
+    return Grading(run, counts)
+
+
+def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Iterator[Rows]:
+    """The results in the order of `files`, with only a few of them waiting at a time."""
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[Rows]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for file in files:
+            waiting.append(pool.submit(work, file))
+            if len(waiting) > FILES_AHEAD * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of one problem, with the classes of its answers numbered in order of appearance."""
+    classes: list[str] = []
+    for attempt in read_file(file):
+        verdict = _grade(attempt)
+        flops = attempt_flops(attempt.usage, models)
+        yield {
+            "dataset": attempt.dataset,
+            "problem_id": attempt.problem_id,
+            "repeat_id": attempt.repeat_id,
+            "status": attempt.status,
+            "gold": attempt.gold,
+            "extracted": verdict.extracted,
+            "verdict": verdict.status,
+            "rule": verdict.rule,
+            "grader_version": evaluators.GRADER_VERSION,
+            "answer_class": _class_of(verdict.extracted, attempt.kind, classes),
+            "stop": _stop(attempt),
+            "usage": {
+                model: {use: asdict(tokens) for use, tokens in uses.items()}
+                for model, uses in attempt.usage.items()
+            },
+            "flops": asdict(flops) if flops is not None else None,
+            "seconds": attempt.seconds,
+            "tracks": [_track_verdict(track, attempt) for track in attempt.tracks],
+        }
+
+
+def _grade(attempt: Attempt) -> evaluators.Verdict:
+    if attempt.status == "error":
+        reason = attempt.error.message if attempt.error is not None else ""
+        return evaluators.Verdict(
+            status=evaluators.Status.NO_ANSWER,
+            extracted=None,
+            rule=ATTEMPT_ERROR,
+            explanation=f"the attempt failed: {reason}",
+        )
+    return evaluators.grade(attempt.response or "", attempt.gold, attempt.kind)
+
+
+def _track_verdict(track: Track, attempt: Attempt) -> dict[str, Any]:
+    text = "".join(step.text for step in track.steps)
+    verdict = evaluators.grade(text, attempt.gold, attempt.kind)
+    return {"id": track.id, "extracted": verdict.extracted, "verdict": verdict.status}
+
+
+def _class_of(answer: str | None, kind: str, classes: list[str]) -> int | None:
+    """The number of the answer's class among the problem's answers; a new one joins `classes`."""
+    if answer is None:
+        return None
+    for number, member in enumerate(classes):
+        if evaluators.same_answer(answer, member, kind):
+            return number
+    classes.append(answer)
+    return len(classes) - 1
+
+
+def _stop(attempt: Attempt) -> str:
+    """Why the attempt ended: its first track's stop, as long as it has one."""
+    return attempt.tracks[0].stop.value if attempt.tracks else Stop.ERROR.value

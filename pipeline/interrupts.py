@@ -1,0 +1,79 @@
+"""Ctrl-C: once lets the attempts in flight finish, twice drops them; and asyncio in a notebook."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from pipeline.errors import RunStopped
+
+
+@contextlib.contextmanager
+def drain_on_interrupt(in_flight: Callable[[], int]) -> Iterator[asyncio.Event]:
+    """An event that the first Ctrl-C sets; the second Ctrl-C, or SIGTERM, cancels the task.
+
+    Outside the main thread (a notebook) signals belong to somebody else and nothing is installed.
+    """
+    draining = asyncio.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield draining
+        return
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - called from a coroutine, so there is a task
+
+    def interrupt() -> None:
+        if draining.is_set():
+            task.cancel()
+            return
+        draining.set()
+        sys.stderr.write(
+            f"\nFinishing the {in_flight()} attempts in flight and starting no more; "
+            "press Ctrl-C again to drop them.\n"
+        )
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield draining
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def call(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also where an event loop is already running in this thread.
+
+    Raises:
+        RunStopped: it was cancelled by Ctrl-C or SIGTERM.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _run(coroutine)
+        return
+    failures: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            _run(coroutine)
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, not handled
+            failures.append(error)
+
+    thread = threading.Thread(target=target, name="speclrm-run")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(coroutine)
+    except (asyncio.CancelledError, KeyboardInterrupt) as interrupt:
+        raise RunStopped(
+            "Interrupted: attempts in flight were dropped, finished ones are kept; "
+            "the same command goes on from there."
+        ) from interrupt

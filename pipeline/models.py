@@ -1,0 +1,23 @@
+"""Which folder a model name means: the bundled pair by name, everything else as given."""
+
+from dataclasses import replace
+
+from pipeline.engines.settings import EngineSettings
+from pipeline.resources import pocket_dir
+
+TARGET = "pocket-target"
+DRAFT = "pocket-draft"
+BUNDLED = {TARGET: "target", DRAFT: "draft"}
+
+
+def with_model_folder(settings: EngineSettings) -> EngineSettings:
+    """The same settings with a bundled model's name replaced by its folder.
+
+    A server (`openai`) knows its models by their own names, so there only a tokenizer is resolved.
+    """
+    model, tokenizer = settings.model, settings.tokenizer
+    if settings.engine != "openai" and model in BUNDLED:
+        model = str(pocket_dir() / BUNDLED[model])
+    if tokenizer in BUNDLED:
+        tokenizer = str(pocket_dir() / BUNDLED[tokenizer])
+    return replace(settings, model=model, tokenizer=tokenizer)

@@ -1,0 +1,46 @@
+"""What a reasoner is: one call that turns an assignment into an outcome.
+
+Reasoners know engines only by their protocol and know nothing of files.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.engines.protocol import Engine
+from pipeline.experiment import Experiment
+from pipeline.ledger import Ledger
+from pipeline.problems import Problem
+from pipeline.prompting import Prompt
+from pipeline.records import Track, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one attempt is given. Tokens spent are booked in `ledger` as they are spent."""
+
+    experiment: Experiment
+    problem: Problem
+    prompt: Prompt
+    repeat_id: int
+    target: Engine
+    draft: Engine | None
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a reasoner came to: its tracks, how they voted, and the chosen response and answer."""
+
+    tracks: tuple[Track, ...]
+    vote: Vote | None
+    response: str | None
+    answer: str | None
+
+
+class Reasoner(Protocol):
+    """One reasoning procedure."""
+
+    def __call__(self, assignment: Assignment) -> Awaitable[Outcome]:
+        """Reason about the problem; raises `EngineFailure` when an engine fails."""
+        ...

@@ -1,0 +1,251 @@
+"""One run: problems and engines in, a run directory out."""
+
+import asyncio
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import environment, reasoners
+from pipeline.engines import create
+from pipeline.engines.protocol import Engine
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import UserMistake
+from pipeline.experiment import Experiment
+from pipeline.interrupts import call, drain_on_interrupt
+from pipeline.models import with_model_folder
+from pipeline.problems import Problem, ProblemSet, default_refs_dir, load_problems
+from pipeline.prompting import Prompt, PromptSet, open_prompt_set, prompt_hashes, task_prompt
+from pipeline.records import Attempt
+from pipeline.run_directory import ENGINE_LOG, Key, RunDirectory, refuse_changes
+from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
+
+RESULTS = Path("results")
+MANIFEST_SCHEMA = 1
+WRITERS = 8
+"""Threads that wait for the disk. A file has one of them, so its lines never cross; the fsyncs of
+different files overlap."""
+
+ProgressDisplay = Callable[[Progress], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What one call did; `failed` counts its error records, `remaining` what is still missing."""
+
+    directory: Path
+    planned: int
+    already_done: int
+    done: int
+    failed: int
+    remaining: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, worked out without an engine."""
+
+    experiment: Experiment
+    problems: ProblemSet
+    selected: tuple[Problem, ...]
+    prompt_set: PromptSet
+    directory: Path
+
+    @property
+    def keys(self) -> list[Key]:
+        """Every attempt asked for, whole passes over the problems first."""
+        return [
+            (problem.problem_id, repeat)
+            for repeat in range(self.experiment.repeats)
+            for problem in self.selected
+        ]
+
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must share with the recorded one."""
+        used = reasoners.REASONERS[self.experiment.reasoner].prompts
+        hashes = prompt_hashes(self.prompt_set)
+        return self.experiment.settings() | {
+            "dataset_fingerprint": self.problems.fingerprint,
+            "prompts": {file: sha for file, sha in hashes.items() if file.startswith(used)},
+        }
+
+    def prompt_of(self, problem: Problem) -> Prompt:
+        """The task as the reasoners see it."""
+        return task_prompt(self.prompt_set, problem, guidance="")
+
+
+def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
+    """Load the problems and settle the slice, the prompts and the directory.
+
+    Raises:
+        UserMistake: the reasoner, the dataset, the range or the prompts are not there.
+    """
+    reasoners.load(experiment.reasoner)
+    problems = load_problems(
+        experiment.dataset,
+        experiment.data_file,
+        seed=experiment.seed,
+        refs_dir=default_refs_dir(),
+    )
+    return Plan(
+        experiment=experiment,
+        problems=problems,
+        selected=problems.select(experiment.problem_range),
+        prompt_set=open_prompt_set(problems.prompt_set, experiment.prompts),
+        directory=output_dir or RESULTS / experiment.name(),
+    )
+
+
+def run(
+    experiment: Experiment,
+    output_dir: Path | None = None,
+    *,
+    retry_errors: bool = False,
+    force: bool = False,
+    display: ProgressDisplay | None = None,
+) -> RunSummary:
+    """Run an experiment; works in a script and inside a notebook's running event loop.
+
+    What the directory already holds is not run again, unless `retry_errors` (its error records
+    in the asked slice) or `force` (all of the asked slice) says so.
+
+    Raises:
+        UserMistake: what was asked cannot be done; nothing was changed.
+        RunStopped: the run could not go on; what was finished is kept.
+    """
+    planned = plan(experiment, output_dir)
+    with RunDirectory(planned.directory) as directory:
+        manifest = directory.manifest()
+        if manifest is not None:
+            refuse_changes(directory.path, manifest["identity"], planned.identity())
+        directory.repair()
+        done = directory.recorded().keys
+        if force or retry_errors:
+            directory.withdraw(frozenset(planned.keys) & done, only_errors=not force)
+            done = directory.recorded().keys
+        todo = [key for key in planned.keys if key not in done]
+        progress = Progress(total=len(todo))
+        if todo:
+            call(_run(planned, directory, todo, progress, display))
+    return RunSummary(
+        directory=planned.directory,
+        planned=len(planned.keys),
+        already_done=len(planned.keys) - len(todo),
+        done=progress.done,
+        failed=progress.failed,
+        remaining=len(todo) - progress.done,
+        warnings=_version_warnings(manifest),
+    )
+
+
+async def _run(
+    planned: Plan,
+    directory: RunDirectory,
+    todo: list[Key],
+    progress: Progress,
+    display: ProgressDisplay | None,
+) -> None:
+    experiment = planned.experiment
+    log = directory.path / ENGINE_LOG
+    engines = Engines(
+        target=_engine(experiment.target, log),
+        draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
+    )
+    async with engines.running():
+        _refuse_missing_abilities(experiment, engines.target)
+        directory.write_manifest(_manifest(planned, directory.manifest(), engines))
+        with contextlib.ExitStack() as stack:
+            writers = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(WRITERS)]
+
+            async def record(attempt: Attempt) -> None:
+                writer = writers[hash(attempt.problem_id) % WRITERS]
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(writer, directory.append, attempt)
+
+            attempts = Run(
+                experiment,
+                reasoners.load(experiment.reasoner),
+                engines,
+                planned.prompt_of,
+                record,
+            )
+            shown = display(progress) if display is not None else contextlib.nullcontext()
+            with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
+                progress.begin()
+                await run_attempts(attempts, _work(planned, todo), progress, draining)
+
+
+def _engine(settings: EngineSettings, log: Path) -> Engine:
+    return create(replace(with_model_folder(settings), log=log))
+
+
+def _work(planned: Plan, todo: list[Key]) -> Iterator[Work]:
+    by_id = {problem.problem_id: problem for problem in planned.selected}
+    return (Work(by_id[problem_id], repeat_id) for problem_id, repeat_id in todo)
+
+
+def _refuse_missing_abilities(experiment: Experiment, engine: Engine) -> None:
+    missing = reasoners.REASONERS[experiment.reasoner].needs - engine.abilities
+    if missing:
+        lacking = ", ".join(sorted(ability.value for ability in missing))
+        raise UserMistake(
+            f"The engine {experiment.target.engine!r} offers no {lacking}, which the reasoner "
+            f"{experiment.reasoner!r} needs; use --engine vllm or a vLLM server."
+        )
+
+
+def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -> dict[str, Any]:
+    """The manifest of this session: earlier sessions stay, the slice only widens."""
+    experiment, problems = planned.experiment, planned.problems
+    before = earlier or {"slice": {"problem_ids": [], "repeats": 0}, "sessions": []}
+    asked = {problem.problem_id for problem in planned.selected}
+    asked |= set(before["slice"]["problem_ids"])
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "name": planned.directory.name,
+        "identity": planned.identity(),
+        "dataset": {
+            "name": problems.name,
+            "source": problems.source,
+            "revision": problems.revision,
+            "rows": problems.rows,
+            "fingerprint": problems.fingerprint,
+        },
+        "slice": {
+            "problem_ids": [p.problem_id for p in problems.problems if p.problem_id in asked],
+            "repeats": max(experiment.repeats, before["slice"]["repeats"]),
+        },
+        "models": {
+            "target": asdict(engines.target.facts),
+            "draft": asdict(engines.draft.facts) if engines.draft is not None else None,
+        },
+        "sessions": [
+            *before["sessions"],
+            {
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": shlex.join(sys.argv),
+                "concurrency": experiment.concurrency,
+                "versions": environment.versions(),
+                "hardware": environment.hardware(),
+            },
+        ],
+    }
+
+
+def _version_warnings(manifest: dict[str, Any] | None) -> tuple[str, ...]:
+    """What of the software changed since the run's last session."""
+    if manifest is None or not manifest["sessions"]:
+        return ()
+    before, now = manifest["sessions"][-1]["versions"], environment.versions()
+    return tuple(
+        f"{package} was {before.get(package)} and is now {now.get(package)}: "
+        "attempts of one run were made by different versions."
+        for package in sorted(before.keys() | now.keys())
+        if before.get(package) != now.get(package)
+    )

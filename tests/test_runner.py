@@ -1,0 +1,175 @@
+"""A run makes what is missing, once; failures are records; a dead engine comes back or ends it."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from pipeline import runner
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.experiment import Experiment
+from pipeline.run_directory import read_attempts, read_manifest
+
+PROBLEMS = 12
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """Twelve small problems on a scripted engine; each answer depends on its seed."""
+    data = tmp_path / "sums.jsonl"
+    rows = [{"id": str(n), "problem": f"{n}+1?", "answer": str(n + 1)} for n in range(PROBLEMS)]
+    data.write_text("".join(json.dumps(row | {"kind": "integer"}) + "\n" for row in rows))
+    return Experiment(
+        reasoner="baseline",
+        target=EngineSettings("scripted", "m", script=script(tmp_path)),
+        dataset=None,
+        data_file=data,
+        repeats=2,
+    )
+
+
+def script(tmp_path, name="script.json", **body):
+    file = tmp_path / name
+    file.write_text(json.dumps(body))
+    return file
+
+
+def with_script(experiment, file):
+    return replace(experiment, target=replace(experiment.target, script=file))
+
+
+def made(run):
+    return {attempt.key: attempt for attempt in read_attempts(run)}
+
+
+def written(attempt):
+    """What a model wrote for an attempt, without clock readings."""
+    return attempt.seed, attempt.response, attempt.answer, attempt.usage
+
+
+def test_every_attempt_is_recorded_once(experiment, tmp_path):
+    summary = runner.run(experiment, tmp_path / "run")
+    assert (summary.done, summary.failed, summary.remaining) == (24, 0, 0)
+    keys = [attempt.key for attempt in read_attempts(tmp_path / "run")]
+    assert sorted(keys) == sorted((str(n), repeat) for n in range(PROBLEMS) for repeat in range(2))
+
+
+def test_the_same_command_does_nothing_more(experiment, tmp_path):
+    runner.run(experiment, tmp_path / "run")
+    again = runner.run(experiment, tmp_path / "run")
+    assert (again.done, again.already_done) == (0, 24)
+
+
+def test_a_wider_range_and_more_repeats_add(experiment, tmp_path):
+    runner.run(replace(experiment, problem_range="first:3", repeats=1), tmp_path / "run")
+    summary = runner.run(replace(experiment, repeats=3), tmp_path / "run")
+    assert (summary.already_done, summary.done) == (3, 33)
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest["slice"] == {"problem_ids": [str(n) for n in range(12)], "repeats": 3}
+    assert len(manifest["sessions"]) == 2
+
+
+def test_a_narrower_command_does_not_narrow_the_slice(experiment, tmp_path):
+    runner.run(experiment, tmp_path / "run")
+    runner.run(replace(experiment, problem_range="3", repeats=3), tmp_path / "run")
+    assert read_manifest(tmp_path / "run")["slice"]["repeats"] == 3
+    assert len(read_manifest(tmp_path / "run")["slice"]["problem_ids"]) == PROBLEMS
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed: 0 recorded, 1 asked"),
+        ({"temperature": 0.1}, "temperature: 0.6 recorded, 0.1 asked"),
+        ({"token_budget": 7}, "token_budget: 8192 recorded, 7 asked"),
+    ],
+)
+def test_a_changed_setting_is_refused_with_the_difference(experiment, tmp_path, change, named):
+    runner.run(experiment, tmp_path / "run")
+    with pytest.raises(UserMistake, match=named):
+        runner.run(replace(experiment, **change), tmp_path / "run")
+
+
+def test_concurrency_and_memory_may_change(experiment, tmp_path):
+    runner.run(replace(experiment, problem_range="1"), tmp_path / "run")
+    target = replace(experiment.target, gpu_memory_utilization=0.3, max_num_seqs=2)
+    runner.run(replace(experiment, concurrency=1, target=target), tmp_path / "run")
+    assert len(made(tmp_path / "run")) == 24
+
+
+def test_what_else_is_in_flight_changes_nothing(experiment, tmp_path):
+    runner.run(replace(experiment, concurrency=1), tmp_path / "one")
+    runner.run(replace(experiment, concurrency=16), tmp_path / "many")
+    one, many = made(tmp_path / "one"), made(tmp_path / "many")
+    assert {key: written(a) for key, a in one.items()} == {k: written(a) for k, a in many.items()}
+
+
+def test_repeats_differ(experiment, tmp_path):
+    runner.run(replace(experiment, problem_range="1", repeats=8), tmp_path / "run")
+    assert len({attempt.response for attempt in read_attempts(tmp_path / "run")}) > 1
+
+
+def test_a_failing_request_is_an_error_record_and_the_rest_goes_on(experiment, tmp_path):
+    broken = script(tmp_path, "broken.json", faults={"fail": [5, 9]})
+    summary = runner.run(with_script(experiment, broken), tmp_path / "run")
+    assert (summary.done, summary.failed) == (24, 2)
+    errors = [a for a in read_attempts(tmp_path / "run") if a.status == "error"]
+    assert len(errors) == 2
+    assert all(error.error is not None and error.error.message for error in errors)
+
+
+def test_retry_errors_makes_only_the_failed_ones_again(experiment, tmp_path):
+    broken = script(tmp_path, "broken.json", faults={"fail": [5, 9]})
+    runner.run(with_script(experiment, broken), tmp_path / "run")
+    summary = runner.run(experiment, tmp_path / "run", retry_errors=True)
+    assert (summary.already_done, summary.done, summary.failed) == (22, 2, 0)
+    assert len(made(tmp_path / "run")) == 24
+
+
+def test_force_makes_the_asked_slice_again(experiment, tmp_path):
+    runner.run(experiment, tmp_path / "run")
+    summary = runner.run(replace(experiment, problem_range="0-1"), tmp_path / "run", force=True)
+    assert (summary.planned, summary.done) == (4, 4)
+    assert len(made(tmp_path / "run")) == 24
+
+
+def test_an_engine_that_dies_once_comes_back_and_nothing_is_lost(experiment, tmp_path):
+    dying = script(tmp_path, "dying.json", faults={"die": [6]})
+    summary = runner.run(with_script(experiment, dying), tmp_path / "run")
+    assert (summary.done, summary.failed) == (24, 0)
+
+
+def test_an_engine_that_keeps_dying_ends_the_run_and_keeps_what_is_done(experiment, tmp_path):
+    dying = script(tmp_path, "dying.json", faults={"die": list(range(6, 100))})
+    with pytest.raises(RunStopped, match="died 4 times .*run the same command again"):
+        runner.run(replace(with_script(experiment, dying), concurrency=1), tmp_path / "run")
+    kept = len(made(tmp_path / "run"))
+    summary = runner.run(experiment, tmp_path / "run")
+    assert (summary.already_done, summary.done) == (kept, 24 - kept)
+    assert kept > 0
+
+
+def test_a_run_works_inside_a_running_event_loop(experiment, tmp_path):
+    async def notebook_cell():
+        return runner.run(experiment, tmp_path / "run")
+
+    assert asyncio.run(notebook_cell()).done == 24
+
+
+def test_a_bug_in_a_reasoner_is_a_record_with_its_name(experiment, tmp_path, monkeypatch):
+    async def buggy(assignment):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: buggy)
+    summary = runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    assert summary.failed == 1
+    [attempt] = read_attempts(tmp_path / "run")
+    assert (attempt.status, attempt.error.type) == ("error", "ZeroDivisionError")
+
+
+def test_the_name_is_a_pure_function_of_the_settings(experiment):
+    assert experiment.name() == replace(experiment, concurrency=1, repeats=9).name()
+    assert experiment.name() != replace(experiment, seed=1).name()
+    assert experiment.name().startswith("sums-baseline-m-")
