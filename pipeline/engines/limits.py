@@ -1,0 +1,36 @@
+"""What every engine checks of a request before any work is done for it."""
+
+from pipeline.engines.protocol import SamplingRequest
+from pipeline.errors import EngineFailure, PromptTooLong
+
+# Generators take 64 signed bits; derived seeds may be wider.
+SEED_RANGE = 2**63
+
+
+def room_for(prompt_tokens: int, context: int | None, max_tokens: int) -> int:
+    """How many new tokens fit: `max_tokens`, clipped to what the context leaves.
+
+    Raises `PromptTooLong` when not even one fits. An unknown context clips nothing.
+    """
+    if context is None:
+        return max_tokens
+    room = context - prompt_tokens
+    if room < 1:
+        raise PromptTooLong(
+            f"the prompt has {prompt_tokens} tokens and the model's context {context}: no room is "
+            "left for an answer; raise --max-model-len or shorten the prompt"
+        )
+    return min(max_tokens, room)
+
+
+def check_sampling(sampling: SamplingRequest) -> None:
+    """Refuse what no engine can do honestly, as an `EngineFailure` that names it."""
+    if sampling.max_tokens < 1:
+        raise EngineFailure(f"max_tokens must be at least 1, got {sampling.max_tokens}")
+    if sampling.temperature < 0:
+        raise EngineFailure(f"temperature must not be negative, got {sampling.temperature}")
+    if not 0 < sampling.top_p <= 1:
+        raise EngineFailure(f"top_p must be above 0 and at most 1, got {sampling.top_p}")
+    if sampling.choices and sampling.logprobs_of:
+        # A constraint is applied before log-probabilities are taken: they would not be raw.
+        raise EngineFailure("choices and logprobs_of cannot be asked for in the same request")

@@ -1,0 +1,150 @@
+"""What an engine is: it turns a token prefix into a completion, and knows of no reasoner."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+Message = Mapping[str, str]
+
+
+class Ability(Enum):
+    """What an engine may be unable to do; a reasoner that needs it is refused before the run."""
+
+    TOKEN_PROMPTS = "token prompts"  # noqa: S105 - no password
+    DIGIT_LOGPROBS = "digit log-probabilities"
+    CHOICE = "constrained choice"
+    CACHED_COUNT = "cached token counts"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRequest:
+    """How one completion is sampled.
+
+    `stop` strings end the completion; the text is cut before them, `token_ids` keep theirs.
+    `logprobs_of` asks for the raw log-probabilities of these token ids at the first new token.
+    `choices` constrains the whole completion to one of these texts; not together with
+    `logprobs_of`, whose values would not be raw.
+    """
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+    stop: tuple[str, ...] = ()
+    logprobs_of: tuple[int, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back for one request.
+
+    `finish_reason` is `length` when max_tokens or the context ended it, else `stop`; then
+    `stop_string` names the stop string, or is None at the model's own end of text.
+    `token_ids` include the end-of-text id where the model wrote one.
+    `text` is `token_ids` decoded without special tokens, cut before the stop string.
+    `cached_prompt_tokens` is None where the server does not report it. `seconds` is wall time.
+    `completion_tokens` is the server's own count of new tokens, where it gives one: the only one
+    when it does not send `token_ids` and no tokenizer is known.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    stop_string: str | None
+    prompt_tokens: int
+    cached_prompt_tokens: int | None
+    seconds: float
+    logprobs: Mapping[int, float] | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the cost model and the manifest need to know of a model; None where unknown.
+
+    `parameters` counts all weights once (tied embeddings too); `non_embedding_parameters` those
+    that every token is multiplied with, the output head included. `context` is in tokens.
+    """
+
+    model: str
+    revision: str | None
+    dtype: str | None
+    context: int | None
+    parameters: int | None
+    non_embedding_parameters: int | None
+    layers: int | None
+    attention_width: int | None
+
+
+class Tokenizer(Protocol):
+    """The model's own tokenizer and chat template."""
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Ids that end a text."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, with no special token added; special tokens in it are recognised."""
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of `token_ids`, special tokens left out."""
+        ...
+
+    def render_chat(self, messages: Sequence[Message], *, thinking: bool | None = None) -> str:
+        """The chat as the model expects it, up to where the assistant begins to write.
+
+        `thinking` is passed to templates that know `enable_thinking`; None leaves their default.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """One model behind one way of serving it.
+
+    Lifetime: `start` returns when the engine has answered a request (readiness check) or raises
+    `UserMistake` / `RunStopped`; `stop` leaves no process behind and may be called twice.
+    `complete` may be awaited by many tasks at once; cancelling the task cancels the request in
+    the engine. It raises `PromptTooLong`, `EngineDead`, or another `EngineFailure`.
+    """
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What this engine can do. Valid after `start`."""
+        ...
+
+    @property
+    def facts(self) -> ModelFacts:
+        """The model's facts. Valid after `start`."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer. Valid after `start`; raises `UserMistake` where there is none."""
+        ...
+
+    async def start(self) -> None:
+        """Load or connect, and prove readiness with one short request."""
+        ...
+
+    async def complete(
+        self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
+    ) -> Completion:
+        """Continue a token prefix."""
+        ...
+
+    async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
+        """Answer a chat; the fallback of servers without token prompts."""
+        ...
+
+    async def health(self) -> None:
+        """Return when the engine can take requests; raise `EngineDead` when it cannot."""
+        ...
+
+    async def stop(self) -> None:
+        """End the engine and everything it started."""
+        ...

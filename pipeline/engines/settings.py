@@ -1,0 +1,44 @@
+"""How one model is served: the frozen settings an engine is built from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+EngineName = Literal["vllm", "openai", "transformers", "scripted"]
+ProcessMode = Literal["auto", "inprocess", "subprocess"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """One model and how it is served.
+
+    `model` is a path, a hub name, or the name the server knows; `tokenizer` overrides where the
+    tokenizer comes from. `dtype` `auto` means float32 on a CPU, the checkpoint's own on a GPU.
+    `gpu_memory_utilization` is this engine's share of the whole device memory (on a CPU the
+    KV cache has `cpu_kv_cache_gib` instead). `devices` is a CUDA_VISIBLE_DEVICES list.
+    `lora` is an adapter folder. `process` says where vLLM runs: `auto` is `inprocess` on a CPU
+    (starts in seconds) and `subprocess` on a GPU. `request_timeout` is in seconds (openai).
+    `speculative` is vLLM's own token-level speculative_config as JSON text.
+    `script` is the scripted engine's table. `log` is where the engine's own output goes.
+    """
+
+    engine: EngineName
+    model: str
+    revision: str | None = None
+    tokenizer: str | None = None
+    dtype: str = "auto"
+    max_model_len: int | None = None
+    max_num_seqs: int = 64
+    tensor_parallel_size: int = 1
+    gpu_memory_utilization: float = 0.70
+    cpu_kv_cache_gib: int = 1
+    devices: str | None = None
+    quantization: str | None = None
+    lora: str | None = None
+    speculative: str | None = None
+    trust_remote_code: bool = False
+    process: ProcessMode = "auto"
+    base_url: str | None = None
+    request_timeout: float = 600.0
+    script: Path | None = None
+    log: Path | None = None

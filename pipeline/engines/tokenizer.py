@@ -1,0 +1,99 @@
+"""Hugging Face tokenizers behind the project's own small interface."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from pipeline.engines.model_files import HUB_ADVICE, looks_like_path, read_json
+from pipeline.engines.protocol import Message
+from pipeline.errors import UserMistake
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
+
+
+def _check_tokenizer_path(source: str) -> None:
+    folder = Path(source)
+    if looks_like_path(source) and not folder.is_dir():
+        raise UserMistake(f"the tokenizer folder {source} does not exist")
+    if folder.is_dir() and not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserMistake(
+            f"the folder {source} has no tokenizer files (such as {TOKENIZER_FILES[0]}); "
+            "copy them there or name another tokenizer with --tokenizer"
+        )
+
+
+class HFTokenizer:
+    """A `Tokenizer` over transformers' AutoTokenizer."""
+
+    def __init__(self, tokenizer: Any, eos_ids: frozenset[int]) -> None:
+        self._tokenizer = tokenizer
+        self._eos_ids = eos_ids
+
+    @classmethod
+    def load(
+        cls, source: str, revision: str | None = None, *, trust_remote_code: bool = False
+    ) -> "HFTokenizer":
+        """Load from a folder or the hub; raises `UserMistake` when there is no tokenizer."""
+        _check_tokenizer_path(source)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                source, revision=revision, trust_remote_code=trust_remote_code
+            )
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise UserMistake(
+                f"the tokenizer of {source!r} cannot be loaded ({reason}); {HUB_ADVICE}"
+            ) from error
+        return cls(tokenizer, _eos_ids(source, revision, tokenizer.eos_token_id))
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """The tokenizer's end id and those of the model's generation_config.json."""
+        return self._eos_ids
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens there are, special ones included."""
+        return len(self._tokenizer)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, with nothing added."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of `token_ids`, special tokens left out, spaces as they are."""
+        text: str = self._tokenizer.decode(
+            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def decode_with_special(self, token_ids: Sequence[int]) -> str:
+        """The text of `token_ids` with its special tokens, for servers that take only text."""
+        text: str = self._tokenizer.decode(
+            list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def render_chat(self, messages: Sequence[Message], *, thinking: bool | None = None) -> str:
+        """The chat by the model's own template; without one, the contents as paragraphs."""
+        if not self._tokenizer.chat_template:
+            return "".join(f"{message['content']}\n\n" for message in messages)
+        asked = {} if thinking is None else {"enable_thinking": thinking}
+        text: str = self._tokenizer.apply_chat_template(
+            [dict(message) for message in messages],
+            tokenize=False,
+            add_generation_prompt=True,
+            **asked,
+        )
+        return text
+
+
+def _eos_ids(source: str, revision: str | None, eos_id: int | None) -> frozenset[int]:
+    """Every id that ends a text; generation_config.json often names more than the tokenizer."""
+    generation = read_json(source, revision, "generation_config.json") or {}
+    more = generation.get("eos_token_id")
+    ids = {eos_id, *(more if isinstance(more, list) else [more])}
+    return frozenset(token for token in ids if isinstance(token, int))

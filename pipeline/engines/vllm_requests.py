@@ -1,0 +1,60 @@
+"""Requests and answers in vLLM's own words. Import only after the environment is set."""
+
+from typing import Any
+
+from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+
+from pipeline.engines.limits import SEED_RANGE
+from pipeline.engines.protocol import Completion, SamplingRequest
+from pipeline.errors import EngineFailure
+
+
+def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
+    """Sampling parameters for vLLM; one output at the end, nothing streamed.
+
+    Log-probabilities are asked for by token id only: in a batch that holds such a request, a
+    request for the top k would silently get wrong ones.
+    """
+    choices = list(sampling.choices)
+    return SamplingParams(
+        max_tokens=room,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed % SEED_RANGE,
+        stop=list(sampling.stop),
+        logprob_token_ids=list(sampling.logprobs_of) or None,
+        structured_outputs=StructuredOutputsParams(choice=choices) if choices else None,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def to_completion(output: Any, sampling: SamplingRequest, seconds: float) -> Completion:
+    """The completion that a finished RequestOutput holds.
+
+    Raises `EngineFailure` when vLLM gave the request up.
+    """
+    text = output.outputs[0]
+    if text.finish_reason not in {"stop", "length"}:
+        raise EngineFailure(f"vLLM ended the request early: {text.finish_reason}")
+    # An integer here is one of several end-of-text ids.
+    stop_string = text.stop_reason if isinstance(text.stop_reason, str) else None
+    return Completion(
+        text=text.text,
+        token_ids=tuple(text.token_ids),
+        finish_reason=text.finish_reason,
+        stop_string=stop_string,
+        prompt_tokens=len(output.prompt_token_ids),
+        cached_prompt_tokens=output.num_cached_tokens,
+        seconds=seconds,
+        logprobs=_first_logprobs(text.logprobs, sampling.logprobs_of),
+    )
+
+
+def _first_logprobs(rows: Any, token_ids: tuple[int, ...]) -> dict[int, float] | None:
+    if not token_ids:
+        return None
+    first = rows[0] if rows else {}
+    missing = [token for token in token_ids if token not in first]
+    if missing:
+        raise EngineFailure(f"vLLM gave no log-probability for the tokens {missing}")
+    return {token: first[token].logprob for token in token_ids}

@@ -1,0 +1,205 @@
+"""What only vLLM can show: aborts, death and restart, its processes, and its own server."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.engines import vllm_setup
+from pipeline.engines.facts import read_facts
+from pipeline.engines.openai import OpenAIEngine
+from pipeline.engines.protocol import Ability, SamplingRequest
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.vllm import VllmEngine
+from pipeline.errors import EngineDead, EngineFailure, UserMistake
+
+GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=5)
+LONG = replace(GREEDY, max_tokens=480, temperature=1.0)
+PROMPT = [1, 2, 3, 4]
+
+
+def settings(model: Path, folder: Path) -> EngineSettings:
+    return EngineSettings(
+        "vllm", str(model), process="inprocess", log=folder / "engine.log", max_num_seqs=8
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmEngine]:
+    made = VllmEngine(settings(tiny_model, tmp_path_factory.mktemp("vllm")))
+    asyncio.run(made.start())
+    yield made
+    asyncio.run(made.stop())
+
+
+@pytest.mark.vllm
+async def test_cancelling_a_task_aborts_its_request(engine: VllmEngine) -> None:
+    assert engine._driver is not None
+    unfinished = engine._driver.engine.get_num_unfinished_requests
+    tasks = [asyncio.create_task(engine.complete(PROMPT, LONG)) for _ in range(4)]
+    while unfinished() == 0:
+        await asyncio.sleep(0.001)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await engine.complete(PROMPT, replace(GREEDY, max_tokens=1))
+    assert unfinished() == 0
+
+
+@pytest.mark.vllm
+async def test_a_prompt_that_vllm_refuses_fails_alone(engine: VllmEngine) -> None:
+    good, bad = await asyncio.gather(
+        engine.complete(PROMPT, GREEDY), engine.complete([10**6], GREEDY), return_exceptions=True
+    )
+    assert isinstance(bad, EngineFailure)
+    assert not isinstance(bad, EngineDead)
+    assert not isinstance(good, BaseException)
+    await engine.health()
+
+
+@pytest.mark.vllm
+async def test_the_second_prompt_with_a_prefix_is_read_from_the_cache(engine: VllmEngine) -> None:
+    prompt = [7, 8, 9] * 30
+    await engine.complete(prompt, GREEDY)
+    done = await engine.complete([*prompt, 1], GREEDY)
+    assert done.cached_prompt_tokens == 64
+
+
+@pytest.mark.vllm
+def test_vllm_prints_into_its_log_only(tiny_model: Path, tmp_path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from pipeline.engines.settings import EngineSettings\n"
+        "from pipeline.engines.vllm import VllmEngine\n"
+        "log = pathlib.Path(sys.argv[2])\n"
+        "engine = VllmEngine(EngineSettings('vllm', sys.argv[1], process='inprocess', log=log))\n"
+        "asyncio.run(engine.start())\n"
+        "asyncio.run(engine.stop())\n"
+        "print('done')\n"
+    )
+    log = tmp_path / "engine.log"
+    command = [sys.executable, "-c", program, str(tiny_model), str(log)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+    assert "INFO" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.vllm
+async def test_a_failing_step_ends_every_request_and_a_restart_heals(engine: VllmEngine) -> None:
+    def broken() -> None:
+        raise RuntimeError("the step broke")
+
+    expected = await engine.complete(PROMPT, GREEDY)
+    assert engine._driver is not None
+    engine._driver.engine.step = broken
+    results = await asyncio.gather(
+        *(engine.complete(PROMPT, LONG) for _ in range(3)), return_exceptions=True
+    )
+    assert all("RuntimeError: the step broke" in str(one) for one in results)
+    assert all(isinstance(one, EngineDead) for one in results)
+    with pytest.raises(EngineDead, match="the step broke"):
+        await engine.health()
+    await engine.start()
+    assert (await engine.complete(PROMPT, GREEDY)).token_ids == expected.token_ids
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture
+def server(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    options = "--enforce-eager --no-enable-chunked-prefill --block-size 32 --dtype float32"
+    command = [
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", *options.split()),
+        *("--model", str(tiny_model), "--served-model-name", "tiny", "--host", "127.0.0.1"),
+        *("--port", str(port), "--enable-prompt-tokens-details", "--max-num-seqs", "8"),
+    ]
+    surroundings = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(timeout=60)
+
+
+async def started(engine: OpenAIEngine, seconds: int) -> OpenAIEngine:
+    """Start the engine as soon as its server is up, within so many tries of about a second."""
+    for _ in range(seconds):
+        try:
+            await engine.start()
+        except UserMistake:
+            await asyncio.sleep(0.5)
+            continue
+        return engine
+    pytest.fail("vLLM's server did not come up")
+
+
+@pytest.mark.vllm
+async def test_vllms_own_server_gives_what_vllm_gives_in_process(
+    engine: VllmEngine, server: str
+) -> None:
+    remote = await started(OpenAIEngine(EngineSettings("openai", "tiny", base_url=server)), 120)
+    assert remote.abilities == set(Ability)
+    digits = tuple(engine.tokenizer.encode("0123456789"))
+    score = replace(GREEDY, max_tokens=1, logprobs_of=digits)
+    asked = [GREEDY, replace(LONG, max_tokens=60, stop=("a", "e")), score]
+    asked.append(replace(GREEDY, choices=("A", "B")))
+    for one in asked:
+        ours, theirs = await asyncio.gather(
+            engine.complete(PROMPT, one), remote.complete(PROMPT, one)
+        )
+        assert theirs.token_ids == ours.token_ids
+        assert (theirs.text, theirs.stop_string) == (ours.text, ours.stop_string)
+        assert theirs.logprobs == (ours.logprobs and pytest.approx(ours.logprobs, abs=1e-4))
+    assert remote.facts.parameters == engine.facts.parameters
+    await remote.stop()
+
+
+async def test_digit_logprobs_are_refused_under_speculative_decoding(tiny_model: Path) -> None:
+    asked = replace(settings(tiny_model, Path()), speculative='{"method": "ngram"}')
+    assert Ability.DIGIT_LOGPROBS not in VllmEngine(asked).abilities
+
+
+def test_on_a_cpu_the_defaults_are_those_that_survive(tiny_model: Path) -> None:
+    asked = settings(tiny_model, Path())
+    arguments = vllm_setup.engine_arguments(asked, read_facts(asked), on_cpu=True)
+    assert arguments["dtype"] == "float32"
+    assert arguments["enable_chunked_prefill"] is False
+    assert arguments["max_num_batched_tokens"] >= 512
+    assert "gpu_memory_utilization" not in arguments
+
+
+def test_on_a_gpu_vllms_own_defaults_stay(tiny_model: Path) -> None:
+    asked = replace(settings(tiny_model, Path()), dtype="auto", gpu_memory_utilization=0.2)
+    arguments = vllm_setup.engine_arguments(asked, read_facts(asked), on_cpu=False)
+    assert (arguments["dtype"], arguments["gpu_memory_utilization"]) == ("auto", 0.2)
+    assert "enforce_eager" not in arguments
+
+
+def test_the_users_environment_is_not_overwritten(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    asked = settings(tiny_model, Path())
+    assert "OMP_NUM_THREADS" not in vllm_setup.base_environment(asked, None)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_malformed_speculative_configuration_is_the_users_mistake(text: str) -> None:
+    with pytest.raises(UserMistake, match="speculative configuration"):
+        vllm_setup.speculative_config(text)
+
+
+def test_a_folder_without_an_adapter_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserMistake, match="no LoRA adapter"):
+        vllm_setup.lora_rank(str(tmp_path))
