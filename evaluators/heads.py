@@ -1,0 +1,74 @@
+"""Names in front of values: `x = 5`, `f(x) = ...`, `(x, y) = ...`, `m + n = 259`, chains of equals."""
+
+from evaluators.nodes import CONSTANTS, Node, Op, Rel, Seq, Sym, free_symbols, has_op
+
+_EQUALS = ("=", "~")
+# Operations of a definition's left side: a named segment, length or ratio of names.
+_NAMING = ("mul", "div", "ratio", "abs", "norm", "overline", "prime", "deg")
+
+
+def is_name(node: Node) -> bool:
+    """A symbol, an applied function, a tuple of names, or a named length or ratio."""
+    match node:
+        case Sym(name=name):
+            return name not in CONSTANTS or name in ("e", "i")
+        case Op(name=name) if name.startswith("apply:"):
+            return True
+        case Op(name=name, args=args) if name in _NAMING:
+            return all(is_name(arg) for arg in args)
+        case Seq(items=items):
+            return bool(items) and all(is_name(item) for item in items)
+    return False
+
+
+def is_sum_of_names(node: Node) -> bool:
+    """`m + n`, `a + b + c`: a quantity a problem asks for, not an equation's side."""
+    return is_name(node) or (
+        isinstance(node, Op) and node.name == "add" and all(is_name(arg) for arg in node.args)
+    )
+
+
+def named_value(node: Node) -> Node:
+    """The value of a definition or of a chain of equals; the node itself if it is neither."""
+    if not isinstance(node, Rel) or any(op not in _EQUALS for op in node.ops):
+        return node
+    values = list(node.args)
+    while len(values) > 1 and is_name(values[0]):
+        values.pop(0)
+    if len(values) == len(node.args) and not _is_computation(node):
+        return node
+    return _best(values, node)
+
+
+def _best(values: list[Node], chain: Rel) -> Node:
+    """The last of equals; before an approximation sign, what stands before it."""
+    ops = chain.ops[len(chain.args) - len(values) :]
+    for index, op in enumerate(ops):
+        if op == "~":
+            return values[index]
+    return values[-1]
+
+
+def _is_computation(chain: Rel) -> bool:
+    """`180 + 330 = 510`: no variable anywhere, or a bounded operation on the left."""
+    bounded = has_op(chain.args[0], "lim", "int", "sum", "prod")
+    return bounded or not any(free_symbols(arg) for arg in chain.args)
+
+
+def stated_value(node: Node) -> Node:
+    """As `named_value`, but a sum of names on the left is a name too: `m + n = 259`."""
+    value = named_value(node)
+    if value is node and isinstance(node, Rel) and all(op in _EQUALS for op in node.ops):
+        constant = not free_symbols(node.args[-1])
+        if is_sum_of_names(node.args[0]) or (len(node.args) > 2 and constant):  # noqa: PLR2004
+            return _best(list(node.args[1:]), node)
+    return value
+
+
+def name_of(node: Node) -> Node | None:
+    """The name that a definition gives to its value."""
+    if isinstance(node, Rel) and all(op in _EQUALS for op in node.ops) and is_name(node.args[0]):
+        return node.args[0]
+    return None
+
+

@@ -1,0 +1,129 @@
+"""The typed tree that every answer is read into; the comparison sees nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+class Unreadable(ValueError):
+    """The text is no answer this grammar knows, or it is beyond a limit; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Num:
+    """An exact number; `places` is the number of decimals when it was written as a decimal."""
+
+    value: Fraction
+    places: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sym:
+    """A variable, a named constant (`pi`, `e`, `i`, `oo`) or a named set (`Reals`)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operation or function with its arguments: `add`, `pow`, `sin`, `cup`, `apply:f`, ..."""
+
+    name: str
+    args: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """Bracketed items: tuple, interval, list in brackets, or set (`{`), by their brackets."""
+
+    items: tuple["Node", ...]
+    opening: str
+    closing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Several answers side by side, joined by `,`, `and` or `or`."""
+
+    items: tuple["Node", ...]
+    joiner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rel:
+    """A chain of relations: `args[0] ops[0] args[1] ops[1] ...`."""
+
+    ops: tuple[str, ...]
+    args: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mat:
+    """A matrix by rows."""
+
+    rows: tuple[tuple["Node", ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Based:
+    """Digits with a base subscript: `52_8`."""
+
+    digits: str
+    base: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A value with what was written after it: a unit or a noun."""
+
+    value: "Node"
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An answer in words."""
+
+    text: str
+
+
+Node = Num | Sym | Op | Seq | Listing | Rel | Mat | Based | Quantity | Words
+
+CONSTANTS = frozenset({"pi", "e", "i", "oo", "...", "Reals", "Integers", "Naturals", "Rationals",
+                       "Complexes", "EmptySet"})
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The direct parts of a node."""
+    match node:
+        case Op(args=parts) | Seq(items=parts) | Listing(items=parts) | Rel(args=parts):
+            return parts
+        case Mat(rows=rows):
+            return tuple(entry for row in rows for entry in row)
+        case Quantity(value=value):
+            return (value,)
+    return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(children(current))
+
+
+def free_symbols(node: Node) -> frozenset[str]:
+    """Names of the variables in a node."""
+    return frozenset(n.name for n in walk(node) if isinstance(n, Sym)) - CONSTANTS
+
+
+def has_op(node: Node, *names: str) -> bool:
+    """Whether one of the operations occurs anywhere in the node."""
+    return any(isinstance(n, Op) and n.name in names for n in walk(node))
+
+
+def negated(node: Node) -> Node:
+    """The node with its sign changed."""
+    return Num(-node.value, node.places) if isinstance(node, Num) else Op("neg", (node,))

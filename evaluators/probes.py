@@ -1,0 +1,156 @@
+"""Equality of two formulas by evaluation: exact where rational, else at fixed points to 50 digits.
+
+Unequal values at one point refute equality; agreement to 25 digits at several points supports it.
+Points where a side is undefined or not real are passed over (unless the imaginary unit is written),
+so that identities hold on the common real domain of both sides.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from evaluators.exact import Inexact, exact_value
+from evaluators.nodes import Node, Num, Op, Sym, free_symbols, has_op, walk
+from evaluators.numeric import Evaluator, NotNumeric, context
+from evaluators.verdict import Decision, different, equal, undecided
+
+# Agreement that counts as equal, decimal digits.
+AGREED_DIGITS = 25
+# Points tried, and points that must agree before two formulas count as equal.
+MAX_POINTS = 14
+ENOUGH_POINTS = 4
+# A formula of more variables is not probed.
+MAX_SYMBOLS = 24
+# Decimals with this many digits inside a formula are rounded values: compared to their precision.
+ROUNDED_DIGITS = 6
+_DISCRETE = ("floor", "ceil", "mod", "gcd", "lcm", "binom_", "sum", "prod")
+
+
+def same_value(a: Node, b: Node) -> Decision:
+    """Whether two scalar formulas are equal wherever both are defined."""
+    left, right = exact_value(a), exact_value(b)
+    if left is not None and right is not None:
+        return equal("exact_value") if left == right else different("exact_value")
+    symbols = sorted(free_symbols(a) | free_symbols(b))
+    if len(symbols) > MAX_SYMBOLS:
+        return undecided("too_many_variables")
+    readings = (False, True) if has_op(a, "log") or has_op(b, "log") else (False,)
+    decision = undecided("not_evaluated")
+    for left_common, right_common in product(readings, repeat=2):
+        decision = _probed(a, b, symbols, left_common, right_common)
+        if decision.rule in ("same_at_points", "same_value"):
+            return decision
+    return decision
+
+
+def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: bool) -> Decision:
+    tolerance = _tolerance(a, b)
+    real_only = not _has_imaginary(a, b)
+    agreed, complex_agreed, complex_differ = 0, 0, 0
+    for point in _points(a, b, symbols):
+        try:
+            left = Evaluator(point, common_log=left_log).value(a)
+            right = Evaluator(point, common_log=right_log).value(b)
+        except (NotNumeric, Inexact):
+            continue
+        same = close(left, right, tolerance)
+        if real_only and (_is_complex(left) or _is_complex(right)):
+            complex_agreed += same
+            complex_differ += not same
+            continue
+        if not same:
+            return different("values_differ" if not symbols else "differs_at_a_point")
+        agreed += bool(left) or bool(right) or not symbols
+        if not symbols or agreed >= ENOUGH_POINTS:
+            return equal("same_value" if not symbols else "same_at_points")
+    if not agreed and complex_differ:
+        return different("differs_at_a_point")
+    if agreed >= 2 or (complex_agreed and not complex_differ):  # noqa: PLR2004 - see below
+        # A narrow domain leaves few points: two real ones, or complex agreement, still support it.
+        return equal("same_at_points")
+    if not agreed and _zero_everywhere(a, b, symbols):
+        return equal("same_at_points")
+    return undecided("not_evaluated")
+
+
+def _zero_everywhere(a: Node, b: Node, symbols: list[str]) -> bool:
+    """Both sides vanish at every point where they are defined."""
+    count = 0
+    for point in _points(a, b, symbols):
+        try:
+            if Evaluator(point).value(a) or Evaluator(point).value(b):
+                return False
+        except (NotNumeric, Inexact):
+            continue
+        count += 1
+    return count >= ENOUGH_POINTS
+
+
+def close(left: Any, right: Any, tolerance: Any) -> bool:
+    """Whether two values agree to a relative tolerance."""
+    if left == right:
+        return True
+    largest = max(abs(left), abs(right))
+    return bool(abs(left - right) <= tolerance * largest)
+
+
+def _is_complex(value: Any) -> bool:
+    return bool(context().im(value))
+
+
+def _tolerance(a: Node, b: Node) -> Any:
+    """Tight, unless a formula holds decimals of many digits, which were rounded there."""
+    digits = [
+        len(str(abs(n.value.numerator)))
+        for side in (a, b)
+        for n in walk(side)
+        if isinstance(n, Num) and n.places is not None and n.places >= ROUNDED_DIGITS
+    ]
+    mp = context()
+    exponent = min([AGREED_DIGITS, *(max(ROUNDED_DIGITS, d - 3) for d in digits)])
+    return mp.mpf(10) ** -exponent
+
+
+def _has_imaginary(*nodes: Node) -> bool:
+    return any(isinstance(n, Sym) and n.name == "i" for node in nodes for n in walk(node))
+
+
+def _needs_integers(*nodes: Node) -> bool:
+    """Whether a variable stands where only integers make sense: floor, gcd, `(-1)^n`."""
+    for node in nodes:
+        for n in walk(node):
+            if not isinstance(n, Op) or not free_symbols(n):
+                continue
+            if n.name in _DISCRETE:
+                return True
+            if n.name == "pow" and free_symbols(n.args[1]) and _is_negative(n.args[0]):
+                return True
+    return False
+
+
+def _is_negative(node: Node) -> bool:
+    value = exact_value(node)
+    return value is not None and value < 0
+
+
+def _points(a: Node, b: Node, symbols: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Fixed points: positive, then of both signs, then larger; integers where they are needed."""
+    if not symbols:
+        yield {}
+        return
+    mp = context()
+    generator = random.Random("speclrm probes")  # noqa: S311 - fixed points, no secrets
+    whole = _needs_integers(a, b)
+    for index in range(MAX_POINTS):
+        if whole:
+            low, high = (2, 9) if index < MAX_POINTS // 2 else (1, 30)
+            yield {name: mp.mpf(generator.randint(low, high)) for name in symbols}
+            continue
+        scale = 1 if index % 3 == 0 else 3 if index % 3 == 1 else 9
+        signed = index % 2 == 1
+        point = {}
+        for name in symbols:
+            value = mp.mpf(generator.randint(100_003, 999_983)) / 1_000_003 * scale
+            point[name] = -value if signed and generator.randint(0, 2) else value
+        yield point

@@ -1,0 +1,39 @@
+"""Where a stated answer ends inside running text."""
+
+import re
+
+_DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
+_CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
+_SENTENCE_END = re.compile(r"(?:[.!?](?=\s+[^\s\d]|\s*$)|。|！|;\s|\s+(?:because|since|as|which)\s)")
+# What may follow a closed formula and still belongs to the answer: units, percent, a second part.
+_CONTINUES = re.compile(r"\s*(?:%|\\%|percent|pct|degrees|°|,|and\b|or\b|\\cup|\+|-|=)")
+
+
+def statement(text: str) -> str:
+    """The answer stated at the start of `text`: a delimited formula, or up to the sentence's end."""
+    body = text.lstrip(" \t*_`:：")
+    if body.startswith("\n") or not body:
+        body = body.lstrip()
+    opening = _DISPLAY.match(body)
+    if opening:
+        closer = _CLOSERS[opening.group(1)]
+        end = body.find(closer, opening.end())
+        rest = body[end + len(closer) :]
+        if end > 0 and not _CONTINUES.match(rest):
+            return body[opening.end() : end].strip()
+        if end > 0:
+            return _sentence(first_line(body.replace("\n", " ")))
+    return _sentence(first_line(body))
+
+
+def first_line(text: str) -> str:
+    """The first line that holds something, without surrounding markup."""
+    for line in text.splitlines():
+        if line.strip(" \t*_`#>-"):
+            return line.strip(" \t*_`#>")
+    return ""
+
+
+def _sentence(text: str) -> str:
+    end = _SENTENCE_END.search(text)
+    return (text[: end.start()] if end else text).strip(" \t*_`\"'")
