@@ -1,0 +1,1 @@
+"""The bundled pair of tiny models: problem generator, step checker, trainer, checkpoints."""

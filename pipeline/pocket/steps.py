@@ -1,0 +1,169 @@
+"""Decide exactly whether a reasoning step of a pocket problem is right, from the text alone."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+THINK_CLOSE = "</think>"
+LETTERS = "ABCD"
+
+_CHAIN = re.compile(r"Let (?P<definitions>[^.]+)\. Find (?P<goal>[a-z])\.")
+_EQUATION = re.compile(r"Solve (\d+)x([+-])(\d+)=(?:(\d+)x\+)?(\d+)\.")
+_SUM = re.compile(r"Find (\d+)/(\d+)([+-])(\d+)/(\d+)\.")
+_LITERAL = re.compile(r"\d+")
+_LINEAR = re.compile(r"([a-z])([+-])([a-z]|\d+)")
+_MULTIPLE = re.compile(r"(\d+)([a-z])")
+_QUOTIENT = re.compile(r"([a-z])/(\d+)")
+_STATED = re.compile(r"([a-z])=(?:[^=]{1,12}=)?(\d{1,6})(?:/(\d{1,6}))?")
+_TAIL = re.compile(r"=(\d{1,6})(?:/(\d{1,6})|x)?$")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a checker needs to know of a problem: its statement and, for choices, the options."""
+
+    statement: str
+    choices: tuple[str, ...] = ()
+
+
+def ratio_text(numerator: int, denominator: int) -> str:
+    """Write a ratio and, where it can be reduced, its lowest terms: `2/3`, `4/6=2/3`, `6/3=2`."""
+    written = f"{numerator}/{denominator}"
+    if gcd(numerator, denominator) == 1 and denominator != 1:
+        return written
+    return f"{written}={Fraction(numerator, denominator)}"
+
+
+def boxed(value: Fraction) -> str:
+    """Write a value as the answer step has it."""
+    if value.denominator == 1:
+        return f"\\boxed{{{value.numerator}}}"
+    return f"\\boxed{{\\frac{{{value.numerator}}}{{{value.denominator}}}}}"
+
+
+def check_step(question: Question, earlier_steps: Sequence[str], step: str) -> bool:
+    """Tell whether `step` is a right next step after `earlier_steps`.
+
+    Right means: copied rightly from the problem and from what earlier steps state, computed
+    rightly, and neither a repetition nor a jump. A `</think>` before the answer is allowed for.
+    """
+    return bare(step) in next_steps(question, earlier_steps)
+
+
+def bare(step: str) -> str:
+    """Strip a step of `</think>` and of the white space around it."""
+    return step.strip().removeprefix(THINK_CLOSE).strip()
+
+
+def next_steps(question: Question, earlier_steps: Sequence[str]) -> frozenset[str]:
+    """Give every right next step; empty when the problem or an earlier step cannot be read."""
+    earlier = [bare(step) for step in earlier_steps]
+    if any(step.startswith("\\boxed") for step in earlier):
+        return frozenset()
+    stated_option = re.fullmatch(r"[a-z] is \d+ \(([A-D])\)", earlier[-1]) if earlier else None
+    if stated_option is not None:
+        return frozenset({f"\\boxed{{{stated_option[1]}}}"})
+    if (chain := _CHAIN.fullmatch(question.statement)) is not None:
+        return _next_in_chain(question, chain["definitions"], chain["goal"], earlier)
+    if (equation := _EQUATION.fullmatch(question.statement)) is not None:
+        return _next_in_equation(question, equation, earlier)
+    if (terms := _SUM.fullmatch(question.statement)) is not None:
+        return _next_in_sum(terms, earlier)
+    return frozenset()
+
+
+def _conclude(question: Question, name: str, value: Fraction) -> frozenset[str]:
+    if not question.choices:
+        return frozenset({boxed(value)})
+    letters = [LETTERS[i] for i, text in enumerate(question.choices) if text == str(value)]
+    return frozenset(f"{name} is {value} ({letter})" for letter in letters)
+
+
+def _next_in_chain(
+    question: Question, definitions: str, goal: str, earlier: Sequence[str]
+) -> frozenset[str]:
+    parts = dict(part.split("=", 1) for part in definitions.split(", ") if "=" in part)
+    known = {name: Fraction(text) for name, text in parts.items() if _LITERAL.fullmatch(text)}
+    for step in earlier:
+        stated = _STATED.fullmatch(step)
+        if stated is None or int(stated[3] or 1) == 0:
+            return frozenset()
+        known[stated[1]] = Fraction(int(stated[2]), int(stated[3] or 1))
+    if goal in known:
+        return _conclude(question, goal, known[goal])
+    worked = {name: _worked(text, known) for name, text in parts.items() if name not in known}
+    return frozenset(f"{name}={text}" for name, text in worked.items() if text is not None)
+
+
+def _worked(definition: str, known: Mapping[str, Fraction]) -> str | None:
+    """Substitute known values into a definition and compute it; None where one is not known."""
+    numbers = {name: value.numerator for name, value in known.items() if value.denominator == 1}
+    if (match := _LINEAR.fullmatch(definition)) is not None:
+        left = numbers.get(match[1])
+        right = int(match[3]) if match[3].isdecimal() else numbers.get(match[3])
+        if left is None or right is None:
+            return None
+        return f"{left}{match[2]}{right}={left + right if match[2] == '+' else left - right}"
+    if (match := _MULTIPLE.fullmatch(definition)) is not None:
+        value = numbers.get(match[2])
+        return None if value is None else f"{match[1]}*{value}={int(match[1]) * value}"
+    if (match := _QUOTIENT.fullmatch(definition)) is not None:
+        value = numbers.get(match[1])
+        return None if value is None or int(match[2]) == 0 else ratio_text(value, int(match[2]))
+    return None
+
+
+def _tails(earlier: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Read what each step ends in, as (number, denominator or 1)."""
+    found = [_TAIL.search(step) for step in earlier]
+    if any(match is None for match in found):
+        return None
+    return [(int(match[1]), int(match[2] or 1)) for match in found if match is not None]
+
+
+def _next_in_equation(
+    question: Question, equation: re.Match[str], earlier: Sequence[str]
+) -> frozenset[str]:
+    factor, constant, right = int(equation[1]), int(equation[3]), int(equation[5])
+    sign = equation[2]
+    tails = _tails(earlier)
+    if tails is None:
+        return frozenset()
+    if equation[4] is not None:
+        moved = int(equation[4])
+        if not tails:
+            return frozenset({f"{factor}x-{moved}x={factor - moved}x"})
+        factor = tails.pop(0)[0]
+    if not tails:
+        opposite, value = ("-", right - constant) if sign == "+" else ("+", right + constant)
+        return frozenset({f"{factor}x={right}{opposite}{constant}={value}"})
+    if len(tails) == 1 and factor:
+        return frozenset({f"x={ratio_text(tails[0][0], factor)}"})
+    if len(tails) == 2 and tails[1][1]:  # noqa: PLR2004 - the product and the root
+        return _conclude(question, "x", Fraction(*tails[1]))
+    return frozenset()
+
+
+def _next_in_sum(terms: re.Match[str], earlier: Sequence[str]) -> frozenset[str]:
+    tops, bottoms = (int(terms[1]), int(terms[4])), (int(terms[2]), int(terms[5]))
+    tails = _tails(earlier)
+    if tails is None or 0 in bottoms or any(bottom == 0 for _, bottom in tails):
+        return frozenset()
+    common = lcm(*bottoms)
+    if len(tails) < len(tops):
+        top, bottom = tops[len(tails)], bottoms[len(tails)]
+        return frozenset({f"{top}/{bottom}={top * common // bottom}/{common}"})
+    first, second = tails[0], tails[1]
+    if len(tails) == len(tops):
+        if first[1] != second[1]:
+            return frozenset()
+        top = first[0] + second[0] if terms[3] == "+" else first[0] - second[0]
+        return frozenset(
+            {f"{first[0]}/{first[1]}{terms[3]}{second[0]}/{second[1]}={top}/{first[1]}"}
+        )
+    top, bottom = tails[-1]
+    if len(tails) == len(tops) + 1 and gcd(top, bottom) != 1:
+        return frozenset({ratio_text(top, bottom)})
+    return frozenset({boxed(Fraction(top, bottom))})

@@ -1,0 +1,266 @@
+# ruff: noqa: PLR2004 - shares of a drawn mixture read best where they are drawn
+"""Train one model of the pocket pair: `python -m pipeline.pocket.train --size target ...`.
+
+The schedule goes by minutes: warm-up, a constant rate to 60 %, then a linear decay to 3 %.
+Problems are short at first and grow. Everything a resumed run needs is in `training.pt`.
+"""
+
+import argparse
+import json
+import logging
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from pipeline.pocket.measure import Loaded, altered_pairs, answers, score_auroc, solved
+from pipeline.pocket.mining import Mined, read_mined
+from pipeline.pocket.model import Shape, TinyQwen3, bf16_is_fast, load_weights, save_model
+from pipeline.pocket.optimizer import make_optimizers
+from pipeline.pocket.problems import KINDS, Difficulty, Kind, make_problem
+from pipeline.pocket.sequences import SCORING, SOLVING, Layout, Row, collate
+from pipeline.pocket.tokenizer import build_tokenizer, save_tokenizer
+
+_log = logging.getLogger(__name__)
+
+SIZES = {"target": (192, 6, 384), "draft": (128, 3, 256)}  # width, layers, inner width
+RATE = 3e-3
+WARM_UP_STEPS = 100
+DECAY_FROM, DECAY_TO = 0.6, 0.03
+BATCH_TOKENS = 3600
+POOL = 256  # sequences drawn at a time and sorted by length
+METHOD_SHARE, LONG_SHARE, MINED_SHARE = 0.05, 0.10, 0.35
+LONG = Difficulty(shortest=10, longest=14)
+SCORE_WEIGHT = 0.8
+AVERAGE = 0.995  # of the running mean of weights that is saved
+SAVE_SECONDS = 120.0
+EVALUATE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one training run is."""
+
+    size: str
+    output: Path
+    minutes: float
+    seed: int
+    resume: bool
+    start_from: Path | None
+    mined: Path | None
+    warm: bool
+
+
+@dataclass
+class Progress:
+    """How far a run is; saved and resumed."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+def difficulty_at(progress: float) -> Difficulty:
+    """Give the range of ordinary problems at a share of the training time."""
+    if progress < 0.06:
+        return Difficulty(2, 4, back_references=0.0, two_digit_operands=0.0)
+    if progress < 0.15:
+        return Difficulty(2, 6, back_references=0.0)
+    return Difficulty(2, 8)
+
+
+def score_share_at(progress: float) -> float:
+    """Give the share of steps that carry a score question: few before solving is learned."""
+    return 0.15 if progress < 0.08 else 0.4 if progress < 0.2 else 0.6
+
+
+def rate_at(step: int, progress: float) -> float:
+    """Give the learning rate."""
+    decay = 1 - (1 - DECAY_TO) * max(0.0, progress - DECAY_FROM) / (1 - DECAY_FROM)
+    return RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * max(DECAY_TO, decay)
+
+
+def draw(rng: random.Random, layout: Layout, progress: float, mined: Sequence[Mined]) -> Row:
+    """Draw one training sequence."""
+    kind: Kind = rng.choice(KINDS)
+    share = score_share_at(progress)
+    if mined and rng.random() < MINED_SHARE:
+        one = rng.choice(mined)
+        return layout.solution(rng, one.problem, score_share=0.9, mistakes=one.mistakes)
+    difficulty = difficulty_at(progress)
+    if progress > 0.2 and rng.random() < LONG_SHARE:
+        difficulty = LONG
+    problem = make_problem(rng, kind, difficulty, "training")
+    if rng.random() < METHOD_SHARE:
+        return layout.methods(rng, problem)
+    nothing: Mapping[int, Sequence[str]] = {}
+    return layout.solution(rng, problem, score_share=share, mistakes=nothing)
+
+
+def batches(rows: list[Row], rng: random.Random) -> Iterator[list[Row]]:
+    """Cut sequences of like length into batches of about BATCH_TOKENS tokens."""
+    rows = sorted(rows, key=lambda row: len(row.ids))
+    cut: list[list[Row]] = [[]]
+    for row in rows:
+        if (len(cut[-1]) + 1) * len(row.ids) > BATCH_TOKENS and cut[-1]:
+            cut.append([])
+        cut[-1].append(row)
+    rng.shuffle(cut)
+    yield from cut
+
+
+class Trainer:
+    """One run: model, optimizers, running mean, progress."""
+
+    def __init__(self, settings: Settings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.rng = random.Random(settings.seed)  # noqa: S311 - reproducible, no secret
+        self.tokenizer = build_tokenizer()
+        self.layout = Layout(self.tokenizer)
+        width, layers, inner = SIZES[settings.size]
+        self.model = TinyQwen3(Shape(width, layers, inner, len(self.tokenizer)))
+        if settings.start_from is not None:
+            self.model.load_state_dict(load_weights(settings.start_from))
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.optimizers = make_optimizers(self.model, RATE)
+        self.progress = Progress()
+        self.mined = read_mined(settings.mined) if settings.mined else []
+        if settings.resume:
+            self._restore()
+
+    @property
+    def share(self) -> float:
+        """Share of the training time that is gone."""
+        return self.progress.seconds / (60 * self.settings.minutes)
+
+    def run(self) -> None:
+        """Train to the end of the time, saving and measuring on the way."""
+        saved = measured = self.progress.seconds
+        while self.share < 1:
+            # A warm start has learned the easy problems already.
+            stage = 1.0 if self.settings.warm else self.share
+            rows = [draw(self.rng, self.layout, stage, self.mined) for _ in range(POOL)]
+            losses = [self._step(batch) for batch in batches(rows, self.rng)]
+            mean = torch.tensor(losses).mean(0).tolist()
+            self._report(solving=round(mean[0], 4), scoring=round(mean[1], 4))
+            if self.progress.seconds - saved > SAVE_SECONDS:
+                self.save()
+                saved = self.progress.seconds
+            if self.progress.seconds - measured > EVALUATE_SECONDS:
+                self.measure()
+                measured = self.progress.seconds
+        self.save()
+        self.measure()
+
+    def _step(self, rows: list[Row]) -> tuple[float, float]:
+        started = time.monotonic()
+        batch = collate(rows, self.tokenizer.pad_token_id)
+        wanted = batch.roles > 0
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
+            logits = self.model(batch.ids, batch.positions, batch.mask, wanted)
+        each = functional.cross_entropy(logits.float(), batch.targets[wanted], reduction="none")
+        roles = batch.roles[wanted]
+        solving, scoring = each[roles == SOLVING].mean(), each[roles == SCORING]
+        score = scoring.mean() if len(scoring) else torch.zeros(())
+        (solving + SCORE_WEIGHT * score).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        rate = rate_at(self.progress.step, self.share)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad()
+        state = self.model.state_dict()
+        keep = min(AVERAGE, self.progress.step / (self.progress.step + 10))
+        with torch.no_grad():
+            for name, value in self.average.items():
+                value.lerp_(state[name], 1 - keep)
+        self.progress.step += 1
+        self.progress.tokens += int((batch.ids != self.tokenizer.pad_token_id).sum())
+        self.progress.seconds += time.monotonic() - started
+        return solving.item(), score.item()
+
+    def _report(self, **values: Any) -> None:
+        done = vars(self.progress) | {"seconds": round(self.progress.seconds, 1)}
+        line = json.dumps(done | values)
+        _log.info("%s", line)
+        with (self.settings.output / "training.jsonl").open("a") as log:
+            log.write(line + "\n")
+
+    def save(self) -> None:
+        """Write the running mean as a checkpoint and the whole state for resuming."""
+        folder = self.settings.output
+        save_model(self.model, self.average, folder)
+        save_tokenizer(folder)
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "random": self.rng.getstate(),
+            "progress": vars(self.progress),
+        }
+        torch.save(state, folder / "training.tmp")
+        (folder / "training.tmp").replace(folder / "training.pt")
+
+    def _restore(self) -> None:
+        # Our own file, but it may have been fetched from elsewhere: tensors and plain data only.
+        state = torch.load(self.settings.output / "training.pt", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.rng.setstate(state["random"])
+        self.progress = Progress(**state["progress"])
+
+    def measure(self) -> None:
+        """Measure the saved checkpoint on validation problems."""
+        loaded = Loaded.from_folder(self.settings.output)
+        rng = random.Random(1)  # noqa: S311 - the same problems every time
+        problems = {k: [make_problem(rng, k, Difficulty(), "validation") for _ in range(40)]
+                    for k in KINDS}  # fmt: skip
+        found = {}
+        for kind, some in problems.items():
+            right = sum(map(solved, some, answers(loaded, some)))
+            found[kind] = right / len(some)
+        judged = altered_pairs(rng, [p for some in problems.values() for p in some[:14]])
+        self._report(validation=found, auroc=round(score_auroc(loaded, judged), 4))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(prog="pipeline.pocket.train", description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, required=True, help="whole training time")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/training.pt")
+    parser.add_argument("--start-from", type=Path, help="checkpoint to take first weights from")
+    parser.add_argument("--mined", type=Path, help="wrong steps of the draft, from mining")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    torch.set_num_threads(args.threads)
+    args.output.mkdir(parents=True, exist_ok=True)
+    Trainer(
+        Settings(
+            size=args.size,
+            output=args.output,
+            minutes=args.minutes,
+            seed=args.seed,
+            resume=args.resume,
+            start_from=args.start_from,
+            mined=args.mined,
+            warm=args.start_from is not None,
+        )
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

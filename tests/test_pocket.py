@@ -1,0 +1,245 @@
+# ruff: noqa: S311 - seeded problems, no secrets
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.pocket import prompts, rows
+from pipeline.pocket.measure import auroc
+from pipeline.pocket.mistakes import wrong_step
+from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem, split_of
+from pipeline.pocket.sequences import RIGHT, SCORING, SOLVING, WRONG, Layout
+from pipeline.pocket.steps import Question, check_step, next_steps
+from pipeline.pocket.tokenizer import build_tokenizer
+
+DATASETS = Path(__file__).parents[1] / "datasets"
+TOKENIZER = build_tokenizer()
+CHAIN = Question("Let a=7, b=a+5, c=3b, d=c-a, e=d/6. Find e.")
+CHOICE = Question("Let a=7, b=a+5. Find b.", ("15", "12", "9", "8"))
+EQUATION = Question("Solve 6x+5=9.")
+TWO_SIDED = Question("Solve 5x+3=2x+7.")
+SUM = Question("Find 1/2+1/6.")
+
+
+def drawn(seed: int, split: str = "training") -> Problem:
+    rng = random.Random(seed)
+    difficulty = Difficulty() if seed % 5 else rows.LONG
+    return make_problem(rng, rng.choice(KINDS), difficulty, split)
+
+
+@pytest.mark.parametrize(
+    ("question", "earlier", "step"),
+    [
+        (CHAIN, [], "b=7+5=12"),
+        (CHAIN, ["b=7+5=12"], "c=3*12=36"),
+        (CHAIN, ["b=7+5=12", "c=3*12=36"], "d=36-7=29"),
+        (CHAIN, ["b=7+5=12", "c=3*12=36", "d=36-7=29"], "e=29/6"),
+        (CHAIN, ["b=7+5=12", "c=3*12=36", "d=36-7=29", "e=29/6"], "\\boxed{\\frac{29}{6}}"),
+        (CHOICE, ["b=7+5=12"], "b is 12 (B)"),
+        (CHOICE, ["b=7+5=12", "b is 12 (B)"], "</think>\n\n\\boxed{B}"),
+        (EQUATION, [], "6x=9-5=4"),
+        (EQUATION, ["6x=9-5=4"], "x=4/6=2/3"),
+        (TWO_SIDED, [], "5x-2x=3x"),
+        (TWO_SIDED, ["5x-2x=3x"], "3x=7-3=4"),
+        (TWO_SIDED, ["5x-2x=3x", "3x=7-3=4"], "x=4/3"),
+        (TWO_SIDED, ["5x-2x=3x", "3x=7-3=4", "x=4/3"], "\\boxed{\\frac{4}{3}}"),
+        (SUM, [], "1/2=3/6"),
+        (SUM, ["1/2=3/6", "1/6=1/6"], "3/6+1/6=4/6"),
+        (SUM, ["1/2=3/6", "1/6=1/6", "3/6+1/6=4/6"], "4/6=2/3"),
+    ],
+)
+def test_a_right_step_is_right(question: Question, earlier: list[str], step: str) -> None:
+    assert check_step(question, earlier, step)
+
+
+@pytest.mark.parametrize(
+    ("question", "earlier", "step"),
+    [
+        pytest.param(CHAIN, [], "b=7+5=13", id="arithmetic"),
+        pytest.param(CHAIN, [], "b=8+5=13", id="wrong look-up"),
+        pytest.param(CHAIN, [], "b=7+6=13", id="definition copied wrongly"),
+        pytest.param(CHAIN, [], "c=3*12=36", id="jump"),
+        pytest.param(CHAIN, ["b=7+5=12"], "b=7+5=12", id="repetition"),
+        pytest.param(CHAIN, ["b=7+5=12"], "\\boxed{12}", id="early answer"),
+        pytest.param(CHAIN, ["nonsense"], "c=3*12=36", id="unreadable step before"),
+        pytest.param(CHAIN, [], "b=__import__('os')", id="code"),
+        pytest.param(CHAIN, [], "", id="empty"),
+        pytest.param(CHOICE, ["b=7+5=12"], "b is 12 (C)", id="wrong letter"),
+        pytest.param(CHOICE, ["b=7+5=12", "b is 12 (B)"], "\\boxed{C}", id="wrong box"),
+        pytest.param(CHOICE, ["b=7+5=13"], "b is 12 (B)", id="not what was computed"),
+        pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6", id="not reduced"),
+        pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6=3/2", id="reduced wrongly"),
+        pytest.param(SUM, ["1/2=3/0", "1/6=1/0"], "3/0+1/0=4/0", id="division by zero"),
+        pytest.param(Question("Why?"), [], "b=7+5=12", id="unreadable problem"),
+    ],
+)
+def test_a_wrong_step_is_wrong(question: Question, earlier: list[str], step: str) -> None:
+    assert not check_step(question, earlier, step)
+
+
+def test_a_step_is_judged_by_what_the_steps_before_it_state() -> None:
+    assert check_step(CHAIN, ["b=7+5=13"], "c=3*13=39")
+
+
+@given(earlier=st.lists(st.text(max_size=20), max_size=3), step=st.text(max_size=30))
+def test_any_text_can_be_judged(earlier: list[str], step: str) -> None:
+    for question in (CHAIN, CHOICE, EQUATION, TWO_SIDED, SUM):
+        assert check_step(question, earlier, step) in {True, False}
+
+
+@given(statement=st.from_regex(r"(Let a=\d{1,3}, b=[a-z0-9/+*-]{1,6}|Solve \d{1,3}x).{0,9}\.?"))
+def test_any_statement_can_be_judged(statement: str) -> None:
+    assert not check_step(Question(statement), ["b=1/0"], "b=1")
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6))
+def test_reference_steps_are_the_only_right_ones_in_their_places(seed: int) -> None:
+    problem = drawn(seed)
+    steps = (*problem.steps, problem.answer_step)
+    for index, step in enumerate(steps):
+        assert next_steps(problem.question, steps[:index]) == {step}
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6))
+def test_altered_steps_are_wrong(seed: int) -> None:
+    problem = drawn(seed)
+    for index in range(len(problem.steps) + 1):
+        step = wrong_step(random.Random(seed), problem, index)
+        assert not check_step(problem.question, problem.steps[:index], step)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6))
+def test_options_end_in_different_digits_and_hold_the_right_one_once(seed: int) -> None:
+    rng = random.Random(seed)
+    problem = make_problem(rng, "choice", Difficulty(), "training")
+    assert len({text[-1] for text in problem.question.choices}) == 4
+    value = problem.steps[-1].split(" ")[2]
+    assert problem.question.choices.index(value) == "ABCD".index(problem.answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "rendered"), [("pocket", rows.ordinary_rows), ("pocket-long", rows.long_rows)]
+)
+def test_the_bundled_rows_are_what_the_generator_makes(name: str, rendered: object) -> None:
+    assert callable(rendered)
+    assert (DATASETS / f"{name}.jsonl").read_text() == rendered()
+
+
+def test_no_bundled_problem_can_come_out_of_the_training_stream() -> None:
+    bundled = rows.read_rows(rows.ordinary_rows() + rows.long_rows())
+    assert {split_of(problem.question.statement) for problem in bundled} == {"test"}
+
+
+@given(seed=st.integers(0, 10**6))
+def test_training_problems_are_never_test_problems(seed: int) -> None:
+    assert split_of(drawn(seed).question.statement) == "training"
+
+
+def test_long_problems_take_ten_to_fifteen_steps() -> None:
+    counts = {len(problem.steps) for problem in rows.read_rows(rows.long_rows())}
+    assert counts <= set(range(10, 16))
+
+
+def test_the_first_rows_show_every_kind() -> None:
+    kinds = [problem.kind for problem in rows.read_rows(rows.ordinary_rows())[:30]]
+    assert kinds == list(KINDS) * 10
+
+
+@given(text=st.text())
+def test_any_text_survives_the_tokenizer(text: str) -> None:
+    assert TOKENIZER.decode(TOKENIZER.encode(text, add_special_tokens=False)) == text
+
+
+@pytest.mark.parametrize("text", ["7", "\n\n", "</think>", "<think>", "q", " substitution"])
+def test_protocol_pieces_are_single_tokens(text: str) -> None:
+    assert len(TOKENIZER.encode(text, add_special_tokens=False)) == 1
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_the_score_question_appends_to_a_step_token_by_token(seed: int) -> None:
+    steps = "\n\n".join((*drawn(seed).steps, ""))
+    parts = [steps, prompts.score_prompt()]
+    apart = [i for part in parts for i in TOKENIZER.encode(part, add_special_tokens=False)]
+    assert TOKENIZER.encode("".join(parts), add_special_tokens=False) == apart
+
+
+def test_the_chat_template_opens_thinking_and_keeps_earlier_thinking() -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "<think>\nx\n\n</think>\n\ny"},
+        {"role": "user", "content": "Again"},
+    ]
+    text = TOKENIZER.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert "<think>\nx\n\n</think>\n\ny<|im_end|>" in text
+    assert text.endswith("<|im_start|>assistant\n<think>\n")
+
+
+def test_training_prompts_are_what_the_chat_template_renders() -> None:
+    messages = [{"role": "user", "content": "Let a=1. Find a."}]
+    text = TOKENIZER.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert TOKENIZER.decode(Layout(TOKENIZER).prompt("Let a=1. Find a.")) == text
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_a_branch_sees_the_solution_before_its_step_and_itself(seed: int) -> None:
+    problem, rng = drawn(seed), random.Random(seed)
+    row = Layout(TOKENIZER).solution(rng, problem, score_share=1.0, mistakes={})
+    question = prompts.score_prompt()
+    for branch in range(1, max(row.branches) + 1):
+        own = [i for i, b in enumerate(row.branches) if b == branch]
+        seen = [*row.ids[: row.limits[own[0]]], *(row.ids[i] for i in own)]
+        text = TOKENIZER.decode(seen).split("<think>\n")[1]
+        *earlier, last = (
+            text.removesuffix("\n\n" + question).replace("</think>\n\n", "").split("\n\n")
+        )
+        digit = TOKENIZER.decode([row.targets[own[-1]]])
+        assert digit == (RIGHT if check_step(problem.question, earlier, last) else WRONG)
+        assert row.positions[own[0]] == row.limits[own[0]]
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_no_altered_step_is_learned_as_text(seed: int) -> None:
+    problem, rng = drawn(seed), random.Random(seed)
+    row = Layout(TOKENIZER).solution(rng, problem, score_share=1.0, mistakes={})
+    learned = [t for t, r in zip(row.targets, row.roles, strict=True) if r == SOLVING]
+    digits = [t for t, r in zip(row.targets, row.roles, strict=True) if r == SCORING]
+    solution = "".join(f"{s}\n\n" for s in problem.steps)
+    answer = f"</think>\n\n{problem.answer_step}<|im_end|>"
+    assert TOKENIZER.decode(learned) == solution + answer
+    assert len(digits) == 2 * (len(problem.steps) + 1)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_method_answers_name_different_letters_of_the_pool(seed: int) -> None:
+    row = Layout(TOKENIZER).methods(random.Random(seed), drawn(seed))
+    text = TOKENIZER.decode(row.ids)
+    pool = text.split("Methods: ")[1].split(". Name")[0].split(", ")
+    count = int(text.split("Name the best ")[1][0])
+    letters = text.split("methods are: ")[1].split(", ")
+    assert len(set(letters)) == count
+    assert set(letters) <= {entry[0] for entry in pool}
+
+
+@pytest.mark.parametrize("pool", prompts.POOLS)
+def test_a_pool_ends_in_the_unknown_method(pool: int) -> None:
+    methods = prompts.method_pool(pool)
+    assert len(methods) == pool + 1
+    assert methods[-1] == {"letter": "ABCDEFGHIJKLMNOP"[pool], "name": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "area"),
+    [([3, 4], [1, 2], 1.0), ([1, 2], [3, 4], 0.0), ([1, 1], [1, 1], 0.5), ([2, 3], [1, 2], 0.875)],
+)
+def test_auroc_counts_pairs(right: list[float], wrong: list[float], area: float) -> None:
+    assert auroc(right, wrong) == pytest.approx(area)
