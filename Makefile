@@ -15,7 +15,7 @@ SEED ?= 0
 MODEL ?= pocket-target
 ENGINE ?= auto
 OPTIONS ?=
-RUNS ?= $(wildcard results/*)
+RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
 	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
