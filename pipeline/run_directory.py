@@ -163,7 +163,7 @@ def read_manifest(run: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise UserMistake(f"{file} is unreadable ({error}); restore it from a copy.") from error
-    if not isinstance(manifest, dict) or not MANIFEST_PARTS <= manifest.keys():
+    if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_PARTS:
         parts = ", ".join(sorted(MANIFEST_PARTS))
         raise UserMistake(f"{file} lacks parts of a manifest ({parts}); restore it from a copy.")
     return manifest
