@@ -27,7 +27,7 @@ QUICK_KILLS = 20
 PROBLEMS_PER_KILL = 20
 """More than a round can finish before it is killed, so that the run lasts as long as the kills."""
 REPEATS = 5
-DECODE_SECONDS = 0.002
+DECODE_SECONDS = 0.005
 WARM_UP_SECONDS = 10.0
 """The longest wait for the first attempt of a round; importing takes about a second."""
 WINDOW_SECONDS = 0.6

@@ -183,6 +183,8 @@ def _with_unit(value: Node, unit: str) -> Node:
 
 def _words(items: list[Item]) -> Node:
     words = _unit_text(items).split()
+    if not words:
+        raise Unreadable("empty brackets")
     first = words[0].lower()
     if first in NUMBER_WORDS:
         value = Num(Fraction(NUMBER_WORDS[first]))
@@ -245,7 +247,12 @@ def _wordy(items: list[Item], index: int) -> bool:
     item = items[index]
     if isinstance(item, Group):
         script = index > 0 and _is_sign(items[index - 1], "^_")
-        return len(items) > 1 and not script and all(_is_kind(inner, _WORD) for inner in item.items)
+        return (
+            bool(item.items)
+            and len(items) > 1
+            and not script
+            and all(_is_kind(inner, _WORD) for inner in item.items)
+        )
     if item.kind != "word":
         return False
     if len(item.text) > 1 or not item.text.isascii():
