@@ -11,6 +11,7 @@ The last line printed is a JSON object.
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import statistics
@@ -75,10 +76,9 @@ class Peer:
         os.environ |= vllm_setup.base_environment(settings, None)
         os.environ |= vllm_setup.mode_environment(settings, inprocess=True, on_cpu=True)
         vllm_setup.compile_nothing()
-        from vllm import LLM, SamplingParams  # noqa: PLC0415
+        from vllm import SamplingParams  # noqa: PLC0415
 
-        arguments = vllm_setup.engine_arguments(settings, read_facts(settings), on_cpu=True)
-        self.llm: Any = LLM(**arguments)
+        self.arguments = vllm_setup.engine_arguments(settings, read_facts(settings), on_cpu=True)
         planned = pipeline.plan(experiment)
         tokenizer = HFTokenizer.load(settings.model)
         self.prompts = [
@@ -98,12 +98,21 @@ class Peer:
         ]
 
     def tokens_per_second(self) -> float:
-        """One pass over all prompts."""
-        self.llm.reset_prefix_cache()
+        """One pass over all prompts, on an engine of its own.
+
+        vLLM's shutdown of one engine in a process takes the others with it, so none is kept.
+        """
+        from vllm import LLM, SamplingParams  # noqa: PLC0415
+
+        llm: Any = LLM(**self.arguments)
+        llm.generate(self.prompts[:1], SamplingParams(max_tokens=1), use_tqdm=False)
         start = time.perf_counter()
-        outputs = self.llm.generate(self.prompts, self.sampling, use_tqdm=False)
+        outputs = llm.generate(self.prompts, self.sampling, use_tqdm=False)
         seconds = time.perf_counter() - start
         generated: int = sum(len(output.outputs[0].token_ids) for output in outputs)
+        llm.llm_engine.engine_core.shutdown()
+        del llm
+        gc.collect()
         return generated / seconds
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline.engines.facts import read_facts
+from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.models import with_model_folder
 from pipeline.reasoners.opening import open_chain
@@ -11,42 +13,51 @@ from pipeline.runner import Plan
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Attempts asked for and already recorded; tokens of those missing, for the target.
+    """Attempts asked for and already recorded; the target's tokens for those missing.
 
-    `generated_at_most` is for one track: the budget, or less where the context is shorter.
+    `prompt_tokens` is None where the tokenizer is the server's own. `generated_at_most` is for
+    one track: the budget, or less where the context is known to be shorter.
     """
 
     attempts: int
     recorded: int
-    prompt_tokens: int
+    prompt_tokens: int | None
     generated_at_most: int
 
 
 def estimate_of(plan: Plan) -> Estimate:
-    """Count attempts and prompt tokens.
+    """Count attempts and tokens.
 
     Raises:
         UserMistake: the target's tokenizer cannot be loaded.
     """
     settings = with_model_folder(plan.experiment.target)
+    there = (plan.directory / MANIFEST).exists()
+    recorded = {attempt.key for attempt in read_attempts(plan.directory)} if there else set()
+    recorded &= set(plan.keys)
+    budget = plan.experiment.token_budget
+    if settings.engine == "openai" and settings.tokenizer is None:
+        missing = len(plan.keys) - len(recorded)
+        return Estimate(len(plan.keys), len(recorded), None, missing * budget)
     tokenizer = HFTokenizer.load(
         settings.tokenizer or settings.model,
         settings.revision,
         trust_remote_code=settings.trust_remote_code,
     )
-    there = (plan.directory / MANIFEST).exists()
-    recorded = {attempt.key for attempt in read_attempts(plan.directory)} if there else set()
-    recorded &= set(plan.keys)
+    context = _context(settings)
     prompt_tokens = generated = 0
     for problem in plan.selected:
+        missing = plan.experiment.repeats - sum(
+            (problem.problem_id, repeat) in recorded for repeat in range(plan.experiment.repeats)
+        )
         task = plan.prompt_of(problem).text
         prompt = len(open_chain(tokenizer, task, plan.experiment.thinking))
-        room = max(0, settings.max_model_len - prompt) if settings.max_model_len else None
-        budget = plan.experiment.token_budget
-        missing = sum(
-            (problem.problem_id, repeat) not in recorded
-            for repeat in range(plan.experiment.repeats)
-        )
         prompt_tokens += missing * prompt
-        generated += missing * (budget if room is None else min(budget, room))
+        generated += missing * (budget if context is None else min(budget, context - prompt))
     return Estimate(len(plan.keys), len(recorded), prompt_tokens, generated)
+
+
+def _context(settings: EngineSettings) -> int | None:
+    if settings.max_model_len is not None:
+        return settings.max_model_len
+    return read_facts(settings).context if settings.engine in {"vllm", "transformers"} else None

@@ -43,6 +43,11 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     if dry_run:
         _print_plan(runner.plan(experiment, output_dir))
         return
+    where = output_dir or runner.RESULTS / experiment.name()
+    click.echo(
+        f"{reasoner} with {experiment.target.model} through {experiment.target.engine}, in {where}",
+        err=True,
+    )
     summary = runner.run(
         experiment,
         output_dir,
@@ -82,5 +87,6 @@ def _print_plan(planned: runner.Plan) -> None:
     click.echo(f"target         {experiment.target.model} through {experiment.target.engine}")
     if experiment.draft is not None:
         click.echo(f"draft          {experiment.draft.model} through {experiment.draft.engine}")
-    click.echo(f"prompt tokens  {estimate.prompt_tokens:,} in what is missing")
+    if estimate.prompt_tokens is not None:
+        click.echo(f"prompt tokens  {estimate.prompt_tokens:,} in what is missing")
     click.echo(f"new tokens     at most {estimate.generated_at_most:,} for each track")

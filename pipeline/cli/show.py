@@ -12,6 +12,9 @@ from pipeline.records import Attempt, Step, Track
 from pipeline.run_directory import read_attempts, read_manifest
 
 AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
+# Model text is untrusted: a control character could rewrite the terminal it is shown on.
+CONTROL = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
+VISIBLE = dict.fromkeys(CONTROL, "\N{REPLACEMENT CHARACTER}")
 
 
 @click.command("show")
@@ -54,12 +57,18 @@ def _track(track: Track) -> Panel:
     """A track's steps, model text as text and never as markup."""
     body = Text()
     for step in track.steps:
-        body.append(step.text, style=AUTHOR_STYLES[step.author])
+        body.append(_visible(step.text), style=AUTHOR_STYLES[step.author])
         body.append(f"\n— {_about(step)}\n", style="dim")
     for note in track.notes:
-        body.append(f"note: {note}\n", style="yellow")
+        body.append(f"note: {_visible(note)}\n", style="yellow")
     name = " ".join(filter(None, (f"track {track.id}", track.role, track.method)))
-    return Panel(body, title=name, subtitle=f"{track.stop.value}: {track.answer or 'no answer'}")
+    end = _visible(f"{track.stop.value}: {track.answer or 'no answer'}")
+    return Panel(body, title=Text(name), subtitle=Text(end))
+
+
+def _visible(text: str) -> str:
+    """The text with its control characters replaced, lines and tabs kept."""
+    return text.translate(VISIBLE)
 
 
 def _about(step: Step) -> str:
@@ -76,11 +85,12 @@ def _about(step: Step) -> str:
 def _ending(attempt: Attempt) -> Text:
     text = Text()
     if attempt.error is not None:
-        text.append(f"failed: {attempt.error.type}: {attempt.error.message}\n", style="red")
+        message = _visible(attempt.error.message)
+        text.append(f"failed: {attempt.error.type}: {message}\n", style="red")
     text.append("answer ", style="bold")
-    text.append(f"{attempt.answer if attempt.answer is not None else '(none)'}")
+    text.append(_visible(attempt.answer) if attempt.answer is not None else "(none)")
     text.append("   gold ", style="bold")
-    text.append(f"{attempt.gold}\n")
+    text.append(f"{_visible(attempt.gold)}\n")
     for model, uses in attempt.usage.items():
         for use, tokens in uses.items():
             cached = "unknown" if tokens.prompt_cached is None else tokens.prompt_cached
