@@ -89,7 +89,7 @@ class Tokenizer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """The same for tokenizers that give every text the same ids."""
+        """The same for tokenizers whose ids mean the same texts."""
         ...
 
     def encode(self, text: str) -> list[int]:

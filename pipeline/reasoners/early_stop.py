@@ -94,9 +94,7 @@ def _has_track(task: asyncio.Task[Track]) -> bool:
     return False
 
 
-def _recorded(
-    runs: Sequence[TrackRun], tasks: Sequence[asyncio.Task[Track]]
-) -> tuple[Track, ...]:
+def _recorded(runs: Sequence[TrackRun], tasks: Sequence[asyncio.Task[Track]]) -> tuple[Track, ...]:
     failures = [task.exception() for task in tasks if not task.cancelled()]
     failed = [failure for failure in failures if failure is not None]
     if failed and len(failed) == len(tasks):

@@ -84,9 +84,7 @@ def _at_random(assignment: Assignment, pool: tuple[str, ...], count: int) -> tup
     return (*chosen, *(UNKNOWN for _ in range(count - len(chosen))))
 
 
-async def _by_the_target(
-    assignment: Assignment, pool: tuple[str, ...], count: int
-) -> Selection:
+async def _by_the_target(assignment: Assignment, pool: tuple[str, ...], count: int) -> Selection:
     lettered = tuple(LetteredMethod(chr(ord("A") + n), name) for n, name in enumerate(pool))
     prompts, problem = assignment.prompt_set, assignment.problem
     question = method_question(prompts, problem, lettered, count)
@@ -122,9 +120,7 @@ async def _next_letter(
     completion = await assignment.target.complete(prompt, sampling)
     assignment.ledger.book("target", Use.SELECTION, completion)
     logprobs = completion.logprobs or {}
-    distribution = tuple(
-        round(math.exp(logprobs.get(token, -math.inf)), DECIMALS) for token in ids
-    )
+    distribution = tuple(round(math.exp(logprobs.get(token, -math.inf)), DECIMALS) for token in ids)
     last = len(ids) - 1
     free = [index for index in range(len(ids)) if index not in taken or index == last]
     best = max(free, key=lambda index: (logprobs.get(ids[index], -math.inf), -index))

@@ -40,7 +40,5 @@ async def solve_by(assignment: Assignment, procedure: Procedure) -> Outcome:
         raise ValueError("speculative reasoning needs a draft engine")
     settings = assignment.experiment.tracks or TrackSettings()
     planned = await plan_tracks(assignment, settings)
-    tracks = [
-        SpecTrack(assignment, plan, assignment.draft, procedure) for plan in planned.plans
-    ]
+    tracks = [SpecTrack(assignment, plan, assignment.draft, procedure) for plan in planned.plans]
     return await outcome_of(assignment, settings, tracks, planned.selection)

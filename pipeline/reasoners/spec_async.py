@@ -47,12 +47,9 @@ async def ahead_of_scores(track: SpecTrack) -> None:
                 continue
             while len(pending) <= track.settings.lookahead:
                 pending.append(_begin(track, pending[-1] if pending else None))
-            head = pending.popleft()
-            try:
-                score, draft = await head.scored, (await head.built).draft
-            finally:
-                if head.scored.cancelled() or not head.scored.done():
-                    pending.appendleft(head)
+            score = await pending[0].scored
+            draft = (await pending[0].built).draft
+            pending.popleft()
             if isinstance(draft, Unwritten) or score is None:
                 await _cancel(pending)
                 reason = draft.reason if isinstance(draft, Unwritten) else None
@@ -82,7 +79,7 @@ async def _build(track: SpecTrack, chain: Chain, before: Pending | None) -> Buil
 
 
 async def _score(track: SpecTrack, built: asyncio.Task[Built]) -> Score | None:
-    chain, draft = (below := await built).chain, below.draft
+    chain, draft = (done := await built).chain, done.draft
     return None if isinstance(draft, Unwritten) else await track.score(chain, draft)
 
 

@@ -102,12 +102,6 @@ class SpecTrack:
         """Drop a draft and all that was drafted after it; the target writes the step anew."""
         self.drop_drafts(self.chain.length)
         step = await self._moves.target_step(self.chain, REWRITE)
-        flags: tuple[str, ...] = ()
-        if not score.parsed:
-            flags = (
-                f"score not parsed: {score.mass:.6f} of the probability is on digits, "
-                f"below {MIN_DIGIT_MASS}",
-            )
         self._accept(
             step,
             Step(
@@ -122,7 +116,7 @@ class SpecTrack:
                 draft_tokens=draft.tokens,
                 draft_seconds=draft.seconds,
                 score_seconds=score.seconds,
-                notes=(*step.notes, *flags),
+                notes=(*step.notes, *_flags(score)),
             ),
         )
 
@@ -172,3 +166,10 @@ class SpecTrack:
             method=self._plan.method,
             notes=tuple(self._notes),
         )
+
+
+def _flags(score: Score) -> tuple[str, ...]:
+    """Why a score is no score, where it is none."""
+    if score.parsed:
+        return ()
+    return (f"score not parsed: digits have {score.mass:.4f} of the mass, not {MIN_DIGIT_MASS}",)

@@ -50,9 +50,7 @@ async def _by_method(assignment: Assignment, settings: TrackSettings) -> TrackPl
     for number, method in enumerate(selection.chosen):
         letter = chr(ord("A") + selection.pool.index(method))
         running = 1 + selection.chosen[:number].count(method)
-        prompt = (
-            assignment.prompt if method == UNKNOWN else _guided(assignment, "methods", method)
-        )
+        prompt = assignment.prompt if method == UNKNOWN else _guided(assignment, "methods", method)
         plans.append(TrackPlan(f"{letter}{running}", prompt, method=method))
     return TrackPlans(tuple(plans), selection)
 
