@@ -98,7 +98,7 @@ class Watched:
         self.asked: list[tuple[str, SamplingRequest]] = []
         self.answered: list[Completion] = []
         self.cancelled = 0
-        self._chance = random.Random(hurry) if hurry is not None else None
+        self._chance = random.Random(hurry) if hurry is not None else None  # noqa: S311
 
     @property
     def abilities(self):
@@ -146,6 +146,7 @@ class World:
 
     def __init__(
         self,
+        *,
         target=None,
         draft=None,
         digits=None,

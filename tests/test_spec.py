@@ -238,7 +238,7 @@ class TestDraftingAhead:
     @settings(max_examples=150, deadline=None)
     async def test_gives_exactly_the_tracks_of_spec(self, salt, hurry, lookahead, first, budget):
         def world(hurry):
-            return World(wild(salt), wild(salt + 1), moody(salt), hurry=hurry)
+            return World(target=wild(salt), draft=wild(salt + 1), digits=moody(salt), hurry=hurry)
 
         one_by_one = StepSettings(first_n_steps_base_model=first)
         ahead = StepSettings(first_n_steps_base_model=first, lookahead=lookahead)
@@ -270,7 +270,7 @@ class TestDraftingAhead:
             draft=telling(*CLOSING[:2], "3\n\n", "4\n\n"), faults=Faults(hang=frozenset({1}))
         )
         task = asyncio.create_task(world.track("spec-async", StepSettings(lookahead=2)))
-        while len(world.draft.answered) < 3 or len(world.target.answered) < 2:
+        while len(world.draft.answered) < 3 or len(world.target.answered) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

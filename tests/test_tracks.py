@@ -138,7 +138,7 @@ class TestEndingEarly:
     async def test_exact_has_the_answer_of_the_whole_vote(self, salt, hurry, tracks):
         answers = []
         for fast in (None, "exact"):
-            world = World(wild(salt), wild(salt + 1), moody(salt), hurry=hurry)
+            world = World(target=wild(salt), draft=wild(salt + 1), digits=moody(salt), hurry=hurry)
             settings = TrackSettings(tracks=tracks, fast=fast)
             outcome = await world.reason("spec", settings, token_budget=300)
             answers.append(outcome.answer)
@@ -157,7 +157,7 @@ class TestTheLedger:
     async def test_holds_every_token_that_the_engines_report(
         self, salt, hurry, reasoner, fast, lookahead
     ):
-        world = World(wild(salt), wild(salt + 1), moody(salt), hurry=hurry)
+        world = World(target=wild(salt), draft=wild(salt + 1), digits=moody(salt), hurry=hurry)
         prompts = "methods" if reasoner == "spec-methods" else "same"
         steps = None if reasoner == "parallel" else StepSettings(lookahead=lookahead)
         settings = three_tracks(prompts=prompts, fast=fast)
@@ -172,7 +172,7 @@ class TestTheLedger:
             )
 
     async def test_kept_drafts_are_the_draft_steps_of_the_tracks(self):
-        world = World(wild(5), wild(6), moody(5))
+        world = World(target=wild(5), draft=wild(6), digits=moody(5))
         outcome = await world.reason("spec", three_tracks(), token_budget=400)
         steps = [step for track in outcome.tracks for step in track.steps]
         usage = world.ledger.usage()
@@ -186,7 +186,7 @@ class TestTheLedger:
 
 async def test_what_else_is_in_flight_changes_nothing():
     async def attempt(hurry):
-        world = World(wild(1), wild(2), moody(3), hurry=hurry)
+        world = World(target=wild(1), draft=wild(2), digits=moody(3), hurry=hurry)
         return spoken(await world.reason("spec-async", three_tracks(), token_budget=300))
 
     alone = await attempt(None)
