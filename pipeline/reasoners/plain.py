@@ -60,7 +60,7 @@ def _room(budget: int, context: int | None, prompt_tokens: int) -> Room:
 def _recorded(
     assignment: Assignment, plan: TrackPlan, completion: Completion, notes: tuple[str, ...]
 ) -> Track:
-    tokens = len(completion.token_ids)
+    tokens = completion.generated
     stop = Stop.LENGTH
     if completion.finish_reason == "stop":
         stop = Stop.FINISHED

@@ -54,11 +54,11 @@ def written(author: Author, tokenizer: Tokenizer, completion: Completion, asked:
         author=author,
         text=text,
         token_ids=ids,
-        tokens=len(completion.token_ids),
+        tokens=completion.generated,
         seconds=completion.seconds,
         finish=completion.finish_reason,
         ended=completion.finish_reason == "stop" and stop is None,
-        context_full=completion.finish_reason == "length" and len(completion.token_ids) < asked,
+        context_full=completion.finish_reason == "length" and completion.generated < asked,
     )
 
 
