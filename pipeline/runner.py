@@ -21,7 +21,7 @@ from pipeline.interrupts import call, drain_on_interrupt
 from pipeline.models import with_model_folder
 from pipeline.problems import Problem, ProblemSet, default_refs_dir, load_problems
 from pipeline.prompting import Prompt, PromptSet, open_prompt_set, prompt_hashes, task_prompt
-from pipeline.reasoners.selection import asks_the_target
+from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
 from pipeline.reasoners.step_score import digit_ids
 from pipeline.records import Attempt
 from pipeline.run_directory import ENGINE_LOG, Key, RunDirectory, refuse_changes
@@ -96,11 +96,14 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
         seed=experiment.seed,
         refs_dir=default_refs_dir(),
     )
+    prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
+    if experiment.tracks is not None and experiment.tracks.prompts == "methods":
+        method_pool(prompt_set, experiment.tracks.method_pool)
     return Plan(
         experiment=experiment,
         problems=problems,
         selected=problems.select(experiment.problem_range),
-        prompt_set=open_prompt_set(problems.prompt_set, experiment.prompts),
+        prompt_set=prompt_set,
         directory=output_dir or RESULTS / experiment.name(),
     )
 
@@ -209,6 +212,8 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
         )
     if experiment.steps is not None:
         digit_ids(engines.target.tokenizer)
+    if experiment.tracks is not None and asks_the_target(experiment.tracks):
+        letter_ids(engines.target.tokenizer, experiment.tracks.method_pool + 1)
     draft = engines.draft
     if draft is not None and Ability.TOKEN_PROMPTS not in draft.abilities:
         raise UserMistake(

@@ -153,6 +153,30 @@ def test_every_vote_can_be_taken_again_from_a_run(files):
     assert [(one.accuracy, one.changed, one.regret) for one in results] == [(1.0, 0.0, 0.0)] * 2
 
 
+def test_a_trace_shows_scores_rejected_drafts_methods_and_votes(files):
+    run(files, "spec-methods")
+    shown = CliRunner().invoke(group, ["show", str(files / "spec-methods"), "--problem-id", "1"])
+    for words in ("score 9.00", "rejected draft", "methods by model", "vote by majority"):
+        assert words in shown.output
+
+
+def test_replay_and_vote_print_their_tables(files):
+    run(files, "spec-methods")
+    folder = str(files / "spec-methods")
+    replayed = CliRunner().invoke(group, ["replay", folder])
+    assert "track verdict" in replayed.output
+    voted = CliRunner().invoke(group, ["vote", folder, "--rule", "ssr-v2", "--format", "json"])
+    assert json.loads(voted.output)[0]["accuracy"] == 1.0
+
+
+def test_a_pool_larger_than_the_prompt_set_is_refused_before_the_run(files):
+    methods = files / "prompts" / "methods"
+    methods.mkdir(parents=True)
+    (methods / "01-guessing.j2").write_text("Tip: guess.")
+    ended = run(files, "spec-methods", "--prompts", str(files / "prompts"))
+    assert "has 1 methods; choose a smaller pool" in str(ended.exception)
+
+
 def test_without_a_draft_a_speculative_reasoner_is_refused():
     with pytest.raises(UserMistake, match="needs a draft model"):
         runner.plan(Experiment("spec", SCRIPTED))

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pipeline.engines.protocol import SamplingRequest, Tokenizer
 from pipeline.errors import UserMistake
 from pipeline.ledger import Use
-from pipeline.prompting import LetteredMethod, method_answer_opening, method_question, methods
+from pipeline.prompting import (
+    LetteredMethod,
+    PromptSet,
+    method_answer_opening,
+    method_question,
+    methods,
+)
 from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.protocol import Assignment
@@ -42,7 +48,7 @@ async def choose_methods(assignment: Assignment, settings: TrackSettings) -> Sel
     Raises:
         UserMistake: the prompt set has too few methods, or a letter is no single token.
     """
-    pool = method_pool(assignment, settings.method_pool)
+    pool = method_pool(assignment.prompt_set, settings.method_pool)
     if settings.selection == "same":
         return Selection("same", pool, (UNKNOWN,) * settings.tracks, (), None)
     if settings.selection == "random":
@@ -50,12 +56,16 @@ async def choose_methods(assignment: Assignment, settings: TrackSettings) -> Sel
     return await _by_the_target(assignment, pool, settings.tracks)
 
 
-def method_pool(assignment: Assignment, size: int) -> tuple[str, ...]:
-    """The first `size` methods of the prompt set by name, and the unknown one."""
-    known = methods(assignment.prompt_set)
+def method_pool(prompt_set: PromptSet, size: int) -> tuple[str, ...]:
+    """The first `size` methods of the prompt set by name, and the unknown one.
+
+    Raises:
+        UserMistake: it has fewer.
+    """
+    known = methods(prompt_set)
     if len(known) < size:
         raise UserMistake(
-            f"--method-pool is {size}, but the prompt set {assignment.prompt_set.name} has "
+            f"--method-pool is {size}, but the prompt set {prompt_set.name} has "
             f"{len(known)} methods; choose a smaller pool."
         )
     return (*(method.name for method in known[:size]), UNKNOWN)
