@@ -54,7 +54,7 @@ from pipeline.run_directory import read_attempts
 PROBLEMS, QUICK_PROBLEMS = 96, 12
 CONCURRENCY = 32
 TOKEN_BUDGET = 400
-SERVER_SECONDS = 180
+SERVER_SECONDS = 600
 # The stated latency model: a draft token takes 5 ms, the target's decoding of one 40 ms, and its
 # reading of one 0.2 ms, at a tenth of the time.
 DRAFT = Latency(prefill_token=0.0, decode_token=0.0005)
@@ -157,21 +157,22 @@ def server(model: str, core: str, folder: Path) -> Iterator[str]:
         "VLLM_CPU_OMP_THREADS_BIND": core,
         "TORCH_COMPILE_DISABLE": "1",
     }
-    with (folder / f"server-{port}.log").open("w") as log:
+    log_file = folder / f"server-{port}.log"
+    with log_file.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings)
     try:
-        _wait_for(port, process)
+        _wait_for(port, process, log_file)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + SERVER_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            sys.exit("a server ended before it was ready")
+            sys.exit(f"a server ended before it was ready:\n{log.read_text()[-3000:]}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.5)
