@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 TRUNCATED = ("budget", "length")
+NEEDED = ("problem_id", "status", "verdict", "stop", "usage", "flops", "seconds", "grader_version")
+"""What metrics read of a verdict row."""
 
 
 class NotGraded(ValueError):  # noqa: N818 - named for what it is
@@ -60,23 +62,21 @@ def run_metrics(run: Path) -> RunMetrics:
     Raises:
         NotGraded: there is no run.json or no verdicts.jsonl, or a line of it is broken.
     """
-    manifest = _read_json(run / "run.json")
-    problem_ids = [str(problem_id) for problem_id in manifest["slice"]["problem_ids"]]
-    repeats = int(manifest["slice"]["repeats"])
-    planned = len(problem_ids) * repeats
-    correct = dict.fromkeys(problem_ids, 0)
+    asked = _read_manifest(run / "run.json")
+    repeats = asked.repeats
+    planned = len(asked.problem_ids) * repeats
+    correct = dict.fromkeys(asked.problem_ids, 0)
     tally = _Tally()
     for row in verdict_rows(run):
         tally.add(row)
         correct[row["problem_id"]] += row["verdict"] == "correct"
     means = [count / repeats for count in correct.values()]
-    identity = manifest["identity"]
     return RunMetrics(
         run=run.name or run.resolve().name,
-        dataset=identity["dataset"],
-        reasoner=identity["reasoner"],
-        model=identity["target"]["model"],
-        problems=len(problem_ids),
+        dataset=asked.dataset,
+        reasoner=asked.reasoner,
+        model=asked.model,
+        problems=len(asked.problem_ids),
         repeats=repeats,
         accuracy=statistics.fmean(means),
         standard_error=statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None,
@@ -101,9 +101,10 @@ def verdict_rows(run: Path) -> Iterator[dict[str, Any]]:
     """The rows of a run's verdicts.jsonl.
 
     Raises:
-        NotGraded: the file is missing or a line is not JSON.
+        NotGraded: the file is missing or a line is not a verdict row.
     """
     file = run / "verdicts.jsonl"
+    advice = f"grade again: speclrm grade {run}"
     try:
         lines = file.open(encoding="utf-8")
     except FileNotFoundError as error:
@@ -113,11 +114,14 @@ def verdict_rows(run: Path) -> Iterator[dict[str, Any]]:
     with lines:
         for number, line in enumerate(lines, start=1):
             try:
-                row: dict[str, Any] = json.loads(line)
+                row = json.loads(line)
             except ValueError as error:
-                raise NotGraded(
-                    f"{file}, line {number} is broken ({error}); grade again: speclrm grade {run}"
-                ) from error
+                raise NotGraded(f"{file}, line {number} is broken ({error}); {advice}") from error
+            if not isinstance(row, dict):
+                raise NotGraded(f"{file}, line {number} is not a verdict row; {advice}")
+            missing = [name for name in NEEDED if name not in row]
+            if missing:
+                raise NotGraded(f"{file}, line {number} has no {', '.join(missing)}; {advice}")
             yield row
 
 
@@ -173,11 +177,33 @@ def _generated(uses: Mapping[str, Mapping[str, Any]]) -> int:
     return sum(tokens["generated"] for tokens in uses.values())
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a manifest says of its run."""
+
+    problem_ids: tuple[str, ...]
+    repeats: int
+    dataset: str
+    reasoner: str
+    model: str
+
+
+def _read_manifest(file: Path) -> _Asked:
     try:
-        content: dict[str, Any] = json.loads(file.read_bytes())
+        content: Any = json.loads(file.read_bytes())
+        identity = content["identity"]
+        return _Asked(
+            problem_ids=tuple(str(problem_id) for problem_id in content["slice"]["problem_ids"]),
+            repeats=int(content["slice"]["repeats"]),
+            dataset=identity["dataset"],
+            reasoner=identity["reasoner"],
+            model=identity["target"]["model"],
+        )
     except FileNotFoundError as error:
         raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
     except ValueError as error:
         raise NotGraded(f"{file} is broken ({error}).") from error
-    return content
+    except KeyError as error:
+        raise NotGraded(f"{file} is not the manifest of a run: it has no {error}.") from error
+    except TypeError as error:
+        raise NotGraded(f"{file} is not the manifest of a run ({error}).") from error
