@@ -280,6 +280,7 @@ def main() -> None:
     arguments.add_argument("--model", default="pocket-target")
     arguments.add_argument("--draft-model", default="pocket-draft")
     arguments.add_argument("--only-ahead", action="store_true", help="no servers")
+    arguments.add_argument("--problems", type=int, help="another number of problems")
     chosen = arguments.parse_args()
     result: dict[str, Any] = {
         "benchmark": "spec_latency",
@@ -287,7 +288,7 @@ def main() -> None:
         "drafting_ahead": [asdict(one) for one in drafting_ahead(2 if chosen.quick else 5)],
     }
     if not chosen.only_ahead:
-        problems = QUICK_PROBLEMS if chosen.quick else PROBLEMS
+        problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
         result["servers"] = throughput(chosen.model, chosen.draft_model, problems)
     result |= {
         "hardware": hardware(),
