@@ -16,7 +16,7 @@ MODEL ?= pocket-target
 DRAFT_MODEL ?= pocket-draft
 ENGINE ?= auto
 OPTIONS ?=
-RUNS ?= $(wildcard results/*)
+RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
 	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
