@@ -13,20 +13,23 @@ PROBLEMS ?= all
 REPEATS ?= 1
 SEED ?= 0
 MODEL ?= pocket-target
+DRAFT_MODEL ?= pocket-draft
 ENGINE ?= auto
 OPTIONS ?=
 RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
 	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
+WITH_DRAFT = $(EXPERIMENT) --draft-model $(DRAFT_MODEL)
+MATRIX = results/matrix-$(DATASET)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo baseline eval leaderboard doctor test lint bench clean
+.PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard doctor test lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 	@echo
-	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL ENGINE OPTIONS RUNS VENV"
+	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS VENV"
 	@echo "Example:   make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B"
 
 install: $(STAMP) ## install into $(VENV)
@@ -49,6 +52,27 @@ demo: install ## run the pocket pair offline: baseline of target and draft, grad
 
 baseline: install ## the target reasons alone
 	$(SPECLRM) run baseline $(EXPERIMENT)
+
+parallel: install ## three tracks of the target vote
+	$(SPECLRM) run parallel --tracks 3 $(EXPERIMENT)
+
+spec: install ## the draft writes steps, the target scores and rewrites them
+	$(SPECLRM) run spec $(WITH_DRAFT)
+
+spec-async: install ## spec that drafts ahead of the scores
+	$(SPECLRM) run spec-async $(WITH_DRAFT)
+
+spec-methods: install ## the target chooses three methods, a spec track for each
+	$(SPECLRM) run spec-methods --method-num 3 $(WITH_DRAFT)
+
+matrix: install ## all five experiments on one slice, graded, in one table
+	$(SPECLRM) run baseline $(EXPERIMENT) --output-dir $(MATRIX)-baseline
+	$(SPECLRM) run parallel --tracks 3 $(EXPERIMENT) --output-dir $(MATRIX)-parallel
+	$(SPECLRM) run spec $(WITH_DRAFT) --output-dir $(MATRIX)-spec
+	$(SPECLRM) run spec-async $(WITH_DRAFT) --output-dir $(MATRIX)-spec-async
+	$(SPECLRM) run spec-methods --method-num 3 $(WITH_DRAFT) --output-dir $(MATRIX)-spec-methods
+	$(SPECLRM) grade $(MATRIX)-*
+	$(SPECLRM) leaderboard $(MATRIX)-*
 
 eval: install ## grade RUNS (default: all of results/)
 	$(SPECLRM) grade $(RUNS)

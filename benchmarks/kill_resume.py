@@ -34,14 +34,15 @@ WINDOW_SECONDS = 0.6
 """A kill comes up to this long after a round's first new attempt."""
 
 
-def make_inputs(folder: Path, problems: int) -> list[str]:
+def make_inputs(folder: Path, problems: int, reasoner: str) -> list[str]:
     """Problems and a slow script; the command that runs them."""
     data, script = folder / "sums.jsonl", folder / "script.json"
     rows = ({"id": str(n), "problem": f"{n}+1?", "answer": str(n + 1)} for n in range(problems))
     data.write_text("".join(json.dumps(row | {"kind": "integer"}) + "\n" for row in rows))
     script.write_text(json.dumps({"latency": {"decode_token": DECODE_SECONDS}}))
+    draft = ["--draft-script", str(script)] if reasoner.startswith("spec") else []
     return [
-        *(sys.executable, "-m", "pipeline", "run", "baseline", "--data-file", str(data)),
+        *(sys.executable, "-m", "pipeline", "run", reasoner, "--data-file", str(data), *draft),
         *("--engine", "scripted", "--script", str(script), "--repeats", str(REPEATS)),
         *("--output-dir", str(folder / "run")),
     ]
@@ -88,13 +89,14 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help=f"{QUICK_KILLS} kills")
     arguments.add_argument("--kills", type=int, help="another number of kills")
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--reasoner", default="baseline")
     chosen = arguments.parse_args()
     kills = chosen.kills or (QUICK_KILLS if chosen.quick else KILLS)
     problems, chance = kills * PROBLEMS_PER_KILL, random.Random(chosen.seed)
     expected = problems * REPEATS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run, command = folder / "run", make_inputs(folder, problems)
+        run, command = folder / "run", make_inputs(folder, problems, chosen.reasoner)
         killed = torn = 0
         while killed < kills and kill_once(command, run, chance):
             killed += 1

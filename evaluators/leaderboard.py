@@ -19,6 +19,8 @@ HEADINGS = (
     "errors",
     "missing",
     "tokens target / draft",
+    "drafts kept",
+    "steps rewritten",
     "GFLOPs decode / total",
     "seconds p50 / p95",
 )
@@ -44,6 +46,8 @@ def cells(metrics: RunMetrics) -> list[str]:
         f"{metrics.error:.1%}",
         f"{metrics.missing:.1%}",
         f"{metrics.target_tokens:,.0f} / {metrics.draft_tokens:,.0f}",
+        _percent(metrics.acceptance),
+        _percent(metrics.rewrites),
         f"{_giga(metrics.flops_decode)} / {_giga(metrics.flops_total)}",
         f"{_seconds(metrics.seconds_p50)} / {_seconds(metrics.seconds_p95)}",
     ]
@@ -69,6 +73,10 @@ def as_csv(runs: Sequence[RunMetrics]) -> str:
 def as_json(runs: Sequence[RunMetrics]) -> str:
     """Every metric unrounded, a list of objects."""
     return json.dumps([asdict(run) for run in ranked(runs)], indent=2)
+
+
+def _percent(share: float | None) -> str:
+    return f"{share:.1%}" if share is not None else "–"
 
 
 def _giga(flops: float | None) -> str:

@@ -28,6 +28,8 @@ class RunMetrics:
     `accuracy` and the rates are shares of 1; `standard_error` is over the population of problems
     (Miller 2024, arXiv 2411.00640, eq. 1), None for fewer than two problems. Tokens, FLOPs and
     seconds are per recorded attempt. `flops` are None where a model's shape is unknown.
+    `acceptance` is the share of judged drafts that were kept and `rewrites` the share of accepted
+    steps that the target wrote after a rejection; None where nothing was drafted.
     """
 
     run: str
@@ -45,6 +47,8 @@ class RunMetrics:
     missing: float
     target_tokens: float
     draft_tokens: float
+    acceptance: float | None
+    rewrites: float | None
     flops_decode: float | None
     flops_total: float | None
     seconds_p50: float | None
@@ -83,6 +87,8 @@ def run_metrics(run: Path) -> RunMetrics:
         missing=(planned - tally.rows) / planned,
         target_tokens=tally.per_row(tally.target_tokens),
         draft_tokens=tally.per_row(tally.draft_tokens),
+        acceptance=1 - tally.rewritten / tally.judged if tally.judged else None,
+        rewrites=tally.rewritten / tally.steps if tally.judged else None,
         flops_decode=tally.per_row(tally.flops_decode) if tally.flops_known else None,
         flops_total=tally.per_row(tally.flops_total) if tally.flops_known else None,
         seconds_p50=percentile(tally.seconds, 0.50),
@@ -136,6 +142,7 @@ class _Tally:
     def __init__(self) -> None:
         self.rows = self.no_answer = self.truncated = self.ungradable = self.errors = 0
         self.target_tokens = self.draft_tokens = 0
+        self.steps = self.judged = self.rewritten = 0
         self.flops_decode = self.flops_total = 0.0
         self.flops_known = True
         self.seconds: list[float] = []
@@ -150,6 +157,10 @@ class _Tally:
         self.truncated += row["stop"] in TRUNCATED
         self.target_tokens += _generated(row["usage"].get("target", {}))
         self.draft_tokens += _generated(row["usage"].get("draft", {}))
+        steps = row.get("steps") or {}
+        self.steps += steps.get("all", 0)
+        self.judged += steps.get("judged", 0)
+        self.rewritten += steps.get("rewritten", 0)
         if row["flops"] is None:
             self.flops_known = False
         else:

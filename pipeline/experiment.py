@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
+from pipeline.reasoner_settings import StepSettings, TrackSettings
 
 Thinking = Literal["auto", "on", "off"]
 
@@ -36,6 +37,8 @@ class Experiment:
     `problem_range` is in the grammar of `pipeline.problem_range`; `token_budget` is the number of
     tokens a track may generate; `concurrency` is the number of attempts in flight.
     `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
+    `tracks` and `steps` belong to the reasoners that have tracks or judge steps; None stands for
+    the reasoner's own defaults.
     """
 
     reasoner: str
@@ -52,6 +55,8 @@ class Experiment:
     top_p: float = 0.95
     token_budget: int = 8192
     concurrency: int = 32
+    tracks: TrackSettings | None = None
+    steps: StepSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""
@@ -70,7 +75,7 @@ class Experiment:
 
     def settings(self) -> dict[str, Any]:
         """The settings that decide what is written; a resumed run must have the same."""
-        return {
+        settings = {
             "reasoner": self.reasoner,
             "dataset": self.dataset_name,
             "seed": self.seed,
@@ -81,6 +86,11 @@ class Experiment:
             "target": engine_identity(self.target),
             "draft": engine_identity(self.draft) if self.draft is not None else None,
         }
+        if self.tracks is not None:
+            settings["tracks"] = asdict(self.tracks)
+        if self.steps is not None:
+            settings["steps"] = asdict(self.steps)
+        return settings
 
     def name(self) -> str:
         """`<dataset>-<reasoner>-<model>-<hash>`: a pure function of the settings."""

@@ -115,6 +115,7 @@ def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]
             },
             "flops": asdict(flops) if flops is not None else None,
             "seconds": attempt.seconds,
+            "steps": _step_counts(attempt),
             "tracks": [_track_verdict(track, attempt) for track in attempt.tracks],
         }
 
@@ -148,6 +149,20 @@ def _class_of(answer: str | None, kind: str, classes: list[str]) -> int | None:
     return len(classes) - 1
 
 
+def _step_counts(attempt: Attempt) -> dict[str, int]:
+    """Accepted steps of all tracks, those whose draft was judged, and those that were rewritten."""
+    steps = [step for track in attempt.tracks for step in track.steps]
+    return {
+        "all": len(steps),
+        "judged": sum(step.score is not None for step in steps),
+        "rewritten": sum(step.draft_text is not None for step in steps),
+    }
+
+
 def _stop(attempt: Attempt) -> str:
-    """Why the attempt ended: its first track's stop, as long as it has one."""
-    return attempt.tracks[0].stop.value if attempt.tracks else Stop.ERROR.value
+    """Why the track ended whose text is the response: the chosen one, or the only one."""
+    chosen = attempt.vote.chosen if attempt.vote is not None else None
+    for track in attempt.tracks:
+        if chosen in {None, track.id}:
+            return track.stop.value
+    return Stop.ERROR.value

@@ -44,7 +44,12 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a track; scores and drafts are null where no draft was judged."""
+    """One step of a track; scores and drafts are null where no draft was judged.
+
+    `text` holds the blank line that ended the step. `score` judges the draft: the step itself
+    where its author is the draft, else `draft_text`, the rejected one. `digits` are the target's
+    probabilities of '0' to '9' as the next token; what they lack to 1 was on other tokens.
+    """
 
     text: str
     author: Literal["draft", "target"]
@@ -54,6 +59,10 @@ class Step:
     score: float | None = None
     digits: tuple[float, ...] | None = None
     draft_text: str | None = None
+    draft_tokens: int | None = None
+    draft_seconds: float | None = None
+    score_seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,46 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Excluded:
+    """A track that had no vote, and why."""
+
+    track: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
-    """How the tracks' answers became the attempt's answer."""
+    """How the tracks' answers became the attempt's answer.
+
+    `classes` are the ids of the tracks whose answers are the same; `answers` and `standings` are
+    each class's answer and what it had under the rule. `winner` is the answer that won, `chosen`
+    the track whose text became the response.
+    """
 
     rule: str
     classes: tuple[tuple[str, ...], ...]
     winner: str | None
     reason: str
+    answers: tuple[str, ...] = ()
+    standings: tuple[float, ...] = ()
+    chosen: str | None = None
+    excluded: tuple[Excluded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How the tracks' methods were chosen.
+
+    `by` is `model`, `random` or `same`; `pool` are the names of the methods by letter, from A, the
+    last one `unknown`. `distributions` hold, for each chosen letter, the target's probabilities of
+    all letters of the pool at its place; empty where the model was not asked.
+    """
+
+    by: Literal["model", "random", "same"]
+    pool: tuple[str, ...]
+    chosen: tuple[str, ...]
+    distributions: tuple[tuple[float, ...], ...]
+    prompt_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +155,7 @@ class Attempt:
     seconds: float
     started: str
     error: Failure | None = None
+    selection: Selection | None = None
     schema: int = field(default=SCHEMA)
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline import environment, reasoners
 from pipeline.engines import create
-from pipeline.engines.protocol import Engine
+from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
@@ -21,6 +21,8 @@ from pipeline.interrupts import call, drain_on_interrupt
 from pipeline.models import with_model_folder
 from pipeline.problems import Problem, ProblemSet, default_refs_dir, load_problems
 from pipeline.prompting import Prompt, PromptSet, open_prompt_set, prompt_hashes, task_prompt
+from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
+from pipeline.reasoners.step_score import digit_ids
 from pipeline.records import Attempt
 from pipeline.run_directory import ENGINE_LOG, Key, RunDirectory, refuse_changes
 from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
@@ -86,6 +88,7 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
     Raises:
         UserMistake: the reasoner, the dataset, the range or the prompts are not there.
     """
+    experiment = reasoners.with_defaults(experiment)
     reasoners.load(experiment.reasoner)
     problems = load_problems(
         experiment.dataset,
@@ -93,11 +96,14 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
         seed=experiment.seed,
         refs_dir=default_refs_dir(),
     )
+    prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
+    if experiment.tracks is not None and experiment.tracks.prompts == "methods":
+        method_pool(prompt_set, experiment.tracks.method_pool)
     return Plan(
         experiment=experiment,
         problems=problems,
         selected=problems.select(experiment.problem_range),
-        prompt_set=open_prompt_set(problems.prompt_set, experiment.prompts),
+        prompt_set=prompt_set,
         directory=output_dir or RESULTS / experiment.name(),
     )
 
@@ -158,7 +164,7 @@ async def _run(
         draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
     )
     async with engines.running():
-        _refuse_missing_abilities(experiment, engines.target)
+        _refuse_missing_abilities(experiment, engines)
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
         with contextlib.ExitStack() as stack:
             writers = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(WRITERS)]
@@ -172,6 +178,7 @@ async def _run(
                 experiment,
                 reasoners.load(experiment.reasoner),
                 engines,
+                planned.prompt_set,
                 planned.prompt_of,
                 record,
             )
@@ -190,13 +197,28 @@ def _work(planned: Plan, todo: list[Key]) -> Iterator[Work]:
     return (Work(by_id[problem_id], repeat_id) for problem_id, repeat_id in todo)
 
 
-def _refuse_missing_abilities(experiment: Experiment, engine: Engine) -> None:
-    missing = reasoners.REASONERS[experiment.reasoner].needs - engine.abilities
+def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
+    known = reasoners.entry(experiment.reasoner)
+    needs = known.needs
+    if experiment.tracks is not None and asks_the_target(experiment.tracks):
+        needs |= {Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS}
+    missing = needs - engines.target.abilities
     if missing:
         lacking = ", ".join(sorted(ability.value for ability in missing))
         raise UserMistake(
             f"The engine {experiment.target.engine!r} offers no {lacking}, which the reasoner "
-            f"{experiment.reasoner!r} needs; use --engine vllm or a vLLM server."
+            f"{experiment.reasoner!r} needs; use --engine vllm or a vLLM server"
+            + (", without --speculative." if experiment.target.speculative else ".")
+        )
+    if experiment.steps is not None:
+        digit_ids(engines.target.tokenizer)
+    if experiment.tracks is not None and asks_the_target(experiment.tracks):
+        letter_ids(engines.target.tokenizer, experiment.tracks.method_pool + 1)
+    draft = engines.draft
+    if draft is not None and Ability.TOKEN_PROMPTS not in draft.abilities:
+        raise UserMistake(
+            "The draft's server takes no token prompts, which the reasoner "
+            f"{experiment.reasoner!r} needs; name its tokenizer with --draft-tokenizer."
         )
 
 

@@ -17,7 +17,7 @@ from pipeline.errors import EngineDead, RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.problems import Problem
-from pipeline.prompting import Prompt
+from pipeline.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
 from pipeline.records import Attempt, Failure
 from pipeline.seeds import request_seed
@@ -123,6 +123,7 @@ class Run:
     experiment: Experiment
     reasoner: Reasoner
     engines: Engines
+    prompt_set: PromptSet
     prompt_of: Callable[[Problem], Prompt]
     record: Callable[[Attempt], Awaitable[None]]
 
@@ -203,6 +204,7 @@ def _assignment(run: Run, work: Work, prompt: Prompt, ledger: Ledger) -> Assignm
         experiment=run.experiment,
         problem=work.problem,
         prompt=prompt,
+        prompt_set=run.prompt_set,
         repeat_id=work.repeat_id,
         target=run.engines.target,
         draft=run.engines.draft,
@@ -249,4 +251,5 @@ def _record(
         error=None
         if failure is None
         else Failure(type(failure).__name__, str(failure) or repr(failure)),
+        selection=outcome.selection if outcome is not None else None,
     )

@@ -110,6 +110,7 @@ def test_a_row_holds_what_leaderboards_need(run):
         },
         "flops": {"decode": 2 * 100 * 3 + 4 * 8 * 18, "total": 2 * 100 * 8 + 4 * 8 * 33},
         "seconds": 1.5,
+        "steps": {"all": 1, "judged": 0, "rewritten": 0},
         "tracks": [{"id": "0", "extracted": "42", "verdict": "correct"}],
     }
 

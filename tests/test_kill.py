@@ -11,9 +11,10 @@ PROGRAM = Path(__file__).parent.parent / "benchmarks" / "kill_resume.py"
 
 
 @pytest.mark.slow
-def test_kill_dash_nine_loses_and_doubles_nothing():
+@pytest.mark.parametrize("reasoner", ["baseline", "spec-async"])
+def test_kill_dash_nine_loses_and_doubles_nothing(reasoner):
     ended = subprocess.run(
-        [sys.executable, PROGRAM, "--kills", "4", "--seed", "7"],
+        [sys.executable, PROGRAM, "--kills", "4", "--seed", "7", "--reasoner", reasoner],
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,5 @@
 """One attempt as a readable trace; what a model wrote is shown as text and never obeyed."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from commands import speclrm
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
 from pipeline.run_directory import RunDirectory
 
+MANIFEST = {"schema": 1, "identity": {}, "models": {}, "sessions": [], "slice": {}}
 STEP = Step(text="a=7", author="target", tokens=3, seconds=0.5, finish="stop")
 TRACK = Track(id="0", steps=(STEP,), stop=Stop.FINISHED, answer="42")
 ATTEMPT = Attempt(
@@ -40,7 +40,7 @@ def shown(tmp_path, monkeypatch):
     def show(attempt=ATTEMPT, options="--problem-id 7 --repeat 1"):
         run = tmp_path / "run"
         with RunDirectory(run) as directory:
-            directory.write_manifest(json.loads('{"schema": 1}'))
+            directory.write_manifest(MANIFEST)
             directory.append(attempt)
         return speclrm(f"show {run} {options}")
 

@@ -14,6 +14,8 @@ COMMANDS = {
     "grade": "pipeline.cli.grade:grade_command",
     "leaderboard": "pipeline.cli.leaderboard:leaderboard_command",
     "show": "pipeline.cli.show:show_command",
+    "replay": "pipeline.cli.replay:replay_command",
+    "vote": "pipeline.cli.vote:vote_command",
     "datasets": "pipeline.cli.datasets:datasets_command",
     "doctor": "pipeline.cli.doctor:doctor_command",
 }
@@ -22,6 +24,8 @@ SUMMARIES = {
     "grade": "Grade run directories, or explain one answer.",
     "leaderboard": "Compare graded runs in a table.",
     "show": "Show one attempt as a readable trace.",
+    "replay": "Replay a run's scores at other thresholds.",
+    "vote": "Vote again over a run's tracks.",
     "datasets": "List the datasets, or check one.",
     "doctor": "Check what is installed and what would work.",
 }

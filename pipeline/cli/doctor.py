@@ -15,6 +15,7 @@ import click
 from pipeline import environment
 from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
+from pipeline.cli.prompt_checks import pair_findings
 from pipeline.engines import resolve_auto
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.models import TARGET
@@ -39,9 +40,10 @@ HUB_SECONDS = 3.0
 
 @click.command("doctor")
 @click.option("--model", default=TARGET, show_default=True, help="Model to check.")
+@click.option("--draft-model", help="Draft to check with it: their prompts and tokenizers.")
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--no-engine", is_flag=True, help="Do not start an engine (it takes seconds).")
-def doctor_command(model: str, output_dir: Path, no_engine: bool) -> None:
+def doctor_command(model: str, draft_model: str | None, output_dir: Path, no_engine: bool) -> None:
     """Check what is installed and what would work; exit code 2 when something fails."""
     checks: list[Callable[[], Iterator[Finding]]] = [
         python_findings,
@@ -51,6 +53,8 @@ def doctor_command(model: str, output_dir: Path, no_engine: bool) -> None:
         hub_findings,
         lambda: model_findings(model),
     ]
+    if draft_model is not None:
+        checks.append(lambda: pair_findings(model, draft_model))
     if not no_engine:
         checks.append(lambda: engine_starts(model))
     failed = False

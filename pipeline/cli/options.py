@@ -11,6 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.cli.reasoner_options import (
+    REASONER_OPTIONS,
+    refuse_unused_options,
+    step_settings,
+    track_settings,
+)
 from pipeline.engines import resolve_auto
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
@@ -163,7 +169,9 @@ EXPERIMENT_OPTIONS = (
 
 def experiment_options(command: Command) -> Command:
     """Put all options of an experiment on a command, in the order they stand above."""
-    for option in reversed(EXPERIMENT_OPTIONS + _engine_options("") + _engine_options("draft-")):
+    for option in reversed(
+        EXPERIMENT_OPTIONS + REASONER_OPTIONS + _engine_options("") + _engine_options("draft-")
+    ):
         command = option(command)
     return command
 
@@ -177,6 +185,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
     given = _given_options()
     if not REASONERS[reasoner].uses_draft:
         _refuse_draft_options(reasoner, given)
+    refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
     return Experiment(
         reasoner=reasoner,
@@ -193,6 +202,8 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         top_p=values["top_p"],
         token_budget=values["token_budget"],
         concurrency=values["concurrency"],
+        tracks=track_settings(reasoner, values),
+        steps=step_settings(reasoner, values),
     )
 
 

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from pipeline.errors import UserMistake
-from pipeline.records import Attempt, Step, Track
+from pipeline.records import Attempt, Selection, Step, Track, Vote
 from pipeline.run_directory import read_attempts, read_manifest
 
 AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
@@ -59,6 +59,8 @@ def _track(track: Track) -> Panel:
     for step in track.steps:
         body.append(_visible(step.text), style=AUTHOR_STYLES[step.author])
         body.append(f"\n— {_about(step)}\n", style="dim")
+        for note in step.notes:
+            body.append(f"note: {note}\n", style="yellow")
     for note in track.notes:
         body.append(f"note: {_visible(note)}\n", style="yellow")
     name = " ".join(filter(None, (f"track {track.id}", track.role, track.method)))
@@ -82,8 +84,30 @@ def _about(step: Step) -> str:
     return ", ".join(parts)
 
 
+def _selection(selection: Selection) -> str:
+    parts = []
+    for place, method in enumerate(selection.chosen):
+        shares = selection.distributions[place] if selection.distributions else ()
+        share = f" ({shares[selection.pool.index(method)]:.0%})" if shares else ""
+        parts.append(f"{method}{share}")
+    return f"methods by {selection.by}: {', '.join(parts)}\n"
+
+
+def _vote(vote: Vote) -> str:
+    """Who voted for what under which rule, and who had no vote."""
+    lines = [f"vote by {vote.rule}: {vote.reason}; track {vote.chosen} is shown as the response"]
+    for tracks, answer, standing in zip(vote.classes, vote.answers, vote.standings, strict=True):
+        lines.append(f"  {answer}: tracks {', '.join(tracks)}, standing {standing:.2f}")
+    lines += [f"  no vote: track {one.track}, {one.reason}" for one in vote.excluded]
+    return "\n".join(lines) + "\n"
+
+
 def _ending(attempt: Attempt) -> Text:
     text = Text()
+    if attempt.selection is not None:
+        text.append(_selection(attempt.selection))
+    if attempt.vote is not None:
+        text.append(_vote(attempt.vote))
     if attempt.error is not None:
         message = _visible(attempt.error.message)
         text.append(f"failed: {attempt.error.type}: {message}\n", style="red")

@@ -92,6 +92,11 @@ class Tokenizer(Protocol):
         """Ids that end a text."""
         ...
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for tokenizers whose ids mean the same texts."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, with no special token added; special tokens in it are recognised."""
         ...

@@ -17,6 +17,11 @@ class ByteTokenizer:
         """The one id that ends a text."""
         return frozenset({END_ID})
 
+    @property
+    def fingerprint(self) -> str:
+        """There is only one of them."""
+        return "bytes"
+
     def encode(self, text: str) -> list[int]:
         """The bytes of `text`; the end marker becomes its one id."""
         first, *others = text.split(END)

@@ -1,6 +1,9 @@
 """Hugging Face tokenizers behind the project's own small interface."""
 
+import hashlib
+import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,12 @@ class HFTokenizer:
     def eos_ids(self) -> frozenset[int]:
         """The tokenizer's end id and those of the model's generation_config.json."""
         return self._eos_ids
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the whole vocabulary, added tokens included."""
+        vocabulary = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
+        return hashlib.sha256(vocabulary.encode()).hexdigest()
 
     @property
     def vocabulary_size(self) -> int:

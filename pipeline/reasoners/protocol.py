@@ -11,17 +11,22 @@ from pipeline.engines.protocol import Engine
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.problems import Problem
-from pipeline.prompting import Prompt
-from pipeline.records import Track, Vote
+from pipeline.prompting import Prompt, PromptSet
+from pipeline.records import Selection, Track, Vote
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one attempt is given. Tokens spent are booked in `ledger` as they are spent."""
+    """What one attempt is given.
+
+    `prompt` is the task without guidance; tracks with a role or a method render their own from
+    `prompt_set`. Tokens spent are booked in `ledger` as they are spent.
+    """
 
     experiment: Experiment
     problem: Problem
     prompt: Prompt
+    prompt_set: PromptSet
     repeat_id: int
     target: Engine
     draft: Engine | None
@@ -36,6 +41,7 @@ class Outcome:
     vote: Vote | None
     response: str | None
     answer: str | None
+    selection: Selection | None = None
 
 
 class Reasoner(Protocol):

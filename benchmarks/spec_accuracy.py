@@ -1,0 +1,113 @@
+"""What the reasoners gain and cost on pocket problems: accuracy with intervals, target tokens.
+
+    python benchmarks/spec_accuracy.py [--quick] [--model pocket-target --draft-model pocket-draft]
+        [--results DIR]
+
+Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
+seeds, and compares each with baseline in pairs: the difference of per-problem means with a 95 %
+bootstrap interval over problems. `--results` keeps the runs there and goes on with those that are
+there. The last line printed is a JSON object.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pipeline
+from evaluators.metrics import run_metrics, verdict_rows
+from pipeline.engines.settings import EngineSettings
+from pipeline.environment import hardware, versions
+from pipeline.experiment import Experiment
+
+PROBLEMS, REPEATS = 200, 3
+QUICK_PROBLEMS, QUICK_REPEATS = 24, 1
+TOKEN_BUDGET = 512
+RESAMPLES = 4_000
+REASONERS = ("baseline", "parallel", "spec", "spec-methods")
+
+
+def problem_means(run: Path) -> dict[str, float]:
+    """The mean correctness of each problem."""
+    found: dict[str, list[bool]] = {}
+    for row in verdict_rows(run):
+        found.setdefault(row["problem_id"], []).append(row["verdict"] == "correct")
+    return {problem: statistics.fmean(right) for problem, right in found.items()}
+
+
+def paired(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
+    """The mean difference over problems and its bootstrap interval."""
+    differences = [ours[problem] - theirs[problem] for problem in sorted(theirs)]
+    chance = random.Random(0)
+    means = sorted(
+        statistics.fmean(chance.choices(differences, k=len(differences))) for _ in range(RESAMPLES)
+    )
+    return {
+        "difference": round(statistics.fmean(differences), 4),
+        "low_95": round(means[int(0.025 * RESAMPLES)], 4),
+        "high_95": round(means[int(0.975 * RESAMPLES)], 4),
+    }
+
+
+def main() -> None:
+    """Run, grade, compare, print."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", action="store_true")
+    arguments.add_argument("--model", default="pocket-target")
+    arguments.add_argument("--draft-model", default="pocket-draft")
+    arguments.add_argument("--results", type=Path, help="folder for the runs")
+    arguments.add_argument("--problems", type=int)
+    arguments.add_argument("--repeats", type=int)
+    chosen = arguments.parse_args()
+    problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
+    repeats = chosen.repeats or (QUICK_REPEATS if chosen.quick else REPEATS)
+    target = EngineSettings("vllm", chosen.model)
+    draft = replace(target, model=chosen.draft_model)
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = chosen.results or Path(name)
+        for reasoner in REASONERS:
+            experiment = Experiment(
+                reasoner,
+                target,
+                draft if reasoner.startswith("spec") else None,
+                problem_range=f"first:{problems}",
+                repeats=repeats,
+                token_budget=TOKEN_BUDGET,
+            )
+            run = folder / reasoner
+            pipeline.run(experiment, run)
+            pipeline.grade_run(run)
+            metrics = run_metrics(run)
+            found[reasoner] = {
+                "accuracy": round(metrics.accuracy, 4),
+                "standard_error": metrics.standard_error and round(metrics.standard_error, 4),
+                "target_tokens": round(metrics.target_tokens, 2),
+                "draft_tokens": round(metrics.draft_tokens, 2),
+                "acceptance": metrics.acceptance and round(metrics.acceptance, 4),
+                "against_baseline": paired(problem_means(run), problem_means(folder / "baseline")),
+            }
+            print(reasoner, found[reasoner])
+    share = found["spec"]["target_tokens"] / found["baseline"]["target_tokens"]
+    result = {
+        "benchmark": "spec_accuracy",
+        "problems": problems,
+        "repeats": repeats,
+        "spec_share_of_target_tokens": round(share, 4),
+        "reasoners": found,
+        "model": chosen.model,
+        "draft_model": chosen.draft_model,
+        "hardware": hardware(),
+        "versions": versions(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

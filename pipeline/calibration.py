@@ -1,0 +1,93 @@
+"""How well scores tell right steps from wrong ones: AUROC, reliability, a suggested threshold."""
+
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_SCORE = 9.0
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredStep:
+    """A score from 0 to 9, and whether the step was right."""
+
+    score: float
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Steps with scores in one tenth of the scale: how many, their mean score / 9, share right."""
+
+    count: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What scores are worth; `auroc` and `suggested_threshold` are None with one class only."""
+
+    right: int
+    wrong: int
+    auroc: float | None
+    expected_calibration_error: float | None
+    suggested_threshold: float | None
+    reliability: tuple[Bin, ...]
+
+
+def calibration(steps: Sequence[ScoredStep]) -> Calibration:
+    """Measure scores against the truth.
+
+    The suggested threshold is the one with the largest sum of right steps kept and wrong steps
+    rejected, each as a share of its class (Youden's J); the middle of the best stretch.
+    """
+    right = sorted(step.score for step in steps if step.right)
+    wrong = sorted(step.score for step in steps if not step.right)
+    bins = _reliability(steps)
+    both = bool(right) and bool(wrong)
+    gaps = sum(one.count * abs(one.predicted - one.observed) for one in bins)
+    return Calibration(
+        right=len(right),
+        wrong=len(wrong),
+        auroc=auroc(right, wrong) if both else None,
+        expected_calibration_error=gaps / len(steps) if steps else None,
+        suggested_threshold=_best_threshold(right, wrong) if both else None,
+        reliability=bins,
+    )
+
+
+def auroc(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """The chance that a right step has the higher score, ties counting half; both sorted."""
+    wins = sum((bisect_left(wrong, one) + bisect_right(wrong, one)) / 2 for one in right)
+    return wins / (len(right) * len(wrong))
+
+
+def _best_threshold(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """The middle between the best threshold and the next score below it."""
+    scores = sorted({*right, *wrong})
+
+    def gain(threshold: float) -> float:
+        kept = 1 - bisect_left(right, threshold) / len(right)
+        return kept + bisect_left(wrong, threshold) / len(wrong)
+
+    best = max(scores, key=gain)
+    below = [score for score in scores if score < best]
+    return (best + below[-1]) / 2 if below else best
+
+
+def _reliability(steps: Sequence[ScoredStep]) -> tuple[Bin, ...]:
+    groups: list[list[ScoredStep]] = [[] for _ in range(BINS)]
+    for step in steps:
+        groups[min(int(step.score / MAX_SCORE * BINS), BINS - 1)].append(step)
+    return tuple(
+        Bin(
+            len(group),
+            statistics.fmean(step.score for step in group) / MAX_SCORE,
+            statistics.fmean(step.right for step in group),
+        )
+        for group in groups
+        if group
+    )

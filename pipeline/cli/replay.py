@@ -1,0 +1,82 @@
+"""`speclrm replay`: a run at other thresholds, and what its scores are worth."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.replay import Group, Replay, replay
+
+
+@click.command("replay")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def replay_command(run: Path, form: str) -> None:
+    """Replay RUN's recorded scores at every threshold; no engine is needed."""
+    result = replay(run)
+    if form == "json":
+        click.echo(json.dumps(asdict(result), default=str, indent=2))
+        return
+    console = Console()
+    console.print(_settings(result))
+    console.print(_calibration(result))
+    console.print(_groups("by step", result.by_index))
+    console.print(_groups("by role or method", result.by_guidance))
+    counts = "  ".join(f"{digit}: {count}" for digit, count in enumerate(result.histogram))
+    console.print(f"scores (greedy)  {counts}")
+
+
+def _settings(result: Replay) -> Table:
+    table = Table(title=f"{result.run}: {result.judged} judged steps of {result.tracks} tracks")
+    for heading in (
+        "method",
+        "threshold",
+        "kept",
+        "tracks diverging",
+        "first at step",
+        "rewrite tokens / step (estimate)",
+        "wrong kept",
+        "right rejected",
+    ):
+        table.add_column(heading, justify="right")
+    for one in result.settings:
+        first = "–" if one.first_divergence is None else f"{one.first_divergence:.1f}"
+        table.add_row(
+            one.method,
+            f"{one.threshold:.0f}",
+            f"{one.acceptance:.1%}",
+            f"{one.diverged:.1%}",
+            first,
+            f"{one.target_tokens:.2f}",
+            f"{one.wrong_kept:.1%}",
+            f"{one.right_rejected:.1%}",
+        )
+    return table
+
+
+def _calibration(result: Replay) -> Table:
+    found = result.calibration
+    auroc = "–" if found.auroc is None else f"{found.auroc:.3f}"
+    threshold = found.suggested_threshold
+    suggested = "–" if threshold is None else f"{threshold:.2f}"
+    table = Table(
+        title=f"against the {result.label}: AUROC {auroc}, suggested threshold {suggested} "
+        f"(average), {found.right} right and {found.wrong} wrong steps"
+    )
+    for heading in ("steps", "mean score / 9", "share right"):
+        table.add_column(heading, justify="right")
+    for one in found.reliability:
+        table.add_row(str(one.count), f"{one.predicted:.2f}", f"{one.observed:.2f}")
+    return table
+
+
+def _groups(title: str, groups: tuple[Group, ...]) -> Table:
+    table = Table(title=title)
+    for heading in ("", "judged", "kept"):
+        table.add_column(heading, justify="right")
+    for one in groups:
+        table.add_row(one.name, str(one.steps), f"{one.acceptance:.1%}")
+    return table

@@ -1,0 +1,111 @@
+"""Every judged draft of a run, with whether it was right where that can be known."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import evaluators
+from pipeline.pocket.steps import Question, check_step
+from pipeline.problems import Problem, load_problems
+from pipeline.records import Attempt, Step, Track
+from pipeline.run_directory import read_attempts, read_manifest
+
+POCKET = ("pocket", "pocket-long")
+Label = Literal["pocket step check", "track verdict"]
+Checker = Callable[[Attempt, Track, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedStep:
+    """A draft that the target scored.
+
+    `track` numbers the tracks of the run, `index` the steps of a track. `target_tokens` were spent
+    on a rewrite, 0 where the draft was kept. `right` is what the label says.
+    """
+
+    track: int
+    index: int
+    guidance: str
+    digits: tuple[float, ...]
+    kept: bool
+    draft_tokens: int
+    target_tokens: int
+    right: bool
+
+
+class Judged(NamedTuple):
+    """The judged steps of a run, and what decides whether one is right."""
+
+    steps: list[JudgedStep]
+    label: Label
+
+
+def judged_steps(run: Path) -> Judged:
+    """All drafts of a run that have a digit distribution.
+
+    On pocket a step is right when the generator's own check says so; elsewhere when its track's
+    answer is correct, which says less.
+
+    Raises:
+        UserMistake: there is no run, or a line of it is unreadable.
+    """
+    problems = _pocket_problems(run)
+    check = _by_verdict if problems is None else _by_pocket(problems)
+    steps: list[JudgedStep] = []
+    number = 0
+    for attempt in read_attempts(run):
+        for track in attempt.tracks:
+            steps += _of_track(attempt, track, number, check)
+            number += 1
+    return Judged(steps, "track verdict" if problems is None else "pocket step check")
+
+
+def _of_track(attempt: Attempt, track: Track, number: int, check: Checker) -> Iterator[JudgedStep]:
+    for index, step in enumerate(track.steps):
+        if step.digits is None:
+            continue
+        kept = step.draft_text is None
+        yield JudgedStep(
+            track=number,
+            index=index,
+            guidance=track.role or track.method or "none",
+            digits=step.digits,
+            kept=kept,
+            draft_tokens=step.tokens if kept else step.draft_tokens or 0,
+            target_tokens=0 if kept else step.tokens,
+            right=check(attempt, track, index),
+        )
+
+
+def drafted_text(step: Step) -> str:
+    """What the draft wrote: the step itself, or what was rejected."""
+    return step.text if step.draft_text is None else step.draft_text
+
+
+def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool:
+    del index  # the whole track has one verdict
+    text = "".join(step.text for step in track.steps)
+    return evaluators.grade(text, attempt.gold, attempt.kind).correct
+
+
+def _by_pocket(problems: dict[str, Problem]) -> Checker:
+    def check(attempt: Attempt, track: Track, index: int) -> bool:
+        problem = problems[attempt.problem_id]
+        earlier = [step.text for step in track.steps[:index]]
+        question = Question(problem.problem, problem.choices)
+        return check_step(question, earlier, drafted_text(track.steps[index]))
+
+    return check
+
+
+def _pocket_problems(run: Path) -> dict[str, Problem] | None:
+    """The problems of a pocket run by id; None where the run is on something else."""
+    manifest = read_manifest(run)
+    identity = manifest["identity"]
+    if identity["dataset"] not in POCKET:
+        return None
+    loaded = load_problems(identity["dataset"], None, seed=identity["seed"])
+    if loaded.fingerprint != identity["dataset_fingerprint"]:
+        return None
+    return {problem.problem_id: problem for problem in loaded.problems}

@@ -1,0 +1,120 @@
+"""Tracks side by side, and the end of those that no longer matter.
+
+`exact` ends an attempt as soon as the tracks that still run cannot change the winning answer; `1`
+and `2` (an answer at all, two that agree) end it sooner and may change it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from pipeline.errors import EngineDead, EngineFailure
+from pipeline.reasoner_settings import MAX_SCORE, Fast, TrackSettings, VoteRule
+from pipeline.reasoners.vote import answer_classes, tokens_of, vote, why_excluded
+from pipeline.records import Stop, Track
+
+AGREEING = 2
+
+
+class TrackRun(Protocol):
+    """One track on its way."""
+
+    async def run(self) -> Track:
+        """Reason to the end; raises `EngineFailure` when an engine fails."""
+        ...
+
+    def so_far(self, stop: Stop, note: str) -> Track:
+        """The track as it is now, ended from outside."""
+        ...
+
+
+def is_decided(ended: Sequence[Track], left: int, kind: str, settings: TrackSettings) -> bool:
+    """Whether the attempt may end although `left` tracks still run."""
+    if settings.fast is None:
+        return False
+    voters = [track for track in ended if why_excluded(track, settings.vote) is None]
+    sizes = sorted((one.size for one in answer_classes(voters, kind)), reverse=True)
+    if settings.fast == "exact":
+        return _cannot_change(ended, left, kind, settings.vote)
+    needed: dict[Fast, int] = {"1": 1, "2": AGREEING}
+    return bool(sizes) and sizes[0] >= needed[settings.fast]
+
+
+def _cannot_change(ended: Sequence[Track], left: int, kind: str, rule: VoteRule) -> bool:
+    """Whether the winning answer is the same whatever the tracks that are left will say."""
+    standings = sorted(vote(ended, kind, rule).standings, reverse=True)
+    if not standings:
+        return False
+    second = standings[1] if len(standings) > 1 else 0.0
+    if rule == "majority":
+        return standings[0] > second + left
+    if rule in {"ssr-v1", "ssr-v2"}:
+        return standings[0] >= AGREEING and standings[0] > second + left
+    if rule == "score-weighted":
+        return standings[0] > second + left * MAX_SCORE
+    return False
+
+
+async def run_tracks(
+    runs: Sequence[TrackRun], is_over: Callable[[Sequence[Track], int], bool]
+) -> tuple[Track, ...]:
+    """All tracks, in their order; those that run when `is_over` says so are cancelled.
+
+    A failed track is recorded as such and does not sink the others.
+
+    Raises:
+        EngineDead: an engine is gone.
+        EngineFailure: every track failed; the first one's failure.
+    """
+    tasks = [asyncio.create_task(run.run()) for run in runs]
+    waiting = set(tasks)
+    try:
+        while waiting:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            ended = [task.result() for task in tasks if _has_track(task)]
+            if is_over(ended, len(waiting)):
+                break
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return _recorded(runs, tasks)
+
+
+def _has_track(task: asyncio.Task[Track]) -> bool:
+    """Whether the task ended with a track; raises what must end the whole attempt."""
+    if not task.done():
+        return False
+    failure = task.exception()
+    if failure is None:
+        return True
+    if isinstance(failure, EngineDead) or not isinstance(failure, EngineFailure):
+        raise failure
+    return False
+
+
+def _recorded(runs: Sequence[TrackRun], tasks: Sequence[asyncio.Task[Track]]) -> tuple[Track, ...]:
+    failures = [task.exception() for task in tasks if not task.cancelled()]
+    failed = [failure for failure in failures if failure is not None]
+    if failed and len(failed) == len(tasks):
+        raise failed[0]
+    tracks = []
+    for run, task in zip(runs, tasks, strict=True):
+        if task.cancelled():
+            tracks.append(run.so_far(Stop.CANCELLED, "cancelled: the vote was decided"))
+        elif (failure := task.exception()) is not None:
+            tracks.append(run.so_far(Stop.ERROR, f"{type(failure).__name__}: {failure}"))
+        else:
+            tracks.append(task.result())
+    return tuple(_with_saving(track, tracks) for track in tracks)
+
+
+def _with_saving(track: Track, tracks: Sequence[Track]) -> Track:
+    """A cancelled track with the note how much its end saved, as far as that can be known."""
+    whole = [tokens_of(one) for one in tracks if one.stop not in {Stop.CANCELLED, Stop.ERROR}]
+    if track.stop is not Stop.CANCELLED or not whole:
+        return track
+    saved = max(0, round(sum(whole) / len(whole)) - tokens_of(track))
+    note = f"saved about {saved} tokens, had it become as long as the tracks that ended"
+    return replace(track, notes=(*track.notes, note))

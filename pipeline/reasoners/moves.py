@@ -1,0 +1,171 @@
+"""The three moves of speculative reasoning: the draft writes a step, the target scores it, the
+target writes one itself.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.engines.protocol import Completion, Engine, SamplingRequest
+from pipeline.errors import EngineDead, EngineFailure, PromptTooLong
+from pipeline.ledger import Use
+from pipeline.prompting import score_question
+from pipeline.reasoner_settings import StepSettings
+from pipeline.reasoners.chain import Chain, Vocabularies
+from pipeline.reasoners.opening import open_chain
+from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.step_score import Score, digit_ids, score_of
+from pipeline.reasoners.steps import (
+    STEP_END,
+    STEP_TOKENS,
+    Author,
+    Written,
+    closes_thinking,
+    has_complete_answer,
+    joined,
+    without_think_close,
+    written,
+)
+from pipeline.reasoners.track_plans import TrackPlan
+from pipeline.seeds import request_seed
+
+Report = Callable[[Completion], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A draft that did not come, and why; the target writes the step instead."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a step is written for: its part in the seeds, and what its tokens are booked as."""
+
+    name: str
+    use: Use
+
+
+REWRITE = Purpose("rewrite", Use.REWRITE)
+ALONE = Purpose("alone", Use.PLAIN)
+
+
+class Moves:
+    """What one track asks of the models. Every prompt is the track's own chain plus a tail."""
+
+    def __init__(self, assignment: Assignment, plan: TrackPlan, draft: Engine) -> None:
+        target = assignment.target
+        self._assignment = assignment
+        self._plan = plan
+        self._engines: dict[Author, Engine] = {"target": target, "draft": draft}
+        self._settings = assignment.experiment.steps or StepSettings()
+        self.vocabularies = Vocabularies(target.tokenizer, draft.tokenizer)
+        self._question = target.tokenizer.encode(score_question(assignment.prompt_set).text)
+        self._blank = target.tokenizer.encode(STEP_END)
+        self._digits = digit_ids(target.tokenizer)
+
+    def opened(self) -> Chain:
+        """The chain before its first step, in the ids of both models."""
+        thinking, task = self._assignment.experiment.thinking, self._plan.prompt.text
+        return Chain(
+            target_ids=tuple(open_chain(self._engines["target"].tokenizer, task, thinking)),
+            draft_ids=tuple(open_chain(self._engines["draft"].tokenizer, task, thinking)),
+        )
+
+    async def draft_step(self, chain: Chain, report: Report) -> Written | Unwritten:
+        """The draft's next step after `chain`; a failing draft is no failure of the track.
+
+        `report` is called with every completion as it comes.
+
+        Raises:
+            EngineDead: the draft engine is gone.
+            PromptTooLong: the draft's context is full.
+        """
+        draft = self._assignment.experiment.draft
+        try:
+            async with asyncio.timeout(draft.request_timeout if draft is not None else None):
+                return await self._step(chain, "draft", "draft", report)
+        except (EngineDead, PromptTooLong):
+            raise
+        except (EngineFailure, TimeoutError) as failure:
+            return Unwritten(str(failure) or "it took too long")
+
+    async def score(self, chain: Chain, draft: Written) -> Score:
+        """The target's judgement of a draft after `chain`: one token of one request."""
+        blank = [] if draft.text.endswith(STEP_END) else self._blank
+        step = self.vocabularies.ids_for("target", draft)
+        sampling = SamplingRequest(
+            max_tokens=1,
+            temperature=0.0,
+            top_p=1.0,
+            seed=self._seed(chain, "score"),
+            logprobs_of=self._digits,
+        )
+        completion = await self._engines["target"].complete(
+            [*chain.target_ids, *step, *blank, *self._question], sampling
+        )
+        self._assignment.ledger.book("target", Use.VERIFY, completion)
+        return score_of(
+            completion.logprobs or {},
+            self._digits,
+            self._settings.score_method,
+            completion.seconds,
+        )
+
+    async def target_step(self, chain: Chain, purpose: Purpose) -> Written:
+        """The target's own next step after `chain`; it never sees a rejected draft."""
+
+        def book(completion: Completion) -> None:
+            self._assignment.ledger.book("target", purpose.use, completion)
+
+        return await self._step(chain, "target", purpose.name, book)
+
+    async def _step(self, chain: Chain, author: Author, purpose: str, report: Report) -> Written:
+        """One step; with a `</think>` in it, on to the end of the text by the same author."""
+        left = self._assignment.experiment.token_budget - chain.spent
+        prompt = chain.ids(author)
+        request = self._request(min(STEP_TOKENS, left), self._seed(chain, purpose), (STEP_END,))
+        first = await self._write(author, prompt, request, report)
+        if not closes_thinking(first):
+            return first
+        if self._settings.think_close == "removed":
+            answered = has_complete_answer(first.text, self._assignment.problem.kind)
+            tokenizer = self._engines[author].tokenizer
+            return first if answered else without_think_close(first, tokenizer)
+        if first.tokens >= left:
+            return first
+        request = self._request(left - first.tokens, self._seed(chain, f"{purpose} answer"), ())
+        rest = await self._write(author, (*prompt, *first.token_ids), request, report)
+        return joined(first, rest)
+
+    async def _write(
+        self, author: Author, prompt: tuple[int, ...], request: SamplingRequest, report: Report
+    ) -> Written:
+        engine = self._engines[author]
+        completion = await engine.complete(prompt, request)
+        report(completion)
+        return written(author, engine.tokenizer, completion, request.max_tokens)
+
+    def _request(self, max_tokens: int, seed: int, stop: tuple[str, ...]) -> SamplingRequest:
+        experiment = self._assignment.experiment
+        return SamplingRequest(
+            max_tokens=max_tokens,
+            temperature=experiment.temperature,
+            top_p=experiment.top_p,
+            seed=seed,
+            stop=stop,
+        )
+
+    def _seed(self, chain: Chain, purpose: str) -> int:
+        """The request's seed: by the step's place, never by when it is asked for."""
+        experiment, problem = self._assignment.experiment, self._assignment.problem
+        return request_seed(
+            experiment.seed,
+            problem.dataset,
+            problem.problem_id,
+            self._assignment.repeat_id,
+            self._plan.track_id,
+            step=chain.length,
+            purpose=purpose,
+        )

@@ -1,0 +1,34 @@
+"""From tracks to an outcome: one track speaks for itself, several vote."""
+
+from collections.abc import Sequence
+
+from pipeline.reasoner_settings import TrackSettings
+from pipeline.reasoners.early_stop import TrackRun, is_decided, run_tracks
+from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.vote import vote
+from pipeline.records import Selection, Track
+
+
+async def outcome_of(
+    assignment: Assignment,
+    settings: TrackSettings,
+    runs: Sequence[TrackRun],
+    selection: Selection | None,
+) -> Outcome:
+    """Run the tracks, each on its own, and let them vote.
+
+    Raises:
+        EngineFailure: an engine is dead, or every track failed.
+    """
+    kind = assignment.problem.kind
+    tracks = await run_tracks(runs, lambda ended, left: is_decided(ended, left, kind, settings))
+    if len(tracks) == 1:
+        return Outcome(tracks, None, text_of(tracks[0]), tracks[0].answer, selection)
+    voted = vote(tracks, kind, settings.vote)
+    response = next((text_of(track) for track in tracks if track.id == voted.chosen), None)
+    return Outcome(tracks, voted, response, voted.winner, selection)
+
+
+def text_of(track: Track) -> str:
+    """All that a track says."""
+    return "".join(step.text for step in track.steps)

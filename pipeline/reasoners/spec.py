@@ -1,0 +1,44 @@
+"""Spec: the draft writes each step, the target scores it, and writes the bad ones anew.
+
+SpecReason (Pan et al. 2025, arXiv 2504.07891); with several tracks, roles or methods SSR (Chu et
+al. 2025, arXiv 2505.15340).
+"""
+
+from pipeline.reasoner_settings import TrackSettings
+from pipeline.reasoners.moves import Unwritten
+from pipeline.reasoners.outcome import outcome_of
+from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.spec_track import Procedure, SpecTrack
+from pipeline.reasoners.track_plans import plan_tracks
+
+
+async def one_after_another(track: SpecTrack) -> None:
+    """Draft a step, score it, keep it or let the target write it; then the next."""
+    while track.stop is None:
+        if track.is_targets_turn:
+            await track.target_alone()
+            continue
+        draft = await track.draft(track.chain)
+        if isinstance(draft, Unwritten):
+            await track.target_alone(draft.reason)
+            continue
+        score = await track.score(track.chain, draft)
+        if track.is_good(score):
+            track.keep(draft, score)
+        else:
+            await track.rewrite(draft, score)
+
+
+async def solve(assignment: Assignment) -> Outcome:
+    """Every track on its own, one move after another."""
+    return await solve_by(assignment, one_after_another)
+
+
+async def solve_by(assignment: Assignment, procedure: Procedure) -> Outcome:
+    """The attempt with all its tracks under one procedure."""
+    if assignment.draft is None:
+        raise ValueError("speculative reasoning needs a draft engine")
+    settings = assignment.experiment.tracks or TrackSettings()
+    planned = await plan_tracks(assignment, settings)
+    tracks = [SpecTrack(assignment, plan, assignment.draft, procedure) for plan in planned.plans]
+    return await outcome_of(assignment, settings, tracks, planned.selection)

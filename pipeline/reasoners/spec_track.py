@@ -1,0 +1,175 @@
+"""One speculative track: its accepted steps, what becomes of its drafts, and its record.
+
+The reasoners `spec` and `spec-async` differ only in when they make its moves.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from pipeline.engines.protocol import Completion, Engine
+from pipeline.errors import PromptTooLong
+from pipeline.ledger import Use
+from pipeline.reasoner_settings import StepSettings
+from pipeline.reasoners.chain import Chain
+from pipeline.reasoners.moves import ALONE, REWRITE, Moves, Unwritten
+from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.step_score import MIN_DIGIT_MASS, Score
+from pipeline.reasoners.steps import Written, stop_after, track_answer
+from pipeline.reasoners.track_plans import TrackPlan
+from pipeline.records import Step, Stop, Track
+
+Procedure = Callable[["SpecTrack"], Awaitable[None]]
+
+
+class SpecTrack:
+    """A track on its way. `chain` holds accepted steps only; `stop` is None while it goes on."""
+
+    def __init__(
+        self, assignment: Assignment, plan: TrackPlan, draft: Engine, procedure: Procedure
+    ) -> None:
+        self._assignment = assignment
+        self._plan = plan
+        self._procedure = procedure
+        self._moves = Moves(assignment, plan, draft)
+        self.settings = assignment.experiment.steps or StepSettings()
+        self.chain = self._moves.opened()
+        self.stop: Stop | None = None
+        self._steps: list[Step] = []
+        self._notes: list[str] = []
+        self._undecided: dict[int, list[Completion]] = {}
+
+    async def run(self) -> Track:
+        """Reason to the end by the procedure; what was drafted in vain is booked as such."""
+        try:
+            await self._procedure(self)
+        except PromptTooLong as full:
+            self.stop = Stop.LENGTH
+            self._notes.append(str(full))
+        finally:
+            self.drop_drafts(0)
+        return self._recorded(self.stop or Stop.ERROR)
+
+    def so_far(self, stop: Stop, note: str) -> Track:
+        """The track as it is now, ended from outside."""
+        self._notes.append(note)
+        return self._recorded(stop)
+
+    @property
+    def is_targets_turn(self) -> bool:
+        """Whether the next step is one of the first that the target writes alone."""
+        return self.chain.length < self.settings.first_n_steps_base_model
+
+    def ends_with(self, chain: Chain, step: Written) -> bool:
+        """Whether the track would stop if `step` were accepted after `chain`."""
+        return self._stop_after(self.extended(chain, step), step) is not None
+
+    def extended(self, chain: Chain, step: Written) -> Chain:
+        """`chain` with one more step, in both models' ids."""
+        return chain.extended(step, self._moves.vocabularies)
+
+    async def draft(self, chain: Chain) -> Written | Unwritten:
+        """The draft's next step after `chain`, its tokens kept in mind until its fate is known."""
+        return await self._moves.draft_step(
+            chain, self._undecided.setdefault(chain.length, []).append
+        )
+
+    async def score(self, chain: Chain, draft: Written) -> Score:
+        """The target's score of a draft after `chain`."""
+        return await self._moves.score(chain, draft)
+
+    def is_good(self, score: Score) -> bool:
+        """Whether a step with this score is kept: at the threshold is enough."""
+        return score.parsed and score.value >= self.settings.score_threshold
+
+    def keep(self, draft: Written, score: Score) -> None:
+        """Accept a drafted step."""
+        self._book(self._undecided.pop(self.chain.length, []), Use.DRAFT_KEPT)
+        self._accept(
+            draft,
+            Step(
+                text=draft.text,
+                author="draft",
+                tokens=draft.tokens,
+                seconds=draft.seconds,
+                finish=draft.finish,
+                score=score.value,
+                digits=score.digits,
+                score_seconds=score.seconds,
+                notes=draft.notes,
+            ),
+        )
+
+    async def rewrite(self, draft: Written, score: Score) -> None:
+        """Drop a draft and all that was drafted after it; the target writes the step anew."""
+        self.drop_drafts(self.chain.length)
+        step = await self._moves.target_step(self.chain, REWRITE)
+        self._accept(
+            step,
+            Step(
+                text=step.text,
+                author="target",
+                tokens=step.tokens,
+                seconds=step.seconds,
+                finish=step.finish,
+                score=score.value,
+                digits=score.digits,
+                draft_text=draft.text,
+                draft_tokens=draft.tokens,
+                draft_seconds=draft.seconds,
+                score_seconds=score.seconds,
+                notes=(*step.notes, *_flags(score)),
+            ),
+        )
+
+    async def target_alone(self, because: str | None = None) -> None:
+        """A step of the target that no draft was asked for, or for which none came."""
+        self.drop_drafts(self.chain.length)
+        step = await self._moves.target_step(self.chain, ALONE)
+        notes = step.notes if because is None else (*step.notes, f"no draft: {because}")
+        self._accept(
+            step,
+            Step(
+                text=step.text,
+                author="target",
+                tokens=step.tokens,
+                seconds=step.seconds,
+                finish=step.finish,
+                notes=notes,
+            ),
+        )
+
+    def drop_drafts(self, from_step: int) -> None:
+        """Book what was drafted for these steps and will not be used."""
+        for index in [index for index in self._undecided if index >= from_step]:
+            self._book(self._undecided.pop(index), Use.DRAFT_DROPPED)
+
+    def _accept(self, step: Written, record: Step) -> None:
+        self.chain = self.extended(self.chain, step)
+        self._steps.append(record)
+        self.stop = self._stop_after(self.chain, step)
+
+    def _stop_after(self, chain: Chain, last: Written) -> Stop | None:
+        left = self._assignment.experiment.token_budget - chain.spent
+        return stop_after(chain.texts, last, self._assignment.problem.kind, left)
+
+    def _book(self, completions: list[Completion], use: Use) -> None:
+        for completion in completions:
+            self._assignment.ledger.book("draft", use, completion)
+
+    def _recorded(self, stop: Stop) -> Track:
+        text = "".join(self.chain.texts)
+        return Track(
+            id=self._plan.track_id,
+            steps=tuple(self._steps),
+            stop=stop,
+            answer=track_answer(text, self._assignment.problem.kind, stop),
+            role=self._plan.role,
+            method=self._plan.method,
+            notes=tuple(self._notes),
+        )
+
+
+def _flags(score: Score) -> tuple[str, ...]:
+    """Why a score is no score, where it is none."""
+    if score.parsed:
+        return ()
+    return (f"score not parsed: digits have {score.mass:.4f} of the mass, not {MIN_DIGIT_MASS}",)

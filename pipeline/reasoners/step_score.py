@@ -1,0 +1,77 @@
+"""The target's 0-9 judgement of the last step: one call, one token, the digits' distribution."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.engines.protocol import Tokenizer
+from pipeline.errors import UserMistake
+from pipeline.reasoner_settings import ScoreMethod
+
+DIGITS = "0123456789"
+MIN_DIGIT_MASS = 0.5
+"""Below this share of the next token's probability on digits the target was about to write
+something else, and its digits say nothing: the step is rejected and flagged."""
+DECIMALS = 6
+"""Recorded probabilities are rounded first and judged then: a replay decides as the run did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A judged step: `digits` are raw probabilities of '0' to '9', `value` is 0 to 9."""
+
+    digits: tuple[float, ...]
+    value: float
+    mass: float
+    seconds: float
+
+    @property
+    def parsed(self) -> bool:
+        """Whether the target was about to write a digit at all."""
+        return self.mass >= MIN_DIGIT_MASS
+
+
+def digit_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The ids of '0' to '9'.
+
+    Raises:
+        UserMistake: a digit is more than one token, or two are the same.
+    """
+    encoded = [tokenizer.encode(digit) for digit in DIGITS]
+    split = [digit for digit, ids in zip(DIGITS, encoded, strict=True) if len(ids) != 1]
+    ids = tuple(one[0] for one in encoded if len(one) == 1)
+    if split or len(set(ids)) != len(DIGITS):
+        raise UserMistake(
+            f"The target's tokenizer does not have a token for each digit (got more or less than "
+            f"one for: {', '.join(split) or 'some'}), so steps cannot be scored; "
+            "use another target, or the reasoners baseline and parallel."
+        )
+    return ids
+
+
+def score_of(
+    logprobs: Mapping[int, float], ids: tuple[int, ...], method: ScoreMethod, seconds: float
+) -> Score:
+    """The score that log-probabilities of the digits' `ids` stand for; NaN counts as zero."""
+    digits = tuple(round(_probability(logprobs[token]), DECIMALS) for token in ids)
+    return Score(digits, value_of(digits, method), math.fsum(digits), seconds)
+
+
+def value_of(digits: tuple[float, ...], method: ScoreMethod) -> float:
+    """`greedy`: the most likely digit, the smaller of two; `average`: the expected digit, 0-9."""
+    mass = math.fsum(digits)
+    if mass <= 0:
+        return 0.0
+    if method == "greedy":
+        return float(digits.index(max(digits)))
+    expected = math.fsum(digit * share for digit, share in enumerate(digits)) / mass
+    return min(expected, 9.0)
+
+
+def is_kept(digits: tuple[float, ...], method: ScoreMethod, threshold: float) -> bool:
+    """The decision on a step by its digits: the bound on their mass, then the threshold."""
+    return math.fsum(digits) >= MIN_DIGIT_MASS and value_of(digits, method) >= threshold
+
+
+def _probability(logprob: float) -> float:
+    return 0.0 if math.isnan(logprob) else math.exp(min(logprob, 0.0))

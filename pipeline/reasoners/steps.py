@@ -1,0 +1,133 @@
+"""Where a step ends, what it closes, and when a track stops."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from evaluators import extract_answer
+from evaluators.boxes import last_boxed
+from pipeline.engines.protocol import Completion, FinishReason, Tokenizer
+from pipeline.reasoners.opening import THINK_CLOSE
+from pipeline.records import Stop
+
+STEP_END = "\n\n"
+STEP_TOKENS = 512
+"""The longest step, as in SpecReason and SSR; a longer paragraph is judged in pieces."""
+MIN_STEPS_TO_REPEAT = 3
+
+Author = Literal["draft", "target"]
+# Without a box a letter counts as the answer only where the text says that it is one.
+_STATED_LETTER = re.compile(r"\banswer\b[*_\s]*(?:is\b)?[*_\s]*:?[*_\s(]*[A-Za-z]\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A step as its author wrote it.
+
+    `text` holds the blank line that ended it. `token_ids` are the author's own, without the end of
+    the text; `tokens` counts all that were generated. `ended` is the end of the text;
+    `context_full` that the author's context has no room left.
+    """
+
+    author: Author
+    text: str
+    token_ids: tuple[int, ...]
+    tokens: int
+    seconds: float
+    finish: FinishReason
+    ended: bool
+    context_full: bool
+    notes: tuple[str, ...] = ()
+
+
+def written(author: Author, tokenizer: Tokenizer, completion: Completion, asked: int) -> Written:
+    """The step that a completion of at most `asked` tokens holds."""
+    ids = completion.token_ids
+    while ids and ids[-1] in tokenizer.eos_ids:
+        ids = ids[:-1]
+    text = tokenizer.decode(ids)
+    stop = completion.stop_string
+    if stop is not None and stop not in text:  # a server that keeps its stop string to itself
+        text, ids = completion.text + stop, (*ids, *tokenizer.encode(stop))
+    return Written(
+        author=author,
+        text=text,
+        token_ids=ids,
+        tokens=completion.generated,
+        seconds=completion.seconds,
+        finish=completion.finish_reason,
+        ended=completion.finish_reason == "stop" and stop is None,
+        context_full=completion.finish_reason == "length" and completion.generated < asked,
+    )
+
+
+def joined(first: Written, rest: Written) -> Written:
+    """Two completions of one author as one step."""
+    return Written(
+        author=first.author,
+        text=first.text + rest.text,
+        token_ids=first.token_ids + rest.token_ids,
+        tokens=first.tokens + rest.tokens,
+        seconds=first.seconds + rest.seconds,
+        finish=rest.finish,
+        ended=rest.ended,
+        context_full=rest.context_full,
+        notes=first.notes + rest.notes,
+    )
+
+
+def closes_thinking(step: Written) -> bool:
+    """Whether the step holds a `</think>` after which its author may still write."""
+    return THINK_CLOSE in step.text and not step.ended and not step.context_full
+
+
+def without_think_close(step: Written, tokenizer: Tokenizer) -> Written:
+    """The step with its `</think>` taken out, as the SSR scripts do."""
+    text = step.text.replace(THINK_CLOSE, "")
+    return Written(
+        author=step.author,
+        text=text,
+        token_ids=tuple(tokenizer.encode(text)),
+        tokens=step.tokens,
+        seconds=step.seconds,
+        finish=step.finish,
+        ended=step.ended,
+        context_full=step.context_full,
+        notes=(*step.notes, f"a {THINK_CLOSE} without an answer was removed"),
+    )
+
+
+def has_complete_answer(text: str, kind: str) -> bool:
+    """Whether a text states an answer in full: a closed box with something in it, or a letter.
+
+    A word such as "boxed" or a box that is still open is no answer.
+    """
+    if last_boxed(text) is not None:
+        return extract_answer(text, kind) is not None
+    stated = kind == "choice" and _STATED_LETTER.search(text) is not None
+    return stated and extract_answer(text, kind) is not None
+
+
+def stop_after(texts: Sequence[str], last: Written, kind: str, budget_left: int) -> Stop | None:
+    """Why a track stops after its `last` accepted step; None while it goes on.
+
+    `texts` are the track's accepted steps, the last one included. The order of the reasons is
+    fixed: finished, repeated, budget, length.
+    """
+    if last.ended or has_complete_answer(last.text, kind):
+        return Stop.FINISHED
+    if len(texts) >= MIN_STEPS_TO_REPEAT and texts[-1].strip() == texts[-2].strip():
+        return Stop.REPEATED
+    if budget_left <= 0:
+        return Stop.BUDGET
+    if last.context_full:
+        return Stop.LENGTH
+    return None
+
+
+def track_answer(text: str, kind: str, stop: Stop) -> str | None:
+    """The answer of a track's whole text; a track that was cut off needs a complete one."""
+    if stop is Stop.FINISHED or has_complete_answer(text, kind):
+        return extract_answer(text, kind)
+    return None

@@ -1,0 +1,60 @@
+"""What tells the tracks of an attempt apart: nothing, a role, or a method."""
+
+from dataclasses import dataclass
+
+from pipeline.prompting import Prompt, guidance_text, task_prompt
+from pipeline.reasoner_settings import TrackSettings
+from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.selection import UNKNOWN, choose_methods
+from pipeline.records import Selection
+
+ROLES = ("direct", "insightful", "systematic")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPlan:
+    """One track before it starts: its id, its task prompt, and the guidance in it."""
+
+    track_id: str
+    prompt: Prompt
+    role: str | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPlans:
+    """All tracks of an attempt, and how their methods were chosen, if they have any."""
+
+    plans: tuple[TrackPlan, ...]
+    selection: Selection | None = None
+
+
+async def plan_tracks(assignment: Assignment, settings: TrackSettings) -> TrackPlans:
+    """The tracks that the settings ask for; `methods` may ask the target which ones."""
+    if settings.prompts == "methods":
+        return await _by_method(assignment, settings)
+    if settings.prompts == "roles":
+        roles = [ROLES[n % len(ROLES)] for n in range(settings.tracks)]
+        return TrackPlans(
+            tuple(
+                TrackPlan(str(n), _guided(assignment, "roles", role), role=role)
+                for n, role in enumerate(roles)
+            )
+        )
+    return TrackPlans(tuple(TrackPlan(str(n), assignment.prompt) for n in range(settings.tracks)))
+
+
+async def _by_method(assignment: Assignment, settings: TrackSettings) -> TrackPlans:
+    selection = await choose_methods(assignment, settings)
+    plans: list[TrackPlan] = []
+    for number, method in enumerate(selection.chosen):
+        letter = chr(ord("A") + selection.pool.index(method))
+        running = 1 + selection.chosen[:number].count(method)
+        prompt = assignment.prompt if method == UNKNOWN else _guided(assignment, "methods", method)
+        plans.append(TrackPlan(f"{letter}{running}", prompt, method=method))
+    return TrackPlans(tuple(plans), selection)
+
+
+def _guided(assignment: Assignment, group: str, name: str) -> Prompt:
+    text = guidance_text(assignment.prompt_set, "roles" if group == "roles" else "methods", name)
+    return task_prompt(assignment.prompt_set, assignment.problem, text)
