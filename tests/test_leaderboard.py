@@ -1,0 +1,80 @@
+"""One table of many runs, in four forms."""
+
+import csv
+import io
+import json
+
+import pytest
+from click.testing import CliRunner
+from graded_runs import verdict_row, write_run
+
+from pipeline.cli import group
+from pipeline.errors import UserMistake
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A cheap run that is half right, a dear one that is all right."""
+    cheap = [verdict_row("a"), verdict_row("b", right=False)]
+    dear = [verdict_row(n, flops={"decode": 4e9, "total": 9e9}) for n in ("a", "b")]
+    shape = {"a": [True], "b": [True]}
+    return [
+        str(write_run(tmp_path / name, shape, rows))
+        for name, rows in (("cheap", cheap), ("dear", dear))
+    ]
+
+
+def printed(*arguments):
+    result = CliRunner().invoke(group, ["leaderboard", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_json_holds_every_number_unrounded_best_first(runs):
+    dear, cheap = json.loads(printed(*runs, "--format", "json"))
+    assert (dear["run"], dear["accuracy"], cheap["accuracy"]) == ("dear", 1.0, 0.5)
+    assert 0 <= cheap["population_low"] < 0.5 < cheap["population_high"] <= 1
+    assert cheap["samples_low"] is None
+    assert cheap["relative_flops_decode"] is None
+
+
+def test_csv_has_the_same_columns_as_json(runs):
+    table = list(csv.DictReader(io.StringIO(printed(*runs, "--format", "csv"))))
+    assert list(table[0]) == list(json.loads(printed(*runs, "--format", "json"))[0])
+    assert table[1]["accuracy"] == "0.5"
+
+
+def test_costs_are_relative_to_the_chosen_baseline(runs):
+    dear, cheap = json.loads(printed(*runs, "--format", "json", "--baseline", runs[0]))
+    assert (dear["relative_flops_decode"], dear["relative_flops_total"]) == (2, 3)
+    assert cheap["relative_flops_decode"] == 1
+
+
+def test_an_unknown_baseline_is_refused_with_the_names(runs):
+    result = CliRunner().invoke(group, ["leaderboard", *runs, "--baseline", "other"])
+    assert isinstance(result.exception, UserMistake)
+    assert "'other' is none of the runs (dear, cheap)" in str(result.exception)
+
+
+def test_pass_at_more_than_the_repeats_is_refused(runs):
+    result = CliRunner().invoke(group, ["leaderboard", *runs, "--k", "2"])
+    assert isinstance(result.exception, UserMistake)
+    assert "run more repeats" in str(result.exception)
+
+
+def test_the_terminal_table_labels_accuracy_and_interval(runs):
+    text = " ".join(printed(*runs).split())
+    assert "avg@1 (2×1)" in text
+    assert "50.0% (" in text
+
+
+def test_a_bar_in_a_models_name_cannot_break_the_markdown(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True]}, target={"model": "a|b\nc"})
+    lines = printed(str(run), "--format", "markdown").splitlines()
+    assert "a\\|b c" in lines[2]
+    assert lines[2].replace("\\|", "").count("|") == lines[0].count("|")
+
+
+def test_markup_in_a_models_name_stays_text_in_the_terminal(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True]}, target={"model": "[red]x[/red]"})
+    assert "[red]x[/red]" in "".join(printed(str(run)).split())
