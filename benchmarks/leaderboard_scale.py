@@ -5,7 +5,7 @@ a process of its own. The last line printed is one JSON object.
 """
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -45,7 +45,7 @@ def main() -> None:
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "versions": {"python": platform.python_version(), "duckdb": version("duckdb")},
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }
     print(json.dumps(result))
 

@@ -168,7 +168,7 @@ def flattened(row: Row) -> dict[str, Any]:
         low, high = uncertain.pop(name) or (None, None)
         uncertain |= {f"{name}_low": low, f"{name}_high": high}
     ratios = {f"relative_{one.name}": relative.get(one.name) for one in fields(Relative)}
-    return metrics | uncertain | rates | costs | ratios | {"grader_version": version}
+    return {**metrics, **uncertain, **rates, **costs, **ratios, "grader_version": version}
 
 
 def model_name(model: str) -> str:

@@ -11,6 +11,7 @@ from evaluators import leaderboard
 from evaluators.estimators import TooFewAttempts
 from evaluators.leaderboard import NoSuchBaseline, Row
 from evaluators.metrics import run_metrics
+from evaluators.report import ReportOptions, write_report
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
 
@@ -37,13 +38,31 @@ PIPE_WIDTH = 240
 @click.option(
     "--k", type=click.IntRange(min=1), help="k of pass@k and maj@k; all repeats if unset."
 )
-def leaderboard_command(
-    runs: tuple[Path, ...], form: str, baseline: str | None, k: int | None
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a page with every trace, which opens from disk.",
+)
+@click.option(
+    "--show-gpqa",
+    is_flag=True,
+    help="Put model texts of GPQA into the page; its authors ask not to publish examples.",
+)
+def leaderboard_command(  # noqa: PLR0917 - one parameter an option
+    runs: tuple[Path, ...],
+    form: str,
+    baseline: str | None,
+    k: int | None,
+    page: Path | None,
+    show_gpqa: bool,
 ) -> None:
     """Compare graded RUNS: accuracy and what it cost.
 
     Errors, missing and truncated attempts stay in the denominator of every accuracy.
     """
+    if show_gpqa and page is None:
+        raise UserMistake("--show-gpqa is about the page; give --html PATH too.")
     name = Path(baseline).resolve().name if baseline is not None else None
     try:
         rows = leaderboard.rows([run_metrics(run, k) for run in runs], name)
@@ -53,6 +72,21 @@ def leaderboard_command(
         _print_table(rows)
     else:
         click.echo(WRITERS[form](rows))
+    if page is not None:
+        _write_page(runs, page, ReportOptions(baseline=name, k=k, show_hidden=show_gpqa))
+
+
+def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> None:
+    try:
+        report = write_report(runs, page, options)
+    except NotGraded as error:
+        raise UserMistake(str(error)) from error
+    except OSError as error:
+        raise UserMistake(
+            f"Cannot write {page} ({error.strerror}); choose another place."
+        ) from error
+    beside = f", traces in {report.folder}" if report.folder is not None else ""
+    click.echo(f"{report.page}: {report.attempts} attempts{beside}", err=True)
 
 
 def _print_table(rows: list[Row]) -> None:
