@@ -3,7 +3,7 @@
 import datetime as dt
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
@@ -25,13 +25,14 @@ class ReportOptions:
 
     `baseline` names the run that costs and differences are relative to, or None for the first;
     `show_hidden` shows model texts of datasets whose authors ask that examples not be revealed.
-    `step_labels` says for a dataset which judged drafts are right; others go by their track.
+    `step_labels` gives for a run what says which judged drafts are right, or None where only the
+    track's verdict can.
     """
 
     baseline: str | None = None
     k: int | None = None
     show_hidden: bool = False
-    step_labels: dict[str, StepLabels] | None = None
+    step_labels: Callable[[Path], StepLabels | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _run_data(path: Path, run: GradedRun, blocks: Blocks, options: ReportOptions
     """A run's heat map, step counts and outcomes; its traces go into `blocks`."""
     dataset = str(run.identity["dataset"])
     hide = dataset.lower().startswith(HIDDEN_DATASETS) and not options.show_hidden
-    checker = (options.step_labels or {}).get(dataset)
+    checker = options.step_labels(path) if options.step_labels is not None else None
     counts = StepCounts()
     outcomes: Counter[str] = Counter()
     codes = {name: [MISSING_CODE] * run.repeats for name in run.problems}

@@ -58,3 +58,45 @@ def write_run(folder, right, rows=None, **identity):
     lines = "".join(json.dumps(row) + "\n" for row in (made if rows is None else rows))
     (folder / "verdicts.jsonl").write_text(lines)
     return folder
+
+
+def step(text, *, author="target", score=None, draft=None):
+    """One step of a track as an attempt line holds it."""
+    return {
+        "text": text,
+        "author": author,
+        "tokens": 5,
+        "seconds": 0.1,
+        "finish": "stop",
+        "score": score,
+        "draft_text": draft,
+    }
+
+
+def attempt_line(row, tracks):
+    """The attempt line of a verdict row; `tracks` is a list of lists of steps."""
+    return {
+        "dataset": row["dataset"],
+        "problem_id": row["problem_id"],
+        "repeat_id": row["repeat_id"],
+        "seed": 1,
+        "status": row["status"],
+        "tracks": [
+            {"id": str(n), "steps": steps, "stop": "finished", "answer": None, "notes": []}
+            for n, steps in enumerate(tracks)
+        ],
+        "vote": None,
+        "usage": {"target": {"plain": {"generated": 20}}},
+        "seconds": 1.0,
+        "error": None,
+    }
+
+
+def write_attempts(run, tracks_of):
+    """Attempt lines beside a run's verdicts; `tracks_of` gives the tracks of a verdict row."""
+    for text in (run / "verdicts.jsonl").read_text().splitlines():
+        row = json.loads(text)
+        file = run / "problems" / f"{row['problem_id']}.jsonl"
+        with file.open("a") as out:
+            out.write(json.dumps(attempt_line(row, tracks_of(row))) + "\n")
+    return run

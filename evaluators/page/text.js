@@ -69,7 +69,7 @@ function renderMath(into, text) {
 function modelText(text, raw, extra) {
   const box = element("div", { class: "model" + (extra ? " " + extra : ""), dir: "auto" });
   if (text === null) { box.append("(not shown: the dataset's authors ask that examples not be revealed)"); return box; }
-  const clean = text.replace(BIDI, "\ufffd");
+  const clean = raw ? text.replace(BIDI, "\ufffd") : text.replace(BIDI, "\ufffd").trimEnd();
   const fill = (part) => { if (raw) box.append(part); else renderMath(box, part); };
   fill(clean.slice(0, SHOWN_CHARACTERS));
   if (clean.length > SHOWN_CHARACTERS) {

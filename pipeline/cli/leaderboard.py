@@ -14,6 +14,7 @@ from evaluators.metrics import run_metrics
 from evaluators.report import ReportOptions, write_report
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
+from pipeline.step_labels import pocket_labels
 
 WRITERS = {
     "markdown": leaderboard.as_markdown,
@@ -73,7 +74,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     else:
         click.echo(WRITERS[form](rows))
     if page is not None:
-        _write_page(runs, page, ReportOptions(baseline=name, k=k, show_hidden=show_gpqa))
+        _write_page(runs, page, ReportOptions(name, k, show_gpqa, pocket_labels))
 
 
 def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> None:
