@@ -27,7 +27,7 @@ class Ledger:
         """Add one completion's prompt and generated tokens."""
         before = self._tokens.get((model, use), Tokens(0, 0, 0, 0, 0))
         prompt, cached = completion.prompt_tokens, completion.cached_prompt_tokens
-        end = prompt + len(completion.token_ids)
+        end = prompt + completion.generated
         self._tokens[model, use] = Tokens(
             prompt_new=before.prompt_new + prompt - (cached or 0),
             prompt_cached=None

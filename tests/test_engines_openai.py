@@ -20,7 +20,7 @@ from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped
 
 ASKED = SamplingRequest(max_tokens=8, temperature=0.5, top_p=1.0, seed=3)
 CHAT = [{"role": "user", "content": "Let a=7."}]
-GOOD = {
+GOOD: dict[str, Any] = {
     "choices": [{"text": "7", "token_ids": [22], "finish_reason": "stop", "stop_reason": "\n\n"}],
     "usage": {"prompt_tokens": 4, "completion_tokens": 1},
 }

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
+import httpx
+from huggingface_hub import constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 
 from pipeline.errors import UserMistake
 
+HUB_SECONDS = 5.0
 # vLLM, transformers and the tokenizers each make their own sentence of the same failure.
 HUB_ADVICE = "check the name and the connection to the hub, or give a folder that holds the model"
 
@@ -53,21 +55,36 @@ def _path_of(model: str, revision: str | None, name: str) -> Path | None:
     if looks_like_path(model):
         path = Path(model) / name
         return path if path.is_file() else None
+    cached = folder_of(model, revision)
+    if cached is not None and (cached / name).is_file():
+        return cached / name
+    if not hub_answers():
+        if cached is not None:
+            return None
+        raise UserMistake(
+            f"the model {model!r} is no folder here and the Hugging Face hub does not answer; "
+            f"{HUB_ADVICE}"
+        )
     try:
         return Path(hf_hub_download(model, name, revision=revision))
-    except EntryNotFoundError as error:
-        # A hub that cannot be reached says this too, as LocalEntryNotFoundError, of a file that
-        # is not in the cache: then the model is not there, whatever the file.
-        if isinstance(error, OSError):
-            raise _not_found(model, error) from error
+    except EntryNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise _not_found(model, error) from error
+        reason = str(error).strip().partition("\n")[0]
+        raise UserMistake(
+            f"the model {model!r} cannot be found ({reason}); {HUB_ADVICE}"
+        ) from error
 
 
-def _not_found(model: str, error: Exception) -> UserMistake:
-    reason = str(error).strip().partition("\n")[0]
-    return UserMistake(f"the model {model!r} cannot be found ({reason}); {HUB_ADVICE}")
+def hub_answers() -> bool:
+    """Whether the hub can be reached, told in seconds: its own client tries for half a minute."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        httpx.head(constants.ENDPOINT, timeout=HUB_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 def folder_of(model: str, revision: str | None) -> Path | None:

@@ -60,6 +60,11 @@ class Completion:
     logprobs: Mapping[int, float] | None = None
     completion_tokens: int | None = None
 
+    @property
+    def generated(self) -> int:
+        """How many tokens are new."""
+        return len(self.token_ids) if self.completion_tokens is None else self.completion_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:

@@ -37,6 +37,8 @@ class HFTokenizer:
     ) -> "HFTokenizer":
         """Load from a folder or the hub; raises `UserMistake` when there is no tokenizer."""
         _check_tokenizer_path(source)
+        # Tells of a hub that is down in seconds, and of a gated or unknown model in one sentence.
+        read_json(source, revision, "tokenizer_config.json")
         try:
             tokenizer = AutoTokenizer.from_pretrained(
                 source, revision=revision, trust_remote_code=trust_remote_code

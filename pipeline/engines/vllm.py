@@ -202,7 +202,7 @@ class VllmEngine:
 
         def build() -> Any:
             mode = vllm_setup.mode_environment(self._settings, inprocess=False, on_cpu=on_cpu)
-            with START_LOCK, self._surroundings(), environment(mode):
+            with self._surroundings(), environment(mode):
                 return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
 
         return SubprocessDriver(build)

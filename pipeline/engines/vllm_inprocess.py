@@ -13,7 +13,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from vllm.v1.engine import core
+
+from pipeline.engines.turns import Turns
 from pipeline.errors import EngineDead, EngineFailure
+
+
+@dataclass(slots=True)
+class SharedState:
+    """What the engines of one process share, since vLLM keeps it in globals of its own.
+
+    The batch being computed: so two engines must not compute at the same time. And the process
+    groups, which every engine uses and each one's shutdown would destroy: so the last one does.
+    """
+
+    computing: Turns = field(default_factory=Turns)
+    engines: int = 0
+
+    def shut_down(self, engine: Any) -> None:
+        """Free one engine; the process groups only with the last. Call it in a turn."""
+        self.engines -= 1
+        destroy = core.cleanup_dist_env_and_memory
+        if self.engines:
+            core.cleanup_dist_env_and_memory = gc.collect
+        try:
+            engine.engine_core.shutdown()
+        finally:
+            core.cleanup_dist_env_and_memory = destroy
+
+
+SHARED = SharedState()
 
 # A step takes milliseconds to seconds; one that takes longer than this will not come back.
 STOP_SECONDS = 60.0
@@ -128,7 +157,9 @@ class InprocessDriver:
         """The thread: build, serve, and whatever happens leave nobody waiting."""
         reason = "it was stopped"
         try:
-            self._engine = self._build()
+            with SHARED.computing.turn():
+                self._engine = self._build()
+                SHARED.engines += 1
             _tell([Answer(ready, None)])
             self._serve()
         except Exception as error:  # noqa: BLE001 - boundary: vLLM may raise anything at all
@@ -145,11 +176,12 @@ class InprocessDriver:
         self._waiting = {}
         dead = EngineDead(f"the vLLM engine is gone: {reason}")
         engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.engine_core.shutdown()
-        del engine
-        # The model and the cache hang in reference cycles.
-        gc.collect()
+        with SHARED.computing.turn():
+            if engine is not None:
+                SHARED.shut_down(engine)
+            del engine
+            # The model and the cache hang in reference cycles.
+            gc.collect()
         _tell([Answer(job.answer, dead) for job in jobs])
 
     def _serve(self) -> None:
@@ -192,7 +224,8 @@ class InprocessDriver:
 
     def _step(self) -> list[Answer]:
         """One step of the engine; any exception of it ends the engine."""
-        outputs = [output for output in self._engine.step() if output.finished]
+        with SHARED.computing.turn():
+            outputs = [output for output in self._engine.step() if output.finished]
         jobs = [(self._waiting.pop(output.request_id, None), output) for output in outputs]
         return [Answer(job.answer, output) for job, output in jobs if job is not None]
 

@@ -10,6 +10,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from pipeline.engines.launch import START_LOCK
 from pipeline.errors import EngineDead, EngineFailure
 
 # Seconds in which the processes may end by themselves, and in which killed ones must be gone.
@@ -34,11 +35,7 @@ class SubprocessDriver:
 
     async def start(self) -> None:
         """Start the processes; raises what vLLM raised."""
-        before = _spawned()
-        try:
-            self._engine = await asyncio.to_thread(self._build)
-        finally:
-            self._processes = list(_spawned() - before)
+        await asyncio.to_thread(self._launch)
 
     async def generate(self, prompt_token_ids: list[int], params: Any, lora: Any) -> Any:
         """The finished RequestOutput; cancelling aborts the request in the engine."""
@@ -57,6 +54,15 @@ class SubprocessDriver:
             self.check()
             raise EngineFailure(f"vLLM failed the request: {error}") from error
         return last
+
+    def _launch(self) -> None:
+        """Build the engine, and note which processes are its own."""
+        with START_LOCK:
+            before = _spawned()
+            try:
+                self._engine = self._build()
+            finally:
+                self._processes = list(_spawned() - before)
 
     def check(self) -> None:
         """Raise `EngineDead` when a process of the engine has died or it was stopped."""

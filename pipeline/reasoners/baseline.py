@@ -46,14 +46,14 @@ async def solve(assignment: Assignment) -> Outcome:
         else await engine.chat(messages(assignment.prompt.text), sampling)
     )
     assignment.ledger.book("target", Use.PLAIN, completion)
-    spent = len(completion.token_ids) >= experiment.token_budget
+    spent = completion.generated >= experiment.token_budget
     track = Track(
         id=TRACK,
         steps=(
             Step(
                 text=completion.text,
                 author="target",
-                tokens=len(completion.token_ids),
+                tokens=completion.generated,
                 seconds=completion.seconds,
                 finish=completion.finish_reason,
             ),

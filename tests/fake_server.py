@@ -1,0 +1,52 @@
+"""A small OpenAI-compatible server whose answers a test chooses."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = tuple[int, Any]
+MODELS: Answer = (200, {"data": [{"id": "m", "owned_by": "someone"}]})
+
+
+@contextlib.contextmanager
+def serving(answer: Callable[[str], Answer]) -> Iterator[str]:
+    """Serve until the block ends; `answer` maps a path to a status and a JSON body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.reply()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.reply()
+
+        def reply(self) -> None:
+            status, body = answer(self.path)
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def chat(text: str) -> Answer:
+    """A server's answer to a chat."""
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    return 200, {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}

@@ -1,0 +1,221 @@
+"""The small parts of the engines: stop strings, nuclei, choices, blocks, scripts, turns."""
+
+import asyncio
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.engines.next_token import allowed_by, choose, nucleus
+from pipeline.engines.prefix_blocks import BLOCK_TOKENS, PrefixBlocks
+from pipeline.engines.protocol import SamplingRequest
+from pipeline.engines.script import Faults, Latency, Script, from_rules, load_script
+from pipeline.engines.scripted import ScriptedEngine
+from pipeline.engines.scripted_tokenizer import END_ID, ByteTokenizer
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.stopping import StopWatch, cut_at_stop
+from pipeline.engines.turns import Turns
+from pipeline.errors import EngineDead, EngineFailure, UserMistake
+
+ASKED = SamplingRequest(max_tokens=200, temperature=0.0, top_p=1.0, seed=0)
+TEXTS = st.text(alphabet="ab\né∑", max_size=30)
+STOPS = st.lists(st.text(alphabet="ab\né", min_size=1, max_size=3), max_size=3)
+
+
+@given(text=TEXTS, stop=STOPS)
+def test_the_watch_stops_at_the_first_token_that_completes_a_stop_string(
+    text: str, stop: list[str]
+) -> None:
+    watch = StopWatch(ByteTokenizer(), tuple(stop))
+    stopped = any(watch.append(token) for token in text.encode())
+    assert stopped == any(one in text for one in stop)
+    # A stop string that begins earlier but is complete later has not been seen yet.
+    seen = (text[:end] for end in range(len(text) + 1))
+    expected = next((part for part in seen if any(one in part for one in stop)), text)
+    assert watch.finish() == cut_at_stop(expected, stop)
+
+
+@given(text=TEXTS)
+def test_the_byte_tokenizer_gives_texts_back(text: str) -> None:
+    tokenizer = ByteTokenizer()
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.encode(f"{text}<|end|>")[-1] == END_ID
+
+
+@given(
+    weights=st.lists(st.integers(1, 1000), min_size=1, max_size=20),
+    top_p=st.floats(0.01, 1.0),
+)
+def test_a_nucleus_is_the_fewest_likeliest_tokens_that_reach_top_p(
+    weights: list[int], top_p: float
+) -> None:
+    shares = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    kept = nucleus(shares, top_p)
+    held = shares[kept > 0]
+    assert float(held.sum()) >= top_p - 1e-9
+    assert float(held.sum() - held.min()) < top_p
+    assert bool((kept[kept > 0] == held).all())
+
+
+def test_temperature_zero_takes_the_likeliest_of_what_is_allowed() -> None:
+    logits = torch.tensor([0.0, 3.0, 2.0, 1.0])
+    assert choose(logits, ASKED, torch.Generator(), None) == 1
+    assert choose(logits, ASKED, torch.Generator(), frozenset({2, 3})) == 2
+
+
+CHOICES = [[1, 2, 9], [1, 9], [3, 9]]
+FOLLOWING = [([], {1, 3}), ([1], {2, 9}), ([1, 2], {9}), ([1, 9], set()), ([4], set())]
+
+
+@pytest.mark.parametrize(("written", "allowed"), FOLLOWING)
+def test_only_what_leads_to_a_choice_is_allowed(written: list[int], allowed: set[int]) -> None:
+    assert allowed_by(CHOICES, written) == allowed
+
+
+class FakeCache:
+    """A cache of one layer whose keys are token ids, so that blocks can be recognised."""
+
+    def __init__(self, ids: list[int]) -> None:
+        self.keys = self.values = torch.tensor(ids, dtype=torch.float32).reshape(1, 1, -1, 1)
+        self.layers = [self]
+
+
+def test_blocks_are_found_up_to_the_last_whole_one_before_the_last_token() -> None:
+    ids = list(range(2 * BLOCK_TOKENS))
+    blocks = PrefixBlocks()
+    for end in (BLOCK_TOKENS, 2 * BLOCK_TOKENS):
+        blocks.keep(ids[:end], FakeCache(ids[:end]))
+    assert len(blocks.find(ids)) == 1
+    assert len(blocks.find([*ids, 5])) == 2
+    assert blocks.find([5, *ids]) == []
+    assert blocks.find(ids[:BLOCK_TOKENS]) == []
+
+
+def test_the_oldest_blocks_go_when_the_limit_is_reached() -> None:
+    one_block = 2 * 4 * BLOCK_TOKENS
+    blocks = PrefixBlocks(limit=2 * one_block)
+    prompts = [[first] * (BLOCK_TOKENS + 1) for first in range(3)]
+    for prompt in prompts:
+        blocks.keep(prompt[:BLOCK_TOKENS], FakeCache(prompt[:BLOCK_TOKENS]))
+    assert [len(blocks.find(prompt)) for prompt in prompts] == [0, 1, 1]
+
+
+def test_turns_are_taken_in_the_order_of_asking() -> None:
+    turns, order = Turns(), []
+
+    def worker(name: int) -> None:
+        with turns.turn():
+            order.append(name)
+
+    with turns.turn():
+        threads = [threading.Thread(target=worker, args=(name,)) for name in range(5)]
+        for count, thread in enumerate(threads, start=1):
+            thread.start()
+            while len(turns._waiting) < count:
+                threading.Event().wait(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == list(range(5))
+
+
+def script_file(folder: Path, name: str, text: str) -> EngineSettings:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return EngineSettings("scripted", "script", script=path)
+
+
+async def say(engine: ScriptedEngine, prompt: str, seed: int = 0) -> str:
+    ids = engine.tokenizer.encode(prompt)
+    return (await engine.complete(ids, replace(ASKED, seed=seed))).text
+
+
+async def test_a_script_file_speaks_by_rule_and_seed(tmp_path: Path) -> None:
+    rules = '{"when": "2+2", "texts": ["four", "4"]}\n\n{"when": "", "text": "what?"}\n'
+    engine = ScriptedEngine(script_file(tmp_path, "script.jsonl", rules))
+    await engine.start()
+    said = [await say(engine, "2+2="), await say(engine, "2+2=", 1), await say(engine, "3")]
+    assert said == ["four", "4", "what?"]
+
+
+async def test_a_script_goes_on_where_the_accepted_steps_end(tmp_path: Path) -> None:
+    rules = json.dumps({"rules": [{"when": "Q", "text": "one\n\ntwo\n\nend"}], "context": 99})
+    engine = ScriptedEngine(script_file(tmp_path, "script.json", rules))
+    await engine.start()
+    assert await say(engine, "Q: one\n\n") == "two\n\nend"
+    assert await say(engine, "Q: one\n\ntwo\n\n") == "end"
+    assert engine.facts.context == 99
+
+
+async def test_a_scripted_score_peaks_where_the_script_says(tmp_path: Path) -> None:
+    engine = ScriptedEngine(
+        script_file(tmp_path, "script.jsonl", '{"when": "score", "score": 3}\n')
+    )
+    await engine.start()
+    digits = tuple(engine.tokenizer.encode("0123456789"))
+    done = await engine.complete(
+        engine.tokenizer.encode("score: "), replace(ASKED, max_tokens=1, logprobs_of=digits)
+    )
+    assert done.text == "3"
+    logprobs = dict(done.logprobs or {})
+    assert max(logprobs, key=lambda token: logprobs[token]) == digits[3]
+
+
+MALFORMED = [
+    ("script.json", "{"),
+    ("script.json", "[]"),
+    ("script.json", '{"rule": []}'),
+    ("script.json", '{"latency": {"speed": 1}}'),
+    ("script.jsonl", '{"text": "a"}'),
+    ("script.jsonl", '{"when": "a", "says": "b"}'),
+    ("script.jsonl", '{"when": "a", "digits": [1, 2]}'),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), MALFORMED)
+async def test_a_malformed_script_is_the_users_mistake(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    engine = ScriptedEngine(script_file(tmp_path, name, text))
+    with pytest.raises(UserMistake, match="is malformed"):
+        await engine.start()
+
+
+async def test_a_script_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserMistake, match="cannot be read"):
+        load_script(tmp_path / "none.json")
+
+
+async def test_scripted_faults_strike_the_requests_they_name() -> None:
+    faults = Faults(fail=frozenset({1}), die=frozenset({3}))
+    engine = ScriptedEngine(EngineSettings("scripted", "s"), Script(faults=faults))
+    await engine.start()
+    with pytest.raises(EngineFailure, match="let request 1 fail"):
+        await say(engine, "a")
+    assert await say(engine, "a")
+    for _ in range(2):
+        with pytest.raises(EngineDead, match="die at request 3"):
+            await say(engine, "a")
+    await engine.start()
+    assert await say(engine, "a")
+
+
+async def test_a_scripted_hang_ends_only_by_cancelling() -> None:
+    script = Script(faults=Faults(hang=frozenset({1})), latency=Latency(decode_token=1e-6))
+    engine = ScriptedEngine(EngineSettings("scripted", "s"), script)
+    await engine.start()
+    hanging = asyncio.create_task(say(engine, "a"))
+    await asyncio.sleep(0)
+    assert await say(engine, "b")
+    assert not hanging.done()
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+
+
+def test_rules_without_a_fitting_one_fall_back_to_the_default() -> None:
+    assert from_rules(()).continuation("p", 1) == Script().continuation("p", 1)

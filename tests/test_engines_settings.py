@@ -1,0 +1,144 @@
+"""From settings to an engine: names, tokenizers, model facts, and the mistakes in between."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engines import ENGINES, create, resolve_auto
+from pipeline.engines.facts import Shape, count_weights, read_facts
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.errors import UserMistake
+
+
+def test_auto_is_an_engine_that_there_is() -> None:
+    assert resolve_auto() in ENGINES
+
+
+def test_auto_is_transformers_where_vllm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.engines.find_spec", lambda name: None)
+    assert resolve_auto() == "transformers"
+    with pytest.raises(UserMistake, match="vLLM, which is not installed"):
+        create(EngineSettings("vllm", "m"))
+
+
+def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(UserMistake, match="no engine 'llama'; the engines are vllm, openai"):
+        create(EngineSettings("llama", "m"))  # type: ignore[arg-type]
+
+
+NEEDS_VLLM: list[tuple[dict[str, Any], str]] = [
+    ({"lora": "adapter"}, "a LoRA adapter"),
+    ({"quantization": "fp8"}, "quantization"),
+    ({"speculative": "{}"}, "speculative decoding"),
+    ({"tensor_parallel_size": 2}, "tensor parallelism"),
+]
+
+
+@pytest.mark.parametrize(("asked", "words"), NEEDS_VLLM)
+def test_transformers_refuses_what_it_would_have_to_ignore(
+    asked: dict[str, Any], words: str
+) -> None:
+    settings = replace(EngineSettings("transformers", "m"), **asked)
+    with pytest.raises(UserMistake, match=f"does not do {words}; use --engine vllm"):
+        create(settings)
+
+
+def without_tokenizer(model: Path, folder: Path) -> str:
+    shutil.copy(model / "config.json", folder)
+    return str(folder)
+
+
+async def test_a_model_folder_without_tokenizer_is_told_of(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    engine = create(EngineSettings("transformers", without_tokenizer(tiny_model, tmp_path)))
+    with pytest.raises(UserMistake, match="has no tokenizer files"):
+        await engine.start()
+    await engine.stop()
+
+
+MISSING = [
+    ("/no/such/model", "/no/such/model does not exist"),
+    ("./here", "./here does not exist"),
+]
+
+
+@pytest.mark.parametrize("name", ["transformers", "vllm"])
+@pytest.mark.parametrize(("model", "words"), MISSING)
+async def test_a_missing_model_folder_is_told_of(name: str, model: str, words: str) -> None:
+    engine = create(EngineSettings(name, model))  # type: ignore[arg-type]
+    with pytest.raises(UserMistake, match=words):
+        await engine.start()
+    await engine.stop()
+
+
+def test_a_hub_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.engines.model_files.hub_answers", lambda: False)
+    with pytest.raises(UserMistake, match="hub does not answer"):
+        read_facts(EngineSettings("transformers", "nobody/nothing"))
+
+
+def test_weights_are_counted_once_and_the_head_with_every_token(tiny_model: Path) -> None:
+    facts = read_facts(EngineSettings("vllm", str(tiny_model)))
+    layer = 64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64 + 2 * 32
+    assert facts.parameters == 288 * 64 + 2 * layer + 64
+    assert facts.non_embedding_parameters == facts.parameters
+    assert (facts.layers, facts.attention_width, facts.context) == (2, 64, 512)
+
+
+def test_the_formula_counts_what_the_file_headers_hold(tiny_model: Path) -> None:
+    config = json.loads((tiny_model / "config.json").read_text(encoding="utf-8"))
+    shape = Shape.of(config)
+    assert shape is not None
+    assert shape.count() == count_weights(tiny_model, shape)
+
+
+def test_an_untied_embedding_is_not_multiplied_with(tiny_model: Path) -> None:
+    config = json.loads((tiny_model / "config.json").read_text(encoding="utf-8"))
+    shape = Shape.of({**config, "tie_word_embeddings": False})
+    assert shape is not None
+    counts = shape.count()
+    assert counts is not None
+    assert counts.parameters - counts.non_embedding == 288 * 64
+
+
+def test_a_model_of_another_kind_has_no_counts() -> None:
+    assert Shape.of({"model_type": "whisper"}) is None
+
+
+def test_max_model_len_narrows_the_context(tiny_model: Path) -> None:
+    assert read_facts(EngineSettings("vllm", str(tiny_model), max_model_len=100)).context == 100
+
+
+def test_special_tokens_are_read_and_not_written(tiny_model: Path) -> None:
+    tokenizer = HFTokenizer.load(str(tiny_model))
+    ids = tokenizer.encode("<|im_start|>7 é\n\n<|im_end|>")
+    assert len(ids) == 8
+    assert tokenizer.decode(ids) == "7 é\n\n"
+    assert tokenizer.decode_with_special(ids) == "<|im_start|>7 é\n\n<|im_end|>"
+    assert tokenizer.eos_ids == {ids[-1]}
+
+
+THINKING = [(None, ""), (False, ""), (True, "<think>\n")]
+
+
+@pytest.mark.parametrize(("thinking", "opened"), THINKING)
+def test_the_template_decides_how_thinking_opens(
+    tiny_model: Path, thinking: bool | None, opened: str
+) -> None:
+    tokenizer = HFTokenizer.load(str(tiny_model))
+    text = tokenizer.render_chat([{"role": "user", "content": "a=7"}], thinking=thinking)
+    assert text == f"<|im_start|>user\na=7<|im_end|>\n<|im_start|>assistant\n{opened}"
+
+
+def test_without_a_template_the_contents_are_paragraphs(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "plain"
+    shutil.copytree(tiny_model, folder)
+    (folder / "chat_template.jinja").unlink()
+    messages = [{"role": "system", "content": "Solve."}, {"role": "user", "content": "a=7"}]
+    assert HFTokenizer.load(str(folder)).render_chat(messages) == "Solve.\n\na=7\n\n"

@@ -1,0 +1,102 @@
+"""Every token is booked once, under one model and one use; attended positions are exact."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.engines.protocol import Completion
+from pipeline.ledger import Ledger, Use
+from pipeline.records import Tokens
+
+
+def completion(prompt: int, new: int, cached: int | None = 0) -> Completion:
+    return Completion(
+        text="",
+        token_ids=tuple(range(new)),
+        finish_reason="stop",
+        stop_string=None,
+        prompt_tokens=prompt,
+        cached_prompt_tokens=cached,
+        seconds=0.0,
+    )
+
+
+def booked(*completions: Completion) -> Tokens:
+    ledger = Ledger()
+    for one in completions:
+        ledger.book("target", Use.PLAIN, one)
+    return ledger.usage()["target"]["plain"]
+
+
+@st.composite
+def completions(draw):
+    prompt = draw(st.integers(1, 300))
+    return completion(prompt, draw(st.integers(0, 60)), draw(st.integers(0, prompt)))
+
+
+def test_nothing_booked_is_no_usage():
+    assert Ledger().usage() == {}
+
+
+def test_prompt_tokens_are_new_or_cached_and_never_both():
+    tokens = booked(completion(prompt=10, new=3, cached=4))
+    assert (tokens.prompt_new, tokens.prompt_cached, tokens.generated) == (6, 4, 3)
+
+
+def test_a_token_attends_to_itself_and_to_all_before_it():
+    tokens = booked(completion(prompt=3, new=2, cached=1))
+    assert tokens.attended_prompt == 2 + 3
+    assert tokens.attended_generated == 4 + 5
+
+
+def test_a_server_that_does_not_report_its_cache_leaves_the_count_unknown():
+    tokens = booked(completion(5, 1, cached=2), completion(5, 1, cached=None))
+    assert tokens.prompt_cached is None
+    assert tokens.prompt_new == 3 + 5
+
+
+def test_models_and_uses_are_kept_apart():
+    ledger = Ledger()
+    ledger.book("draft", Use.DRAFT_KEPT, completion(5, 1))
+    ledger.book("draft", Use.DRAFT_DROPPED, completion(5, 2))
+    ledger.book("target", Use.VERIFY, completion(6, 1))
+    generated = {
+        (model, use): tokens.generated
+        for model, uses in ledger.usage().items()
+        for use, tokens in uses.items()
+    }
+    assert generated == {
+        ("draft", "draft_kept"): 1,
+        ("draft", "draft_dropped"): 2,
+        ("target", "verify"): 1,
+    }
+
+
+@given(st.lists(completions(), min_size=1, max_size=6))
+def test_sums_do_not_depend_on_how_requests_were_grouped(requests):
+    tokens = booked(*requests)
+    assert tokens.prompt_new + tokens.prompt_cached == sum(r.prompt_tokens for r in requests)
+    assert tokens.generated == sum(len(r.token_ids) for r in requests)
+    assert tokens == booked(*reversed(requests))
+
+
+@given(completions(), st.integers(0, 60))
+def test_one_request_costs_what_two_with_a_warm_cache_cost_together(request_, cut):
+    """Attention is counted by position, so cutting a text in two changes nothing in the sum."""
+    new = len(request_.token_ids)
+    first_part = min(cut, new)
+    first = replace(request_, token_ids=request_.token_ids[:first_part])
+    prefix = request_.prompt_tokens + first_part
+    rest = completion(prefix, new - first_part, cached=prefix)
+    whole, parts = booked(request_), booked(first, rest)
+    assert parts.attended_generated == whole.attended_generated
+    assert parts.attended_prompt == whole.attended_prompt
+
+
+@pytest.mark.parametrize("use", Use)
+def test_uses_have_the_names_of_the_attempt_line(use):
+    ledger = Ledger()
+    ledger.book("target", use, completion(1, 1))
+    assert list(ledger.usage()["target"]) == [use.value]
