@@ -21,6 +21,7 @@ SCORE_BINS = 10
 """Scores are 0 to 9; a bin holds those that round to its number."""
 MAX_STEP_PLACES = 40
 """Places of a step in its track that the acceptance chart tells apart; later ones join the last."""
+NEEDED = {"problem_id", "repeat_id", "status", "tracks"}
 CUT_STOPS = ("budget", "length")
 
 Json = dict[str, Any]
@@ -77,13 +78,14 @@ def attempts(run: Path) -> Iterator[Attempt]:
     verdicts = {_key(row): row for row in _lines(run / "verdicts.jsonl")}
     for file in sorted((run / "problems").glob("*.jsonl")):
         for line in _lines(file):
-            if _key(line) not in verdicts:
+            verdict = verdicts.get(_key(line))
+            if verdict is None or len(verdict["tracks"]) != len(line["tracks"]):
                 problem, repeat = _key(line)
                 raise NotGraded(
-                    f"{run}: problem {problem}, repeat {repeat} has no verdict; "
-                    f"grade again: speclrm grade {run}"
+                    f"{run}: problem {problem}, repeat {repeat} has no verdict, or one of an "
+                    f"earlier attempt; grade again: speclrm grade {run}"
                 )
-            yield Attempt(line, verdicts[_key(line)])
+            yield Attempt(line, verdict)
 
 
 def track_labels(attempt: Attempt) -> list[list[bool | None]]:
@@ -212,6 +214,9 @@ def _lines(file: Path) -> Iterator[Json]:
             if not line.endswith(b"\n"):
                 break
             try:
-                yield msgspec.json.decode(line)
+                row = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise NotGraded(f"{file}, line {number} is broken ({error}).") from error
+            if not isinstance(row, dict) or not row.keys() >= NEEDED:
+                raise NotGraded(f"{file}, line {number} lacks one of {', '.join(sorted(NEEDED))}.")
+            yield row

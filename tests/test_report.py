@@ -10,6 +10,7 @@ from graded_runs import step, verdict_row, write_attempts, write_run
 from evaluators.page_files import Blocks, asset, script_json
 from evaluators.report import ReportOptions, write_report
 from evaluators.traces import Attempt, StepCounts, flags_of, outcome_of
+from evaluators.verdict_table import NotGraded
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 
@@ -120,6 +121,27 @@ def test_judged_drafts_are_counted_by_score_and_place():
 )
 def test_an_attempt_has_one_outcome(code, flags, tracks, outcome):
     assert outcome_of(code, flags, {"tracks": [{}] * tracks}) == outcome
+
+
+def test_attempts_made_after_the_grading_are_refused(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True]})
+    write_attempts(run, lambda _: [[step("a")], [step("b")]])
+    with pytest.raises(NotGraded, match="or one of an earlier attempt; grade again"):
+        write_report([run], tmp_path / "page.html", ReportOptions())
+
+
+@pytest.mark.parametrize(
+    ("line", "named"), [("[]\n", "line 2 lacks one of"), ("{\n", "line 2 is broken")]
+)
+def test_a_broken_attempt_is_named(tmp_path, line, named):
+    run = one_run(tmp_path)
+    with (run / "problems" / "b.jsonl").open("r+") as file:
+        file.readline()
+        file.seek(file.tell())
+        file.write(line)
+        file.truncate()
+    with pytest.raises(NotGraded, match=named):
+        write_report([run], tmp_path / "page.html", ReportOptions())
 
 
 def test_runs_that_cannot_be_compared_say_why(tmp_path):
