@@ -15,18 +15,19 @@ SEED ?= 0
 MODEL ?= pocket-target
 ENGINE ?= auto
 OPTIONS ?=
-RUNS ?= $(wildcard results/*)
+RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
+HTML ?= results/leaderboard.html
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
 	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo baseline eval leaderboard doctor test lint bench clean
+.PHONY: help install demo baseline eval leaderboard compare doctor test test-browser lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 	@echo
-	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL ENGINE OPTIONS RUNS VENV"
+	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL ENGINE OPTIONS RUNS HTML VENV"
 	@echo "Example:   make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B"
 
 install: $(STAMP) ## install into $(VENV)
@@ -43,7 +44,8 @@ demo: install ## run the pocket pair offline: baseline of target and draft, grad
 	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-target --output-dir results/demo-target
 	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-draft --output-dir results/demo-draft
 	$(SPECLRM) grade results/demo-target results/demo-draft
-	$(SPECLRM) leaderboard results/demo-target results/demo-draft
+	$(SPECLRM) leaderboard results/demo-target results/demo-draft --baseline demo-target --html results/demo.html
+	@echo "Every attempt as a trace: open results/demo.html"
 	@echo "One file per problem: results/demo-target/problems/, verdicts: results/demo-target/verdicts.jsonl"
 	@echo "One attempt as a trace: $(SPECLRM) show results/demo-target --problem-id 0"
 
@@ -53,8 +55,11 @@ baseline: install ## the target reasons alone
 eval: install ## grade RUNS (default: all of results/)
 	$(SPECLRM) grade $(RUNS)
 
-leaderboard: install ## compare graded RUNS
-	$(SPECLRM) leaderboard $(RUNS)
+leaderboard: install ## compare graded RUNS, in the terminal and as the page HTML
+	$(SPECLRM) leaderboard $(RUNS) --html $(HTML)
+
+compare: install ## compare graded RUNS with the first of them, in pairs
+	$(SPECLRM) compare $(RUNS)
 
 doctor: install ## check what is installed and what would work
 	$(SPECLRM) doctor
@@ -64,6 +69,9 @@ test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest
+
+test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
+	$(VENV)/bin/pytest -rs tests/test_page.py
 
 bench: $(TEST_STAMP) ## every benchmark in its quick form
 	for program in benchmarks/*.py; do $(VENV)/bin/python $$program --quick || exit 1; done
