@@ -55,7 +55,7 @@ def draft_steps(draft: Loaded, problems: Sequence[Problem], temperature: float) 
 
 def method_form(loaded: Loaded, problems: Sequence[Problem], temperature: float) -> float:
     """Share of method questions answered by the asked number of different letters of the pool."""
-    rng = random.Random(3)  # noqa: S311 - reproducible, no secret
+    rng = random.Random(3)
     asked = [(rng.choice(prompts.POOLS), rng.randint(1, 5)) for _ in problems]
     texts = [
         measure.chat(loaded, prompts.methods_prompt(problem.question, pool, count))
@@ -103,7 +103,7 @@ def main() -> None:
                 print(key, report[key], flush=True)
     target, draft = pair["target"], pair["draft"]
     for label, problems in (("pocket", ordinary[:300]), ("pocket-long", long)):
-        rng = random.Random(4)  # noqa: S311 - reproducible, no secret
+        rng = random.Random(4)
         altered = measure.altered_pairs(rng, problems)
         report[f"score altered {label}"] = score_figures(target, altered)
         own = draft_steps(draft, problems, 0.6)

@@ -1,4 +1,4 @@
-"""The boxes of a text (`\\boxed`, `\\fbox`): balanced, nested, several as one list; linear time."""
+r"""The boxes of a text (`\boxed`, `\fbox`): balanced, nested, several as one list; linear time."""
 
 import re
 from dataclasses import dataclass
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
 _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _UNBRACED = re.compile(r"[^\s$.,;]+")
-# Between two boxes of one list stand only punctuation, a connective and perhaps a name.
-_BETWEEN = re.compile(
-    r"[\s$\\()\[\]]{0,8}(?:,|;|and|or|\\text\{\s*(?:and|or)\s*\}|\\quad|\\ )"
-    r"(?:\s|\$|\\[(\[]|and|or|\\text\{\s*(?:and|or)\s*\}|\\quad|\\ )*"
-    r"(?:[A-Za-z](?:_\{?\w{1,3}\}?)?\s*=\s*[\s$]*)?"
+# Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
+# retraction there makes the second box replace the first.
+MAX_BETWEEN = 60
+_CONNECTIVE = re.compile(r",|;|\b(?:and|or)\b|\\quad")
+_RETRACTION = re.compile(
+    r"\d|[.!?:]\s|\n\s*\n|\\boxed|\b(?:but|wait|wrong|no|not|instead|actually|correct\w*|answer|final\w*|"
+    r"then|so|hence|thus|therefore|which|is|was|gives?|get)\b|=>|\\(?:Right|implies)",
+    re.IGNORECASE,
 )
 
 
@@ -24,6 +27,11 @@ class Box:
     rule: str
 
 
+def holds_box(text: str) -> bool:
+    """Whether a complete box is there, be it empty."""
+    return "box" in text and bool(_complete_boxes(text))
+
+
 def last_boxed(text: str) -> Box | None:
     """The last complete box that holds something, joined with the boxes it forms a list with."""
     if "boxed" not in text and "fbox" not in text and "framebox" not in text:
@@ -34,13 +42,22 @@ def last_boxed(text: str) -> Box | None:
     parts = [boxes[-1]]
     for box in reversed(boxes[:-1]):
         between = text[box.end : parts[0].start]
-        if len(between) > 40 or not _BETWEEN.fullmatch(between):
+        if not _same_list(between):
             break
         parts.insert(0, box)
     if len(parts) == 1:
         return parts[0]
     joined = ", ".join(part.text for part in parts)
     return Box(joined, parts[0].start, parts[-1].end, "boxes")
+
+
+def _same_list(between: str) -> bool:
+    """Whether two boxes with this text between them are parts of one answer."""
+    if not between:
+        return True
+    if len(between) > MAX_BETWEEN or _RETRACTION.search(between):
+        return False
+    return _CONNECTIVE.search(between) is not None
 
 
 def _complete_boxes(text: str) -> list[Box]:
@@ -54,12 +71,11 @@ def _complete_boxes(text: str) -> list[Box]:
                 boxes.append(Box(text[opened + 1 : end], match.start(), end + 1, "box"))
         elif bare := _UNBRACED.match(text, opened):
             boxes.append(Box(bare.group(), match.start(), bare.end(), "box"))
-    return [box for box, after in zip(boxes, [*boxes[1:], None], strict=True) if not _holds(box, after)]
-
-
-def _holds(box: Box, after: Box | None) -> bool:
-    """Whether the next box lies inside this one: the inner one is the answer."""
-    return after is not None and after.start < box.end
+    return [
+        box
+        for index, box in enumerate(boxes)
+        if index + 1 == len(boxes) or boxes[index + 1].start >= box.end
+    ]
 
 
 def _closing_braces(text: str) -> dict[int, int]:

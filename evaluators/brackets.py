@@ -1,10 +1,9 @@
 """What a bracketed group is: grouping, tuple, interval, set, matrix, absolute value."""
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 
-from evaluators.lexer import Token
-from evaluators.nodes import Listing, Mat, Node, Num, Op, Rel, Seq, Unreadable
+from evaluators.nodes import Listing, Mat, Node, Op, Rel, Seq, Unreadable
+from evaluators.tokens import Token
 from evaluators.tree import Group, Item
 
 _WRAPPERS = {"|": "abs", "floor": "floor", "ceil": "ceil", "||": "norm"}
@@ -68,7 +67,8 @@ def _set(items: list[Item], read_answer: Callable[[list[Item]], Node]) -> Node:
     """A set by its elements, or by a condition after a bar or colon."""
     for index, item in enumerate(items):
         bar = isinstance(item, Token) and (
-            (item.kind == "bar" and item.text == "|") or (item.kind == "op" and item.text in ("mid", ":"))
+            (item.kind == "bar" and item.text == "|")
+            or (item.kind == "op" and item.text in ("mid", ":"))
         )
         if bar and index and index + 1 < len(items):
             return Op("builder", (read_answer(items[:index]), read_answer(items[index + 1 :])))
@@ -102,6 +102,3 @@ def _rows(items: Sequence[Item]) -> list[list[list[Item]]]:
         else:
             rows[-1][-1].append(item)
     return [row for row in rows if any(row)]
-
-
-

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - full-width punctuation of other scripts
 """The letter a model commits to in a multiple-choice output."""
 
 import re
@@ -6,37 +7,46 @@ from dataclasses import dataclass
 from evaluators.boxes import last_boxed
 from evaluators.extract import answer_part
 
-# Markup that may surround a letter: bold, brackets, quotes, LaTeX text commands.
+# Markup that may surround a letter: bold, brackets, quotes, LaTeX text commands. Possessive, since
+# words and blanks can be shared out between the parts in many ways.
 _OPEN = (
-    r"(?:\\(?:boxed|fbox|text|textbf|mathrm|mathbf|rm|bf)\s*|option\s+|choice\s+|answer\s*[:：]?\s*|"
-    r"the\s+|[\s*_`\"'“(\[{<$]|\\[(\[])*"
+    r"(?>\\(?:boxed|fbox|textbf|text|mathrm|mathbf|rm|bf)\b|(?i:option|choice|answer|the)\b[:：]?|"
+    r"[\s*_`\"'“(\[{<$]|\\[(\[])*+"
 )
-_CLOSE = r"[\s*_`\"'”)\]}>$.]*"
-_LETTER = re.compile(_OPEN + r"(?P<letter>[A-Za-z])(?![A-Za-z0-9'’])")
+_LETTER = re.compile(_OPEN + r"(?P<letter>[A-Za-z])(?![^\W_]|['’][a-z])")
 # Another letter right after the first, joined as an alternative, makes the statement a hedge.
 _HEDGE = re.compile(
-    r"[\s*_`\"'”)\]}>$.]*(?:,|/|;|\bor\b|\band\b|&|\bmaybe\b|\bpossibly\b)[\s*_`\"'“(\[{<$]*"
+    r"[\s*_`\"'”)\]}>$.]*(?:,|/|;|\bor\b|\band\b|&|\bmaybe\b|\bpossibly\b|"
+    r"\\text\s*\{\s*(?:or|and|,)\s*\})[\s*_`\"'“(\[{<$]*"
     r"(?:\\text\s*\{)?[A-Z](?![A-Za-z0-9'’])"
 )
 _MARKER = re.compile(
     r"(?:(?:\b(?:answers?|ans|antwort|réponse|respuesta|ответ)\b|答案|"
     r"\b(?:correct|right|best)\s+(?:option|choice|answer|one)\b)"
-    r"[\s*_`\"']*(?:(?:seems\s+to\s+be|should\s+be|must\s+be|would\s+be|is|:|：|=|-|–|是|为|為)"
+    r"[\s*_`\"']*(?:(?:seems\s+to\s+be|should\s+be|must\s+be|would\s+be|est|ist|es|is|[:：=→–-]|是|为|為)"
     r"[\s*_`\"':：]*)+(?:for\s+sure\s+|clearly\s+|definitely\s+|therefore\s+|thus\s+|option\s+|choice\s+)?"
-    r"|(?:因此选|所以选|故选|选择|选)\s*"
+    r"|(?:因此选|所以选|故选|选择|选项是|选项|选|正解は|答えは)[\s:：]*"
+    r"|\b(?:choice|option)[\"']\s*[:：]\s*"
     r"|\b(?:i\s+choose|i\s+pick|settled?\s+on|finalize|go\s+with|choose|choice\s+is|select)\s+"
     r"|\b(?:therefore|thus|hence)[,:]?\s+)",
     re.IGNORECASE,
 )
 _IS_CORRECT = re.compile(
-    r"(?:^|[\s(*])(?P<letter>[A-Z])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b"
+    r"(?:^|[\s(*])(?P<letter>[A-Z])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best|true|answer)\b"
 )
 _NEGATED = re.compile(r"\b(?:not|isn't|no|wrong|incorrect)\b[\s\w]{0,12}$", re.IGNORECASE)
 _WRONG_AFTER = re.compile(r"[\s*)]*(?:is|was)\s+(?:wrong|incorrect|false|not)\b", re.IGNORECASE)
 _BARE_END = re.compile(r"(?:^|[\s(*\[])\(?(?P<letter>[A-Z])[).\]]*\**[.。]?\s*$")
 _PARENTHESISED = re.compile(r"\((?P<letter>[A-Z])\)")
 _HEAD = re.compile(r"^[\s*_`\"'(\[{$\\]*(?P<letter>[A-Z])(?:[).:。\]}$*`\"'\s]|$)")
+_JOINED = re.compile(r"\b[A-Z]\)?\s*(?:,|\bor\b|\band\b|\bnor\b|/|&)\s*(?:option\s*)?\(?$")
+_EXPLAINED = re.compile(r"^[\s*_`\"'(\[{$]*(?P<letter>[A-Z])\)?,\s+(?:since|because|as|for)\b")
+_GUESS = re.compile(r"\b(?:could|might|may)\s+be\b|\bperhaps\b|\?", re.IGNORECASE)
 _REFUSAL = re.compile(r"\b(?:cannot|can't|could not|unable|tie|none of|either)\b", re.IGNORECASE)
+
+
+# A bare answer is not longer than this, characters.
+MAX_BARE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,16 @@ def chosen_letter(output: str) -> ChosenLetter | None:
     box = last_boxed(text)
     if box is not None:
         return _stated(box.text.strip(), "box", whole=True)
-    tag = re.findall(r"<answer>(.*?)</answer>", text, re.IGNORECASE | re.DOTALL)
-    if tag:
-        return _stated(tag[-1].strip(), "answer_tag", whole=True)
-    short = _stated(text, "bare", whole=True) if len(text) <= 24 else None
+    tagged = text.rpartition("<answer>")[2].partition("</answer>")
+    if "<answer>" in text and tagged[1]:
+        return _stated(tagged[0].strip(), "answer_tag", whole=True)
+    short = _stated(text, "bare", whole=True) if _is_short(text) else None
     return short or _last_marked(text) or _unmarked(text)
+
+
+def _is_short(text: str) -> bool:
+    """A bare letter, perhaps in markup or with a word before it."""
+    return len(text) <= MAX_BARE and "\n" not in text
 
 
 def _stated(span: str, rule: str, *, whole: bool) -> ChosenLetter | None:
@@ -73,10 +88,16 @@ def _stated(span: str, rule: str, *, whole: bool) -> ChosenLetter | None:
     if _HEDGE.match(rest) or re.match(r"[)\]]*\s*\(?or\b", rest):
         return ChosenLetter(None, f"{rule}_hedge", span)
     letter = match.group("letter")
+    if match.group() == "I" and re.match(r"\s+[a-z]", rest):
+        return None
     sentence = re.match(r"\s+[a-z]+\s+[a-z]+", rest)
     if whole and sentence and match.group() == letter and not rest.startswith((")", ".", ":")):
         return None
-    others = set(re.findall(r"\(([A-Z])\)", rest)) - {letter} if whole and len(span) < 24 else set()
+    others = (
+        set(re.findall(r"\(([A-Z])\)", rest)) - {letter}
+        if whole and len(span) < MAX_BARE
+        else set()
+    )
     if others:
         return ChosenLetter(None, f"{rule}_hedge", span)
     return ChosenLetter(letter.upper(), rule, span[: match.end() + 12])
@@ -102,7 +123,13 @@ def _unmarked(text: str) -> ChosenLetter | None:
         return None
     if _REFUSAL.search(lines[-1]) and not _PARENTHESISED.search(lines[-1]):
         return None
+    if explained := _EXPLAINED.match(lines[-1]):
+        return ChosenLetter(explained.group("letter"), "line_head", lines[-1][:MAX_BARE])
     end = _BARE_END.search(lines[-1])
+    if end and _GUESS.search(lines[-1]) and len(set(re.findall(r"\b[A-Z]\b", lines[-1]))) > 1:
+        return ChosenLetter(None, "last_line_hedge", lines[-1][-MAX_BARE:])
+    if end and _JOINED.search(lines[-1][: end.start() + 1]):
+        return ChosenLetter(None, "last_line_hedge", lines[-1][-MAX_BARE:])
     if end and not _NEGATED.search(lines[-1][: end.start()]):
         return ChosenLetter(end.group("letter"), "last_word", lines[-1][-24:])
     in_brackets = _PARENTHESISED.findall(lines[-1])
@@ -110,6 +137,7 @@ def _unmarked(text: str) -> ChosenLetter | None:
         return ChosenLetter(in_brackets[-1], "last_line", lines[-1][-24:])
     for line in (lines[-1], lines[0]):
         head = _HEAD.match(line)
-        if head and not re.match(r"\W*[AI]\s+[a-z]", line):
+        wrong = head and _WRONG_AFTER.match(line[head.end("letter") :])
+        if head and not wrong and not re.match(r"\W*[AI]\s+[a-z]", line):
             return ChosenLetter(head.group("letter"), "line_head", line[:24])
     return None

@@ -1,11 +1,11 @@
 """Sign changes of a formula of one variable, found by bisection on a grid."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluators.exact import Inexact
-from evaluators.nodes import Node
-from evaluators.numeric import Evaluator, NotNumeric, context
+from evaluators.nodes import Node, NotNumeric
+from evaluators.numeric import Evaluator, context
 
 # The grid: from -LIMIT to LIMIT in steps of 1/DENSITY.
 LIMIT = 24
@@ -22,7 +22,7 @@ def sign_changes(node: Node, name: str, point: Mapping[str, Any]) -> list[Any]:
     found = [x for x, value in zip(grid, values, strict=True) if value == 0]
     for low, high, a, b in zip(grid, grid[1:], values, values[1:], strict=False):
         if a is not None and b is not None and a * b < 0:
-            found.append(_bisected(node, name, point, low, high, a))
+            found.append(_bisected(lambda x: _at(node, {**point, name: x}), low, high, a))
     return found
 
 
@@ -34,10 +34,10 @@ def _at(node: Node, point: Mapping[str, Any]) -> Any:
     return None if context().im(value) else value
 
 
-def _bisected(node: Node, name: str, point: Mapping[str, Any], low: Any, high: Any, at_low: Any) -> Any:
+def _bisected(value_at: Callable[[Any], Any], low: Any, high: Any, at_low: Any) -> Any:
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        value = _at(node, {**point, name: middle})
+        value = value_at(middle)
         if value is None or value == 0:
             return middle
         low, high = (middle, high) if value * at_low > 0 else (low, middle)

@@ -1,38 +1,228 @@
 """Whether two answers are the same: the ladder of rules; the first that decides is named."""
 
 import re
-from fractions import Fraction
+from functools import lru_cache
 
-from evaluators.verdict import Decision, different, equal, undecided
+from evaluators.conclusion import conclusions
+from evaluators.families import same_family
+from evaluators.heads import named_value, stated_value
+from evaluators.matrices import reduced
+from evaluators.nodes import (
+    Based,
+    Listing,
+    Mat,
+    Node,
+    Op,
+    Quantity,
+    Rel,
+    Seq,
+    Unreadable,
+    Words,
+    children,
+)
+from evaluators.parser import read
+from evaluators.regions import is_region, same_region
+from evaluators.relations import same_relation, solves
+from evaluators.repairs import repaired
+from evaluators.scalars import Policy, same_scalar
+from evaluators.sequences import has_free_sign, is_several, same_several
+from evaluators.tokens import Comma
+from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
 
-_WRAP = re.compile(r"\\(?:left|right|,|!|;|displaystyle)|[\s$]")
-_NUMBER = re.compile(r"[+-]?\d{1,200}(?:\.\d{1,200})?(?:/\d{1,200})?")
+# Gold answers repeat with every attempt; their trees are kept, as are the latest answers'.
+CACHED_TREES = 2_048
+# A list of more items is not tested for saying one answer several times.
+MAX_ALTERNATIVES = 3
+
+_BLANKS = re.compile(r"\s+")
+_GROUPED = re.compile(r"\d,\d{3}(?!\d)|\d \d{3}(?!\d)")
+# No thousands: a leading zero, or two numbers alone in brackets.
+_NOT_GROUPED = re.compile(
+    r"(?<![\d.,])0,\d{3}"
+    r"|[(\[{]\s*(?:\\[,;! ]\s*)*[-+]?\d{1,3},\d{3}\s*(?:\\(?:right|[,;! ])\s*)*\\?[)\]}]"
+)
+_ONE_DECIMAL = re.compile(r"[^\d,()\[\]]{0,20}-?\d+(?:,|\{,\})\d+[^\d,()\[\]]{0,20}")
+_SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
+_PUNCTUATION = re.compile(r"[^\w\s]|_")
 
 
-def compare(gold: str, answer: str, kind: str) -> Decision:
-    """Compare two answers' texts; equality of values counts, not spelling."""
-    left, right = _plain(gold), _plain(answer)
-    if left == right:
+def compare(gold: str, answer: str, policy: Policy) -> Decision:
+    """Compare two answers' texts. `policy` says what may be asymmetric."""
+    gold = repaired(gold)
+    if _BLANKS.sub("", gold) == _BLANKS.sub("", answer) and gold.strip():
         return equal("same_text")
-    a, b = _value(left), _value(right)
-    if a is not None and b is not None:
-        return equal("same_number") if a == b else different("numbers_differ")
-    if kind == "integer" or (a is None) != (b is None):
-        return different("not_the_number")
-    return undecided("not_parsed")
+    commas = "," in gold and "," in answer
+    golds, answers = (
+        readings(gold, decimal_comma=not commas),
+        readings(answer, decimal_comma=not commas),
+    )
+    if golds and not answers:
+        answers = conclusions(answer)
+    if not golds or not answers:
+        return _unread(gold, answer, gold_read=bool(golds))
+    decision = undecided("not_compared")
+    for index, left in enumerate(golds):
+        for right in answers:
+            found = same_node(left, right, policy)
+            if found.outcome is Outcome.EQUAL:
+                return found
+            decision = found if index == 0 and right is answers[0] else decision
+    return decision
 
 
-def _plain(text: str) -> str:
-    text = _WRAP.sub("", text).replace("{,}", "")
-    text = re.sub(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}", r"\1/\2", text)
-    return text.strip(".")
+@lru_cache(maxsize=CACHED_TREES)
+def readings(text: str, *, decimal_comma: bool = True) -> tuple[Node, ...]:
+    """The trees that a text can mean: a comma between digits may be a list's or a number's."""
+    modes = [Comma.LIST]
+    if decimal_comma and _ONE_DECIMAL.fullmatch(text.strip()):
+        modes.append(Comma.DECIMAL)
+    if _GROUPED.search(text) and not _NOT_GROUPED.search(text):
+        modes.insert(0, Comma.THOUSANDS)
+    trees: list[Node] = []
+    for mode in modes:
+        try:
+            tree = reduced(read(text, mode))
+        except Unreadable:
+            continue
+        if tree not in trees:
+            trees.append(tree)
+    return tuple(trees)
 
 
-def _value(text: str) -> Fraction | None:
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    if not _NUMBER.fullmatch(text):
-        return None
-    top, _, bottom = text.partition("/")
-    if bottom and not int(float(bottom)):
-        return None
-    return Fraction(top) / Fraction(bottom or 1)
+def _unread(gold: str, answer: str, *, gold_read: bool) -> Decision:
+    """Without a tree only the wording can be compared."""
+    if plain_words(gold) == plain_words(answer):
+        return equal("same_words")
+    return undecided("answer_not_read" if gold_read else "gold_not_read")
+
+
+def plain_words(text: str) -> str:
+    """The words of a text, for comparison: no markup, punctuation, case, articles."""
+    text = re.sub(r"\\(?:text|mathrm|textbf|mbox)\b|\\[a-zA-Z]+(?=\W)|[{}$\\]", " ", text)
+    words = _PUNCTUATION.sub(" ", text).casefold().split()
+    return " ".join(word for word in words if word not in _SMALL_WORDS)
+
+
+def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
+    """Compare two trees by the kind of answer they are."""
+    if gold == answer:
+        return equal("same_tree")
+    gold, answer = _bare(gold), _bare(answer)
+    if isinstance(gold, Words) or isinstance(answer, Words):
+        return _same_words(gold, answer)
+    if isinstance(gold, Based) or isinstance(answer, Based):
+        return _same_based(gold, answer)
+    if isinstance(gold, Rel) and isinstance(answer, Rel) and not _are_values(gold, answer):
+        decision = same_relation(gold, answer, policy)
+        family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
+        return equal("same_family") if family else decision
+    gold, answer = named_value(gold), _answer_value(gold, answer)
+    if is_region(gold) or is_region(answer):
+        return _same_region(gold, answer)
+    if isinstance(gold, Rel) or isinstance(answer, Rel):
+        solved = solves(gold, answer) or solves(answer, gold)
+        if solved is not None:
+            return equal_if(solved, "solutions_of_equation")
+        return different("relation_is_not_value")
+    several = is_several(gold) or is_several(answer)
+    decision = (_same_several if several else same_scalar)(gold, answer, policy)
+    if decision.outcome is not Outcome.EQUAL and same_family(gold, answer):
+        return equal("same_family")
+    return decision
+
+
+def _bare(node: Node) -> Node:
+    while isinstance(node, Listing) and len(node.items) == 1:
+        node = node.items[0]
+    if isinstance(node, Rel) and node.ops == ("in",) and not isinstance(node.args[1], Rel):
+        return _bare(node.args[1])
+    return node
+
+
+def _are_values(gold: Rel, answer: Rel) -> bool:
+    """Definitions of several values (tuples, signs) are compared by their values."""
+    return all(
+        is_several(named_value(side)) and named_value(side) is not side for side in (gold, answer)
+    )
+
+
+def _answer_value(gold: Node, answer: Node) -> Node:
+    return answer if isinstance(gold, Rel) and named_value(gold) is gold else stated_value(answer)
+
+
+def _same_region(gold: Node, answer: Node) -> Decision:
+    if _is_pair(gold) and _is_pair(answer):
+        decision = _same_several(gold, answer, Policy(gold_rounds=False))
+        if decision.outcome is not Outcome.UNDECIDED:
+            return decision
+    for side, other in ((gold, answer), (answer, gold)):
+        if (
+            is_region(side)
+            and not isinstance(other, Seq | Op | Rel | Listing)
+            and not is_region(other)
+        ):
+            return different("region_is_not_value")
+    return same_region(gold, answer)
+
+
+def _is_pair(node: Node) -> bool:
+    return isinstance(node, Seq) and len(node.items) == 2  # noqa: PLR2004 - a pair
+
+
+def _same_several(gold: Node, answer: Node, policy: Policy) -> Decision:
+    gold, answer = _alternatives(gold, policy), _alternatives(answer, policy)
+    signs = has_free_sign(gold) or has_free_sign(answer)
+    if not signs and _is_container(gold) != _is_container(answer):
+        several, single = (gold, answer) if _is_container(gold) else (answer, gold)
+        items = children(several)
+        if len(items) == 1:
+            return same_node(items[0], single, policy)
+        return different("several_is_not_one")
+    return same_several(gold, answer, lambda a, b: same_node(a, b, policy))
+
+
+def _is_container(node: Node) -> bool:
+    return isinstance(node, Seq | Listing | Mat)
+
+
+def _alternatives(node: Node, policy: Policy) -> Node:
+    """One answer said twice (`A or B` with A = B, `A, B` of one value) is that answer."""
+    if not isinstance(node, Listing) or len(node.items) > MAX_ALTERNATIVES:
+        return node
+    first, *others = node.items
+    same = (same_node(first, other, policy).outcome is Outcome.EQUAL for other in others)
+    return first if all(same) else node
+
+
+def _same_words(gold: Node, answer: Node) -> Decision:
+    left, right = (_wording(node) for node in (gold, answer))
+    if left is None or right is None:
+        return different("words_are_not_a_value")
+    return equal_if(left == right, "words")
+
+
+def _wording(node: Node) -> str | None:
+    match node:
+        case Words(text=text):
+            return plain_words(text)
+        case Quantity(value=value, unit=unit):
+            inner = _wording(value)
+            return inner and f"{inner} {plain_words(unit)}"
+        case Op(name="mul", args=args):
+            parts = [getattr(arg, "name", None) for arg in args]
+            return None if None in parts else "".join(str(part) for part in parts).casefold()
+    name = getattr(node, "name", None)
+    return str(name).casefold() if name and not isinstance(node, Op) else None
+
+
+def _same_based(gold: Node, answer: Node) -> Decision:
+    while isinstance(gold, Quantity):
+        gold = gold.value
+    while isinstance(answer, Quantity):
+        answer = answer.value
+    answer = stated_value(answer)
+    gold = stated_value(gold)
+    if not (isinstance(gold, Based) and isinstance(answer, Based)):
+        return different("base_left_out")
+    same = gold.base == answer.base and gold.digits.lstrip("0") == answer.digits.lstrip("0")
+    return equal_if(same, "digits_and_base")

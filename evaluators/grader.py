@@ -1,15 +1,17 @@
 """The one entry: extract the answer, compare it with the gold one, say the verdict and why."""
 
 from evaluators.choice import chosen_letter
-from evaluators.equivalence import compare
+from evaluators.equivalence import compare, readings
 from evaluators.extract import extract
-from evaluators.verdict import Decision, Outcome, Status, Verdict
+from evaluators.render import render
+from evaluators.scalars import Policy
+from evaluators.verdict import Outcome, Status, Verdict
 
 # Changes whenever a verdict may change; verdict rows carry it.
-GRADER_VERSION = "1.0"
+GRADER_VERSION = "2.0"
 
 KINDS = ("integer", "latex", "choice", "text")
-# Longer spans are cut in explanations, characters.
+# Longer texts are cut in explanations, characters.
 MAX_SHOWN = 300
 
 _STATUS = {
@@ -29,32 +31,45 @@ def grade(answer_text: str, gold: str, kind: str) -> Verdict:
         return _grade_choice(answer_text, gold)
     found = extract(answer_text)
     if found is None:
-        return _verdict(Status.NO_ANSWER, None, "no_answer", gold, kind, "no stated answer found")
-    decision = compare(gold, found.text, kind)
-    return _verdict(
+        return Verdict(
+            Status.NO_ANSWER, None, "no_answer", _explained(kind, gold, "none is stated", "")
+        )
+    decision = compare(gold, found.text, Policy())
+    how = f"{_shown(found.text)} (rule {found.rule}, at character {found.start})"
+    return Verdict(
         _STATUS[decision.outcome],
         found.text,
         f"{found.rule}/{decision.rule}",
-        gold,
-        kind,
-        f"found by rule {found.rule} at character {found.start}",
+        _explained(kind, gold, how, decision.rule),
     )
 
 
 def same_answer(a: str, b: str, kind: str) -> bool | None:
-    """Whether two bare answers are the same answer; None where that cannot be decided."""
+    """Whether two bare answers are the same answer; None where that cannot be decided.
+
+    Symmetric: what a gold answer's rounding would allow does not count here.
+    """
     _check_kind(kind)
     if kind == "choice":
         return a.strip().upper() == b.strip().upper()
-    decision: Decision = compare(a, b, kind)
-    return {Outcome.EQUAL: True, Outcome.DIFFERENT: False, Outcome.UNDECIDED: None}[
-        decision.outcome
-    ]
+    policy = Policy(gold_rounds=False)
+    outcomes = {compare(a, b, policy).outcome, compare(b, a, policy).outcome}
+    if Outcome.EQUAL in outcomes:
+        return True
+    return None if Outcome.UNDECIDED in outcomes else False
 
 
 def explain(answer_text: str, gold: str, kind: str) -> str:
     """How the verdict on one answer comes about, in a few lines."""
-    return grade(answer_text, gold, kind).explanation
+    verdict = grade(answer_text, gold, kind)
+    lines = [verdict.explanation]
+    if kind != "choice" and verdict.extracted is not None:
+        lines += [
+            f"gold read as    {_readings(gold)}",
+            f"answer read as  {_readings(verdict.extracted)}",
+        ]
+    lines.append(f"verdict         {verdict.status.value}")
+    return "\n".join(lines)
 
 
 def _grade_choice(answer_text: str, gold: str) -> Verdict:
@@ -62,28 +77,34 @@ def _grade_choice(answer_text: str, gold: str) -> Verdict:
     letter = wanted.letter if wanted and wanted.letter else gold.strip().upper()
     found = chosen_letter(answer_text)
     if found is None:
-        return _verdict(Status.NO_ANSWER, None, "no_answer", gold, "choice", "no letter is stated")
+        how = "no letter is stated"
+        return Verdict(Status.NO_ANSWER, None, "no_answer", _explained("choice", gold, how, ""))
+    shown = f"{_shown(found.span)} (rule {found.rule})"
     if found.letter is None:
-        how = f"several letters at once: {found.span[:MAX_SHOWN]!r}"
-        return _verdict(Status.WRONG, found.span[:MAX_SHOWN], found.rule, gold, "choice", how)
-    status = Status.CORRECT if found.letter == letter else Status.WRONG
-    rule = f"{found.rule}/{'same_letter' if status is Status.CORRECT else 'other_letter'}"
-    how = f"found by rule {found.rule} in {found.span[:MAX_SHOWN]!r}"
-    return _verdict(status, found.letter, rule, gold, "choice", how)
+        explanation = _explained("choice", gold, f"several letters at once: {shown}", found.rule)
+        return Verdict(Status.WRONG, found.span[:MAX_SHOWN], found.rule, explanation)
+    same = found.letter == letter
+    rule = "same_letter" if same else "other_letter"
+    return Verdict(
+        Status.CORRECT if same else Status.WRONG,
+        found.letter,
+        f"{found.rule}/{rule}",
+        _explained("choice", gold, f"{found.letter} in {shown}", rule),
+    )
 
 
-def _verdict(
-    status: Status, extracted: str | None, rule: str, gold: str, kind: str, how: str
-) -> Verdict:
-    shown = "none" if extracted is None else repr(extracted[:MAX_SHOWN])
-    lines = [
-        f"kind       {kind}",
-        f"gold       {gold[:MAX_SHOWN]!r}",
-        f"answer     {shown}: {how}",
-        f"rule       {rule}",
-        f"verdict    {status.value}",
-    ]
-    return Verdict(status, extracted, rule, "\n".join(lines))
+def _explained(kind: str, gold: str, how: str, rule: str) -> str:
+    lines = [f"kind            {kind}", f"gold            {_shown(gold)}", f"answer          {how}"]
+    return "\n".join([*lines, f"decided by      {rule}"] if rule else lines)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
+
+
+def _readings(text: str) -> str:
+    trees = [render(tree) for tree in readings(text)]
+    return " or ".join(tree[:MAX_SHOWN] for tree in trees) or "no formula: compared by its words"
 
 
 def _check_kind(kind: str) -> None:

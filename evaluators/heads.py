@@ -1,19 +1,21 @@
-"""Names in front of values: `x = 5`, `f(x) = ...`, `(x, y) = ...`, `m + n = 259`, chains of equals."""
+"""Names in front of values: `x = 5`, `f(x) = ...`, `m + n = 259`, and chains of equals."""
 
-from evaluators.nodes import CONSTANTS, Node, Op, Rel, Seq, Sym, free_symbols, has_op
+from evaluators.nodes import CONSTANTS, Node, Num, Op, Rel, Seq, Sym, free_symbols, has_op
 
 _EQUALS = ("=", "~")
 # Operations of a definition's left side: a named segment, length or ratio of names.
-_NAMING = ("mul", "div", "ratio", "abs", "norm", "overline", "prime", "deg")
+_NAMING = ("div", "ratio", "abs", "norm", "overline", "prime", "deg")
 
 
 def is_name(node: Node) -> bool:
-    """A symbol, an applied function, a tuple of names, or a named length or ratio."""
+    """A symbol, an applied function, a tuple of names, or a named length, ratio or segment."""
     match node:
         case Sym(name=name):
             return name not in CONSTANTS or name in ("e", "i")
         case Op(name=name) if name.startswith("apply:"):
             return True
+        case Op(name="mul", args=args):
+            return all(isinstance(arg, Sym) and arg.name[:1].isupper() for arg in args)
         case Op(name=name, args=args) if name in _NAMING:
             return all(is_name(arg) for arg in args)
         case Seq(items=items):
@@ -21,11 +23,16 @@ def is_name(node: Node) -> bool:
     return False
 
 
-def is_sum_of_names(node: Node) -> bool:
-    """`m + n`, `a + b + c`: a quantity a problem asks for, not an equation's side."""
-    return is_name(node) or (
-        isinstance(node, Op) and node.name == "add" and all(is_name(arg) for arg in node.args)
-    )
+def is_asked_for(node: Node) -> bool:
+    """`m + n`, `CX/XF`, `(X_1 + X_2)/2`: a quantity a problem asks for, not an equation's side."""
+    match node:
+        case Op(name="abs" | "norm" | "det" | "gcd" | "lcm" | "max" | "min" | "deg"):
+            return True
+        case Op(name="add" | "mul", args=args):
+            return all(is_asked_for(arg) for arg in args)
+        case Op(name="div", args=(top, bottom)):
+            return is_asked_for(top) and (isinstance(bottom, Num) or is_asked_for(bottom))
+    return is_name(node)
 
 
 def named_value(node: Node) -> Node:
@@ -33,6 +40,8 @@ def named_value(node: Node) -> Node:
     if not isinstance(node, Rel) or any(op not in _EQUALS for op in node.ops):
         return node
     values = list(node.args)
+    if len(values) == 2 and is_name(values[1]) and not is_name(values[0]):  # noqa: PLR2004 - `5 = x`
+        values.reverse()
     while len(values) > 1 and is_name(values[0]):
         values.pop(0)
     if len(values) == len(node.args) and not _is_computation(node):
@@ -60,7 +69,9 @@ def stated_value(node: Node) -> Node:
     value = named_value(node)
     if value is node and isinstance(node, Rel) and all(op in _EQUALS for op in node.ops):
         constant = not free_symbols(node.args[-1])
-        if is_sum_of_names(node.args[0]) or (len(node.args) > 2 and constant):  # noqa: PLR2004
+        zero = isinstance(node.args[-1], Num) and not node.args[-1].value
+        several = len(free_symbols(node.args[0])) > 1 and not zero
+        if is_asked_for(node.args[0]) or (constant and (several or len(node.args) > 2)):  # noqa: PLR2004
             return _best(list(node.args[1:]), node)
     return value
 
@@ -70,5 +81,3 @@ def name_of(node: Node) -> Node | None:
     if isinstance(node, Rel) and all(op in _EQUALS for op in node.ops) and is_name(node.args[0]):
         return node.args[0]
     return None
-
-

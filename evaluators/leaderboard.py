@@ -27,16 +27,17 @@ HEADINGS = (
     "errors",
     "missing",
     "tokens target / draft",
-    "draft kept",
+    "drafts kept",
+    "steps rewritten",
+    "draft tokens kept",
     "GFLOPs decode / total",
     "× decode / total",
     "seconds p50 / p95",
 )
 NOTES = (
     "(95 %): interval over the population of problems. SE problems: over that population; "
-    "samples: over new samples of the same problems. Errors, missing and truncated attempts count "
-    "as not correct. Costs: per attempt; ×: against the baseline; draft kept: share of the draft's "
-    "tokens."
+    "samples: over new samples of the same problems. Errors and missing attempts count as "
+    "not correct. Costs: per attempt; ×: against the baseline."
 )
 GIGA = 1e9
 
@@ -111,6 +112,8 @@ def cells(row: Row) -> list[str]:
         _share(rates.error),
         _share(rates.missing),
         f"{costs.target_tokens:,.0f} / {costs.draft_tokens:,.0f}",
+        _share(costs.acceptance),
+        _share(costs.rewrites),
         _share(costs.draft_kept),
         f"{_giga(costs.flops_decode)} / {_giga(costs.flops_total)}",
         _times(row.relative),
@@ -125,7 +128,9 @@ def shown_columns(table: Sequence[Row]) -> list[int]:
     """
     idle = set()
     if all(row.metrics.costs.draft_kept is None for row in table):
-        idle.add("draft kept")
+        idle.add("draft tokens kept")
+    if all(row.metrics.costs.acceptance is None for row in table):
+        idle |= {"drafts kept", "steps rewritten"}
     if all(row.relative is None for row in table):
         idle.add("× decode / total")
     if all(row.metrics.repeats == 1 for row in table):

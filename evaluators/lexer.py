@@ -1,83 +1,52 @@
+# ruff: noqa: RUF001 - signs that look alike are what this module tells apart
 """Text to tokens: LaTeX, ASCII and Unicode spellings of mathematics, in one linear pass."""
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from enum import Enum
 from fractions import Fraction
 
-from evaluators import units
-from evaluators.nodes import Unreadable
-from evaluators.vocabulary import (
-    ALIASES,
+from evaluators.commands import (
     BLACKBOARD,
-    CHARACTERS,
     COMMANDS,
     DROPPED_COMMANDS,
-    FUNCTIONS,
-    GREEK,
-    GREEK_LETTERS,
     IGNORED_COMMANDS,
-    JOINERS,
-    NUMBER_WORDS,
-    QUALIFIERS,
-    SHORT_WORDS,
-    SPELLINGS,
     TEXT_COMMANDS,
 )
+from evaluators.digits import MAX_DIGITS, read_number
+from evaluators.letters import read_letters, resolved
+from evaluators.nodes import Unreadable
+from evaluators.signs import CHARACTERS, GREEK_LETTERS
+from evaluators.tokens import Comma, Token
+from evaluators.words import ALIASES, FUNCTIONS, GREEK, SPELLINGS
 
 # An answer longer than this is compared as text only, characters.
 MAX_ANSWER = 6_000
-# Digits of one number; below the interpreter's own limit for int(str).
-MAX_DIGITS = 4_000
-# Letters run together, up to this many, are a product of variables unless they are a known word.
-LONGEST_PRODUCT = 3
 # Braces may nest this deep.
 MAX_BRACES = 200
 
 
-class Comma(Enum):
-    """How a comma between digits is read."""
-
-    LIST = "list"
-    THOUSANDS = "thousands"
-    DECIMAL = "decimal"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token; `spaced` when blank space stands before it, `prose` when it is running text."""
-
-    kind: str
-    text: str
-    spaced: bool = False
-    prose: bool = False
-    value: Fraction | None = None
-    places: int | None = None
-
-
-_SEPARATED = r"(?:\{,\}|\\,|,\\!|\\!,|\\!|~|\{\\,\}|,\\,|\\ |\u202f|\u2009|\u00a0)"
-_NUMBERS = {
-    Comma.LIST: re.compile(
-        rf"\d{{1,3}}(?:{_SEPARATED}\d{{3}}(?!\d))+(?:\.\d+)?|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)"
-        r"|\d+(?:\.\d+)?|\.\d+"
-    ),
-    Comma.THOUSANDS: re.compile(
-        rf"\d{{1,3}}(?:(?:,| |{_SEPARATED})\d{{3}}(?!\d))+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
-    ),
-    Comma.DECIMAL: re.compile(r"\d+(?:(?:,|\{,\})\d+)|\d+(?:\.\d+)?|\.\d+"),
-}
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{?(\d+)\}?")
-_EXPONENT = re.compile(r"[eE]([+-]?\d{1,4})(?![\d.A-Za-z])")
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+\*?|.)", re.DOTALL)
-_LETTERS = re.compile(r"[A-Za-z]+")
+_LETTERS = re.compile(r"[ap]\.m\.|[A-Za-z]{2,}['’][a-z]{1,2}(?![A-Za-z])|[A-Za-z]+")
 _BRACED = re.compile(r"\s*(?:\[[^\[\]]{0,80}\])?\s*\{([^{}]{0,400})\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}(?:\s*\{[lcr|\s]*\}|\s*\[[a-z]\])?")
 _VULGAR = frozenset("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒")
-_MULTI = {"<=": ("rel", "<="), ">=": ("rel", ">="), "!=": ("rel", "!="), "==": ("rel", "="),
-          "**": ("op", "^"), "=>": ("stop", "=>"), "->": ("op", "to"), "+-": ("op", "pm"),
-          "+/-": ("op", "pm"), "...": ("sym", "..."), ":=": ("rel", "="), "=<": ("rel", "<="),
-          "~=": ("rel", "~"), "<>": ("rel", "!="), "||": ("bar", "||")}
+_MULTI = {
+    "<=": ("rel", "<="),
+    ">=": ("rel", ">="),
+    "!=": ("rel", "!="),
+    "==": ("rel", "="),
+    "**": ("op", "^"),
+    "=>": ("stop", "=>"),
+    "->": ("op", "to"),
+    "+-": ("op", "pm"),
+    "+/-": ("op", "pm"),
+    "...": ("sym", "..."),
+    ":=": ("rel", "="),
+    "=<": ("rel", "<="),
+    "~=": ("rel", "~"),
+    "<>": ("rel", "!="),
+    "||": ("bar", "||"),
+}
 
 
 def tokenize(text: str, comma: Comma) -> list[Token]:
@@ -90,7 +59,6 @@ def tokenize(text: str, comma: Comma) -> list[Token]:
 class _Lexer:
     def __init__(self, text: str, comma: Comma) -> None:
         self.text = text
-        self.number = _NUMBERS[comma]
         self.comma = comma
         self.at = 0
         self.tokens: list[Token] = []
@@ -102,7 +70,7 @@ class _Lexer:
     def run(self) -> list[Token]:
         while self.at < len(self.text):
             self._next()
-        return self.tokens
+        return resolved(self.tokens)
 
     def _in_text(self) -> bool:
         return bool(self.braces) and any(self.braces)
@@ -133,53 +101,13 @@ class _Lexer:
         return char == "." and self.text[self.at + 1 : self.at + 2].isdigit()
 
     def _number(self) -> None:
-        repeating = _REPEATING.match(self.text, self.at)
-        if repeating:
-            self.at = repeating.end()
-            self._emit_repeating(*repeating.groups())
-            return
-        match = self.number.match(self.text, self.at)
-        if match is None:
+        number = read_number(self.text, self.at, self.comma)
+        if number is None:
             self.at += 1
             return
-        self.at = match.end()
-        digits = match.group()
-        if self.comma is Comma.DECIMAL:
-            digits = digits.replace("{,}", ".").replace(",", ".")
-        if digits.count(".") > 1:
-            digits = digits.replace(".", "")
-        digits = "".join(c for c in digits if c.isdigit() or c == ".")
-        if len(digits) > MAX_DIGITS:
-            raise Unreadable("a number of too many digits")
-        _, point, decimals = digits.partition(".")
-        value, places = Fraction(digits), len(decimals) if point else None
-        exponent = _EXPONENT.match(self.text, self.at)
-        if exponent and (point or exponent.group(1).lstrip("+-").isdigit()):
-            value, places = self._scaled(value, places, exponent)
+        self.at = number.end
         self.tokens.append(
-            Token("num", digits, self.spaced, self._in_text(), value, places)
-        )
-        self.spaced = False
-
-    def _scaled(
-        self, value: Fraction, places: int | None, exponent: re.Match[str]
-    ) -> tuple[Fraction, int | None]:
-        written = exponent.group(1)
-        # `2e-1` may be twice Euler's number less one; `1e-05` and `5.1e-2` are not.
-        signed = written[0] in "+-"
-        if signed and places is None and len(written) <= 2:
-            return value, places
-        self.at = exponent.end()
-        power = int(written)
-        return value * Fraction(10) ** power, max(0, (places or 0) - power)
-
-    def _emit_repeating(self, whole: str, fixed: str, period: str) -> None:
-        if len(whole) + len(fixed) + len(period) > MAX_DIGITS:
-            raise Unreadable("a number of too many digits")
-        head = Fraction(int(whole + fixed or "0"), 10 ** len(fixed))
-        tail = Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(fixed))
-        self.tokens.append(
-            Token("num", f"{whole}.{fixed}({period})", self.spaced, self._in_text(), head + tail)
+            Token("num", number.written, self.spaced, self._in_text(), number.value, number.places)
         )
         self.spaced = False
 
@@ -190,7 +118,7 @@ class _Lexer:
             return
         run = match.group()
         self.at = match.end()
-        for kind, text in _read_letters(run, prose=self._in_text()):
+        for kind, text in read_letters(run, prose=self._in_text()):
             self._emit(kind, text)
 
     def _brace(self, char: str) -> None:
@@ -212,15 +140,15 @@ class _Lexer:
     def _sign(self, char: str) -> None:
         for length in (3, 2):
             piece = self.text[self.at : self.at + length]
-            if len(piece) == length and piece in _MULTI:
+            if len(piece) == length and piece in _MULTI and not self._is_factorial(piece):
                 self.at += length
                 self._emit(*_MULTI[piece])
                 return
         self.at += 1
-        if char == "$":
+        if char in "$~":
             self.spaced = True
-        elif char == "~":
-            self.spaced = True
+        elif char in ".。！？।":
+            self._emit("stop", ".")
         elif char in CHARACTERS:
             self._emit(*CHARACTERS[char])
         elif char in GREEK_LETTERS:
@@ -229,6 +157,10 @@ class _Lexer:
             self._vulgar(char)
         elif not char.isascii():
             self._foreign(char)
+
+    def _is_factorial(self, piece: str) -> bool:
+        """`4!=24` says what four factorial is; `x != 4` that x is not four."""
+        return piece == "!=" and self.text[max(0, self.at - 1) : self.at] in tuple("0123456789)")
 
     def _vulgar(self, char: str) -> None:
         top, _, bottom = unicodedata.normalize("NFKC", char).partition("⁄")
@@ -245,14 +177,19 @@ class _Lexer:
         if raised or lowered:
             run = [plain]
             while self.at < len(self.text) and (
-                ("SUPERSCRIPT" if raised else "SUBSCRIPT") in unicodedata.name(self.text[self.at], "")
+                ("SUPERSCRIPT" if raised else "SUBSCRIPT")
+                in unicodedata.name(self.text[self.at], "")
             ):
                 run.append(unicodedata.normalize("NFKC", self.text[self.at]))
                 self.at += 1
             self._splice(("^" if raised else "_") + "{" + "".join(run).replace("−", "-") + "}")
         elif char.isdecimal():
             digits = [str(unicodedata.digit(char))]
-            while self.at < len(self.text) and self.text[self.at].isdecimal() and len(digits) < MAX_DIGITS:
+            while (
+                self.at < len(self.text)
+                and self.text[self.at].isdecimal()
+                and len(digits) < MAX_DIGITS
+            ):
                 digits.append(str(unicodedata.digit(self.text[self.at])))
                 self.at += 1
             self._splice("".join(digits))
@@ -263,7 +200,11 @@ class _Lexer:
 
     def _foreign_word(self, first: str) -> None:
         word = [first]
-        while self.at < len(self.text) and self.text[self.at].isalpha() and not self.text[self.at].isascii():
+        while (
+            self.at < len(self.text)
+            and self.text[self.at].isalpha()
+            and not self.text[self.at].isascii()
+        ):
             word.append(self.text[self.at])
             self.at += 1
         self.tokens.append(Token("word", "".join(word), self.spaced, prose=True))
@@ -303,16 +244,18 @@ class _Lexer:
         elif name in GREEK:
             self._emit("sym", SPELLINGS.get(name, name))
         elif name in FUNCTIONS or name in ALIASES:
-            self._emit(*_read_letters(name, prose=False)[0])
+            self._emit(*read_letters(name, prose=False)[0])
         elif name.isalpha():
             self._unknown(name)
 
     def _unknown(self, name: str) -> None:
-        """A command run together with the letters after it (`\\quadx`, `\\pir`), or a new one."""
+        r"""A command run together with the letters after it (`\quadx`, `\pir`), or a new one."""
         for length in range(len(name) - 1, 1, -1):
             head = name[:length]
             if head in COMMANDS or head in GREEK or head in FUNCTIONS or head in IGNORED_COMMANDS:
-                self.text = self.text[: self.at] + f"\\{head} {name[length:]}" + self.text[self.at :]
+                self.text = (
+                    self.text[: self.at] + f"\\{head} {name[length:]}" + self.text[self.at :]
+                )
                 if len(self.text) > 2 * MAX_ANSWER:
                     raise Unreadable("longer than an answer can be")
                 return
@@ -324,7 +267,7 @@ class _Lexer:
         return self.text.startswith("{", self.at)
 
     def _sized(self, side: str) -> None:
-        """`\\left|` and `\\right|` say which side a bar is on; a dot there is nothing."""
+        r"""`\left|` and `\right|` say which side a bar is on; a dot there is nothing."""
         while self.at < len(self.text) and self.text[self.at] == " ":
             self.at += 1
         if self.text.startswith(("|", "\\vert"), self.at):
@@ -340,7 +283,16 @@ class _Lexer:
         self.at = match.end()
         name = match.group(1).rstrip("*")
         kind = "open" if which == "begin" else "close"
-        if name in ("aligned", "align", "gather", "gathered", "equation", "split", "document", "eqnarray"):
+        if name in (
+            "aligned",
+            "align",
+            "gather",
+            "gathered",
+            "equation",
+            "split",
+            "document",
+            "eqnarray",
+        ):
             self.spaced = True
             return
         self._emit(kind, f"env:{'cases' if name == 'cases' else 'matrix'}")
@@ -350,24 +302,3 @@ class _Lexer:
         if match:
             self.at = match.end()
             self._emit("sym", BLACKBOARD.get(match.group(1), match.group(1)))
-
-
-def _read_letters(run: str, *, prose: bool) -> list[tuple[str, str]]:
-    """A run of letters as one known name, as a word, or as a product of variables."""
-    name = ALIASES.get(run, run)
-    if name in FUNCTIONS:
-        return [("fn", name)]
-    if name in ("pi", "oo") or (not prose and name in GREEK):
-        return [("sym", name)]
-    if len(run) == 1:
-        return [("word" if prose else "sym", run)]
-    lower = run.lower()
-    if prose or lower in JOINERS or lower in QUALIFIERS or lower in NUMBER_WORDS or units.is_unit(run):
-        return [("word", run)]
-    if run.startswith("pi"):
-        return [("sym", "pi"), *_read_letters(run[2:], prose=False)]
-    if run.endswith("pi") and len(run) == len("xpi"):
-        return [("sym", run[0]), ("sym", "pi")]
-    if len(run) <= LONGEST_PRODUCT and lower not in SHORT_WORDS:
-        return [("sym", letter) for letter in run]
-    return [("word", run)]

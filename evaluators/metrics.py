@@ -4,9 +4,11 @@ Accuracy is the mean over problems of per-problem means; attempts that failed or
 the denominator of every rate.
 """
 
+import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evaluators.estimators import maj_at_k, pass_at_k
 from evaluators.uncertainty import Uncertainty, uncertainty
@@ -15,7 +17,6 @@ from evaluators.verdict_table import (
     ProblemCounts,
     Totals,
     VerdictTable,
-    read_json,
     verdict_table,
 )
 
@@ -42,13 +43,17 @@ class Rates:
 class Costs:
     """Costs per recorded attempt; None where unknown.
 
-    `draft_kept` is the share of the draft's step tokens that were kept; `flops_decode` count
-    generated tokens alone, `flops_total` with the prompt tokens that were not cached.
+    `draft_kept` is the share of the draft's step tokens that were kept, `acceptance` the share of
+    judged drafts that were kept, `rewrites` the share of steps that the target wrote after a
+    rejection. `flops_decode` count generated tokens alone, `flops_total` with the prompt tokens
+    that were not cached.
     """
 
     target_tokens: float
     draft_tokens: float
     draft_kept: float | None
+    acceptance: float | None
+    rewrites: float | None
     flops_decode: float | None
     flops_total: float | None
     seconds_p50: float | None
@@ -85,8 +90,8 @@ class GradedRun:
     """A run's manifest and its counted verdicts, with a row for every planned problem."""
 
     name: str
-    identity: dict[str, object]
-    dataset: dict[str, object]
+    identity: dict[str, Any]
+    dataset: dict[str, Any]
     repeats: int
     problems: dict[str, ProblemCounts]
     totals: Totals
@@ -103,16 +108,15 @@ def graded_run(run: Path) -> GradedRun:
     Raises:
         NotGraded: a file of it is missing or broken, or the two do not belong together.
     """
-    manifest = read_json(run / "run.json")
+    asked = _read_manifest(run / "run.json")
     table = verdict_table(run)
-    planned = [str(problem_id) for problem_id in manifest["slice"]["problem_ids"]]
-    _refuse_strangers(run, table, planned)
+    _refuse_strangers(run, table, asked.problem_ids)
     return GradedRun(
         name=run.name or run.resolve().name,
-        identity=manifest["identity"],
-        dataset=manifest.get("dataset", {}),
-        repeats=int(manifest["slice"]["repeats"]),
-        problems={name: table.problems.get(name, NO_ROWS) for name in planned},
+        identity=asked.identity,
+        dataset=asked.dataset,
+        repeats=asked.repeats,
+        problems={name: table.problems.get(name, NO_ROWS) for name in asked.problem_ids},
         totals=table.totals,
     )
 
@@ -131,12 +135,11 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     """The metrics of a run that has been read; see `run_metrics`."""
     counts = list(run.problems.values())
     size = run.repeats if k is None else k
-    target = run.identity["target"]
     return RunMetrics(
         run=run.name,
         dataset=str(run.identity["dataset"]),
         reasoner=str(run.identity["reasoner"]),
-        model=str(target["model"]) if isinstance(target, dict) else str(target),
+        model=str(run.identity["target"]["model"]),
         problems=len(counts),
         repeats=run.repeats,
         accuracy=statistics.fmean(run.means.values()),
@@ -151,7 +154,7 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     )
 
 
-def _refuse_strangers(run: Path, table: VerdictTable, planned: list[str]) -> None:
+def _refuse_strangers(run: Path, table: VerdictTable, planned: tuple[str, ...]) -> None:
     strangers = sorted(table.problems.keys() - set(planned))
     if not planned:
         raise NotGraded(f"{run} has no problems; run it again.")
@@ -160,6 +163,38 @@ def _refuse_strangers(run: Path, table: VerdictTable, planned: list[str]) -> Non
             f"{run / 'verdicts.jsonl'} judges problem {strangers[0]}, which its run.json does not "
             f"name; grade again: speclrm grade {run}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a manifest says of its run."""
+
+    problem_ids: tuple[str, ...]
+    repeats: int
+    identity: dict[str, Any]
+    dataset: dict[str, Any]
+
+
+def _read_manifest(file: Path) -> _Asked:
+    try:
+        content: Any = json.loads(file.read_bytes())
+        identity = content["identity"]
+        asked = _Asked(
+            problem_ids=tuple(str(problem_id) for problem_id in content["slice"]["problem_ids"]),
+            repeats=int(content["slice"]["repeats"]),
+            identity=identity,
+            dataset=content.get("dataset", {}),
+        )
+        _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
+    except FileNotFoundError as error:
+        raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
+    except ValueError as error:
+        raise NotGraded(f"{file} is broken ({error}).") from error
+    except KeyError as error:
+        raise NotGraded(f"{file} is not the manifest of a run: it has no {error}.") from error
+    except TypeError as error:
+        raise NotGraded(f"{file} is not the manifest of a run ({error}).") from error
+    return asked
 
 
 def _rates(totals: Totals, planned: int) -> Rates:
@@ -181,6 +216,8 @@ def _costs(totals: Totals) -> Costs:
         target_tokens=totals.target_tokens / rows,
         draft_tokens=totals.draft_tokens / rows,
         draft_kept=(totals.draft_kept or 0) / totals.drafted if totals.drafted else None,
+        acceptance=1 - (totals.rewritten or 0) / totals.judged if totals.judged else None,
+        rewrites=(totals.rewritten or 0) / totals.steps if totals.judged and totals.steps else None,
         flops_decode=None if decode is None else decode / rows,
         flops_total=None if total is None else total / rows,
         seconds_p50=totals.seconds_p50,

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818 - not a failure: the text is something else
     """The text is no answer this grammar knows, or it is beyond a limit; the message says which."""
+
+
+class NotNumeric(Exception):  # noqa: N818 - not a failure: the formula has no value here
+    """The formula has no numeric value at this point, or it is beyond the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,24 @@ class Words:
 
 Node = Num | Sym | Op | Seq | Listing | Rel | Mat | Based | Quantity | Words
 
-CONSTANTS = frozenset({"pi", "e", "i", "oo", "...", "Reals", "Integers", "Naturals", "Rationals",
-                       "Complexes", "EmptySet"})
+# Depth of a tree; every pass over trees recurses, within the interpreter's own limit.
+MAX_TREE_DEPTH = 100
+
+CONSTANTS = frozenset(
+    {
+        "pi",
+        "e",
+        "i",
+        "oo",
+        "...",
+        "Reals",
+        "Integers",
+        "Naturals",
+        "Rationals",
+        "Complexes",
+        "EmptySet",
+    }
+)
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -112,6 +132,16 @@ def walk(node: Node) -> Iterator[Node]:
         current = stack.pop()
         yield current
         stack.extend(children(current))
+
+
+def is_deep(node: Node) -> bool:
+    """Whether the tree is deeper than the recursion over trees may go."""
+    level = [node]
+    for _ in range(MAX_TREE_DEPTH):
+        level = [part for parent in level for part in children(parent)]
+        if not level:
+            return False
+    return True
 
 
 def free_symbols(node: Node) -> frozenset[str]:

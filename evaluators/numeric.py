@@ -4,8 +4,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evaluators.exact import based_value, exact_value
-from evaluators.nodes import Based, Node, Num, Op, Quantity, Sym
+from evaluators.exact import based_value
+from evaluators.nodes import Based, Node, NotNumeric, Num, Op, Quantity, Sym
+from evaluators.series import bounds
 
 # Working precision, decimal digits.
 DIGITS = 50
@@ -23,12 +24,8 @@ MAX_OPERATIONS = 20_000
 _local = threading.local()
 
 
-class NotNumeric(Exception):  # noqa: N818 - not a failure: the formula has no value here
-    """The formula has no numeric value at this point, or it is beyond the limits."""
-
-
 def context() -> Any:
-    """This thread's arithmetic context: precision is a property of the context, not of the module."""
+    """This thread's arithmetic context: precision belongs to the context, not to the module."""
     made = getattr(_local, "context", None)
     if made is None:
         from mpmath.ctx_mp import MPContext  # noqa: PLC0415 - the import is not needed for most answers
@@ -78,7 +75,11 @@ class Evaluator:
         mp = self.mp
         if isinstance(value, mp.mpc) and mp.almosteq(value.imag, 0, 10 ** -(DIGITS - 8), 0):
             value = value.real
-        if isinstance(value, mp.mpc) and value.imag and abs(value.real) * CANCELLED > abs(value.imag) * CANCELLED**2:
+        if (
+            isinstance(value, mp.mpc)
+            and value.imag
+            and abs(value.real) * CANCELLED > abs(value.imag) * CANCELLED**2
+        ):
             value = value.real
         if not mp.isfinite(value):
             raise NotNumeric
@@ -119,9 +120,7 @@ class Evaluator:
         return total
 
     def _series(self, name: str, args: tuple[Node, ...]) -> Any:
-        from evaluators.series import bounds  # noqa: PLC0415 - it imports this module
-
-        body, variable, low, high = bounds(args, self)
+        body, variable, low, high = bounds(args, self.value)
         if high - low + 1 > MAX_TERMS:
             raise NotNumeric
         saved = self.point.get(variable)
@@ -204,7 +203,7 @@ class Evaluator:
     def fact(self, values: list[Any]) -> Any:
         """The factorial, by the gamma function."""
         value = values[0]
-        if self.mp.im(value) or abs(value) > MAX_ARGUMENT // 10 or value < 0:
+        if self.mp.im(value) or abs(value) > MAX_ARGUMENT // 10:
             raise NotNumeric
         return self._call("gamma", value + 1)
 
@@ -254,26 +253,43 @@ _METHODS: dict[str, _Method] = {
     "fact": Evaluator.fact,
     "binom": Evaluator.binom,
     "mod": Evaluator.mod,
-    "neg": lambda self, values: -values[0],
-    "percent": lambda self, values: values[0] / 100,
+    "neg": lambda _, values: -values[0],
+    "percent": lambda _, values: values[0] / 100,
     "deg": lambda self, values: values[0] * self.mp.pi / 180,
     "floor": lambda self, values: self.rounded(values, "floor"),
     "ceil": lambda self, values: self.rounded(values, "ceil"),
     "max": lambda self, values: max(self.real(values)),
     "min": lambda self, values: min(self.real(values)),
     "cbrt": lambda self, values: self.root([values[0], self.mp.mpf(3)]),
-    "overline": lambda self, values: values[0],
+    "overline": lambda _, values: values[0],
 }
 _FUNCTIONS = {
-    **{name: name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh",
-                               "coth", "sech", "csch", "exp", "arg")},
-    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh",
-                                             "tanh")},
-    "abs": "fabs", "norm": "fabs", "sgn": "sign", "Re": "re", "Im": "im",
+    **{
+        name: name
+        for name in (
+            "sin",
+            "cos",
+            "tan",
+            "cot",
+            "sec",
+            "csc",
+            "sinh",
+            "cosh",
+            "tanh",
+            "coth",
+            "sech",
+            "csch",
+            "exp",
+            "arg",
+        )
+    },
+    **{
+        f"arc{name}": f"a{name}"
+        for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
+    },
+    "abs": "fabs",
+    "norm": "fabs",
+    "sgn": "sign",
+    "Re": "re",
+    "Im": "im",
 }
-
-
-def exact_or_numeric(node: Node, evaluator: Evaluator) -> Any:
-    """The value of a constant: exact where it has a rational one."""
-    exact = exact_value(node)
-    return evaluator.value(node) if exact is None else exact

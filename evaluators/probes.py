@@ -11,8 +11,8 @@ from itertools import product
 from typing import Any
 
 from evaluators.exact import Inexact, exact_value
-from evaluators.nodes import Node, Num, Op, Sym, free_symbols, has_op, walk
-from evaluators.numeric import Evaluator, NotNumeric, context
+from evaluators.nodes import Node, NotNumeric, Num, Op, Sym, free_symbols, has_op, walk
+from evaluators.numeric import Evaluator, context
 from evaluators.verdict import Decision, different, equal, undecided
 
 # Agreement that counts as equal, decimal digits.
@@ -20,10 +20,15 @@ AGREED_DIGITS = 25
 # Points tried, and points that must agree before two formulas count as equal.
 MAX_POINTS = 14
 ENOUGH_POINTS = 4
+# Integer points repeat values of floors and residues: more of them are tried and must agree.
+MAX_INTEGER_POINTS = 40
+ENOUGH_INTEGER_POINTS = 16
 # A formula of more variables is not probed.
 MAX_SYMBOLS = 24
 # Decimals with this many digits inside a formula are rounded values: compared to their precision.
 ROUNDED_DIGITS = 6
+# A power above this is steep: away from one in size, its term alone would be seen.
+STEEP_POWER = 24
 _DISCRETE = ("floor", "ceil", "mod", "gcd", "lcm", "binom_", "sum", "prod")
 
 
@@ -47,8 +52,9 @@ def same_value(a: Node, b: Node) -> Decision:
 def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: bool) -> Decision:
     tolerance = _tolerance(a, b)
     real_only = not _has_imaginary(a, b)
+    enough = ENOUGH_INTEGER_POINTS if _needs_integers(a, b) else ENOUGH_POINTS
     agreed, complex_agreed, complex_differ = 0, 0, 0
-    for point in _points(a, b, symbols):
+    for point in points((a, b), symbols):
         try:
             left = Evaluator(point, common_log=left_log).value(a)
             right = Evaluator(point, common_log=right_log).value(b)
@@ -62,7 +68,7 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
         if not same:
             return different("values_differ" if not symbols else "differs_at_a_point")
         agreed += bool(left) or bool(right) or not symbols
-        if not symbols or agreed >= ENOUGH_POINTS:
+        if not symbols or agreed >= enough:
             return equal("same_value" if not symbols else "same_at_points")
     if not agreed and complex_differ:
         return different("differs_at_a_point")
@@ -77,7 +83,7 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
 def _zero_everywhere(a: Node, b: Node, symbols: list[str]) -> bool:
     """Both sides vanish at every point where they are defined."""
     count = 0
-    for point in _points(a, b, symbols):
+    for point in points((a, b), symbols):
         try:
             if Evaluator(point).value(a) or Evaluator(point).value(b):
                 return False
@@ -101,15 +107,17 @@ def _is_complex(value: Any) -> bool:
 
 def _tolerance(a: Node, b: Node) -> Any:
     """Tight, unless a formula holds decimals of many digits, which were rounded there."""
-    digits = [
-        len(str(abs(n.value.numerator)))
-        for side in (a, b)
+    exponent = min([AGREED_DIGITS, *(max(ROUNDED_DIGITS, d - 4) for d in _rounded_digits(a, b))])
+    return context().mpf(10) ** -exponent
+
+
+def _rounded_digits(*nodes: Node) -> list[int]:
+    return [
+        n.places
+        for side in nodes
         for n in walk(side)
         if isinstance(n, Num) and n.places is not None and n.places >= ROUNDED_DIGITS
     ]
-    mp = context()
-    exponent = min([AGREED_DIGITS, *(max(ROUNDED_DIGITS, d - 3) for d in digits)])
-    return mp.mpf(10) ** -exponent
 
 
 def _has_imaginary(*nodes: Node) -> bool:
@@ -134,23 +142,41 @@ def _is_negative(node: Node) -> bool:
     return value is not None and value < 0
 
 
-def _points(a: Node, b: Node, symbols: list[str]) -> Iterator[Mapping[str, Any]]:
-    """Fixed points: positive, then of both signs, then larger; integers where they are needed."""
+def points(nodes: tuple[Node, ...], symbols: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Fixed points for formulas: positive, then of both signs, then larger.
+
+    Integers where the formulas need them; near one in size where a high power would drown the rest.
+    """
     if not symbols:
         yield {}
         return
     mp = context()
     generator = random.Random("speclrm probes")  # noqa: S311 - fixed points, no secrets
-    whole = _needs_integers(a, b)
-    for index in range(MAX_POINTS):
+    whole, steep, rounded = (
+        _needs_integers(*nodes),
+        _is_steep(*nodes),
+        bool(_rounded_digits(*nodes)),
+    )
+    for index in range(MAX_INTEGER_POINTS if whole else MAX_POINTS):
         if whole:
-            low, high = (2, 9) if index < MAX_POINTS // 2 else (1, 30)
+            low, high = (2, 9) if index % 2 else (1, 40)
             yield {name: mp.mpf(generator.randint(low, high)) for name in symbols}
             continue
-        scale = 1 if index % 3 == 0 else 3 if index % 3 == 1 else 9
-        signed = index % 2 == 1
+        scale = 1 if rounded or index % 3 == 0 else 3 if index % 3 == 1 else 9
         point = {}
         for name in symbols:
-            value = mp.mpf(generator.randint(100_003, 999_983)) / 1_000_003 * scale
-            point[name] = -value if signed and generator.randint(0, 2) else value
+            value = mp.mpf(generator.randint(100_003, 999_983)) / 1_000_003
+            value = 1 + (value - mp.mpf(1) / 2) / 25 if steep else value * scale
+            point[name] = -value if index % 2 and generator.randint(0, 2) else value
         yield point
+
+
+def _is_steep(*nodes: Node) -> bool:
+    """Whether a variable is raised to a high power."""
+    for node in nodes:
+        for n in walk(node):
+            if isinstance(n, Op) and n.name == "pow" and free_symbols(n.args[0]):
+                exponent = exact_value(n.args[1])
+                if exponent is not None and abs(exponent) > STEEP_POWER:
+                    return True
+    return False

@@ -6,12 +6,13 @@ sides, between them and far out; the endpoints are exact or good to 50 digits.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from evaluators.crossings import sign_changes
 from evaluators.exact import Inexact
-from evaluators.nodes import Listing, Node, Op, Rel, Seq, Sym, free_symbols, walk
-from evaluators.numeric import Evaluator, NotNumeric, context
+from evaluators.nodes import Listing, Node, NotNumeric, Op, Rel, Seq, Sym, free_symbols, walk
+from evaluators.numeric import Evaluator, context
 from evaluators.verdict import Decision, different, equal, undecided
 
 # Endpoints of one comparison; the probes are quadratic in nothing, but every one costs evaluations.
@@ -64,13 +65,16 @@ def same_region(gold: Node, answer: Node) -> Decision:
     endpoints = _distinct([*left.endpoints, *right.endpoints])
     if len(endpoints) > MAX_ENDPOINTS:
         return undecided("too_many_endpoints")
-    for probe in _probes(endpoints):
+    probes = _probes(endpoints)
+    tested = 0
+    for probe in probes:
         try:
             if left.contains(probe) != right.contains(probe):
                 return different("membership_differs")
         except (NotNumeric, Inexact):
             continue
-    return equal("same_region")
+        tested += 1
+    return equal("same_region") if 2 * tested >= len(probes) else undecided("region_undefined")
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
@@ -89,12 +93,12 @@ def _probes(endpoints: list[Any]) -> list[Any]:
     mp = context()
     if not endpoints:
         return [mp.mpf(n) / 7 for n in (-7000, -95, -30, -11, -3, 0, 2, 5, 13, 38, 101, 7001)]
-    gaps = [b - a for a, b in zip(endpoints, endpoints[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(endpoints)]
     step = min([mp.mpf(1), *gaps]) / 3
     probes = [endpoints[0] - 1000, endpoints[0] - 2, endpoints[-1] + 2, endpoints[-1] + 1000]
     for endpoint in endpoints:
         probes += [endpoint - step, endpoint, endpoint + step]
-    probes += [a + (b - a) / 2 for a, b in zip(endpoints, endpoints[1:], strict=False)]
+    probes += [a + (b - a) / 2 for a, b in pairwise(endpoints)]
     return probes
 
 
@@ -129,6 +133,11 @@ def _built(variable: Node, condition: Node, point: Mapping[str, Any]) -> Region:
 
 def _listed(items: tuple[Node, ...], joiner: str, point: Mapping[str, Any]) -> Region:
     """Conditions joined by `or` unite, by `and` or a comma they intersect; listed sets unite."""
+    if not any(is_region(item) or isinstance(item, Seq | Rel) for item in items):
+        return _finite(items, point)
+    first = items[0]
+    if isinstance(first, Rel) and first.ops == ("!=",):
+        items = tuple(i if isinstance(i, Rel) else Rel(("!=",), (first.args[0], i)) for i in items)
     regions = [_region(item, point) for item in items]
     sets = not any(isinstance(item, Rel) for item in items)
     disjoint = joiner == "," and all(_is_comparison(item) for item in items) and _excluding(items)
@@ -150,7 +159,9 @@ def _excluding(items: tuple[Node, ...]) -> bool:
     if len(items) != 2 or not all(isinstance(item, Rel) for item in items):  # noqa: PLR2004 - two rays
         return False
     try:
-        regions = [_region(item, {name: context().mpf(1) for name in free_symbols(item)}) for item in items]
+        regions = [
+            _region(item, {name: context().mpf(1) for name in free_symbols(item)}) for item in items
+        ]
     except (NotRegion, NotNumeric, Inexact):
         return False
     ends = _distinct([e for region in regions for e in region.endpoints])
@@ -171,7 +182,9 @@ def _finite(items: tuple[Node, ...], point: Mapping[str, Any]) -> Region:
     return Region(lambda x: any(_same_point(x, value) for value in values), values)
 
 
-def _interval(low: Node, high: Node, low_in: bool, high_in: bool, point: Mapping[str, Any]) -> Region:
+def _interval(
+    low: Node, high: Node, low_in: bool, high_in: bool, point: Mapping[str, Any]
+) -> Region:
     left, right = _bound(low, point), _bound(high, point)
     if left > right:
         raise NotRegion
@@ -223,9 +236,7 @@ def _relation(node: Rel, point: Mapping[str, Any]) -> Region:
     def contains(x: Any) -> bool:
         place = {**point, name: x}
         values = [_bound(arm, place) for arm in arms]
-        return all(
-            _holds(op, a, b) for op, a, b in zip(node.ops, values, values[1:], strict=False)
-        )
+        return all(_holds(op, a, b) for op, a, b in zip(node.ops, values, values[1:], strict=False))
 
     finite = tuple(end for end in ends if context().isfinite(end))
     plain = all(isinstance(arm, Sym) or name not in free_symbols(arm) for arm in arms)
@@ -233,7 +244,7 @@ def _relation(node: Rel, point: Mapping[str, Any]) -> Region:
 
 
 def _subject(node: Rel) -> Node | None:
-    """What the relation is about: the one bare side, the middle of a chain, or the only variable."""
+    """What the relation is about: a bare side, the middle of a chain, or the only variable."""
     if len(node.args) > 2:  # noqa: PLR2004 - a chain
         return node.args[1]
     for side, other in (node.args, node.args[::-1]):
@@ -265,8 +276,6 @@ def _holds(op: str, a: Any, b: Any) -> bool:
 
 def _crossings(node: Rel, name: str, point: Mapping[str, Any]) -> tuple[Any, ...]:
     """Where a general inequality may change: sign changes of its differences, by bisection."""
-
-
     found: list[Any] = []
     for left, right in zip(node.args, node.args[1:], strict=False):
         found += sign_changes(Op("add", (left, Op("neg", (right,)))), name, point)

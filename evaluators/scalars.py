@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from evaluators import units
 from evaluators.exact import Inexact, exact_value
-from evaluators.nodes import Node, Num, Op, Quantity, free_symbols
-from evaluators.numeric import Evaluator, NotNumeric, context
+from evaluators.nodes import Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols
+from evaluators.numeric import Evaluator, context
 from evaluators.probes import close, same_value
-from evaluators.verdict import Decision, Outcome, different, equal, undecided
+from evaluators.sandbox import is_for_algebra, proven
+from evaluators.units import canonical, contradict
+from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
 
 # A decimal for an exact gold answer must be right to this many significant digits.
 NEEDED_DIGITS = 6
+# A gold decimal of fewer significant digits is exact, not rounded.
+ROUNDED_GOLD_DIGITS = 2
 # A whole number is met by a decimal only up to floating-point noise, relative.
 NOISE = Fraction(1, 10**9)
+# Letters that are units where the other side has no variable at all.
+UNIT_LETTERS = frozenset({"m", "s", "g", "h", "L", "J", "W", "V"})
 HUNDRED = Num(Fraction(100))
 
 
@@ -41,9 +46,22 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
     """Whether the answer is the gold value, by the conventions above."""
     gold_unit, gold = _stripped(gold)
     answer_unit, answer = _stripped(answer)
-    if gold_unit and answer_unit and units.contradict(gold_unit, answer_unit):
+    for unit, other in ((gold_unit, answer), (answer_unit, gold)):
+        if canonical(unit) not in (None, "rad") and (
+            _marked(other, "percent") or _marked(other, "deg")
+        ):
+            return different("other_unit")
+    if not free_symbols(gold):
+        answer_unit, answer = _letter_unit(answer_unit, answer)
+    if not free_symbols(answer):
+        gold_unit, gold = _letter_unit(gold_unit, gold)
+    if gold_unit and answer_unit and contradict(gold_unit, answer_unit):
         return different("other_unit")
+    if (proportion := _same_proportion(gold, answer)) is not None:
+        return proportion
     decision = undecided("not_evaluated")
+    if is_for_algebra(gold) or is_for_algebra(answer):
+        return proven(gold, answer)
     for left, right in _readings(gold, answer):
         decision = _same_number(left, right, policy)
         if decision.outcome is Outcome.EQUAL:
@@ -56,6 +74,52 @@ def _stripped(node: Node) -> tuple[str, Node]:
     while isinstance(node, Quantity):
         unit, node = node.unit, node.value
     return unit, node
+
+
+def _same_proportion(gold: Node, answer: Node) -> Decision | None:
+    """Ratios of three terms agree up to scale; clock times by their parts, seconds optional."""
+    left, right = _terms(gold), _terms(answer)
+    if left is None or right is None:
+        return None
+    if 0 in (left[-1], right[-1]):
+        longest = max(len(left), len(right))
+        padded = [[*side, *[Fraction(0)] * (longest - len(side))] for side in (left, right)]
+        return equal_if(padded[0] == padded[1], "clock_time")
+    if len(left) == len(right) == 2:  # noqa: PLR2004 - a ratio of two is a number
+        return None
+    same = len(left) == len(right) and all(
+        a * right[0] == b * left[0] for a, b in zip(left, right, strict=True)
+    )
+    return equal_if(same, "proportion")
+
+
+def _terms(node: Node) -> list[Fraction] | None:
+    if not isinstance(node, Op) or node.name != "ratio":
+        return None
+    values = [exact_value(arg) for arg in node.args]
+    return None if None in values else [value for value in values if value is not None]
+
+
+def _letter_unit(unit: str, node: Node) -> "tuple[str, Node]":
+    """Beside a plain number, `144 m` or `5 m/s` is a quantity, not a product of variables."""
+    match node:
+        case Op(name="div", args=(top, below)) if _is_unit_letter(below):
+            inner, value = _letter_unit(unit, top)
+            return f"{inner}/{_unit_letter(below)}", value
+        case Op(name="mul", args=(*factors, last)) if _is_unit_letter(last):
+            rest = factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
+            return (unit, node) if free_symbols(rest) else (_unit_letter(last), rest)
+    return unit, node
+
+
+def _is_unit_letter(node: Node) -> bool:
+    return _unit_letter(node) in UNIT_LETTERS
+
+
+def _unit_letter(node: Node) -> str:
+    if isinstance(node, Op) and node.name == "pow":
+        node = node.args[0]
+    return node.name if isinstance(node, Sym) else ""
 
 
 def _readings(gold: Node, answer: Node) -> list[tuple[Node, Node]]:
@@ -89,14 +153,22 @@ def _same_number(gold: Node, answer: Node, policy: Policy) -> Decision:
     if decision.outcome is Outcome.EQUAL or free_symbols(gold) or free_symbols(answer):
         return decision
     gold_decimal, answer_decimal = _decimal(gold), _decimal(answer)
-    if policy.gold_rounds and gold_decimal is not None:
-        if _within(answer, gold_decimal.value, gold_decimal.step / 2):
+    if policy.gold_rounds and _may_be_rounded(gold_decimal) and not _converts_degrees(answer):
+        if gold_decimal is not None and _within(answer, gold_decimal.value, gold_decimal.step / 2):
             return equal("rounds_to_gold")
     elif answer_decimal is not None and answer_decimal.digits >= NEEDED_DIGITS:
         return _six_digits(gold, answer_decimal, decision)
     elif gold_decimal is not None and gold_decimal.digits >= NEEDED_DIGITS:
         return _six_digits(answer, gold_decimal, decision)
     return decision
+
+
+def _may_be_rounded(gold: _Decimal | None) -> bool:
+    return gold is not None and gold.digits >= ROUNDED_GOLD_DIGITS
+
+
+def _converts_degrees(node: Node) -> bool:
+    return isinstance(node, Op) and node.name == "deg"
 
 
 def _six_digits(exact: Node, decimal: _Decimal, otherwise: Decision) -> Decision:
@@ -131,7 +203,10 @@ def _decimal(node: Node) -> _Decimal | None:
         case Op(name="div", args=(inner, Num(value=Fraction(numerator=100, denominator=1)))):
             found = _decimal(inner)
             return found and _Decimal(found.value / 100, found.step / 100)
-        case Op(name="mul", args=(inner, Op(name="pow", args=(Num(value=Fraction(numerator=10)), _)) as power)):
+        case Op(
+            name="mul",
+            args=(inner, Op(name="pow", args=(Num(value=Fraction(numerator=10)), _)) as power),
+        ):
             found, scale = _decimal(inner), exact_value(power)
             return _Decimal(found.value * scale, found.step * scale) if found and scale else None
     return None

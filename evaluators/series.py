@@ -1,11 +1,12 @@
 """The bounds of written sums and products."""
 
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from evaluators.nodes import Node, Rel, Sym
-from evaluators.numeric import Evaluator, NotNumeric
+from evaluators.nodes import Node, NotNumeric, Rel, Sym
 
-# Bounds of a sum stay within this, terms.
+# Bounds of a sum stay within this.
 MAX_BOUND = 10**6
 
 
@@ -18,18 +19,20 @@ class Bounds(NamedTuple):
     high: int
 
 
-def bounds(args: tuple[Node, ...], evaluator: Evaluator) -> Bounds:
-    """The parts of `\\sum_{k=1}^{n}`. Raises NotNumeric unless both bounds are known integers."""
+def bounds(args: tuple[Node, ...], value_of: Callable[[Node], Any]) -> Bounds:
+    r"""The parts of `\sum_{k=1}^{n}`. Raises NotNumeric unless both bounds are known integers."""
     if len(args) != 3:  # noqa: PLR2004 - body, lower bound, upper bound
         raise NotNumeric
     body, lower, upper = args
     if not (isinstance(lower, Rel) and lower.ops == ("=",) and isinstance(lower.args[0], Sym)):
         raise NotNumeric
-    return Bounds(body, lower.args[0].name, _integer(lower.args[1], evaluator), _integer(upper, evaluator))
+    low, high = _integer(value_of(lower.args[1])), _integer(value_of(upper))
+    return Bounds(body, lower.args[0].name, low, high)
 
 
-def _integer(node: Node, evaluator: Evaluator) -> int:
-    value: Any = evaluator.value(node)
-    if evaluator.mp.im(value) or value != evaluator.mp.floor(value) or abs(value) > MAX_BOUND:
+def _integer(value: Any) -> int:
+    if isinstance(value, complex) or hasattr(value, "_mpc_") or abs(value) > MAX_BOUND:
+        raise NotNumeric
+    if value != math.floor(value):
         raise NotNumeric
     return int(value)

@@ -1,29 +1,40 @@
+# ruff: noqa: RUF001 - full-width punctuation of other scripts
 """Where a stated answer ends inside running text."""
 
 import re
 
 _DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
-_SENTENCE_END = re.compile(r"(?:[.!?](?=\s+[^\s\d]|\s*$)|。|！|;\s|\s+(?:because|since|as|which)\s)")
+_SENTENCE_END = re.compile(
+    r"(?:(?:[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|;\s|\s+(?:because|since|as|which)\s)"
+)
 # What may follow a closed formula and still belongs to the answer: units, percent, a second part.
 _CONTINUES = re.compile(r"\s*(?:%|\\%|percent|pct|degrees|°|,|and\b|or\b|\\cup|\+|-|=)")
 
 
 def statement(text: str) -> str:
-    """The answer stated at the start of `text`: a delimited formula, or up to the sentence's end."""
+    """The answer at the start of `text`: a delimited formula, or up to the sentence's end."""
     body = text.lstrip(" \t*_`:：")
     if body.startswith("\n") or not body:
         body = body.lstrip()
     opening = _DISPLAY.match(body)
     if opening:
         closer = _CLOSERS[opening.group(1)]
-        end = body.find(closer, opening.end())
+        end = _closing(body, closer, opening.end())
         rest = body[end + len(closer) :]
         if end > 0 and not _CONTINUES.match(rest):
             return body[opening.end() : end].strip()
         if end > 0:
             return _sentence(first_line(body.replace("\n", " ")))
     return _sentence(first_line(body))
+
+
+def _closing(text: str, closer: str, start: int) -> int:
+    """Where the delimiter closes; an escaped dollar sign does not."""
+    end = text.find(closer, start)
+    while end > 0 and closer.startswith("$") and text[end - 1] == "\\":
+        end = text.find(closer, end + 1)
+    return end
 
 
 def first_line(text: str) -> str:
@@ -36,4 +47,5 @@ def first_line(text: str) -> str:
 
 def _sentence(text: str) -> str:
     end = _SENTENCE_END.search(text)
-    return (text[: end.start()] if end else text).strip(" \t*_`\"'")
+    span = (text[: end.start()] if end else text).strip(" \t*_`")
+    return span.strip("\"'") if span[:1] in ('"', "'") else span.rstrip('"')

@@ -1,9 +1,9 @@
-"""Tokens to nested groups: brackets matched by position, so half-open intervals and bars read well."""
+"""Tokens to nested groups; brackets match by position, so half-open intervals and bars read."""
 
 from dataclasses import dataclass
 
-from evaluators.lexer import Token
 from evaluators.nodes import Unreadable
+from evaluators.tokens import Token
 
 # Brackets may nest this deep; deeper text is no answer.
 MAX_DEPTH = 60
@@ -61,8 +61,11 @@ def _role(token: Token, opened: Token | None, items: list[Item]) -> str:
     if token.kind == "open" and token.text == "[" and opened is not None:
         reversed_close = opened.text in _ROUND and not _expects_operand(items) and _has_comma(items)
         return "close" if reversed_close else "open"
-    if token.kind == "close" and token.text == "]" and _expects_operand(items) and not (
-        opened is not None and opened.text in _ROUND
+    if (
+        token.kind == "close"
+        and token.text == "]"
+        and _expects_operand(items)
+        and not (opened is not None and opened.text in _ROUND)
     ):
         return "open"
     return token.kind if token.kind in ("open", "close") else "item"

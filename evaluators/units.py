@@ -47,6 +47,10 @@ w watt watts
 v volt volts
 hz hertz
 percent percentage pct
+am a.m.
+pm p.m.
+celsius
+fahrenheit
 """
 _CANONICAL = MappingProxyType(
     {word: line.split()[0] for line in _TABLE.strip().splitlines() for word in line.split()}
@@ -54,7 +58,9 @@ _CANONICAL = MappingProxyType(
 # Units that a letter or two could also mean as variables: read as units only in running text.
 AMBIGUOUS = frozenset({"m", "s", "g", "h", "l", "t", "n", "w", "v", "j", "in", "y", "rs"})
 _FILLER = frozenset({"of", "the", "a", "an", "in", "total", "exactly", "only", "about"})
-_SQUARES = MappingProxyType({"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3"})
+_SQUARES = MappingProxyType(
+    {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3"}
+)
 
 
 def is_unit(word: str) -> bool:
@@ -65,7 +71,7 @@ def is_unit(word: str) -> bool:
 def canonical(unit: str) -> str | None:
     """The canonical form of a written unit; None when it is no known unit but a noun."""
     power, names = "", []
-    for word in unit.lower().replace("^", " ^").replace("/", " / ").replace(".", " ").split():
+    for word in unit.lower().replace("^", " ^").replace("/", " / ").split():
         if word in _SQUARES:
             power = _SQUARES[word]
         elif word.startswith("^"):
@@ -82,6 +88,8 @@ def canonical(unit: str) -> str | None:
 
 
 def contradict(a: str, b: str) -> bool:
-    """Whether two written units are both known and not the same."""
+    """Whether two written units are both known and not the same (a power may be left out)."""
     left, right = canonical(a), canonical(b)
-    return left is not None and right is not None and left != right
+    if left is None or right is None:
+        return False
+    return left.split("^")[0] != right.split("^")[0]

@@ -4,7 +4,6 @@ import glob
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -25,7 +24,10 @@ COLUMNS = {
     "flops": "STRUCT(decode DOUBLE, total DOUBLE)",
     "seconds": "DOUBLE",
     "tracks": "STRUCT(verdict VARCHAR)[]",
+    "steps": 'STRUCT("all" BIGINT, judged BIGINT, rewritten BIGINT)',
 }
+NEEDED = ("problem_id", "status", "verdict", "stop", "usage", "flops", "seconds", "grader_version")
+"""What every verdict row has."""
 SLIM = """
 CREATE TABLE verdicts AS SELECT
     problem_id, verdict, answer_class, seconds, grader_version,
@@ -40,7 +42,10 @@ CREATE TABLE verdicts AS SELECT
     coalesce(list_sum(list_transform(map_values(usage['draft']), lambda u: u.generated)), 0)
         AS draft_tokens,
     usage['draft']['draft_kept'].generated AS draft_kept,
-    usage['draft']['draft_dropped'].generated AS draft_dropped
+    usage['draft']['draft_dropped'].generated AS draft_dropped,
+    steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
+    problem_id IS NULL OR status IS NULL OR verdict IS NULL OR stop IS NULL OR usage IS NULL
+        OR seconds IS NULL OR grader_version IS NULL AS incomplete
 FROM read_json(?, format = 'newline_delimited', columns = {columns}, maximum_object_size = {size})
 """
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
@@ -54,11 +59,12 @@ SELECT count(*),
     count(*) FILTER (NOT correct AND track_correct),
     coalesce(sum(target_tokens), 0), coalesce(sum(draft_tokens), 0),
     sum(draft_kept), sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)),
+    sum(steps), sum(judged), sum(rewritten),
     CASE WHEN count(*) = count(flops_decode) THEN sum(flops_decode) END,
     CASE WHEN count(*) = count(flops_total) THEN sum(flops_total) END,
     quantile_cont(seconds, 0.5), quantile_cont(seconds, 0.95),
     coalesce(string_agg(DISTINCT grader_version, ', ' ORDER BY grader_version), ''),
-    count(*) - count(verdict)
+    count(*) FILTER (incomplete)
 FROM verdicts
 """
 CLASSES = """
@@ -98,6 +104,9 @@ class Totals:
     draft_tokens: int
     draft_kept: int | None
     drafted: int | None
+    steps: int | None
+    judged: int | None
+    rewritten: int | None
     flops_decode: float | None
     flops_total: float | None
     seconds_p50: float | None
@@ -128,53 +137,38 @@ def verdict_table(run: Path) -> VerdictTable:
         return VerdictTable(_problems(database), totals)
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file of a run directory.
-
-    Raises:
-        NotGraded: the file is missing or broken.
-    """
-    try:
-        content: dict[str, Any] = json.loads(file.read_bytes())
-    except FileNotFoundError as error:
-        raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
-    except ValueError as error:
-        raise NotGraded(f"{file} is broken ({error}).") from error
-    return content
-
-
 def _load(database: duckdb.DuckDBPyConnection, file: Path) -> None:
-    columns = json.dumps(COLUMNS).replace('"', "'")
-    query = SLIM.format(columns=columns, size=LONGEST_LINE_BYTES)
+    query = SLIM.format(columns=COLUMNS, size=LONGEST_LINE_BYTES)
     try:
         database.execute(query, [glob.escape(str(file))])
     except duckdb.Error as error:
-        raise NotGraded(
-            f"{file}, line {_broken_line(file)} is broken; grade again: speclrm grade {file.parent}"
-        ) from error
+        raise _broken(file) from error
 
 
-def _broken_line(file: Path) -> int:
-    """The first line that is not JSON, counted from 1; 0 where every line is."""
+def _broken(file: Path) -> NotGraded:
+    """What to say of verdicts that could not be counted: the first bad line, where one is found."""
+    advice = f"grade again: speclrm grade {file.parent}"
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                json.loads(line)
-            except ValueError:
-                return number
-    return 0
+                row = json.loads(line)
+            except ValueError as error:
+                return NotGraded(f"{file}, line {number} is broken ({error}); {advice}")
+            if not isinstance(row, dict):
+                return NotGraded(f"{file}, line {number} is not a verdict row; {advice}")
+            missing = [name for name in NEEDED if name not in row]
+            if missing:
+                return NotGraded(f"{file}, line {number} has no {', '.join(missing)}; {advice}")
+    return NotGraded(f"{file} has fields of a wrong type; {advice}")
 
 
 def _totals(database: duckdb.DuckDBPyConnection, file: Path) -> Totals:
     row = database.execute(TOTALS).fetchone()
     assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
-    *_, unjudged = row
-    if unjudged:
-        raise NotGraded(
-            f"{file} is broken ({unjudged} lines have no verdict); "
-            f"grade again: speclrm grade {file.parent}"
-        )
-    return Totals(*row[:-1])
+    *sums, incomplete = row
+    if incomplete:
+        raise _broken(file)
+    return Totals(*sums)
 
 
 def _problems(database: duckdb.DuckDBPyConnection) -> dict[str, ProblemCounts]:

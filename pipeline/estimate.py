@@ -53,7 +53,9 @@ def estimate_of(plan: Plan) -> Estimate:
         task = plan.prompt_of(problem).text
         prompt = len(open_chain(tokenizer, task, plan.experiment.thinking))
         prompt_tokens += missing * prompt
-        generated += missing * (budget if context is None else min(budget, context - prompt))
+        generated += missing * (
+            budget if context is None else min(budget, max(0, context - prompt))
+        )
     return Estimate(len(plan.keys), len(recorded), prompt_tokens, generated)
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import evaluators
 from pipeline.cost import attempt_flops
+from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Stop, Track
 from pipeline.run_directory import VERDICTS, attempt_files, read_file, read_manifest
 
@@ -44,23 +45,37 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
     `progress` is called with the number of attempts graded so far.
 
     Raises:
-        UserMistake: there is no run, or a line of it is unreadable.
+        UserMistake: there is no run, a line of it is unreadable, or it cannot be written to.
     """
     models = read_manifest(run)["models"]
-    counts: dict[str, int] = {}
+    graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
     fresh = run / (VERDICTS + ".new")
-    with fresh.open("w", encoding="utf-8") as out:
-        graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
-        for rows in graded:
-            for row in rows:
-                counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
-            if progress is not None:
-                progress(sum(counts.values()))
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(run / VERDICTS)
+    try:
+        with fresh.open("w", encoding="utf-8") as out:
+            counts = _write(graded, out, progress)
+        fresh.replace(run / VERDICTS)
+    except OSError as error:
+        raise UserMistake(
+            f"Cannot write the verdicts {run / VERDICTS} ({error.strerror}); free space, or grade "
+            "a copy of the run in a folder that can be written."
+        ) from error
     return Grading(run, counts)
+
+
+def _write(
+    graded: Iterator[Rows], out: TextIO, progress: Callable[[int], None] | None
+) -> dict[str, int]:
+    """Put the rows on the disk; how many have each verdict."""
+    counts: dict[str, int] = {}
+    for rows in graded:
+        for row in rows:
+            counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if progress is not None:
+            progress(sum(counts.values()))
+    out.flush()
+    os.fsync(out.fileno())
+    return counts
 
 
 def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Iterator[Rows]:

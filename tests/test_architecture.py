@@ -118,7 +118,7 @@ def test_functions_are_short():
 
 def test_the_map_names_every_module_and_no_other():
     text = (ROOT / "docs" / "map.md").read_text()
-    named = set(line.split("`")[1] for line in text.splitlines() if line.startswith("- `"))
+    named = {line.split("`")[1] for line in text.splitlines() if line.startswith("- `")}
     assert named == {name for name, tree in MODULES.items() if tree.body}
 
 

@@ -57,6 +57,11 @@ def test_a_server_that_does_not_report_its_cache_leaves_the_count_unknown():
     assert tokens.prompt_new == 3 + 5
 
 
+def test_a_server_that_sends_no_token_ids_is_believed_its_count():
+    silent = replace(completion(prompt=5, new=0, cached=None), completion_tokens=4)
+    assert booked(silent).generated == 4
+
+
 def test_models_and_uses_are_kept_apart():
     ledger = Ledger()
     ledger.book("draft", Use.DRAFT_KEPT, completion(5, 1))

@@ -4,11 +4,14 @@ import json
 
 import pytest
 from graded_runs import verdict_row, write_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evaluators.estimators import TooFewAttempts
 from evaluators.metrics import run_metrics
 from evaluators.verdict_table import NotGraded, verdict_table
 
+GOOD_LINE = json.dumps(verdict_row("a")) + "\n"
 RIGHT = {"a": [True, True, False, False], "b": [True, False, False, False], "c": [False] * 4}
 
 
@@ -87,27 +90,68 @@ def test_a_name_with_glob_characters_is_only_a_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("file", "content", "complaint"),
     [
-        ("{}\n", "have no verdict"),
-        ('{"problem_id": "1", "verd\n', "line 1 is broken"),
-        (json.dumps(verdict_row("a")) + "\nnot json\n", "line 2 is broken"),
-        ('{"verdict": "wrong", "seconds": "long"}\n', "is broken; grade again"),
-        (json.dumps(verdict_row("z")) + "\n", "judges problem z"),
+        ("run.json", None, r"is not a run directory \(it has no run\.json\)"),
+        ("run.json", "{", r"run\.json is broken"),
+        ("run.json", "{}", r"run\.json is not the manifest of a run: it has no 'identity'"),
+        ("run.json", "[]", r"run\.json is not the manifest of a run"),
+        ("verdicts.jsonl", None, "has no verdicts yet; grade it first: speclrm grade"),
+        ("verdicts.jsonl", "{\n", r"verdicts\.jsonl, line 1 is broken .* grade again"),
+        ("verdicts.jsonl", "{}\n", r"verdicts\.jsonl, line 1 has no .* grade again"),
+        ("verdicts.jsonl", "[]\n", r"verdicts\.jsonl, line 1 is not a verdict.* grade again"),
+        ("verdicts.jsonl", GOOD_LINE + "not json\n", "line 2 is broken"),
+        ("verdicts.jsonl", GOOD_LINE.replace("1.0,", '"long",'), "of a wrong type; grade again"),
+        ("verdicts.jsonl", json.dumps(verdict_row("z")) + "\n", "judges problem z"),
     ],
 )
-def test_broken_verdicts_are_refused_with_what_to_do(tmp_path, text, named):
+def test_what_is_not_a_graded_run_is_told_with_what_to_do(tmp_path, file, content, complaint):
     run = write_run(tmp_path / "run", RIGHT)
-    (run / "verdicts.jsonl").write_text(text)
-    with pytest.raises(NotGraded, match=named):
+    if content is None:
+        (run / file).unlink()
+    else:
+        (run / file).write_text(content)
+    with pytest.raises(NotGraded, match=complaint):
         run_metrics(run)
+
+
+def test_a_run_without_attempts_is_all_missing(tmp_path):
+    metrics = run_metrics(write_run(tmp_path / "run", RIGHT, []))
+    assert (metrics.accuracy, metrics.rates.missing, metrics.costs.seconds_p50) == (0, 1, None)
+
+
+def test_a_truncated_attempt_may_still_be_right(tmp_path):
+    rows = [verdict_row("a", stop="budget")]
+    metrics = run_metrics(write_run(tmp_path / "run", {"a": [True]}, rows))
+    assert (metrics.accuracy, metrics.rates.truncated) == (1, 1)
+
+
+def test_drafts_kept_and_steps_rewritten_are_shares_of_steps(tmp_path):
+    steps = [{"all": 6, "judged": 4, "rewritten": 1}, {"all": 4, "judged": 4, "rewritten": 1}]
+    rows = [verdict_row(name, steps=one) for name, one in zip("ab", steps, strict=True)]
+    costs = run_metrics(write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)).costs
+    assert (costs.acceptance, costs.rewrites) == (0.75, 0.2)
+
+
+@settings(max_examples=20, deadline=None)  # each example writes and reads files
+@given(data=st.data(), problems=st.integers(1, 4), repeats=st.integers(1, 4))
+def test_accuracy_is_the_share_of_right_attempts_of_all_planned(
+    tmp_path_factory, data, problems, repeats
+):
+    verdict = st.sampled_from(["correct", "wrong", "no_answer", "ungradable"])
+    made = [data.draw(st.lists(verdict, max_size=repeats)) for _ in range(problems)]
+    rows = [
+        verdict_row(str(number), repeat, verdict=one)
+        for number, verdicts in enumerate(made)
+        for repeat, one in enumerate(verdicts)
+    ]
+    shape = {str(number): [True] * repeats for number in range(problems)}
+    metrics = run_metrics(write_run(tmp_path_factory.mktemp("made") / "run", shape, rows))
+    right = sum(verdicts.count("correct") for verdicts in made)
+    assert metrics.accuracy == pytest.approx(right / (problems * repeats))
+    assert metrics.rates.missing == pytest.approx(1 - len(rows) / (problems * repeats))
 
 
 def test_a_run_without_verdicts_says_how_to_grade_it(tmp_path):
     with pytest.raises(NotGraded, match="grade it first: speclrm grade"):
         verdict_table(tmp_path)
-
-
-def test_a_folder_that_is_no_run_is_named(tmp_path):
-    with pytest.raises(NotGraded, match=r"not a run directory \(it has no run.json\)"):
-        run_metrics(tmp_path)

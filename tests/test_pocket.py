@@ -37,8 +37,8 @@ def drawn(seed: int, split: str = "training") -> Problem:
         (CHAIN, ["b=7+5=12", "c=3*12=36"], "d=36-7=29"),
         (CHAIN, ["b=7+5=12", "c=3*12=36", "d=36-7=29"], "e=29/6"),
         (CHAIN, ["b=7+5=12", "c=3*12=36", "d=36-7=29", "e=29/6"], "\\boxed{\\frac{29}{6}}"),
-        (CHOICE, ["b=7+5=12"], "b is 12 (B)"),
-        (CHOICE, ["b=7+5=12", "b is 12 (B)"], "</think>\n\n\\boxed{B}"),
+        (CHOICE, ["b=7+5=12"], "b is 12: (A) 15 no, (B) 12 yes"),
+        (CHOICE, ["b=7+5=12", "b is 12: (A) 15 no, (B) 12 yes"], "</think>\n\n\\boxed{B}"),
         (EQUATION, [], "6x=9-5=4"),
         (EQUATION, ["6x=9-5=4"], "x=4/6=2/3"),
         (TWO_SIDED, [], "5x-2x=3x"),
@@ -66,9 +66,13 @@ def test_a_right_step_is_right(question: Question, earlier: list[str], step: str
         pytest.param(CHAIN, ["nonsense"], "c=3*12=36", id="unreadable step before"),
         pytest.param(CHAIN, [], "b=__import__('os')", id="code"),
         pytest.param(CHAIN, [], "", id="empty"),
-        pytest.param(CHOICE, ["b=7+5=12"], "b is 12 (C)", id="wrong letter"),
-        pytest.param(CHOICE, ["b=7+5=12", "b is 12 (B)"], "\\boxed{C}", id="wrong box"),
-        pytest.param(CHOICE, ["b=7+5=13"], "b is 12 (B)", id="not what was computed"),
+        pytest.param(CHOICE, ["b=7+5=12"], "b is 12: (A) 15 yes", id="wrong letter"),
+        pytest.param(
+            CHOICE, ["b=7+5=12", "b is 12: (A) 15 no, (B) 12 yes"], "\\boxed{C}", id="wrong box"
+        ),
+        pytest.param(
+            CHOICE, ["b=7+5=13"], "b is 12: (A) 15 no, (B) 12 yes", id="not what was computed"
+        ),
         pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6", id="not reduced"),
         pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6=3/2", id="reduced wrongly"),
         pytest.param(SUM, ["1/2=3/0", "1/6=1/0"], "3/0+1/0=4/0", id="division by zero"),
@@ -118,7 +122,7 @@ def test_options_end_in_different_digits_and_hold_the_right_one_once(seed: int) 
     rng = random.Random(seed)
     problem = make_problem(rng, "choice", Difficulty(), "training")
     assert len({text[-1] for text in problem.question.choices}) == 4
-    value = problem.steps[-1].split(" ")[2]
+    value = problem.steps[-1].split(" ")[2].rstrip(":")
     assert problem.question.choices.index(value) == "ABCD".index(problem.answer)
 
 

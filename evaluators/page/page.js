@@ -13,7 +13,7 @@ const COLUMNS = [
   ["SE problems", (r) => r.population_error, (v) => percent(v)], ["SE samples", (r) => r.samples_error, (v) => percent(v)],
   ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} (k=${r.k})`], ["maj@k", (r) => r.maj_at_k, (v, r) => `${percent(v)} (k=${r.k})`], ["any", (r) => r.any_correct, (v) => percent(v)],
   ["no answer", (r) => r.no_answer, (v) => percent(v)], ["undecided", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
-  ["target tokens", (r) => r.target_tokens, (v) => fixed(v, 0)], ["draft tokens", (r) => r.draft_tokens, (v) => fixed(v, 0)], ["draft kept", (r) => r.draft_kept, (v) => percent(v)],
+  ["target tokens", (r) => r.target_tokens, (v) => fixed(v, 0)], ["draft tokens", (r) => r.draft_tokens, (v) => fixed(v, 0)], ["drafts kept", (r) => r.acceptance, (v) => percent(v)], ["steps rewritten", (r) => r.rewrites, (v) => percent(v)], ["draft tokens kept", (r) => r.draft_kept, (v) => percent(v)],
   ["GFLOPs decode", (r) => r.flops_decode, (v) => fixed(v === null ? null : v / GIGA)], ["× decode", (r) => r.relative_flops_decode, (v) => fixed(v)],
   ["GFLOPs total", (r) => r.flops_total, (v) => fixed(v === null ? null : v / GIGA)], ["× total", (r) => r.relative_flops_total, (v) => fixed(v)],
   ["s p50", (r) => r.seconds_p50, (v) => fixed(v)], ["s p95", (r) => r.seconds_p95, (v) => fixed(v)],

@@ -22,6 +22,10 @@ ENGINES = ("auto", "vllm", "openai", "transformers", "scripted")
 TARGET_MEMORY = 0.70
 DRAFT_MEMORY = 0.20
 
+AT_LEAST_ONE = click.IntRange(min=1)
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
+SHARE = click.FloatRange(min=0, max=1, min_open=True)
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -59,23 +63,37 @@ ENGINE_OPTIONS = (
     ),
     EngineOption("base-url", "base_url", str, "Address of an OpenAI-compatible server (openai)."),
     EngineOption(
-        "request-timeout", "request_timeout", float, "Seconds a request may take.", 600.0, 600.0
+        "request-timeout",
+        "request_timeout",
+        ABOVE_ZERO,
+        "Seconds a request may take.",
+        600.0,
+        600.0,
     ),
     EngineOption("dtype", "dtype", str, "Weights' type; auto: float32 on a CPU.", "auto", "auto"),
-    EngineOption("max-model-len", "max_model_len", int, "Context in tokens, if not the model's."),
-    EngineOption("max-num-seqs", "max_num_seqs", int, "Sequences in one batch.", 64, 64),
     EngineOption(
-        "tensor-parallel-size", "tensor_parallel_size", int, "GPUs that share the model.", 1, 1
+        "max-model-len", "max_model_len", AT_LEAST_ONE, "Context in tokens, if not the model's."
+    ),
+    EngineOption("max-num-seqs", "max_num_seqs", AT_LEAST_ONE, "Sequences in one batch.", 64, 64),
+    EngineOption(
+        "tensor-parallel-size",
+        "tensor_parallel_size",
+        AT_LEAST_ONE,
+        "GPUs that share the model.",
+        1,
+        1,
     ),
     EngineOption(
         "gpu-memory-utilization",
         "gpu_memory_utilization",
-        float,
+        SHARE,
         "Share of each GPU's memory.",
         TARGET_MEMORY,
         DRAFT_MEMORY,
     ),
-    EngineOption("cpu-kv-cache-gib", "cpu_kv_cache_gib", int, "KV cache on a CPU, in GiB.", 1, 1),
+    EngineOption(
+        "cpu-kv-cache-gib", "cpu_kv_cache_gib", AT_LEAST_ONE, "KV cache on a CPU, in GiB.", 1, 1
+    ),
     EngineOption("devices", "devices", str, "GPUs to use, as CUDA_VISIBLE_DEVICES has them."),
     EngineOption("quantization", "quantization", str, "vLLM's name of the quantization."),
     EngineOption("lora", "lora", str, "Folder of a LoRA adapter."),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pipeline.pocket.problems import Problem
-from pipeline.pocket.steps import LETTERS, THINK_CLOSE, check_step
+from pipeline.pocket.steps import LETTERS, THINK_CLOSE, check_step, option_step
 
 _NUMBER = re.compile(r"\d+")
 _STEP = re.compile(r"([a-z])=(\d+)([-+*])(\d+)=(\d+)")
@@ -97,11 +97,17 @@ def _slip(rng: random.Random, step: str) -> str:
 
 
 def _wrong_option(rng: random.Random, problem: Problem, step: str) -> str:
-    name, number, letter = step[0], step.split(" ")[2], step[-2]
-    if rng.random() < 0.4:
-        return f"{name} is {number} ({rng.choice(LETTERS.replace(letter, ''))})"
-    wrong = rng.choice(LETTERS.replace(letter, ""))
-    return f"{name} is {problem.question.choices[LETTERS.index(wrong)]} ({wrong})"
+    """Accept another option, copy a number wrongly, or refuse the right option."""
+    choices, value = problem.question.choices, step.split(" ")[2].rstrip(":")
+    form = rng.random()
+    if form < 0.6:
+        return option_step(step[0], value, choices, rng.randrange(len(choices)))
+    if form < 0.8:
+        return _slip(rng, step)
+    if form < 0.9:
+        other = rng.choice(choices)
+        return option_step(step[0], other, choices, choices.index(other))
+    return step.removesuffix("yes") + "no"
 
 
 def _wrong_box(rng: random.Random, problem: Problem, step: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
@@ -152,6 +152,7 @@ def save_model(model: TinyQwen3, weights: dict[str, torch.Tensor], folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: value.to(torch.float32).contiguous() for name, value in weights.items()}
     save_file(plain, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # the writer leaves it private to its owner
     config = {
         "architectures": ["Qwen3ForCausalLM"],
         "model_type": "qwen3",
@@ -186,9 +187,3 @@ def save_model(model: TinyQwen3, weights: dict[str, torch.Tensor], folder: Path)
     }
     for name, content in (("config.json", config), ("generation_config.json", generation)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
-
-
-def load_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read the weights that `save_model` wrote."""
-    weights: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
-    return weights

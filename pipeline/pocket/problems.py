@@ -24,7 +24,7 @@ class Difficulty:
 
     shortest: int = 3
     longest: int = 8
-    back_references: float = 0.12
+    back_references: float = 0.08
     two_digit_operands: float = 0.10
 
 

@@ -10,7 +10,8 @@ from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem
 from pipeline.pocket.steps import Question
 
 ROWS, LONG_ROWS = 600, 120
-LONG = Difficulty(shortest=10, longest=14)
+# Seldom a back-reference: in so many steps one wrong look-up would decide most problems.
+LONG = Difficulty(shortest=10, longest=14, back_references=0.02)
 SEED = 20
 DATASETS = Path(__file__).parents[2] / "datasets"
 

@@ -17,6 +17,7 @@ _LINEAR = re.compile(r"([a-z])([+-])([a-z]|\d+)")
 _MULTIPLE = re.compile(r"(\d+)([a-z])")
 _QUOTIENT = re.compile(r"([a-z])/(\d+)")
 _STATED = re.compile(r"([a-z])=(?:[^=]{1,12}=)?(\d{1,6})(?:/(\d{1,6}))?")
+_OPTION_FOUND = re.compile(r"\(([A-D])\) \d{1,6} yes$")
 _TAIL = re.compile(r"=(\d{1,6})(?:/(\d{1,6})|x)?$")
 
 
@@ -43,6 +44,12 @@ def boxed(value: Fraction) -> str:
     return f"\\boxed{{\\frac{{{value.numerator}}}{{{value.denominator}}}}}"
 
 
+def option_step(name: str, value: str, choices: Sequence[str], found: int) -> str:
+    """Compare the options with a value one by one until the one at `found`."""
+    refused = "".join(f"({LETTERS[i]}) {choices[i]} no, " for i in range(found))
+    return f"{name} is {value}: {refused}({LETTERS[found]}) {choices[found]} yes"
+
+
 def check_step(question: Question, earlier_steps: Sequence[str], step: str) -> bool:
     """Tell whether `step` is a right next step after `earlier_steps`.
 
@@ -62,7 +69,7 @@ def next_steps(question: Question, earlier_steps: Sequence[str]) -> frozenset[st
     earlier = [bare(step) for step in earlier_steps]
     if any(step.startswith("\\boxed") for step in earlier):
         return frozenset()
-    stated_option = re.fullmatch(r"[a-z] is \d+ \(([A-D])\)", earlier[-1]) if earlier else None
+    stated_option = _OPTION_FOUND.search(earlier[-1]) if earlier else None
     if stated_option is not None:
         return frozenset({f"\\boxed{{{stated_option[1]}}}"})
     if (chain := _CHAIN.fullmatch(question.statement)) is not None:
@@ -77,8 +84,8 @@ def next_steps(question: Question, earlier_steps: Sequence[str]) -> frozenset[st
 def _conclude(question: Question, name: str, value: Fraction) -> frozenset[str]:
     if not question.choices:
         return frozenset({boxed(value)})
-    letters = [LETTERS[i] for i, text in enumerate(question.choices) if text == str(value)]
-    return frozenset(f"{name} is {value} ({letter})" for letter in letters)
+    places = [i for i, text in enumerate(question.choices) if text == str(value)]
+    return frozenset(option_step(name, str(value), question.choices, place) for place in places)
 
 
 def _next_in_chain(

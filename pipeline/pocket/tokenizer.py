@@ -19,7 +19,7 @@ CONTEXT = 2048  # tokens the models are configured for
 _PIECES = "|".join(  # noqa: FLY002 - one alternative a line
     (
         r"\n\n",
-        r" \([A-D]\)",
+        r"\([A-D]\) ?",
         r"\\[a-z]+\{",
         r"\}\{",
         r" ?[A-Za-z]{2,}(?: (?=[0-9]|[A-Za-z](?![A-Za-z])))?",

@@ -1,0 +1,71 @@
+"""Runs of letters: known names, words of a sentence, or products of variables."""
+
+from evaluators.tokens import Token
+from evaluators.units import is_unit
+from evaluators.words import (
+    ALIASES,
+    CONCLUSIONS,
+    FUNCTIONS,
+    GREEK,
+    JOINERS,
+    NUMBER_WORDS,
+    QUALIFIERS,
+    SHORT_WORDS,
+)
+
+# Letters run together, up to this many, are a product of variables unless they are a known word.
+LONGEST_PRODUCT = 3
+
+
+def read_letters(run: str, *, prose: bool) -> list[tuple[str, str]]:
+    """A run of letters as one known name, as a word, or as a product of variables."""
+    name = ALIASES.get(run, run)
+    if name in FUNCTIONS:
+        return [("fn", name)]
+    if name in ("pi", "oo") or (not prose and name in GREEK):
+        return [("sym", name)]
+    if len(run) == 1:
+        return [("word" if prose else "sym", run)]
+    lower = run.lower()
+    if run == "mod" and not prose:
+        return [("op", "mod")]
+    if lower in CONCLUSIONS:
+        return [("stop", run)]
+    if prose or lower in JOINERS or lower in QUALIFIERS or lower in NUMBER_WORDS or is_unit(run):
+        return [("word", run)]
+    if run.startswith("pi") and len(run) == len("pix"):
+        return [("sym", "pi"), ("sym", run[2])]
+    if run.endswith("pi") and len(run) == len("xpi"):
+        return [("sym", run[0]), ("sym", "pi")]
+    if len(run) <= LONGEST_PRODUCT and lower not in SHORT_WORDS:
+        return [("letters", run)]
+    return [("word", run)]
+
+
+def resolved(tokens: list[Token]) -> list[Token]:
+    """Short runs of letters beside a word are words of the same sentence; elsewhere products."""
+    kinds = [_prose_kind(token) for token in tokens]
+    forward = range(1, len(tokens))
+    for indices, step in ((forward, -1), (range(len(tokens) - 2, -1, -1), 1)):
+        for index in indices:
+            spaced = tokens[max(index, index + step)].spaced
+            if kinds[index] == "letters" and kinds[index + step] == "prose" and spaced:
+                kinds[index] = "prose"
+    kept: list[Token] = []
+    for token, kind in zip(tokens, kinds, strict=True):
+        if token.kind != "letters":
+            kept.append(token)
+        elif kind == "prose":
+            kept.append(Token("word", token.text, token.spaced))
+        else:
+            kept.append(Token("sym", token.text[0], token.spaced))
+            kept += [Token("sym", letter) for letter in token.text[1:]]
+    return kept
+
+
+def _prose_kind(token: Token) -> str:
+    if token.kind == "letters":
+        return "letters"
+    plain = token.text.lower()
+    binding = plain in JOINERS or plain in NUMBER_WORDS or is_unit(plain)
+    return "prose" if token.kind == "word" and not binding else "other"

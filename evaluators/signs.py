@@ -1,0 +1,138 @@
+# ruff: noqa: RUF001 - signs that look alike are what this table is about
+"""Characters the lexer knows, ASCII and Unicode, and the Greek letters."""
+
+from types import MappingProxyType
+
+
+def _list(text: str) -> list[str]:
+    return text.split()
+
+
+CHARACTERS = MappingProxyType(
+    {
+        "+": ("op", "+"),
+        "-": ("op", "-"),
+        "−": ("op", "-"),
+        "–": ("op", "-"),
+        "—": ("op", "-"),
+        "‐": ("op", "-"),
+        "‑": ("op", "-"),
+        "﹣": ("op", "-"),
+        "*": ("op", "*"),
+        "·": ("op", "*"),
+        "⋅": ("op", "*"),
+        "×": ("op", "*"),
+        "∙": ("op", "*"),
+        "•": ("op", "*"),
+        "∗": ("op", "*"),
+        "⁄": ("op", "/"),
+        "∕": ("op", "/"),
+        "/": ("op", "/"),
+        "÷": ("op", "/"),
+        "^": ("op", "^"),
+        "_": ("op", "_"),
+        "!": ("op", "!"),
+        "'": ("op", "'"),
+        "′": ("op", "'"),
+        "’": ("op", "'"),
+        "″": ("op", "''"),
+        "%": ("op", "%"),
+        "％": ("op", "%"),
+        "°": ("op", "deg"),
+        "º": ("op", "deg"),
+        "˚": ("op", "deg"),
+        "±": ("op", "pm"),
+        "∓": ("op", "mp"),
+        "∪": ("op", "cup"),
+        "⋃": ("op", "cup"),
+        "∩": ("op", "cap"),
+        "∖": ("op", "setminus"),
+        ":": ("op", ":"),
+        "：": ("op", ":"),
+        "∣": ("op", "mid"),
+        "→": ("op", "to"),
+        "⇒": ("stop", "=>"),
+        "⟹": ("stop", "=>"),
+        "∴": ("stop", "=>"),
+        "⇔": ("stop", "=>"),
+        "=": ("rel", "="),
+        "<": ("rel", "<"),
+        ">": ("rel", ">"),
+        "＝": ("rel", "="),
+        "＜": ("rel", "<"),
+        "＞": ("rel", ">"),
+        "≤": ("rel", "<="),
+        "⩽": ("rel", "<="),
+        "≦": ("rel", "<="),
+        "≥": ("rel", ">="),
+        "⩾": ("rel", ">="),
+        "≧": ("rel", ">="),
+        "≠": ("rel", "!="),
+        "≈": ("rel", "~"),
+        "≅": ("rel", "equiv"),
+        "≡": ("rel", "equiv"),
+        "∈": ("rel", "in"),
+        "∉": ("rel", "notin"),
+        "⊂": ("rel", "subset"),
+        "⊆": ("rel", "subset"),
+        ",": ("sep", ","),
+        "，": ("sep", ","),
+        "、": ("sep", ","),
+        ";": ("sep", ";"),
+        "；": ("sep", ";"),
+        "(": ("open", "("),
+        ")": ("close", ")"),
+        "（": ("open", "("),
+        "）": ("close", ")"),
+        "[": ("open", "["),
+        "]": ("close", "]"),
+        "{": ("open", "{"),
+        "}": ("close", "{"),
+        "⟨": ("open", "<"),
+        "⟩": ("close", "<"),
+        "⌊": ("open", "floor"),
+        "⌋": ("close", "floor"),
+        "⌈": ("open", "ceil"),
+        "⌉": ("close", "ceil"),
+        "|": ("bar", "|"),
+        "‖": ("bar", "||"),
+        "&": ("cell", "&"),
+        "∞": ("sym", "oo"),
+        "∅": ("sym", "EmptySet"),
+        "Ø": ("sym", "EmptySet"),
+        "…": ("sym", "..."),
+        "⋯": ("sym", "..."),
+        "√": ("fn", "sqrt"),
+        "∛": ("fn", "cbrt"),
+        "∑": ("fn", "sum"),
+        "∏": ("fn", "prod"),
+        "∫": ("fn", "int"),
+        "ℝ": ("sym", "Reals"),
+        "ℤ": ("sym", "Integers"),
+        "ℕ": ("sym", "Naturals"),
+        "ℚ": ("sym", "Rationals"),
+        "ℂ": ("sym", "Complexes"),
+        "€": ("word", "euros"),
+        "£": ("word", "pounds"),
+        "¢": ("word", "cents"),
+        "¥": ("word", "yen"),
+        "∧": ("word", "and"),
+        "∨": ("word", "or"),
+        "∀": ("word", "for"),
+    }
+)
+GREEK_LETTERS = MappingProxyType(
+    dict(
+        zip(
+            "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΣΦΨΩϕϵϑ",
+            _list(
+                """
+                alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi
+                pi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi
+                Sigma Phi Psi Omega phi epsilon theta
+                """
+            ),
+            strict=True,
+        )
+    )
+)

@@ -1,0 +1,94 @@
+"""Small pieces of formulas: flat sums and products, powers of functions, bases, subscripts."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeGuard
+
+from evaluators.nodes import Node, Num, Op, Seq, Sym, Unreadable, negated
+from evaluators.tokens import Token
+from evaluators.tree import Group, Item
+from evaluators.words import FUNCTIONS, NUMBER_WORDS
+
+# Bases a subscript on digits can name.
+MIN_BASE, MAX_BASE = 2, 36
+_BASES = frozenset(str(base) for base in range(MIN_BASE, MAX_BASE + 1))
+_NAMES = {"*": "mul", "/": "div", "over": "div", ":": "ratio", "choose": "binom"}
+
+
+def combined(sign: str, left: Node, right: Node) -> Node:
+    """Two operands joined by a sign; sums, products and ratios stay flat."""
+    if sign == "-" and isinstance(right, Seq) and right.opening == "{":
+        return Op("setminus", (left, right))
+    if sign in ("+", "-"):
+        terms = left.args if isinstance(left, Op) and left.name == "add" else (left,)
+        return Op("add", (*terms, right if sign == "+" else negated(right)))
+    if sign == "*" and isinstance(left, Op) and left.name == "mul":
+        return Op("mul", (*left.args, right))
+    if sign == ":" and isinstance(left, Op) and left.name == "ratio":
+        return Op("ratio", (*left.args, right))
+    return Op(_NAMES.get(sign, sign), (left, right))
+
+
+def raised_function(name: str, node: Node, power: Node, arguments: tuple[Node, ...]) -> Node:
+    r"""`\sin^2 x` is a power, `\sin^{-1} x` the inverse function."""
+    inverse = isinstance(power, Num) and power.value == -1
+    if inverse and f"arc{name}" in FUNCTIONS:
+        return Op(f"arc{name}", arguments)
+    return Op("pow", (node, power))
+
+
+def is_natural(node: Node) -> TypeGuard[Num]:
+    """Whether the node is a whole number written without decimals."""
+    return isinstance(node, Num) and node.places is None and node.value.denominator == 1
+
+
+def letters(token: Token) -> Node:
+    """Letters run together where a value must stand are a product of variables."""
+    if len(token.text) == 1:
+        return Sym(token.text)
+    if token.prose or not token.text.isascii():
+        raise Unreadable("a word inside a formula")
+    return Op("mul", tuple(Sym(letter) for letter in token.text))
+
+
+def base_of(items: Sequence[Item]) -> int:
+    """The base that a subscript on digits names, by digits or by a word."""
+    written = label(items).lower()
+    value = int(written) if written in _BASES else NUMBER_WORDS.get(written, 0)
+    if MIN_BASE <= value <= MAX_BASE:
+        return value
+    raise Unreadable("a subscript that is no base")
+
+
+def label(items: Sequence[Item]) -> str:
+    """A subscript as part of a name."""
+    return "".join(label(i.items) if isinstance(i, Group) else i.text for i in items)
+
+
+def with_bases(items: list[Item]) -> list[Item]:
+    """`2110 (base 3)` and `2110 base 3` written with a subscript."""
+    changed: list[Item] = []
+    for item in items:
+        inner = list(item.items) if isinstance(item, Group) and item.opening == "(" else [item]
+        if _is_base(inner[:1]) and changed and isinstance(changed[-1], Token):
+            changed += [Token("op", "_"), *inner[1:]]
+        else:
+            changed.append(item)
+    return changed
+
+
+def _is_base(items: list[Item]) -> bool:
+    return bool(items) and isinstance(items[0], Token) and items[0].text == "base"
+
+
+def arrangements(whole: Num, chosen: Num) -> Node:
+    """How many ordered choices there are of so many from the whole."""
+    rest = Op("fact", (Num(whole.value - chosen.value),))
+    return Op("div", (Op("fact", (whole,)), rest))
+
+
+def half_line(sign: str) -> Node:
+    """The positive or the negative real numbers."""
+    zero, infinity = Num(Fraction(0)), Sym("oo")
+    ends = (zero, infinity) if sign == "+" else (negated(infinity), zero)
+    return Seq(ends, "(", ")")

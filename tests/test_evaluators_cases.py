@@ -1,0 +1,78 @@
+"""The golden tables: what counts as the same answer, what an output's answer is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluators import BadCase, Status, grade, grade_cases
+
+CASES = Path(__file__).parent / "cases"
+
+
+def table(name):
+    rows = [json.loads(line) for line in (CASES / name).read_text(encoding="utf-8").splitlines()]
+    return [pytest.param(row, id=row["id"]) for row in rows]
+
+
+@pytest.mark.parametrize("row", table("equivalence.jsonl"))
+def test_answers_are_judged_as_the_table_says(row):
+    verdict = grade(row["answer"], row["gold"], row["kind"])
+    assert verdict.correct is row["correct"], verdict.explanation
+
+
+@pytest.mark.parametrize("row", table("choice.jsonl"))
+def test_letters_are_judged_as_the_table_says(row):
+    verdict = grade(row["answer"], row["gold"], "choice")
+    assert verdict.correct is row["correct"], verdict.explanation
+
+
+@pytest.mark.parametrize(
+    ("output", "status"),
+    [
+        ("\\boxed{42}", Status.CORRECT),
+        ("\\boxed{43}", Status.WRONG),
+        ("", Status.NO_ANSWER),
+        ("I cannot answer this.", Status.NO_ANSWER),
+        ("\\boxed{}", Status.NO_ANSWER),
+        ("\\boxed{9^{9^{9^9}}}", Status.UNGRADABLE),
+    ],
+)
+def test_every_status_has_its_case(output, status):
+    assert grade(output, "42", "integer").status is status
+
+
+def test_an_unknown_kind_is_an_error_that_names_the_kinds():
+    with pytest.raises(ValueError, match="unknown answer kind 'number'; known kinds are integer"):
+        grade("1", "1", "number")
+
+
+def test_a_case_file_is_graded_row_by_row_with_rule_and_version(tmp_path):
+    file = tmp_path / "cases.jsonl"
+    lines = [
+        '{"gold": "1/2", "answer": "0.5", "note": "kept"}',
+        "",
+        '{"gold": "A", "output": "so B", "kind": "choice"}',
+    ]
+    file.write_text("\n".join(lines))
+    first, second = grade_cases(file)
+    assert (first["verdict"], first["note"]) == ("correct", "kept")
+    assert second["verdict"] == "wrong"
+    assert first["rule"]
+    assert first["grader_version"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("not json", "line 1: not a JSON object"),
+        ('{"answer": "1"}', "line 1: a case needs the field gold"),
+        ('{"gold": "1"}', "line 1: a case needs one of the fields answer, output"),
+        ('{"gold": "1", "answer": "1", "kind": "number"}', "line 1: unknown kind 'number'"),
+    ],
+)
+def test_a_line_that_is_no_case_is_named(tmp_path, line, message):
+    file = tmp_path / "cases.jsonl"
+    file.write_text(line)
+    with pytest.raises(BadCase, match=message):
+        list(grade_cases(file))

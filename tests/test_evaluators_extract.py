@@ -1,0 +1,82 @@
+# ruff: noqa: RUF001 - full-width punctuation of other scripts
+"""Where an output states its answer, and the rule that finds it."""
+
+import pytest
+
+from evaluators.choice import chosen_letter
+from evaluators.extract import extract
+
+STATED = [
+    ("so \\boxed{42}.", "42", "box"),
+    ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}", "box"),
+    ("\\boxed{1}, no: \\boxed{2}", "2", "box"),
+    ("\\boxed{\\boxed{7}}", "7", "box"),
+    ("\\fbox{7}", "7", "box"),
+    ("\\boxed 7", "7", "box"),
+    ("\\boxed{1} and \\boxed{2}", "1, 2", "boxes"),
+    ("<think>\\boxed{1}</think>It is \\boxed{2}.", "2", "box"),
+    ("reasoning \\boxed{1}</think>\\boxed{2}", "2", "box"),
+    ("<think>\\boxed{1}</think>", "1", "box"),
+    ("\\boxed{5}. Wait, that is wrong; the answer is 6.", "6", "marker"),
+    ("The final answer is $42$. I hope it is correct.", "42", "marker"),
+    ("The answer is: -50", "-50", "marker"),
+    ("Answer - 42", "42", "marker"),
+    ("**Answer:** $\\frac12$", "\\frac12", "marker"),
+    ("steps\n#### 42", "42", "marker"),
+    ("### Final Answer\n\n$$42$$", "42", "marker"),
+    ("The answer is $28$ %.", "$28$ %", "marker"),
+    ("答案：A", "A", "marker"),
+    ("<answer>7</answer>", "7", "answer_tag"),
+    ("x^2 + 1", "x^2 + 1", "bare"),
+    ("First 6*7.\n42", "42", "last_line"),
+    ("\\boxed{42}<|im_end|>", "42", "box"),
+]
+
+
+@pytest.mark.parametrize(("output", "answer", "rule"), STATED)
+def test_the_stated_answer_is_found_by_its_rule(output, answer, rule):
+    found = extract(output)
+    assert found is not None
+    assert (found.text, found.rule) == (answer, rule)
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["", "  \n ", "\\boxed{}", "I refuse to answer.", "Steps...\nI could not finish; maybe 480."],
+)
+def test_without_a_stated_answer_nothing_is_guessed(output):
+    assert extract(output) is None
+
+
+def test_a_box_at_the_end_of_a_very_long_output_is_found():
+    found = extract("We find x = 7. " * 100_000 + "\\boxed{42}")
+    assert found is not None
+    assert found.text == "42"
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\boxed{", "{", "}", "$", "\\left(", "**", "answer ", "<think>"]
+)
+def test_extraction_is_linear_in_unclosed_markup(piece):
+    extract(piece * 50_000 + "42")
+
+
+@pytest.mark.parametrize(
+    ("output", "letter", "rule"),
+    [
+        ("The answer is (C).", "C", "marker"),
+        ("\\boxed{\\text{(C)}}", "C", "box"),
+        ("C", "C", "bare"),
+        ("we ruled out A, then B, settled on C", "C", "marker"),
+        ("A and C", None, "bare_hedge"),
+        ("\\boxed{AC}", None, "box_hedge"),
+    ],
+)
+def test_a_letter_is_what_the_output_commits_to(output, letter, rule):
+    found = chosen_letter(output)
+    assert found is not None
+    assert (found.letter, found.rule) == (letter, rule)
+
+
+def test_an_output_without_a_letter_chooses_none():
+    assert chosen_letter("I cannot answer this question.") is None

@@ -1,0 +1,164 @@
+"""Nothing in an answer can run code, hang or exhaust memory, and any thread may judge."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from evaluators import grade
+from evaluators.nodes import Num, Op, Sym
+from evaluators.sandbox import TASK_SECONDS, WAIT_SECONDS, _Pool, _Worker
+from evaluators.wire import from_wire, to_wire
+
+# Far above what any of these takes, far below what a hang takes; seconds.
+PATIENCE = 20
+
+HOSTILE = [
+    "9^{9^{9^{9}}}",
+    "((10!)!)!",
+    "10^{10^{10}} + 1",
+    "\\sum_{k=1}^{10^9} \\frac1k",
+    "\\prod_{k=1}^{1000000} k",
+    "x^{y^{z^{w^{v}}}}",
+    "\\sqrt[10000000]{x^{10000000}}",
+    "\\binom{1000000000}{500000000}",
+    "\\sin(7^{\\exp(\\exp(\\exp(10e)))}+1)",
+    "\\frac{1}{0}",
+    "0^{-1}",
+    "\\sqrt{" * 500 + "2" + "}" * 500,
+    "1+" * 100_000 + "1",
+    "3" + "!" * 100_000,
+    "-" * 100_000 + "1",
+    "x^" * 50_000 + "2",
+    "1," * 50_000 + "1",
+    "\\begin{pmatrix}" + "1&" * 5000 + "1\\end{pmatrix}",
+    "9" * 1_000_000,
+]
+
+
+@pytest.mark.parametrize("answer", HOSTILE, ids=[text[:24] for text in HOSTILE])
+def test_a_hostile_answer_is_judged_at_once_and_not_correct(answer):
+    started = time.monotonic()
+    assert not grade(answer, "42", "latex").correct
+    assert time.monotonic() - started < PATIENCE
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "__import__('os').system('touch {}')",
+        "\\boxed{{__import__('os').system('touch {}')}}",
+        "exec(\"open('{}','w')\")",
+        "[open('{}','w') for _ in [0]]",
+        "1 if open('{}','w') else 2",
+        "sympify(\"open('{}','w')\")",
+    ],
+)
+def test_program_text_in_an_answer_is_not_run(tmp_path, payload):
+    canary = tmp_path / "canary"
+    grade(payload.format(canary), payload.format(canary) + "1", "latex")
+    grade(payload.format(canary), "17", "latex")
+    assert not canary.exists()
+
+
+def test_every_thread_gets_the_verdict_of_the_main_thread():
+    pairs = [
+        ("\\frac{\\sqrt3}{3}", "\\frac{1}{\\sqrt3}"),
+        ("x^2-1", "(x-1)(x+1)"),
+        ("(0,1)", "0<x<1"),
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        verdicts = list(pool.map(lambda p: grade(p[1], p[0], "latex").correct, pairs * 8))
+    assert all(verdicts)
+
+
+async def test_grading_works_from_a_running_event_loop():
+    verdicts = await asyncio.gather(
+        *(asyncio.to_thread(grade, "0.5", "\\frac12", "latex") for _ in range(8))
+    )
+    assert all(verdict.correct for verdict in verdicts)
+
+
+def test_importing_the_grader_loads_no_algebra():
+    program = (
+        "import sys, evaluators; print(sorted({'sympy', 'mpmath', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_locale_changes_nothing():
+    program = (
+        "from evaluators import grade; print(grade('π/2 ≤ x', r'x \\ge \\pi/2', 'latex').correct)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"LC_ALL": "C", "PYTHONUTF8": "1", "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True"
+
+
+def test_trees_survive_the_way_to_the_worker():
+    tree = Op("sum", (Op("div", (Num(1), Sym("k"))), Sym("oo")))
+    assert from_wire(to_wire(tree)) == tree
+
+
+@pytest.mark.slow
+def test_the_symbolic_worker_decides_integrals():
+    pool = _Pool()
+    pool.warm_up()
+    integral = ["op", "int", ["op", "mul", ["sym", "x"], ["sym", "d"], ["sym", "x"]],
+                ["num", "0", "1"], ["num", "1", "1"]]  # fmt: skip
+    asked = [_patiently(pool, integral, ["num", "1", bottom]) for bottom in ("2", "3")]
+    pool.close()
+    assert asked == ["equal", "different"]
+
+
+def test_a_worker_that_hangs_is_killed_and_replaced():
+    pool = _Pool()
+    stuck = _Worker()
+    stuck.ready = True
+    stuck.process.send_signal(19)  # stopped: it will never answer
+    pool.idle.append(stuck)
+    started = time.monotonic()
+    assert pool.ask(_task(["num", "1", "1"], ["num", "1", "1"])) == "timeout"
+    assert time.monotonic() - started < TASK_SECONDS + WAIT_SECONDS + PATIENCE
+    assert stuck.process.poll() is not None
+    assert pool.idle == []
+
+
+def test_a_worker_ends_when_its_owner_does():
+    worker = _Worker()
+    stream = worker.process.stdin
+    assert stream is not None
+    stream.close()
+    assert worker.process.wait(PATIENCE) == 0
+
+
+def test_callers_beyond_the_pool_wait_and_then_are_told():
+    pool = _Pool(slots=threading.Semaphore(0))
+    assert pool.ask("[]") == "busy"
+
+
+def _task(a, b):
+    return json.dumps([a, b])
+
+
+def _patiently(pool, a, b):
+    """The worker's answer; on a busy machine the first tries may run into its limits."""
+    for _ in range(8):
+        pool.warm_up()
+        answer = pool.ask(_task(a, b))
+        if answer in ("equal", "different"):
+            break
+    return answer

@@ -1,0 +1,227 @@
+"""Verdicts are written anew from the attempts, whole or not at all."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from commands import speclrm
+
+import evaluators
+from pipeline.errors import UserMistake
+from pipeline.grading import grade_run
+from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
+from pipeline.run_directory import RunDirectory
+
+MODELS = {"target": {"non_embedding_parameters": 100, "layers": 1, "attention_width": 8}}
+
+
+def attempt(text="so \\boxed{42}", **changes):
+    step = Step(text=text, author="target", tokens=3, seconds=0.5, finish="stop")
+    made = Attempt(
+        dataset="d",
+        problem_id="7",
+        repeat_id=0,
+        seed=1,
+        reasoner="baseline",
+        status="ok",
+        gold="42",
+        kind="integer",
+        choice_order=(),
+        prompt_sha256=None,
+        tracks=(Track(id="0", steps=(step,), stop=Stop.FINISHED, answer=None),),
+        vote=None,
+        response=text,
+        answer=None,
+        usage={"target": {"plain": Tokens(5, 2, 3, 15, 18)}},
+        seconds=1.5,
+        started="now",
+    )
+    return replace(made, **changes)
+
+
+FAILED = attempt(
+    status="error",
+    tracks=(),
+    response=None,
+    usage={},
+    error=Failure("PromptTooLong", "no room"),
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return tmp_path / "run"
+
+
+def write(run, *attempts, models=MODELS):
+    with RunDirectory(run) as directory:
+        directory.write_manifest({"schema": 1, "models": models})
+        for one in attempts:
+            directory.append(one)
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "verdicts.jsonl").read_text().splitlines()]
+
+
+def graded(run, *attempts, models=MODELS):
+    write(run, *attempts, models=models)
+    grade_run(run)
+    return rows(run)
+
+
+def repeats(*texts, **changes):
+    return [attempt(text, repeat_id=number, **changes) for number, text in enumerate(texts)]
+
+
+def test_every_attempt_gets_one_verdict(run):
+    made = repeats("\\boxed{42}", "\\boxed{43}", "I do not know", "\\boxed{42}")
+    write(run, *made)
+    grading = grade_run(run)
+    assert grading.counts == {"correct": 2, "wrong": 1, "no_answer": 1}
+    assert grading.total == 4
+    assert [row["verdict"] for row in rows(run)] == ["correct", "wrong", "no_answer", "correct"]
+
+
+def test_a_row_holds_what_leaderboards_need(run):
+    [row] = graded(run, attempt())
+    rule, version = row.pop("rule"), row.pop("grader_version")
+    assert (rule.count("/"), version) == (1, evaluators.GRADER_VERSION)
+    assert row == {
+        "dataset": "d",
+        "problem_id": "7",
+        "repeat_id": 0,
+        "status": "ok",
+        "gold": "42",
+        "extracted": "42",
+        "verdict": "correct",
+        "answer_class": 0,
+        "stop": "finished",
+        "usage": {
+            "target": {
+                "plain": {
+                    "prompt_new": 5,
+                    "prompt_cached": 2,
+                    "generated": 3,
+                    "attended_prompt": 15,
+                    "attended_generated": 18,
+                }
+            }
+        },
+        "flops": {"decode": 2 * 100 * 3 + 4 * 8 * 18, "total": 2 * 100 * 8 + 4 * 8 * 33},
+        "seconds": 1.5,
+        "tracks": [{"id": "0", "extracted": "42", "verdict": "correct"}],
+    }
+
+
+def test_a_failed_attempt_has_no_answer_by_the_rule_attempt_error(run):
+    [row] = graded(run, FAILED)
+    assert (row["status"], row["verdict"], row["rule"]) == ("error", "no_answer", "attempt_error")
+    assert (row["extracted"], row["answer_class"], row["stop"]) == (None, None, "error")
+
+
+def test_a_model_of_unknown_shape_has_no_flops(run):
+    assert graded(run, attempt(), models={"target": {"layers": None}})[0]["flops"] is None
+
+
+def test_equal_answers_of_a_problem_share_a_class(run):
+    made = repeats("\\boxed{42}", "\\boxed{43}", "\\boxed{042}", "I do not know", "\\boxed{43}")
+    assert [row["answer_class"] for row in graded(run, *made)] == [0, 1, 0, None, 1]
+
+
+def test_classes_are_counted_for_each_problem_anew(run):
+    other = [attempt("\\boxed{9}", problem_id="8")]
+    made = graded(run, *repeats("\\boxed{1}", "\\boxed{2}"), *other)
+    assert [(row["problem_id"], row["answer_class"]) for row in made] == [
+        ("7", 0),
+        ("7", 1),
+        ("8", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold", "text", "verdict"),
+    [
+        ("integer", "25", "\\boxed{025}", "correct"),
+        ("latex", "\\frac{1}{2}", "\\boxed{\\frac{2}{4}}", "correct"),
+        ("choice", "B", "\\boxed{B}", "correct"),
+        ("choice", "B", "\\boxed{A}", "wrong"),
+    ],
+)
+def test_each_kind_is_graded_as_its_own(run, kind, gold, text, verdict):
+    assert graded(run, attempt(text, kind=kind, gold=gold))[0]["verdict"] == verdict
+
+
+def test_grading_again_writes_the_same_bytes(run):
+    graded(run, *repeats("\\boxed{42}", "\\boxed{1}"))
+    before = (run / "verdicts.jsonl").read_bytes()
+    grade_run(run)
+    assert (run / "verdicts.jsonl").read_bytes() == before
+    assert not list(run.glob("*.new"))
+
+
+def test_attempts_added_later_are_in_the_next_grading(run):
+    graded(run, attempt())
+    assert len(graded(run, attempt(repeat_id=1))) == 2
+
+
+def test_an_unreadable_line_leaves_the_old_verdicts(run):
+    graded(run, attempt())
+    before = (run / "verdicts.jsonl").read_bytes()
+    with (run / "problems" / "d-7.jsonl").open("ab") as file:
+        file.write(b"garbage\n")
+    with pytest.raises(UserMistake, match=r"d-7\.jsonl, line 2 is not an attempt record"):
+        grade_run(run)
+    assert (run / "verdicts.jsonl").read_bytes() == before
+
+
+def test_a_line_that_is_being_written_is_passed_over(run):
+    write(run, attempt())
+    with (run / "problems" / "d-7.jsonl").open("ab") as file:
+        file.write(b'{"dataset":"d"')
+    assert grade_run(run).total == 1
+
+
+def test_a_run_without_attempts_has_no_verdicts(run):
+    assert graded(run) == []
+
+
+def test_progress_counts_up_to_all_attempts(run):
+    seen = []
+    write(run, *repeats("a", "b"), attempt(problem_id="8"))
+    grade_run(run, seen.append)
+    assert seen == [2, 3]
+
+
+def test_verdicts_that_cannot_be_written_are_the_users_mistake(run):
+    write(run, attempt())
+    (run / "verdicts.jsonl.new").mkdir()
+    with pytest.raises(UserMistake, match=r"Cannot write the verdicts .*verdicts\.jsonl"):
+        grade_run(run)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(UserMistake, match="is not a run directory"):
+        grade_run(tmp_path)
+
+
+def test_the_command_counts_verdicts_run_by_run(tmp_path):
+    for name, text in (("a", "\\boxed{42}"), ("b", "\\boxed{1}")):
+        write(tmp_path / name, attempt(text))
+    said = speclrm(f"grade {tmp_path / 'a'} {tmp_path / 'b'}")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        f"{tmp_path / 'a'}: 1 attempts, 1 correct",
+        f"{tmp_path / 'b'}: 1 attempts, 1 wrong",
+    ]
+
+
+def test_one_decision_is_explained():
+    said = speclrm(r"grade --kind latex --gold '\frac{1}{2}' --answer 'so \boxed{0.5}'")
+    assert said.code == 0
+    assert "correct" in said.out
+    assert "rule" in said.out
+
+
+def test_a_control_sequence_in_an_answer_is_not_obeyed():
+    assert "\x1b" not in speclrm("grade --gold 1 --answer '\\boxed{\x1b[2J}'").out

@@ -1,0 +1,117 @@
+"""One attempt as a readable trace; what a model wrote is shown as text and never obeyed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from commands import speclrm
+
+from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
+from pipeline.run_directory import RunDirectory
+
+STEP = Step(text="a=7", author="target", tokens=3, seconds=0.5, finish="stop")
+TRACK = Track(id="0", steps=(STEP,), stop=Stop.FINISHED, answer="42")
+ATTEMPT = Attempt(
+    dataset="pocket",
+    problem_id="7",
+    repeat_id=1,
+    seed=5,
+    reasoner="baseline",
+    status="ok",
+    gold="43",
+    kind="integer",
+    choice_order=(),
+    prompt_sha256=None,
+    tracks=(TRACK,),
+    vote=None,
+    response="a=7",
+    answer="42",
+    usage={"target": {"plain": Tokens(9, None, 3, 45, 33)}},
+    seconds=0.75,
+    started="2026-01-01T00:00:00+00:00",
+)
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """What `speclrm show` prints of an attempt, with a screen wide enough to wrap nothing."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def show(attempt=ATTEMPT, options="--problem-id 7 --repeat 1"):
+        run = tmp_path / "run"
+        with RunDirectory(run) as directory:
+            directory.write_manifest(json.loads('{"schema": 1}'))
+            directory.append(attempt)
+        return speclrm(f"show {run} {options}")
+
+    return show
+
+
+def one_step(**changes):
+    return replace(ATTEMPT, tracks=(replace(TRACK, steps=(replace(STEP, **changes),)),))
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "pocket 7, repeat 1  baseline, seed 5, 2026-01-01T00:00:00+00:00",
+        "a=7",
+        "target, 3 tokens, 0.50 s",
+        "finished: 42",
+        "answer 42   gold 43",
+        "target plain: 9 prompt tokens computed, unknown cached, 3 generated",
+        "0.75 s",
+    ],
+)
+def test_a_trace_tells_steps_answer_gold_and_cost(shown, expected):
+    said = shown()
+    assert said.code == 0
+    assert expected in said.out
+
+
+def test_a_judged_draft_is_shown_with_its_score(shown):
+    said = shown(one_step(score=2.345, draft_text="a=8", finish="length"))
+    assert "cut by length, score 2.35, rejected draft: 'a=8'" in said.out
+
+
+def test_a_failed_attempt_shows_its_error(shown):
+    failed = replace(
+        ATTEMPT, status="error", tracks=(), answer=None, error=Failure("PromptTooLong", "too long")
+    )
+    said = shown(failed)
+    assert "failed: PromptTooLong: too long" in said.out
+    assert "answer (none)" in said.out
+
+
+def test_markup_in_model_text_is_shown_as_it_is(shown):
+    assert "[bold]not bold[/bold]" in shown(one_step(text="[bold]not bold[/bold]")).out
+
+
+@pytest.mark.parametrize("place", ["text", "draft_text"])
+def test_control_sequences_in_model_text_do_not_reach_the_terminal(shown, place):
+    said = shown(one_step(**{place: "clear \x1b[2J\x9b2J the screen\x07"}))
+    assert not set(said.out) & {"\x1b", "\x9b", "\x07"}
+    assert "the screen" in said.out
+
+
+def test_control_sequences_in_an_answer_do_not_reach_the_terminal(shown):
+    track = replace(TRACK, answer="\x1b[31m42", notes=("\x1b[2J",))
+    said = shown(replace(ATTEMPT, tracks=(track,), answer="\x1b[31m42", gold="\x1b[1m"))
+    assert "\x1b" not in said.out
+
+
+def test_an_answer_that_looks_like_markup_is_shown_as_it_is(shown):
+    said = shown(replace(ATTEMPT, tracks=(replace(TRACK, answer="[/x]"),)))
+    assert (said.code, "finished: [/x]" in said.out) == (0, True)
+
+
+def test_an_absent_repeat_is_told_with_how_many_there_are(shown):
+    said = shown(options="--problem-id 7 --repeat 5")
+    assert said.code == 2
+    assert "Problem 7 has no repeat 5" in said.sentence
+
+
+def test_an_absent_problem_is_told(shown):
+    said = shown(options="--problem-id 8")
+    assert (said.code, said.out) == (2, "")
+    assert "There is no attempt at problem 8" in said.sentence
