@@ -61,8 +61,8 @@ def uncertainty(correct: Sequence[int], repeats: int) -> Uncertainty:
 def population_error(means: Sequence[float]) -> float | None:
     """Standard error of the mean over the population of problems: sd / sqrt(n).
 
-    Miller 2024 (arXiv 2411.00640, section 2.1). `means` are per-problem means, so that repeats of
-    one problem are one cluster (section 2.2). None for fewer than two problems.
+    Miller 2024 (arXiv 2411.00640). `means` are per-problem means, so that repeats of one problem
+    are one cluster. None for fewer than two problems.
     """
     return statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None
 
@@ -71,7 +71,7 @@ def samples_error(correct: Sequence[int], repeats: int) -> float | None:
     """Standard error over new samples of the same problems: sqrt(sum p(1-p)/(k-1)) / n.
 
     p(1-p)·k/(k-1) is the unbiased estimate of a problem's variance, divided by k for its mean
-    (Miller 2024, section 3.1). None for fewer than two repeats.
+    (Miller 2024). None for fewer than two repeats.
     """
     if repeats < 2 or not correct:  # noqa: PLR2004 - a variance needs two
         return None

@@ -21,7 +21,7 @@ COMMANDS = {
 SUMMARIES = {
     "run": "Run an experiment, or go on with one.",
     "grade": "Grade run directories, or explain one answer.",
-    "leaderboard": "Compare graded runs in a table.",
+    "leaderboard": "Graded runs in a table, or on a page with every trace.",
     "compare": "Compare graded runs in pairs, problem by problem.",
     "show": "Show one attempt as a readable trace.",
     "datasets": "List the datasets, or check one.",
@@ -68,6 +68,7 @@ def group() -> None:
     speclrm run baseline --dataset pocket --problem-id first:10
     speclrm grade results/RUN
     speclrm leaderboard results/RUN...
+    speclrm compare results/FIRST results/SECOND
     """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
 
 
