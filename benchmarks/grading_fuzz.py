@@ -99,7 +99,9 @@ def run(count: int, seed: int, seeds: list[bytes]) -> dict[str, Any]:
             except Exception as error:  # noqa: BLE001 - whatever is raised is the finding
                 failures.append(f"{type(error).__name__}: {error}: {output[-200:]!r} / {gold!r}")
             seconds = time.perf_counter() - started
-            slow += seconds > SLOW_SECONDS
+            if seconds > SLOW_SECONDS:
+                slow += 1
+                print(f"slow, {seconds:.1f} s: {output[-200:]!r} / {gold[-200:]!r}")
             slowest = max(slowest, seconds)
         executed = canary.exists()
     for failure in failures[:10]:

@@ -12,7 +12,7 @@ from evaluators.tokens import Token
 from evaluators.tree import Group, Item
 
 # Nested operators and arguments; a tower deeper than this is not read.
-MAX_NESTING = 80
+MAX_NESTING = 100
 
 # Binding strength of binary operators; juxtaposition binds like a product.
 _SET, _RATIO, _SUM, _PRODUCT, _SIGN = 5, 8, SUM_STRENGTH, 20, 25
@@ -125,6 +125,14 @@ class _Reader:
         return base
 
     def raised(self, base: Node) -> Node:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise Unreadable("nested too deeply")
+        node = self.one_raised(base)
+        self.depth -= 1
+        return node
+
+    def one_raised(self, base: Node) -> Node:
         item = self.peek()
         if isinstance(item, Group) and item.opening == "{" and len(item.items) == 1:
             item = item.items[0]
@@ -174,6 +182,14 @@ class _Reader:
         return node
 
     def operand(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise Unreadable("nested too deeply")
+        node = self.one_operand()
+        self.depth -= 1
+        return node
+
+    def one_operand(self) -> Node:
         item = self.peek()
         if item is None:
             raise Unreadable("an operand is missing")

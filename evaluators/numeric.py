@@ -19,7 +19,7 @@ MAX_ARGUMENT = 10**9
 # Terms of a sum or product evaluated term by term.
 MAX_TERMS = 400
 # All work of one evaluation, operations.
-MAX_OPERATIONS = 20_000
+MAX_OPERATIONS = 6_000
 
 _local = threading.local()
 
@@ -44,6 +44,8 @@ class Evaluator:
         self.point = dict(point)
         self.common_log = common_log
         self.operations = 0
+        # Whether any intermediate value was not real.
+        self.met_complex = False
 
     def value(self, node: Node) -> Any:
         """The value. Raises NotNumeric where there is none."""
@@ -81,6 +83,7 @@ class Evaluator:
             and abs(value.real) * CANCELLED > abs(value.imag) * CANCELLED**2
         ):
             value = value.real
+        self.met_complex = self.met_complex or bool(mp.im(value))
         if not mp.isfinite(value):
             raise NotNumeric
         if value and abs(mp.mag(value)) > MAX_EXPONENT:
@@ -164,7 +167,7 @@ class Evaluator:
             if self.mp.im(exponent) or exponent <= 0:
                 raise NotNumeric
             return base
-        if abs(self.mp.mag(base) * exponent) > MAX_EXPONENT:
+        if abs(exponent) > MAX_ARGUMENT or abs(self.mp.mag(base) * exponent) > MAX_EXPONENT:
             raise NotNumeric
         try:
             return base**exponent

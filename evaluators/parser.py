@@ -168,6 +168,8 @@ def last_formula(items: list[Item]) -> Node:
 
 
 def _with_unit(value: Node, unit: str) -> Node:
+    if not unit.strip():
+        return value
     if unit.split(maxsplit=1)[0].lower() in ("percent", "percentage", "pct"):
         return Op("percent", (value,))
     if unit.split(maxsplit=1)[0].lower() in ("degrees", "degree", "deg"):
@@ -180,7 +182,7 @@ def _with_unit(value: Node, unit: str) -> Node:
 
 
 def _words(items: list[Item]) -> Node:
-    words = [item.text for item in items if isinstance(item, Token)]
+    words = _unit_text(items).split()
     first = words[0].lower()
     if first in NUMBER_WORDS:
         value = Num(Fraction(NUMBER_WORDS[first]))

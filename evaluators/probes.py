@@ -23,6 +23,8 @@ ENOUGH_POINTS = 4
 # Integer points repeat values of floors and residues: more of them are tried and must agree.
 MAX_INTEGER_POINTS = 40
 ENOUGH_INTEGER_POINTS = 16
+# Operations of one comparison, over all points; a tenth of a second or two.
+MAX_WORK = 30_000
 # A formula of more variables is not probed.
 MAX_SYMBOLS = 24
 # Decimals with this many digits inside a formula are rounded values: compared to their precision.
@@ -53,15 +55,19 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
     tolerance = _tolerance(a, b)
     real_only = not _has_imaginary(a, b)
     enough = ENOUGH_INTEGER_POINTS if _needs_integers(a, b) else ENOUGH_POINTS
-    agreed, complex_agreed, complex_differ = 0, 0, 0
+    agreed, complex_agreed, complex_differ, work = 0, 0, 0, 0
     for point in points((a, b), symbols):
+        if work > MAX_WORK:
+            return undecided("too_much_work")
+        sides = (Evaluator(point, common_log=left_log), Evaluator(point, common_log=right_log))
         try:
-            left = Evaluator(point, common_log=left_log).value(a)
-            right = Evaluator(point, common_log=right_log).value(b)
+            left, right = sides[0].value(a), sides[1].value(b)
         except (NotNumeric, Inexact):
             continue
+        finally:
+            work += sides[0].operations + sides[1].operations
         same = close(left, right, tolerance)
-        if real_only and (_is_complex(left) or _is_complex(right)):
+        if real_only and symbols and any(side.met_complex for side in sides):
             complex_agreed += same
             complex_differ += not same
             continue
@@ -75,7 +81,7 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
     if agreed >= 2 or (complex_agreed and not complex_differ):  # noqa: PLR2004 - see below
         # A narrow domain leaves few points: two real ones, or complex agreement, still support it.
         return equal("same_at_points")
-    if not agreed and _zero_everywhere(a, b, symbols):
+    if not agreed and work < MAX_WORK and _zero_everywhere(a, b, symbols):
         return equal("same_at_points")
     return undecided("not_evaluated")
 
@@ -99,10 +105,6 @@ def close(left: Any, right: Any, tolerance: Any) -> bool:
         return True
     largest = max(abs(left), abs(right))
     return bool(abs(left - right) <= tolerance * largest)
-
-
-def _is_complex(value: Any) -> bool:
-    return bool(context().im(value))
 
 
 def _tolerance(a: Node, b: Node) -> Any:

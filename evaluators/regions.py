@@ -71,7 +71,7 @@ def same_region(gold: Node, answer: Node) -> Decision:
         try:
             if left.contains(probe) != right.contains(probe):
                 return different("membership_differs")
-        except (NotNumeric, Inexact):
+        except (NotRegion, NotNumeric, Inexact):
             continue
         tested += 1
     return equal("same_region") if 2 * tested >= len(probes) else undecided("region_undefined")

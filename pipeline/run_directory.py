@@ -19,6 +19,7 @@ from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
 
 MANIFEST = "run.json"
+MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
 PROBLEMS = "problems"
 REPLACED = "replaced.jsonl"
 VERDICTS = "verdicts.jsonl"
@@ -162,8 +163,9 @@ def read_manifest(run: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise UserMistake(f"{file} is unreadable ({error}); restore it from a copy.") from error
-    if not isinstance(manifest, dict):
-        raise UserMistake(f"{file} does not hold a manifest; restore it from a copy.")
+    if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_PARTS:
+        parts = ", ".join(sorted(MANIFEST_PARTS))
+        raise UserMistake(f"{file} lacks parts of a manifest ({parts}); restore it from a copy.")
     return manifest
 
 

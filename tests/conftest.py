@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ TEMPLATE = (
     "<|im_start|>assistant\n{% if enable_thinking is defined and enable_thinking %}<think>\n"
     "{% endif %}"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without vLLM its tests are skipped, and said to be."""
+    if find_spec("vllm") is not None:
+        return
+    for item in items:
+        if item.get_closest_marker("vllm"):
+            item.add_marker(pytest.mark.skip(reason="vLLM is not installed here"))
 
 
 @pytest.fixture(scope="session")

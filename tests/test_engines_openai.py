@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.http_retry import RetryPolicy
 from pipeline.engines.openai import OpenAIEngine
+from pipeline.engines.openai_wire import parse_answer
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
@@ -293,3 +294,8 @@ def test_waits_are_bounded_and_follow_from_the_seed(seed: int, failed: int) -> N
     wait = policy.wait(seed, failed)
     assert policy.first_wait / 2 <= wait <= policy.longest_wait
     assert wait == policy.wait(seed, failed)
+
+
+def test_half_a_surrogate_pair_in_an_answer_becomes_a_question_mark() -> None:
+    body = {"choices": [{"text": "so \ud835 it is", "finish_reason": "stop"}]}
+    assert parse_answer(body, ASKED).text == "so ? it is"

@@ -55,7 +55,7 @@ def run(tmp_path):
 
 def write(run, *attempts, models=MODELS):
     with RunDirectory(run) as directory:
-        directory.write_manifest({"schema": 1, "models": models})
+        directory.write_manifest({"models": models, "identity": {}, "slice": {}, "sessions": []})
         for one in attempts:
             directory.append(one)
 

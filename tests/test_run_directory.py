@@ -147,6 +147,13 @@ def test_a_folder_without_a_manifest_is_not_a_run(tmp_path):
         read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"identity": {}}'])
+def test_half_a_manifest_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserMistake, match=r"lacks parts of a manifest .*restore it from a copy"):
+        read_manifest(tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("")

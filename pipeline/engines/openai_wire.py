@@ -80,7 +80,7 @@ def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
         ids = choice.get("token_ids")
         details = usage.get("prompt_tokens_details") or {}
         return Answer(
-            text=_text(choice),
+            text=_whole_characters(_text(choice)),
             token_ids=None if ids is None else tuple(map(int, ids)),
             finish_reason=_finish(choice.get("finish_reason")),
             stop_string=_stop_string(choice),
@@ -103,6 +103,11 @@ def _text(choice: Mapping[str, Any]) -> str:
     # Servers that part thinking from answer: put together what the model wrote.
     thought = message.get("reasoning_content") or message.get("reasoning")
     return f"<think>\n{thought}\n</think>\n\n{content}" if thought else str(content)
+
+
+def _whole_characters(text: str) -> str:
+    """`text` with halves of surrogate pairs, which JSON lets through, as question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _finish(reason: object) -> FinishReason:

@@ -27,22 +27,17 @@ from pipeline.pocket.mining import Mined, read_mined
 from pipeline.pocket.model import Shape, TinyQwen3, bf16_is_fast, save_model
 from pipeline.pocket.optimizer import make_optimizers
 from pipeline.pocket.problems import KINDS, Difficulty, Kind, make_problem
+from pipeline.pocket.schedule import LONG, RATE, difficulty_at, rate_at, score_share_at
 from pipeline.pocket.sequences import SCORING, SOLVING, Layout, Row, collate
 from pipeline.pocket.tokenizer import build_tokenizer, save_tokenizer
 
 _log = logging.getLogger(__name__)
 
 SIZES = {"target": (192, 6, 384), "draft": (128, 3, 256)}  # width, layers, inner width
-RATE = 3e-3
-WARM_UP_STEPS = 100
-DECAY_FROM, DECAY_TO = 0.6, 0.03
 BATCH_TOKENS = 2400  # of one worker
 REPORT_STEPS = 20
 POOL = 256  # sequences drawn at a time and sorted by length
 METHOD_SHARE, LONG_SHARE, MINED_SHARE = 0.05, 0.10, 0.20
-# The hardest skill, to look a value up by its name, is met more often than in the test.
-BACK_REFERENCES = 0.20
-LONG = Difficulty(shortest=10, longest=14, back_references=0.12)
 SCORE_WEIGHT = 0.8  # beside 1 for solving
 AVERAGE = 0.995  # of the running mean of weights that is saved
 SAVE_SECONDS = 120.0
@@ -69,26 +64,6 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     tokens: int = 0
-
-
-def difficulty_at(progress: float) -> Difficulty:
-    """Give the range of ordinary problems at a share of the training time."""
-    if progress < 0.06:
-        return Difficulty(2, 4, back_references=0.0, two_digit_operands=0.0)
-    if progress < 0.15:
-        return Difficulty(2, 6, back_references=0.0)
-    return Difficulty(2, 8, back_references=BACK_REFERENCES)
-
-
-def score_share_at(progress: float) -> float:
-    """Give the share of steps that carry a score question: few before solving is learned."""
-    return 0.15 if progress < 0.08 else 0.4 if progress < 0.2 else 0.6
-
-
-def rate_at(step: int, progress: float) -> float:
-    """Give the learning rate."""
-    decay = 1 - (1 - DECAY_TO) * max(0.0, progress - DECAY_FROM) / (1 - DECAY_FROM)
-    return RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * max(DECAY_TO, decay)
 
 
 def draw(rng: random.Random, layout: Layout, progress: float, mined: Sequence[Mined]) -> Row:
