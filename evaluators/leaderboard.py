@@ -73,11 +73,21 @@ def rows(runs: Sequence[RunMetrics], baseline: str | None = None) -> list[Row]:
     ordered = sorted(runs, key=lambda metrics: (-metrics.accuracy, metrics.run))
     if baseline is None:
         return [Row(metrics, None) for metrics in ordered]
+    base = named(runs, baseline)
+    return [Row(metrics, relative_costs(metrics.costs, base.costs)) for metrics in ordered]
+
+
+def named(runs: Sequence[RunMetrics], baseline: str) -> RunMetrics:
+    """The first run with this name.
+
+    Raises:
+        NoSuchBaseline: no run has it.
+    """
     base = next((metrics for metrics in runs if metrics.run == baseline), None)
     if base is None:
-        names = ", ".join(metrics.run for metrics in ordered)
+        names = ", ".join(sorted(metrics.run for metrics in runs))
         raise NoSuchBaseline(f"The baseline {baseline!r} is none of the runs ({names}).")
-    return [Row(metrics, relative_costs(metrics.costs, base.costs)) for metrics in ordered]
+    return base
 
 
 def relative_costs(costs: Costs, base: Costs) -> Relative:

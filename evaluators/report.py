@@ -10,6 +10,7 @@ from string import Template
 
 from evaluators import leaderboard, traces
 from evaluators.comparison import NotComparable, compare_runs
+from evaluators.leaderboard import Row
 from evaluators.metrics import GradedRun, graded_run, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
 from evaluators.traces import FLAG_DIGITS, MISSING_CODE, Attempt, Json, StepCounts, StepLabels
@@ -55,7 +56,7 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
     graded = {path: graded_run(path) for path in runs}
     metrics = [metrics_of(run, options.k) for run in graded.values()]
     baseline = options.baseline or metrics[0].run
-    rows = {row.metrics.run: row for row in leaderboard.rows(metrics, baseline)}
+    base = leaderboard.named(metrics, baseline)
     folder = page.with_name(page.name + ".traces")
     blocks = Blocks(folder)
     data = {
@@ -65,10 +66,10 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
         "traces": folder.name,
         "notes": leaderboard.NOTES,
         "runs": [
-            leaderboard.flattened(rows[run.name])
-            | {"model": leaderboard.model_name(rows[run.name].metrics.model)}
+            leaderboard.flattened(Row(one, leaderboard.relative_costs(one.costs, base.costs)))
+            | {"model": leaderboard.model_name(one.model)}
             | _run_data(path, run, blocks, options)
-            for path, run in graded.items()
+            for (path, run), one in zip(graded.items(), metrics, strict=True)
         ],
         "comparisons": _comparisons(list(graded.values()), baseline),
     }

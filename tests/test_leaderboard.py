@@ -53,7 +53,7 @@ def test_costs_are_relative_to_the_chosen_baseline(runs):
 def test_an_unknown_baseline_is_refused_with_the_names(runs):
     result = CliRunner().invoke(group, ["leaderboard", *runs, "--baseline", "other"])
     assert isinstance(result.exception, UserMistake)
-    assert "'other' is none of the runs (dear, cheap)" in str(result.exception)
+    assert "'other' is none of the runs (cheap, dear)" in str(result.exception)
 
 
 def test_pass_at_more_than_the_repeats_is_refused(runs):

@@ -144,6 +144,14 @@ def test_a_broken_attempt_is_named(tmp_path, line, named):
         write_report([run], tmp_path / "page.html", ReportOptions())
 
 
+def test_runs_of_one_name_in_two_folders_stay_apart(tmp_path):
+    first = one_run(tmp_path)
+    second = write_run(tmp_path / "other" / "run", {"a": [True]})
+    write_attempts(second, lambda _: [[step("x")]])
+    write_report([first, second], tmp_path / "page.html", ReportOptions())
+    assert [run["accuracy"] for run in data_of(tmp_path / "page.html")["runs"]] == [0.25, 1]
+
+
 def test_runs_that_cannot_be_compared_say_why(tmp_path):
     runs = [one_run(tmp_path), one_run(tmp_path, name="other", dataset="other")]
     write_report(runs, tmp_path / "page.html", ReportOptions())
