@@ -17,6 +17,7 @@ DRAFT_MODEL ?= pocket-draft
 ENGINE ?= auto
 OPTIONS ?=
 RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
+HTML ?= results/leaderboard.html
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
 	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
@@ -24,12 +25,13 @@ WITH_DRAFT = $(EXPERIMENT) --draft-model $(DRAFT_MODEL)
 MATRIX = results/matrix-$(DATASET)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard doctor test lint bench clean
+.PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard \
+	compare doctor test test-browser bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 	@echo
-	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS VENV"
+	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS HTML VENV"
 	@echo "Example:   make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B"
 
 install: $(STAMP) ## install into $(VENV)
@@ -46,7 +48,8 @@ demo: install ## run the pocket pair offline: baseline of target and draft, grad
 	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-target --output-dir results/demo-target
 	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-draft --output-dir results/demo-draft
 	$(SPECLRM) grade results/demo-target results/demo-draft
-	$(SPECLRM) leaderboard results/demo-target results/demo-draft
+	$(SPECLRM) leaderboard results/demo-target results/demo-draft --baseline demo-target --html results/demo.html
+	@echo "Every attempt as a trace: open results/demo.html"
 	@echo "One file per problem: results/demo-target/problems/, verdicts: results/demo-target/verdicts.jsonl"
 	@echo "One attempt as a trace: $(SPECLRM) show results/demo-target --problem-id 0"
 
@@ -77,8 +80,11 @@ matrix: install ## all five experiments on one slice, graded, in one table
 eval: install ## grade RUNS (default: all of results/)
 	$(SPECLRM) grade $(RUNS)
 
-leaderboard: install ## compare graded RUNS
-	$(SPECLRM) leaderboard $(RUNS)
+leaderboard: install ## compare graded RUNS, in the terminal and as the page HTML
+	$(SPECLRM) leaderboard $(RUNS) --html $(HTML)
+
+compare: install ## compare graded RUNS with the first of them, in pairs
+	$(SPECLRM) compare $(RUNS)
 
 doctor: install ## check what is installed and what would work
 	$(SPECLRM) doctor
@@ -88,6 +94,9 @@ test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest
+
+test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
+	$(VENV)/bin/pytest -rs tests/test_page.py
 
 bench: $(TEST_STAMP) ## every benchmark in its quick form
 	for program in benchmarks/*.py; do $(VENV)/bin/python $$program --quick || exit 1; done

@@ -4,15 +4,12 @@
         [--results DIR]
 
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
-seeds, and compares each with baseline in pairs: the difference of per-problem means with a 95 %
-bootstrap interval over problems. `--results` keeps the runs there and goes on with those that are
-there. The last line printed is a JSON object.
+seeds, and compares each with baseline in pairs of problems. `--results` keeps the runs there and
+goes on with those that are there. The last line printed is a JSON object.
 """
 
 import argparse
 import json
-import random
-import statistics
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from evaluators.metrics import run_metrics, verdict_rows
+from evaluators.comparison import compare_runs
+from evaluators.metrics import graded_run, metrics_of
 from pipeline.engines.settings import EngineSettings
 from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
@@ -28,30 +26,7 @@ from pipeline.experiment import Experiment
 PROBLEMS, REPEATS = 200, 3
 QUICK_PROBLEMS, QUICK_REPEATS = 24, 1
 TOKEN_BUDGET = 512
-RESAMPLES = 4_000
 REASONERS = ("baseline", "parallel", "spec", "spec-methods")
-
-
-def problem_means(run: Path) -> dict[str, float]:
-    """The mean correctness of each problem."""
-    found: dict[str, list[bool]] = {}
-    for row in verdict_rows(run):
-        found.setdefault(row["problem_id"], []).append(row["verdict"] == "correct")
-    return {problem: statistics.fmean(right) for problem, right in found.items()}
-
-
-def paired(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
-    """The mean difference over problems and its bootstrap interval."""
-    differences = [ours[problem] - theirs[problem] for problem in sorted(theirs)]
-    chance = random.Random(0)
-    means = sorted(
-        statistics.fmean(chance.choices(differences, k=len(differences))) for _ in range(RESAMPLES)
-    )
-    return {
-        "difference": round(statistics.fmean(differences), 4),
-        "low_95": round(means[int(0.025 * RESAMPLES)], 4),
-        "high_95": round(means[int(0.975 * RESAMPLES)], 4),
-    }
 
 
 def main() -> None:
@@ -83,14 +58,17 @@ def main() -> None:
             run = folder / reasoner
             pipeline.run(experiment, run)
             pipeline.grade_run(run)
-            metrics = run_metrics(run)
+            graded = graded_run(run)
+            metrics = metrics_of(graded)
+            [paired] = compare_runs([graded_run(folder / "baseline"), graded])
             found[reasoner] = {
-                "accuracy": round(metrics.accuracy, 4),
-                "standard_error": metrics.standard_error and round(metrics.standard_error, 4),
-                "target_tokens": round(metrics.target_tokens, 2),
-                "draft_tokens": round(metrics.draft_tokens, 2),
-                "acceptance": metrics.acceptance and round(metrics.acceptance, 4),
-                "against_baseline": paired(problem_means(run), problem_means(folder / "baseline")),
+                "accuracy": metrics.accuracy,
+                "interval": metrics.uncertainty.population,
+                "target_tokens": metrics.costs.target_tokens,
+                "draft_tokens": metrics.costs.draft_tokens,
+                "acceptance": metrics.costs.acceptance,
+                "difference": paired.difference,
+                "difference_interval": paired.interval,
             }
             print(reasoner, found[reasoner])
     share = found["spec"]["target_tokens"] / found["baseline"]["target_tokens"]

@@ -3,79 +3,207 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import PurePath
+from typing import Any
 
-from evaluators.metrics import RunMetrics
+from evaluators.metrics import Costs, RunMetrics
+from evaluators.uncertainty import Interval
 
 HEADINGS = (
     "run",
     "reasoner",
     "model",
-    "accuracy ± SE",
+    "accuracy (95 %)",
     "label",
+    "SE problems / samples",
+    "pass@k",
+    "maj@k",
+    "any",
     "no answer",
+    "undecided",
     "truncated",
     "errors",
     "missing",
     "tokens target / draft",
     "drafts kept",
     "steps rewritten",
+    "draft tokens kept",
     "GFLOPs decode / total",
+    "× decode / total",
     "seconds p50 / p95",
+)
+NOTES = (
+    "(95 %): interval over the population of problems. SE problems: over that population; "
+    "samples: over new samples of the same problems. Errors and missing attempts count as "
+    "not correct. Costs: per attempt; ×: against the baseline."
 )
 GIGA = 1e9
 
 
-def ranked(runs: Sequence[RunMetrics]) -> list[RunMetrics]:
-    """Best accuracy first; ties by name."""
-    return sorted(runs, key=lambda metrics: (-metrics.accuracy, metrics.run))
+class NoSuchBaseline(ValueError):  # noqa: N818 - named for what it is
+    """The run that costs should be relative to is not among the runs."""
 
 
-def cells(metrics: RunMetrics) -> list[str]:
-    """One row as text, in the order of `HEADINGS`. Costs are per attempt."""
-    error = metrics.standard_error
-    return [
-        metrics.run,
-        metrics.reasoner,
-        metrics.model,
-        f"{metrics.accuracy:.1%}" + (f" ± {error:.1%}" if error is not None else ""),
-        f"avg@{metrics.repeats} ({metrics.problems}×{metrics.repeats})",
-        f"{metrics.no_answer + metrics.ungradable:.1%}",
-        f"{metrics.truncated:.1%}",
-        f"{metrics.error:.1%}",
-        f"{metrics.missing:.1%}",
-        f"{metrics.target_tokens:,.0f} / {metrics.draft_tokens:,.0f}",
-        _percent(metrics.acceptance),
-        _percent(metrics.rewrites),
-        f"{_giga(metrics.flops_decode)} / {_giga(metrics.flops_total)}",
-        f"{_seconds(metrics.seconds_p50)} / {_seconds(metrics.seconds_p95)}",
-    ]
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A run's costs divided by the baseline's; None where either is unknown or the divisor is 0."""
+
+    tokens: float | None
+    flops_decode: float | None
+    flops_total: float | None
+    seconds_p50: float | None
 
 
-def as_markdown(runs: Sequence[RunMetrics]) -> str:
-    """A Markdown table; a bar in a name cannot break it."""
-    rows = [list(HEADINGS), ["---"] * len(HEADINGS), *(cells(run) for run in ranked(runs))]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run and, where a baseline was chosen, its relative costs."""
+
+    metrics: RunMetrics
+    relative: Relative | None
+
+
+def rows(runs: Sequence[RunMetrics], baseline: str | None = None) -> list[Row]:
+    """The rows of a leaderboard, best accuracy first and ties by name.
+
+    Raises:
+        NoSuchBaseline: no run has the name `baseline`.
+    """
+    ordered = sorted(runs, key=lambda metrics: (-metrics.accuracy, metrics.run))
+    if baseline is None:
+        return [Row(metrics, None) for metrics in ordered]
+    base = named(runs, baseline)
+    return [Row(metrics, relative_costs(metrics.costs, base.costs)) for metrics in ordered]
+
+
+def named(runs: Sequence[RunMetrics], baseline: str) -> RunMetrics:
+    """The first run with this name.
+
+    Raises:
+        NoSuchBaseline: no run has it.
+    """
+    base = next((metrics for metrics in runs if metrics.run == baseline), None)
+    if base is None:
+        names = ", ".join(sorted(metrics.run for metrics in runs))
+        raise NoSuchBaseline(f"The baseline {baseline!r} is none of the runs ({names}).")
+    return base
+
+
+def relative_costs(costs: Costs, base: Costs) -> Relative:
+    """`costs` divided by `base`; tokens are those of both models together."""
+    return Relative(
+        tokens=_ratio(
+            costs.target_tokens + costs.draft_tokens, base.target_tokens + base.draft_tokens
+        ),
+        flops_decode=_ratio(costs.flops_decode, base.flops_decode),
+        flops_total=_ratio(costs.flops_total, base.flops_total),
+        seconds_p50=_ratio(costs.seconds_p50, base.seconds_p50),
     )
 
 
-def as_csv(runs: Sequence[RunMetrics]) -> str:
-    """Every metric unrounded, one line a run."""
+def cells(row: Row) -> list[str]:
+    """One row as text, in the order of `HEADINGS`. Costs are per attempt."""
+    metrics, rates, costs = row.metrics, row.metrics.rates, row.metrics.costs
+    error = metrics.uncertainty
+    return [
+        metrics.run,
+        metrics.reasoner,
+        model_name(metrics.model),
+        f"{metrics.accuracy:.1%}" + _interval(error.population),
+        f"avg@{metrics.repeats} ({metrics.problems}×{metrics.repeats})",
+        f"{_share(error.population_error)} / {_share(error.samples_error)}",
+        f"{metrics.pass_at_k:.1%} (k={metrics.k})",
+        f"{metrics.maj_at_k:.1%} (k={metrics.k})",
+        _share(metrics.any_correct),
+        _share(rates.no_answer),
+        _share(rates.ungradable),
+        _share(rates.truncated),
+        _share(rates.error),
+        _share(rates.missing),
+        f"{costs.target_tokens:,.0f} / {costs.draft_tokens:,.0f}",
+        _share(costs.acceptance),
+        _share(costs.rewrites),
+        _share(costs.draft_kept),
+        f"{_giga(costs.flops_decode)} / {_giga(costs.flops_total)}",
+        _times(row.relative),
+        f"{_fixed(costs.seconds_p50)} / {_fixed(costs.seconds_p95)}",
+    ]
+
+
+def shown_columns(table: Sequence[Row]) -> list[int]:
+    """The columns worth their width: those of draft models and baselines only where they say some.
+
+    Rates that are 0 in every row stay: that nothing went wrong is news too.
+    """
+    idle = set()
+    if all(row.metrics.costs.draft_kept is None for row in table):
+        idle.add("draft tokens kept")
+    if all(row.metrics.costs.acceptance is None for row in table):
+        idle |= {"drafts kept", "steps rewritten"}
+    if all(row.relative is None for row in table):
+        idle.add("× decode / total")
+    if all(row.metrics.repeats == 1 for row in table):
+        idle |= {"pass@k", "maj@k", "any"}  # all are the accuracy
+    return [index for index, heading in enumerate(HEADINGS) if heading not in idle]
+
+
+def as_markdown(table: Sequence[Row]) -> str:
+    """A Markdown table; a bar or a line end in a name cannot break it."""
+    columns = shown_columns(table)
+    lines = [list(HEADINGS), ["---"] * len(HEADINGS), *(cells(row) for row in table)]
+    written = [
+        "| " + " | ".join(_one_cell(line[column]) for column in columns) + " |" for line in lines
+    ]
+    return "\n".join([*written, "", NOTES])
+
+
+def as_csv(table: Sequence[Row]) -> str:
+    """Every metric unrounded, one line a run; unknown values are empty."""
+    flat = [flattened(row) for row in table]
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(RunMetrics.__dataclass_fields__))
+    writer = csv.DictWriter(out, list(flat[0]) if flat else [])
     writer.writeheader()
-    writer.writerows(asdict(run) for run in ranked(runs))
+    writer.writerows(flat)
     return out.getvalue().rstrip("\n")
 
 
-def as_json(runs: Sequence[RunMetrics]) -> str:
+def as_json(table: Sequence[Row]) -> str:
     """Every metric unrounded, a list of objects."""
-    return json.dumps([asdict(run) for run in ranked(runs)], indent=2)
+    return json.dumps([flattened(row) for row in table], indent=2)
 
 
-def _percent(share: float | None) -> str:
+def flattened(row: Row) -> dict[str, Any]:
+    """All of a row's numbers by name: intervals as `_low` and `_high`, ratios as `relative_`."""
+    metrics: dict[str, Any] = asdict(row.metrics)
+    uncertain, rates = metrics.pop("uncertainty"), metrics.pop("rates")
+    costs, version = metrics.pop("costs"), metrics.pop("grader_version")
+    relative: Mapping[str, Any] = asdict(row.relative) if row.relative is not None else {}
+    for name in ("population", "samples"):
+        low, high = uncertain.pop(name) or (None, None)
+        uncertain |= {f"{name}_low": low, f"{name}_high": high}
+    ratios = {f"relative_{one.name}": relative.get(one.name) for one in fields(Relative)}
+    return {**metrics, **uncertain, **rates, **costs, **ratios, "grader_version": version}
+
+
+def model_name(model: str) -> str:
+    """A model's name on the hub as it is, a folder by its last part."""
+    return PurePath(model).name if PurePath(model).is_absolute() else model
+
+
+def _one_cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return value / base if value is not None and base else None
+
+
+def _interval(interval: Interval | None) -> str:
+    return f" ({interval.low:.1%} to {interval.high:.1%})" if interval is not None else ""
+
+
+def _share(share: float | None) -> str:
     return f"{share:.1%}" if share is not None else "–"
 
 
@@ -83,5 +211,11 @@ def _giga(flops: float | None) -> str:
     return f"{flops / GIGA:,.2f}" if flops is not None else "–"
 
 
-def _seconds(seconds: float | None) -> str:
-    return f"{seconds:.2f}" if seconds is not None else "–"
+def _times(relative: Relative | None) -> str:
+    if relative is None:
+        return "–"
+    return f"{_fixed(relative.flops_decode)} / {_fixed(relative.flops_total)}"
+
+
+def _fixed(value: float | None) -> str:
+    return f"{value:.2f}" if value is not None else "–"

@@ -1,35 +1,71 @@
-"""Numbers of one graded run: accuracy, what went wrong, and what it cost.
+"""Numbers of one graded run: accuracy with its uncertainty, what went wrong, and what it cost.
 
 Accuracy is the mean over problems of per-problem means; attempts that failed or are missing stay in
-the denominator.
+the denominator of every rate.
 """
 
 import json
-import math
 import statistics
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TRUNCATED = ("budget", "length")
-NEEDED = ("problem_id", "status", "verdict", "stop", "usage", "flops", "seconds", "grader_version")
-"""What metrics read of a verdict row."""
+from evaluators.estimators import maj_at_k, pass_at_k
+from evaluators.uncertainty import Uncertainty, uncertainty
+from evaluators.verdict_table import (
+    NotGraded,
+    ProblemCounts,
+    Totals,
+    VerdictTable,
+    verdict_table,
+)
+
+NO_ROWS = ProblemCounts(0, 0, ())
 
 
-class NotGraded(ValueError):  # noqa: N818 - named for what it is
-    """The run has no verdicts, or none that can be read."""
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Shares of the planned attempts, between 0 and 1.
+
+    `vote_lost`: not correct though one of its tracks is.
+    """
+
+    no_answer: float
+    truncated: float
+    repeated: float
+    ungradable: float
+    error: float
+    missing: float
+    vote_lost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Costs per recorded attempt; None where unknown.
+
+    `draft_kept` is the share of the draft's step tokens that were kept, `acceptance` the share of
+    judged drafts that were kept, `rewrites` the share of steps that the target wrote after a
+    rejection. `flops_decode` count generated tokens alone, `flops_total` with the prompt tokens
+    that were not cached.
+    """
+
+    target_tokens: float
+    draft_tokens: float
+    draft_kept: float | None
+    acceptance: float | None
+    rewrites: float | None
+    flops_decode: float | None
+    flops_total: float | None
+    seconds_p50: float | None
+    seconds_p95: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """One row of a leaderboard.
+    """One row of a leaderboard; all accuracies are shares of 1.
 
-    `accuracy` and the rates are shares of 1; `standard_error` is over the population of problems
-    (Miller 2024, arXiv 2411.00640, eq. 1), None for fewer than two problems. Tokens, FLOPs and
-    seconds are per recorded attempt. `flops` are None where a model's shape is unknown.
-    `acceptance` is the share of judged drafts that were kept and `rewrites` the share of accepted
-    steps that the target wrote after a rejection; None where nothing was drafted.
+    `accuracy` is avg@k with k = `repeats`; `pass_at_k` and `maj_at_k` are for this row's `k`;
+    `any_correct` is the share of problems that any attempt got right.
     """
 
     run: str
@@ -39,142 +75,94 @@ class RunMetrics:
     problems: int
     repeats: int
     accuracy: float
-    standard_error: float | None
-    no_answer: float
-    truncated: float
-    ungradable: float
-    error: float
-    missing: float
-    target_tokens: float
-    draft_tokens: float
-    acceptance: float | None
-    rewrites: float | None
-    flops_decode: float | None
-    flops_total: float | None
-    seconds_p50: float | None
-    seconds_p95: float | None
+    uncertainty: Uncertainty
+    k: int
+    pass_at_k: float
+    maj_at_k: float
+    any_correct: float
+    rates: Rates
+    costs: Costs
     grader_version: str
 
 
-def run_metrics(run: Path) -> RunMetrics:
-    """The metrics of a graded run directory, one verdict row in memory at a time.
+@dataclass(frozen=True, slots=True)
+class GradedRun:
+    """A run's manifest and its counted verdicts, with a row for every planned problem."""
+
+    name: str
+    identity: dict[str, Any]
+    dataset: dict[str, Any]
+    repeats: int
+    problems: dict[str, ProblemCounts]
+    totals: Totals
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Each problem's share of right attempts."""
+        return {name: row.correct / self.repeats for name, row in self.problems.items()}
+
+
+def graded_run(run: Path) -> GradedRun:
+    """Read a run directory's manifest and verdicts.
 
     Raises:
-        NotGraded: there is no run.json or no verdicts.jsonl, or a line of it is broken.
+        NotGraded: a file of it is missing or broken, or the two do not belong together.
     """
     asked = _read_manifest(run / "run.json")
-    repeats = asked.repeats
-    planned = len(asked.problem_ids) * repeats
-    correct = dict.fromkeys(asked.problem_ids, 0)
-    tally = _Tally()
-    for row in verdict_rows(run):
-        tally.add(row)
-        correct[row["problem_id"]] += row["verdict"] == "correct"
-    means = [count / repeats for count in correct.values()]
-    return RunMetrics(
-        run=run.name or run.resolve().name,
+    table = verdict_table(run)
+    _refuse_strangers(run, table, asked.problem_ids)
+    return GradedRun(
+        name=run.name or run.resolve().name,
+        identity=asked.identity,
         dataset=asked.dataset,
-        reasoner=asked.reasoner,
-        model=asked.model,
-        problems=len(asked.problem_ids),
-        repeats=repeats,
-        accuracy=statistics.fmean(means),
-        standard_error=statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None,
-        no_answer=tally.no_answer / planned,
-        truncated=tally.truncated / planned,
-        ungradable=tally.ungradable / planned,
-        error=tally.errors / planned,
-        missing=(planned - tally.rows) / planned,
-        target_tokens=tally.per_row(tally.target_tokens),
-        draft_tokens=tally.per_row(tally.draft_tokens),
-        acceptance=1 - tally.rewritten / tally.judged if tally.judged else None,
-        rewrites=tally.rewritten / tally.steps if tally.judged else None,
-        flops_decode=tally.per_row(tally.flops_decode) if tally.flops_known else None,
-        flops_total=tally.per_row(tally.flops_total) if tally.flops_known else None,
-        seconds_p50=percentile(tally.seconds, 0.50),
-        seconds_p95=percentile(tally.seconds, 0.95),
-        grader_version=tally.grader_version,
+        repeats=asked.repeats,
+        problems={name: table.problems.get(name, NO_ROWS) for name in asked.problem_ids},
+        totals=table.totals,
     )
 
 
-def verdict_rows(run: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a run's verdicts.jsonl.
+def run_metrics(run: Path, k: int | None = None) -> RunMetrics:
+    """The metrics of a graded run directory; pass@k and maj@k for `k`, or for all repeats.
 
     Raises:
-        NotGraded: the file is missing or a line is not a verdict row.
+        NotGraded: there is no run.json or no verdicts.jsonl, or a line of it is broken.
+        TooFewAttempts: the run has fewer repeats than `k`.
     """
-    file = run / "verdicts.jsonl"
-    advice = f"grade again: speclrm grade {run}"
-    try:
-        lines = file.open(encoding="utf-8")
-    except FileNotFoundError as error:
+    return metrics_of(graded_run(run), k)
+
+
+def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
+    """The metrics of a run that has been read; see `run_metrics`."""
+    counts = list(run.problems.values())
+    size = run.repeats if k is None else k
+    return RunMetrics(
+        run=run.name,
+        dataset=str(run.identity["dataset"]),
+        reasoner=str(run.identity["reasoner"]),
+        model=str(run.identity["target"]["model"]),
+        problems=len(counts),
+        repeats=run.repeats,
+        accuracy=statistics.fmean(run.means.values()),
+        uncertainty=uncertainty([row.correct for row in counts], run.repeats),
+        k=size,
+        pass_at_k=statistics.fmean(pass_at_k(run.repeats, row.correct, size) for row in counts),
+        maj_at_k=statistics.fmean(maj_at_k(run.repeats, row.classes, size) for row in counts),
+        any_correct=statistics.fmean(row.correct > 0 for row in counts),
+        rates=_rates(run.totals, len(counts) * run.repeats),
+        costs=_costs(run.totals),
+        grader_version=run.totals.grader_version,
+    )
+
+
+def _refuse_strangers(run: Path, table: VerdictTable, planned: tuple[str, ...]) -> None:
+    strangers = sorted(table.problems.keys() - set(planned))
+    if not planned:
+        raise NotGraded(f"{run} has no problems; run it again.")
+    if strangers:
         raise NotGraded(
-            f"{run} has no verdicts yet; grade it first: speclrm grade {run}"
-        ) from error
-    with lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise NotGraded(f"{file}, line {number} is broken ({error}); {advice}") from error
-            if not isinstance(row, dict):
-                raise NotGraded(f"{file}, line {number} is not a verdict row; {advice}")
-            missing = [name for name in NEEDED if name not in row]
-            if missing:
-                raise NotGraded(f"{file}, line {number} has no {', '.join(missing)}; {advice}")
-            yield row
-
-
-def percentile(values: list[float], share: float) -> float | None:
-    """The value below which `share` of the values lie, interpolated; None for no values."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    position = share * (len(ordered) - 1)
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
-
-
-class _Tally:
-    """Running sums over verdict rows."""
-
-    def __init__(self) -> None:
-        self.rows = self.no_answer = self.truncated = self.ungradable = self.errors = 0
-        self.target_tokens = self.draft_tokens = 0
-        self.steps = self.judged = self.rewritten = 0
-        self.flops_decode = self.flops_total = 0.0
-        self.flops_known = True
-        self.seconds: list[float] = []
-        self.grader_version = ""
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        failed = row["status"] == "error"
-        self.rows += 1
-        self.errors += failed
-        self.no_answer += row["verdict"] == "no_answer" and not failed
-        self.ungradable += row["verdict"] == "ungradable"
-        self.truncated += row["stop"] in TRUNCATED
-        self.target_tokens += _generated(row["usage"].get("target", {}))
-        self.draft_tokens += _generated(row["usage"].get("draft", {}))
-        steps = row.get("steps") or {}
-        self.steps += steps.get("all", 0)
-        self.judged += steps.get("judged", 0)
-        self.rewritten += steps.get("rewritten", 0)
-        if row["flops"] is None:
-            self.flops_known = False
-        else:
-            self.flops_decode += row["flops"]["decode"]
-            self.flops_total += row["flops"]["total"]
-        self.seconds.append(row["seconds"])
-        self.grader_version = row["grader_version"]
-
-    def per_row(self, total: float) -> float:
-        return total / self.rows if self.rows else 0.0
-
-
-def _generated(uses: Mapping[str, Mapping[str, Any]]) -> int:
-    return sum(tokens["generated"] for tokens in uses.values())
+            f"{run / 'verdicts.jsonl'} judges problem {strangers[0]}, which its run.json does not "
+            f"name; grade again: speclrm grade {run}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,22 +171,21 @@ class _Asked:
 
     problem_ids: tuple[str, ...]
     repeats: int
-    dataset: str
-    reasoner: str
-    model: str
+    identity: dict[str, Any]
+    dataset: dict[str, Any]
 
 
 def _read_manifest(file: Path) -> _Asked:
     try:
         content: Any = json.loads(file.read_bytes())
         identity = content["identity"]
-        return _Asked(
+        asked = _Asked(
             problem_ids=tuple(str(problem_id) for problem_id in content["slice"]["problem_ids"]),
             repeats=int(content["slice"]["repeats"]),
-            dataset=identity["dataset"],
-            reasoner=identity["reasoner"],
-            model=identity["target"]["model"],
+            identity=identity,
+            dataset=content.get("dataset", {}),
         )
+        _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
     except FileNotFoundError as error:
         raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
     except ValueError as error:
@@ -207,3 +194,32 @@ def _read_manifest(file: Path) -> _Asked:
         raise NotGraded(f"{file} is not the manifest of a run: it has no {error}.") from error
     except TypeError as error:
         raise NotGraded(f"{file} is not the manifest of a run ({error}).") from error
+    return asked
+
+
+def _rates(totals: Totals, planned: int) -> Rates:
+    return Rates(
+        no_answer=totals.no_answer / planned,
+        truncated=totals.truncated / planned,
+        repeated=totals.repeated / planned,
+        ungradable=totals.ungradable / planned,
+        error=totals.errors / planned,
+        missing=(planned - totals.rows) / planned,
+        vote_lost=totals.vote_lost / planned,
+    )
+
+
+def _costs(totals: Totals) -> Costs:
+    rows = max(totals.rows, 1)
+    decode, total = totals.flops_decode, totals.flops_total
+    return Costs(
+        target_tokens=totals.target_tokens / rows,
+        draft_tokens=totals.draft_tokens / rows,
+        draft_kept=(totals.draft_kept or 0) / totals.drafted if totals.drafted else None,
+        acceptance=1 - (totals.rewritten or 0) / totals.judged if totals.judged else None,
+        rewrites=(totals.rewritten or 0) / totals.steps if totals.judged and totals.steps else None,
+        flops_decode=None if decode is None else decode / rows,
+        flops_total=None if total is None else total / rows,
+        seconds_p50=totals.seconds_p50,
+        seconds_p95=totals.seconds_p95,
+    )

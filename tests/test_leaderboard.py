@@ -1,100 +1,80 @@
-"""Graded runs side by side: the best first, the same figures in every format."""
+"""One table of many runs, in four forms."""
 
 import csv
 import io
 import json
-from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from click.testing import CliRunner
+from graded_runs import verdict_row, write_run
 
-from evaluators.leaderboard import HEADINGS, as_csv, as_json, as_markdown, cells, ranked
-from evaluators.metrics import RunMetrics
-
-METRICS = RunMetrics(
-    run="demo",
-    dataset="pocket",
-    reasoner="baseline",
-    model="pocket-target",
-    problems=90,
-    repeats=2,
-    accuracy=0.876,
-    standard_error=0.0321,
-    no_answer=0.01,
-    truncated=0.02,
-    ungradable=0.03,
-    error=0.04,
-    missing=0.05,
-    target_tokens=1234.5,
-    draft_tokens=0.0,
-    acceptance=0.9,
-    rewrites=0.08,
-    flops_decode=2.5e9,
-    flops_total=3.25e9,
-    seconds_p50=1.234,
-    seconds_p95=5.678,
-    grader_version="1.0",
-)
+from pipeline.cli import group
+from pipeline.errors import UserMistake
 
 
-def shown(metrics: RunMetrics) -> dict[str, str]:
-    return dict(zip(HEADINGS, cells(metrics), strict=True))
+@pytest.fixture
+def runs(tmp_path):
+    """A cheap run that is half right, a dear one that is all right."""
+    cheap = [verdict_row("a"), verdict_row("b", right=False)]
+    dear = [verdict_row(n, flops={"decode": 4e9, "total": 9e9}) for n in ("a", "b")]
+    shape = {"a": [True], "b": [True]}
+    return [
+        str(write_run(tmp_path / name, shape, rows))
+        for name, rows in (("cheap", cheap), ("dear", dear))
+    ]
 
 
-@pytest.mark.parametrize(
-    ("heading", "text"),
-    [
-        ("accuracy ± SE", "87.6% ± 3.2%"),
-        ("label", "avg@2 (90×2)"),
-        ("no answer", "4.0%"),
-        ("truncated", "2.0%"),
-        ("errors", "4.0%"),
-        ("missing", "5.0%"),
-        ("tokens target / draft", "1,234 / 0"),
-        ("drafts kept", "90.0%"),
-        ("steps rewritten", "8.0%"),
-        ("GFLOPs decode / total", "2.50 / 3.25"),
-        ("seconds p50 / p95", "1.23 / 5.68"),
-    ],
-)
-def test_a_row_says_accuracy_what_went_wrong_and_what_it_cost(heading, text):
-    assert shown(METRICS)[heading] == text
+def printed(*arguments):
+    result = CliRunner().invoke(group, ["leaderboard", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
 
 
-def test_what_is_unknown_is_a_dash_and_never_a_zero():
-    unknown = replace(
-        METRICS, standard_error=None, flops_decode=None, flops_total=None, seconds_p50=None
-    )
-    assert shown(unknown)["accuracy ± SE"] == "87.6%"
-    assert shown(unknown)["GFLOPs decode / total"] == "– / –"
-    assert shown(unknown)["seconds p50 / p95"] == "– / 5.68"
+def test_json_holds_every_number_unrounded_best_first(runs):
+    dear, cheap = json.loads(printed(*runs, "--format", "json"))
+    assert (dear["run"], dear["accuracy"], cheap["accuracy"]) == ("dear", 1.0, 0.5)
+    assert 0 <= cheap["population_low"] < 0.5 < cheap["population_high"] <= 1
+    assert cheap["samples_low"] is None
+    assert cheap["relative_flops_decode"] is None
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.text("ab", max_size=2)), max_size=5))
-def test_the_best_comes_first_and_ties_go_by_name(drawn):
-    runs = [replace(METRICS, accuracy=accuracy, run=name) for accuracy, name in drawn]
-    order = [(-one.accuracy, one.run) for one in ranked(runs)]
-    assert order == sorted(order)
-    assert len(order) == len(runs)
+def test_csv_has_the_same_columns_as_json(runs):
+    table = list(csv.DictReader(io.StringIO(printed(*runs, "--format", "csv"))))
+    assert list(table[0]) == list(json.loads(printed(*runs, "--format", "json"))[0])
+    assert table[1]["accuracy"] == "0.5"
 
 
-def test_a_bar_in_a_name_does_not_break_the_markdown_table():
-    table = as_markdown([replace(METRICS, model="a|b")]).splitlines()
-    assert table[0].count(" | ") == len(HEADINGS) - 1
-    assert all(line.count("|") - line.count("\\|") == len(HEADINGS) + 1 for line in table)
+def test_costs_are_relative_to_the_chosen_baseline(runs):
+    dear, cheap = json.loads(printed(*runs, "--format", "json", "--baseline", runs[0]))
+    assert (dear["relative_flops_decode"], dear["relative_flops_total"]) == (2, 3)
+    assert cheap["relative_flops_decode"] == 1
 
 
-def test_csv_and_json_hold_every_metric_unrounded():
-    [row] = csv.DictReader(io.StringIO(as_csv([METRICS])))
-    [body] = json.loads(as_json([METRICS]))
-    fields = RunMetrics.__dataclass_fields__
-    assert list(row) == list(body) == list(fields)
-    assert body == {name: getattr(METRICS, name) for name in fields}
-    assert float(row["accuracy"]) == METRICS.accuracy
+def test_an_unknown_baseline_is_refused_with_the_names(runs):
+    result = CliRunner().invoke(group, ["leaderboard", *runs, "--baseline", "other"])
+    assert isinstance(result.exception, UserMistake)
+    assert "'other' is none of the runs (cheap, dear)" in str(result.exception)
 
 
-def test_csv_quotes_what_needs_it():
-    name = 'runs, "good" ones'
-    [row] = csv.DictReader(io.StringIO(as_csv([replace(METRICS, run=name)])))
-    assert row["run"] == name
+def test_pass_at_more_than_the_repeats_is_refused(runs):
+    result = CliRunner().invoke(group, ["leaderboard", *runs, "--k", "2"])
+    assert isinstance(result.exception, UserMistake)
+    assert "run more repeats" in str(result.exception)
+
+
+def test_the_terminal_table_labels_accuracy_and_interval(runs):
+    text = " ".join(printed(*runs).split())
+    assert "avg@1 (2×1)" in text
+    assert "50.0% (" in text
+
+
+def test_a_bar_in_a_models_name_cannot_break_the_markdown(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True]}, target={"model": "a|b\nc"})
+    lines = printed(str(run), "--format", "markdown").splitlines()
+    assert "a\\|b c" in lines[2]
+    assert lines[2].replace("\\|", "").count("|") == lines[0].count("|")
+
+
+def test_markup_in_a_models_name_stays_text_in_the_terminal(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True]}, target={"model": "[red]x[/red]"})
+    assert "[red]x[/red]" in "".join(printed(str(run)).split())

@@ -1,130 +1,92 @@
-"""The numbers of a graded run: what is right, what stays in the denominator, what it cost."""
+"""What a leaderboard row says of a run, and what it refuses to say."""
 
 import json
-import statistics
 
 import pytest
-from hypothesis import given
+from graded_runs import verdict_row, write_run
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.metrics import NotGraded, percentile, run_metrics
+from evaluators.estimators import TooFewAttempts
+from evaluators.metrics import run_metrics
+from evaluators.verdict_table import NotGraded, verdict_table
 
-ROW = {
-    "problem_id": "0",
-    "status": "ok",
-    "verdict": "correct",
-    "grader_version": "1.0",
-    "stop": "finished",
-    "usage": {"target": {"plain": {"generated": 10}}},
-    "flops": {"decode": 1.0, "total": 3.0},
-    "seconds": 2.0,
-}
+GOOD_LINE = json.dumps(verdict_row("a")) + "\n"
+RIGHT = {"a": [True, True, False, False], "b": [True, False, False, False], "c": [False] * 4}
 
 
-def write_run(folder, rows, problems=1, repeats=1):
-    """A run directory of so many problems and repeats with these verdict rows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = {
-        "identity": {"dataset": "d", "reasoner": "baseline", "target": {"model": "m"}},
-        "slice": {"problem_ids": [str(n) for n in range(problems)], "repeats": repeats},
-    }
-    (folder / "run.json").write_text(json.dumps(manifest))
-    lines = [json.dumps(ROW | row) + "\n" for row in rows]
-    (folder / "verdicts.jsonl").write_text("".join(lines))
-    return folder
+def test_accuracy_is_the_mean_of_problem_means_with_its_uncertainty(tmp_path):
+    metrics = run_metrics(write_run(tmp_path / "run", RIGHT))
+    assert metrics.accuracy == pytest.approx(0.25)
+    assert (metrics.problems, metrics.repeats) == (3, 4)
+    assert metrics.uncertainty.population_error == pytest.approx(0.25 / 3**0.5)
+    assert metrics.uncertainty.population.low < 0.25 < metrics.uncertainty.population.high
 
 
-def verdicts(*per_problem):
-    """Rows from one list of verdicts a problem."""
-    return [
-        {"problem_id": str(number), "verdict": verdict}
-        for number, made in enumerate(per_problem)
-        for verdict in made
+def test_pass_and_majority_are_for_the_k_that_was_asked(tmp_path):
+    metrics = run_metrics(write_run(tmp_path / "run", RIGHT), k=2)
+    assert metrics.pass_at_k == pytest.approx((1 - 1 / 6 + 1 / 2 + 0) / 3)
+    # Two votes for two classes: one class, or a tie that shares the credit.
+    assert metrics.maj_at_k == pytest.approx((0.5 + 0.25 + 0) / 3)
+    assert metrics.any_correct == pytest.approx(2 / 3)
+
+
+def test_more_attempts_than_repeats_are_refused(tmp_path):
+    with pytest.raises(TooFewAttempts, match="k is 5, but there are 4 attempts"):
+        run_metrics(write_run(tmp_path / "run", RIGHT), k=5)
+
+
+def test_missing_and_failed_attempts_stay_in_the_denominator(tmp_path):
+    rows = [
+        verdict_row("a"),
+        verdict_row("b", right=False, status="error", verdict="no_answer", answer_class=None),
     ]
-
-
-def test_accuracy_is_the_mean_over_problems_of_their_means(tmp_path):
-    rows = verdicts(["correct", "correct"], ["correct", "wrong"], ["wrong", "wrong"])
-    metrics = run_metrics(write_run(tmp_path, rows, problems=3, repeats=2))
-    assert metrics.accuracy == statistics.fmean([1, 0.5, 0])
-    assert metrics.standard_error == pytest.approx(0.5 / 3**0.5)
-    assert (metrics.problems, metrics.repeats) == (3, 2)
-
-
-def test_one_problem_has_no_standard_error(tmp_path):
-    assert run_metrics(write_run(tmp_path, verdicts(["correct"]))).standard_error is None
-
-
-def test_missing_attempts_stay_in_the_denominator(tmp_path):
-    metrics = run_metrics(write_run(tmp_path, verdicts(["correct"]), problems=2, repeats=2))
-    assert (metrics.accuracy, metrics.missing) == (0.25, 0.75)
+    metrics = run_metrics(
+        write_run(tmp_path / "run", {"a": [True], "b": [True], "c": [True]}, rows)
+    )
+    assert metrics.accuracy == pytest.approx(1 / 3)
+    assert (metrics.rates.error, metrics.rates.missing) == (1 / 3, 1 / 3)
+    assert metrics.rates.no_answer == 0
 
 
 @pytest.mark.parametrize(
-    ("row", "rate"),
+    ("change", "rate"),
     [
         ({"verdict": "no_answer"}, "no_answer"),
         ({"verdict": "ungradable"}, "ungradable"),
-        ({"verdict": "no_answer", "status": "error"}, "error"),
-        ({"verdict": "wrong", "stop": "budget"}, "truncated"),
-        ({"verdict": "wrong", "stop": "length"}, "truncated"),
+        ({"stop": "budget"}, "truncated"),
+        ({"stop": "length"}, "truncated"),
+        ({"stop": "repeated"}, "repeated"),
+        ({"tracks": [{"verdict": "wrong"}, {"verdict": "correct"}]}, "vote_lost"),
     ],
 )
-def test_what_went_wrong_counts_once_and_stays_in_the_denominator(tmp_path, row, rate):
-    rows = [{"problem_id": "0"}, {"problem_id": "1"} | row]
-    metrics = run_metrics(write_run(tmp_path, rows, problems=2))
-    rates = ("no_answer", "ungradable", "error", "truncated", "missing")
-    assert metrics.accuracy == 0.5
-    assert {name: getattr(metrics, name) for name in rates} == dict.fromkeys(rates, 0) | {rate: 0.5}
+def test_what_went_wrong_is_counted_under_its_name(tmp_path, change, rate):
+    rows = [verdict_row("a", right=False, **change), verdict_row("b", right=False)]
+    rates = run_metrics(write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)).rates
+    others = {name for name in rates.__slots__ if getattr(rates, name) > 0}
+    assert (getattr(rates, rate), others) == (0.5, {rate})
 
 
-def test_a_truncated_attempt_may_still_be_right(tmp_path):
-    metrics = run_metrics(write_run(tmp_path, [{"stop": "budget"}]))
-    assert (metrics.accuracy, metrics.truncated) == (1, 1)
+def test_costs_are_per_attempt_and_tokens_per_model(tmp_path):
+    usage = {
+        "target": {"verify": {"generated": 3}, "rewrite": {"generated": 7}},
+        "draft": {"draft_kept": {"generated": 30}, "draft_dropped": {"generated": 10}},
+    }
+    rows = [verdict_row("a", usage=usage), verdict_row("b", usage=usage, seconds=3.0)]
+    costs = run_metrics(write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)).costs
+    assert (costs.target_tokens, costs.draft_tokens, costs.draft_kept) == (10, 40, 0.75)
+    assert (costs.flops_decode, costs.flops_total) == (2e9, 3e9)
+    assert (costs.seconds_p50, costs.seconds_p95) == (2.0, pytest.approx(2.9))
 
 
-def test_costs_are_per_recorded_attempt(tmp_path):
-    draft = {"draft": {"draft_kept": {"generated": 3}, "draft_dropped": {"generated": 1}}}
-    rows = [{"usage": ROW["usage"] | draft}, {"usage": {"target": {"plain": {"generated": 20}}}}]
-    metrics = run_metrics(write_run(tmp_path, rows, repeats=4))
-    assert (metrics.target_tokens, metrics.draft_tokens) == (15, 2)
-    assert (metrics.flops_decode, metrics.flops_total) == (1.0, 3.0)
+def test_flops_are_unknown_where_one_attempts_are(tmp_path):
+    rows = [verdict_row("a"), verdict_row("b", flops=None)]
+    costs = run_metrics(write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)).costs
+    assert (costs.flops_decode, costs.flops_total) == (None, None)
 
 
-def test_one_attempt_of_unknown_cost_makes_the_cost_unknown(tmp_path):
-    metrics = run_metrics(write_run(tmp_path, [{}, {"flops": None}], repeats=2))
-    assert (metrics.flops_decode, metrics.flops_total) == (None, None)
-
-
-def test_a_run_without_attempts_is_all_missing(tmp_path):
-    metrics = run_metrics(write_run(tmp_path, [], problems=3))
-    assert (metrics.accuracy, metrics.missing, metrics.seconds_p50) == (0, 1, None)
-
-
-@pytest.mark.parametrize(
-    ("values", "share", "expected"),
-    [([], 0.5, None), ([7.0], 0.95, 7.0), ([3.0, 1.0], 0.5, 2.0), ([1.0, 2.0, 3.0], 1.0, 3.0)],
-)
-def test_percentiles_are_interpolated_between_neighbours(values, share, expected):
-    assert percentile(values, share) == expected
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 1))
-def test_a_percentile_lies_within_its_values(values, share):
-    assert min(values) <= percentile(values, share) <= max(values)
-
-
-@given(data=st.data(), problems=st.integers(1, 4), repeats=st.integers(1, 4))
-def test_with_equal_repeats_accuracy_is_the_share_of_right_attempts(
-    tmp_path_factory, data, problems, repeats
-):
-    verdict = st.sampled_from(["correct", "wrong", "no_answer", "ungradable"])
-    made = [data.draw(st.lists(verdict, max_size=repeats)) for _ in range(problems)]
-    run = write_run(tmp_path_factory.mktemp("run"), verdicts(*made), problems, repeats)
-    metrics = run_metrics(run)
-    right = sum(each.count("correct") for each in made)
-    assert metrics.accuracy == pytest.approx(right / (problems * repeats))
-    assert metrics.accuracy + metrics.no_answer + metrics.ungradable + metrics.missing < 1 + 1e-9
+def test_a_name_with_glob_characters_is_only_a_name(tmp_path):
+    assert run_metrics(write_run(tmp_path / "r[1]*?", RIGHT)).problems == 3
 
 
 @pytest.mark.parametrize(
@@ -138,13 +100,58 @@ def test_with_equal_repeats_accuracy_is_the_share_of_right_attempts(
         ("verdicts.jsonl", "{\n", r"verdicts\.jsonl, line 1 is broken .* grade again"),
         ("verdicts.jsonl", "{}\n", r"verdicts\.jsonl, line 1 has no .* grade again"),
         ("verdicts.jsonl", "[]\n", r"verdicts\.jsonl, line 1 is not a verdict.* grade again"),
+        ("verdicts.jsonl", GOOD_LINE + "not json\n", "line 2 is broken"),
+        ("verdicts.jsonl", GOOD_LINE.replace("1.0,", '"long",'), "of a wrong type; grade again"),
+        ("verdicts.jsonl", json.dumps(verdict_row("z")) + "\n", "judges problem z"),
     ],
 )
 def test_what_is_not_a_graded_run_is_told_with_what_to_do(tmp_path, file, content, complaint):
-    run = write_run(tmp_path, [{}])
+    run = write_run(tmp_path / "run", RIGHT)
     if content is None:
         (run / file).unlink()
     else:
         (run / file).write_text(content)
     with pytest.raises(NotGraded, match=complaint):
         run_metrics(run)
+
+
+def test_a_run_without_attempts_is_all_missing(tmp_path):
+    metrics = run_metrics(write_run(tmp_path / "run", RIGHT, []))
+    assert (metrics.accuracy, metrics.rates.missing, metrics.costs.seconds_p50) == (0, 1, None)
+
+
+def test_a_truncated_attempt_may_still_be_right(tmp_path):
+    rows = [verdict_row("a", stop="budget")]
+    metrics = run_metrics(write_run(tmp_path / "run", {"a": [True]}, rows))
+    assert (metrics.accuracy, metrics.rates.truncated) == (1, 1)
+
+
+def test_drafts_kept_and_steps_rewritten_are_shares_of_steps(tmp_path):
+    steps = [{"all": 6, "judged": 4, "rewritten": 1}, {"all": 4, "judged": 4, "rewritten": 1}]
+    rows = [verdict_row(name, steps=one) for name, one in zip("ab", steps, strict=True)]
+    costs = run_metrics(write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)).costs
+    assert (costs.acceptance, costs.rewrites) == (0.75, 0.2)
+
+
+@settings(max_examples=20, deadline=None)  # each example writes and reads files
+@given(data=st.data(), problems=st.integers(1, 4), repeats=st.integers(1, 4))
+def test_accuracy_is_the_share_of_right_attempts_of_all_planned(
+    tmp_path_factory, data, problems, repeats
+):
+    verdict = st.sampled_from(["correct", "wrong", "no_answer", "ungradable"])
+    made = [data.draw(st.lists(verdict, max_size=repeats)) for _ in range(problems)]
+    rows = [
+        verdict_row(str(number), repeat, verdict=one)
+        for number, verdicts in enumerate(made)
+        for repeat, one in enumerate(verdicts)
+    ]
+    shape = {str(number): [True] * repeats for number in range(problems)}
+    metrics = run_metrics(write_run(tmp_path_factory.mktemp("made") / "run", shape, rows))
+    right = sum(verdicts.count("correct") for verdicts in made)
+    assert metrics.accuracy == pytest.approx(right / (problems * repeats))
+    assert metrics.rates.missing == pytest.approx(1 - len(rows) / (problems * repeats))
+
+
+def test_a_run_without_verdicts_says_how_to_grade_it(tmp_path):
+    with pytest.raises(NotGraded, match="grade it first: speclrm grade"):
+        verdict_table(tmp_path)

@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "pipeline.cli.run:run_command",
     "grade": "pipeline.cli.grade:grade_command",
     "leaderboard": "pipeline.cli.leaderboard:leaderboard_command",
+    "compare": "pipeline.cli.compare:compare_command",
     "show": "pipeline.cli.show:show_command",
     "replay": "pipeline.cli.replay:replay_command",
     "vote": "pipeline.cli.vote:vote_command",
@@ -22,7 +23,8 @@ COMMANDS = {
 SUMMARIES = {
     "run": "Run an experiment, or go on with one.",
     "grade": "Grade run directories, or explain one answer.",
-    "leaderboard": "Compare graded runs in a table.",
+    "leaderboard": "Graded runs in a table, or on a page with every trace.",
+    "compare": "Compare graded runs in pairs, problem by problem.",
     "show": "Show one attempt as a readable trace.",
     "replay": "Replay a run's scores at other thresholds.",
     "vote": "Vote again over a run's tracks.",
@@ -70,6 +72,7 @@ def group() -> None:
     speclrm run baseline --dataset pocket --problem-id first:10
     speclrm grade results/RUN
     speclrm leaderboard results/RUN...
+    speclrm compare results/FIRST results/SECOND
     """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
 
 

@@ -5,10 +5,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from evaluators import leaderboard
-from evaluators.metrics import NotGraded, RunMetrics, run_metrics
+from evaluators.estimators import TooFewAttempts
+from evaluators.leaderboard import NoSuchBaseline, Row
+from evaluators.metrics import run_metrics
+from evaluators.report import ReportOptions, write_report
+from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
+from pipeline.step_labels import pocket_labels
 
 WRITERS = {
     "markdown": leaderboard.as_markdown,
@@ -16,6 +22,8 @@ WRITERS = {
     "json": leaderboard.as_json,
 }
 TEXT_COLUMNS = 3
+PIPE_WIDTH = 240
+"""Columns of a table that is not written to a terminal."""
 
 
 @click.command("leaderboard")
@@ -27,30 +35,71 @@ TEXT_COLUMNS = 3
     default="table",
     show_default=True,
 )
-def leaderboard_command(runs: tuple[Path, ...], form: str) -> None:
+@click.option("--baseline", metavar="RUN", help="Show costs relative to this run (folder or name).")
+@click.option(
+    "--k", type=click.IntRange(min=1), help="k of pass@k and maj@k; all repeats if unset."
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a page with every trace, which opens from disk.",
+)
+@click.option(
+    "--show-gpqa",
+    is_flag=True,
+    help="Put model texts of GPQA into the page; its authors ask not to publish examples.",
+)
+def leaderboard_command(  # noqa: PLR0917 - one parameter an option
+    runs: tuple[Path, ...],
+    form: str,
+    baseline: str | None,
+    k: int | None,
+    page: Path | None,
+    show_gpqa: bool,
+) -> None:
     """Compare graded RUNS: accuracy and what it cost.
 
     Errors, missing and truncated attempts stay in the denominator of every accuracy.
     """
+    if show_gpqa and page is None:
+        raise UserMistake("--show-gpqa is about the page; give --html PATH too.")
+    name = Path(baseline).resolve().name if baseline is not None else None
     try:
-        metrics = [run_metrics(run) for run in runs]
-    except NotGraded as error:
+        rows = leaderboard.rows([run_metrics(run, k) for run in runs], name)
+    except (NotGraded, NoSuchBaseline, TooFewAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
-        _print_table(metrics)
+        _print_table(rows)
     else:
-        click.echo(WRITERS[form](metrics))
+        click.echo(WRITERS[form](rows))
+    if page is not None:
+        _write_page(runs, page, ReportOptions(name, k, show_gpqa, pocket_labels))
 
 
-def _print_table(metrics: list[RunMetrics]) -> None:
-    table = Table(
-        caption="± SE: standard error over the population of problems. Costs: per attempt."
-    )
-    for number, heading in enumerate(leaderboard.HEADINGS):
-        table.add_column(heading, justify="left" if number < TEXT_COLUMNS else "right")
-    for row in leaderboard.ranked(metrics):
-        table.add_row(*leaderboard.cells(row))
+def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> None:
+    try:
+        report = write_report(runs, page, options)
+    except NotGraded as error:
+        raise UserMistake(str(error)) from error
+    except OSError as error:
+        raise UserMistake(
+            f"Cannot write {page} ({error.strerror}); choose another place."
+        ) from error
+    beside = f", traces in {report.folder}" if report.folder is not None else ""
+    click.echo(f"{report.page}: {report.attempts} attempts{beside}", err=True)
+
+
+def _print_table(rows: list[Row]) -> None:
+    table = Table(caption=leaderboard.NOTES, caption_justify="left")
+    columns = leaderboard.shown_columns(rows)
+    for column in columns:
+        justify = "left" if column < TEXT_COLUMNS else "right"
+        table.add_column(leaderboard.HEADINGS[column], justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        cells = leaderboard.cells(row)
+        table.add_row(*(Text(cells[column]) for column in columns))
     console = Console()
     if not console.is_terminal:  # a pipe or a log has no width to fit
-        console = Console(width=200)
+        console = Console(width=PIPE_WIDTH)
     console.print(table)

@@ -1,0 +1,155 @@
+"""The HTML report: many graded runs as one page that works from disk and without a network."""
+
+import datetime as dt
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from string import Template
+
+from evaluators import leaderboard, traces
+from evaluators.comparison import NotComparable, compare_runs
+from evaluators.leaderboard import Row
+from evaluators.metrics import GradedRun, graded_run, metrics_of
+from evaluators.page_files import Blocks, asset, katex_css, script_json
+from evaluators.traces import FLAG_DIGITS, MISSING_CODE, Attempt, Json, StepCounts, StepLabels
+
+# Their authors ask that examples not be revealed: what models write about them stays out.
+HIDDEN_DATASETS = ("gpqa",)
+SCRIPTS = ("text.js", "charts.js", "trace.js", "page.js")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report shows.
+
+    `baseline` names the run that costs and differences are relative to, or None for the first;
+    `show_hidden` shows model texts of datasets whose authors ask that examples not be revealed.
+    `step_labels` gives for a run what says which judged drafts are right, or None where only the
+    track's verdict can.
+    """
+
+    baseline: str | None = None
+    k: int | None = None
+    show_hidden: bool = False
+    step_labels: Callable[[Path], StepLabels | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written: the page, and whether traces lie beside it in `folder`."""
+
+    page: Path
+    folder: Path | None
+    attempts: int
+
+
+def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Report:
+    """Write the report of graded runs to `page`, and its traces beside it if they are many.
+
+    Raises:
+        NotGraded: a run is not graded, or a file of it is broken.
+        NoSuchBaseline: no run has the baseline's name.
+        TooFewAttempts: a run has fewer repeats than `options.k`.
+    """
+    graded = {path: graded_run(path) for path in runs}
+    metrics = [metrics_of(run, options.k) for run in graded.values()]
+    baseline = options.baseline or metrics[0].run
+    base = leaderboard.named(metrics, baseline)
+    folder = page.with_name(page.name + ".traces")
+    blocks = Blocks(folder)
+    data = {
+        "title": "SpecLRM leaderboard",
+        "made": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
+        "baseline": baseline,
+        "traces": folder.name,
+        "notes": leaderboard.NOTES,
+        "runs": [
+            leaderboard.flattened(Row(one, leaderboard.relative_costs(one.costs, base.costs)))
+            | {"model": leaderboard.model_name(one.model)}
+            | _run_data(path, run, blocks, options)
+            for (path, run), one in zip(graded.items(), metrics, strict=True)
+        ],
+        "comparisons": _comparisons(list(graded.values()), baseline),
+    }
+    inline = blocks.finish()
+    fresh = page.with_name(page.name + ".new")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    fresh.write_text(_page(data, inline), encoding="utf-8")
+    fresh.replace(page)
+    total = sum(run.totals.rows for run in graded.values())
+    return Report(page, folder if blocks.beside else None, total)
+
+
+def _run_data(path: Path, run: GradedRun, blocks: Blocks, options: ReportOptions) -> Json:
+    """A run's heat map, step counts and outcomes; its traces go into `blocks`."""
+    dataset = str(run.identity["dataset"])
+    hide = dataset.lower().startswith(HIDDEN_DATASETS) and not options.show_hidden
+    checker = options.step_labels(path) if options.step_labels is not None else None
+    counts = StepCounts()
+    outcomes: Counter[str] = Counter()
+    codes = {name: [MISSING_CODE] * run.repeats for name in run.problems}
+    flags = {name: ["0"] * run.repeats for name in run.problems}
+    places: dict[str, list[int]] = {name: [0, 0] * run.repeats for name in run.problems}
+    for attempt in traces.attempts(path):
+        problem, repeat = attempt.key
+        labels = _labels(attempt, checker)
+        flag = traces.flags_of(attempt, labels, counts)
+        codes[problem][repeat] = traces.code_of(attempt)
+        flags[problem][repeat] = FLAG_DIGITS[flag]
+        outcomes[traces.outcome_of(codes[problem][repeat], flag, attempt.verdict)] += 1
+        place = blocks.add(traces.trace(attempt, labels, hide_text=hide))
+        places[problem][2 * repeat : 2 * repeat + 2] = place
+    outcomes["missing"] = len(run.problems) * run.repeats - sum(outcomes.values())
+    return {
+        "hidden": hide,
+        "label": "step check" if checker is not None else "the track's verdict",
+        "problem_ids": list(run.problems),
+        "codes": ["".join(marks) for marks in codes.values()],
+        "flags": ["".join(marks) for marks in flags.values()],
+        "places": list(places.values()),
+        "steps": asdict(counts),
+        "outcomes": dict(outcomes),
+    }
+
+
+def _labels(attempt: Attempt, checker: StepLabels | None) -> list[list[bool | None]]:
+    return traces.track_labels(attempt) if checker is None else checker(attempt.line)
+
+
+def _comparisons(runs: list[GradedRun], baseline: str) -> list[Json]:
+    """Every run against the baseline, adjusted together; or why one cannot be compared."""
+    base = next(run for run in runs if run.name == baseline)
+    comparable, refused = [], []
+    for run in runs:
+        if run is base:
+            continue
+        try:
+            compare_runs([base, run])
+        except NotComparable as error:
+            refused.append({"second": run.name, "refused": str(error)})
+        else:
+            comparable.append(run)
+    made = compare_runs([base, *comparable]) if comparable else []
+    return [asdict(one) | {"interval": list(one.interval)} for one in made] + refused
+
+
+def _page(data: Json, inline: list[str]) -> str:
+    """The page; only scripts that carry its nonce run, whatever a model wrote."""
+    nonce = secrets.token_urlsafe(16)
+    blocks = "\n".join(
+        f'<script type="application/json" id="block-{number}">{block}</script>'
+        for number, block in enumerate(inline)
+    )
+    return Template(asset("page", "page.html")).substitute(
+        nonce=nonce,
+        css=asset("page", "page.css"),
+        katex_css=katex_css(),
+        katex_js=asset("katex", "katex.min.js"),
+        data=script_json(data),
+        blocks=blocks,
+        js="\n".join(
+            asset("page", name) for name in ("text.js", "charts.js", "trace.js", "page.js")
+        ),
+    )

@@ -1,0 +1,182 @@
+"""How far a measured accuracy can be trusted: standard errors and intervals, each for its question.
+
+Two questions, two answers. Over the population of problems: how would other problems of this kind
+come out (the spread of per-problem means, which already holds the noise of sampling)? Over new
+samples of the same problems: how would this very set come out if it were sampled again?
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+LEVEL = 0.95
+"""The share of intervals that hold the true value."""
+POWER = 0.8
+"""The share of studies that find an effect as large as the minimum detectable one."""
+BISECTIONS = 60
+"""Halvings of the bracket of a t quantile: more than a double can tell apart."""
+LARGE_FREEDOM = 1_000
+"""Degrees of freedom from which Student's t is expanded around the normal."""
+
+
+class Interval(NamedTuple):
+    """A range of plausible values."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """The two standard errors of an accuracy and their intervals, as shares of 1.
+
+    None where they cannot be known: the population's for one problem, the samples' for one repeat.
+    """
+
+    population_error: float | None
+    population: Interval | None
+    samples_error: float | None
+    samples: Interval | None
+
+
+def uncertainty(correct: Sequence[int], repeats: int) -> Uncertainty:
+    """Standard errors and intervals of the mean of `correct / repeats`.
+
+    `correct` are the right attempts of each problem, out of `repeats` each.
+    """
+    means = [count / repeats for count in correct]
+    population = population_error(means)
+    samples = samples_error(correct, repeats)
+    return Uncertainty(
+        population,
+        None if population is None else population_interval(means, repeats),
+        samples,
+        None if samples is None else samples_interval(correct, repeats),
+    )
+
+
+def population_error(means: Sequence[float]) -> float | None:
+    """Standard error of the mean over the population of problems: sd / sqrt(n).
+
+    Miller 2024 (arXiv 2411.00640). `means` are per-problem means, so that repeats of one problem
+    are one cluster. None for fewer than two problems.
+    """
+    return statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None
+
+
+def samples_error(correct: Sequence[int], repeats: int) -> float | None:
+    """Standard error over new samples of the same problems: sqrt(sum p(1-p)/(k-1)) / n.
+
+    p(1-p)·k/(k-1) is the unbiased estimate of a problem's variance, divided by k for its mean
+    (Miller 2024). None for fewer than two repeats.
+    """
+    if repeats < 2 or not correct:  # noqa: PLR2004 - a variance needs two
+        return None
+    within = sum(c / repeats * (1 - c / repeats) / (repeats - 1) for c in correct)
+    return math.sqrt(within) / len(correct)
+
+
+def population_interval(means: Sequence[float], repeats: int) -> Interval:
+    """Interval for the accuracy over the population of problems; never leaves 0 to 1.
+
+    Wilson's score interval at the effective sample size m(1-m)/SE² with Student's quantile for n-1
+    degrees of freedom: the modified Wilson interval for clustered samples (Franco, Little, Louis &
+    Slud 2019, J. Survey Statistics and Methodology 7:334-364). Bowyer et al. 2025 (arXiv
+    2503.01747) show why the plain normal interval is too narrow on small sets.
+    """
+    problems = len(means)
+    mean = statistics.fmean(means)
+    spread = mean * (1 - mean)
+    error = population_error(means) or 0.0
+    # The spread of true accuracies plus sampling noise is never below m(1-m)/k, so the effective
+    # size is at most n·k; where all came out right or wrong, repeats are taken as no news.
+    most = problems * repeats
+    size = problems if spread <= 0 else min(spread / error**2, most) if error > 0 else most
+    return _wilson(mean, size, student_quantile((1 + LEVEL) / 2, problems - 1))
+
+
+def samples_interval(correct: Sequence[int], repeats: int) -> Interval:
+    """Interval for the accuracy of the same problems sampled anew; never leaves 0 to 1.
+
+    The same score interval; its error is known from n(k-1) degrees of freedom, and an error below
+    that of one attempt cannot be told from none.
+    """
+    problems = len(correct)
+    attempts = problems * repeats
+    mean = sum(correct) / attempts
+    error = max(samples_error(correct, repeats) or 0.0, 1 / attempts)
+    size = max(mean * (1 - mean) / error**2, attempts)
+    return _wilson(mean, size, student_quantile((1 + LEVEL) / 2, problems * (repeats - 1)))
+
+
+def _wilson(mean: float, size: float, quantile: float) -> Interval:
+    """Wilson 1927: the accuracies that a mean of `size` attempts does not reject."""
+    squared = quantile * quantile
+    centre = (mean + squared / (2 * size)) / (1 + squared / size)
+    half = quantile * math.sqrt(mean * (1 - mean) / size + squared / (4 * size * size))
+    half /= 1 + squared / size
+    # The mean itself is always inside; rounding must not say otherwise.
+    return Interval(min(max(0.0, centre - half), mean), max(min(1.0, centre + half), mean))
+
+
+def difference_interval(differences: Sequence[float], repeats: int) -> Interval:
+    """Interval for the mean paired difference over the population of problems, within -1 to 1.
+
+    Agresti & Min 2005 (Statistics in Medicine 24:729-740) with Student's quantile: two supposed
+    problems more, one of them discordant half each way. With k repeats a discordant problem is
+    supposed to differ by 1/sqrt(k), the size of its sampling noise; for k = 1 this is their rule.
+    """
+    supposed = len(differences) + 2
+    mean = sum(differences) / supposed
+    squares = (sum(d * d for d in differences) + 1 / repeats) / supposed
+    error = math.sqrt(max(0.0, squares - mean * mean) / supposed)
+    half = student_quantile((1 + LEVEL) / 2, max(1, len(differences) - 1)) * error
+    return Interval(max(-1.0, mean - half), min(1.0, mean + half))
+
+
+def minimum_detectable_effect(error: float, problems: int) -> float:
+    """The true difference that a test at 5 % finds in 80 % of studies with this standard error.
+
+    Bloom 1995 (Evaluation Review 19:547-556): (t[0.975] + t[0.8]) · SE.
+    """
+    freedom = max(1, problems - 1)
+    return (student_quantile((1 + LEVEL) / 2, freedom) + student_quantile(POWER, freedom)) * error
+
+
+@lru_cache(maxsize=256)
+def student_quantile(probability: float, freedom: int) -> float:
+    """The quantile of Student's t, for probabilities of at least one half.
+
+    By bisection of its distribution; beyond `LARGE_FREEDOM` by its expansion around the normal
+    (Abramowitz & Stegun 26.7.5), which is then exact to ten digits.
+    """
+    normal = statistics.NormalDist().inv_cdf(probability)
+    if freedom > LARGE_FREEDOM:
+        first = (normal**3 + normal) / 4
+        second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
+        return normal + first / freedom + second / freedom**2
+    low, high = 0.0, 1.0
+    while _student_cdf(high, freedom) < probability:
+        high *= 2
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        below = _student_cdf(middle, freedom) < probability
+        low, high = (middle, high) if below else (low, middle)
+    return high
+
+
+def _student_cdf(value: float, freedom: int) -> float:
+    """Abramowitz & Stegun 26.7.3 and 26.7.4: finite sums for whole degrees of freedom."""
+    angle = math.atan(value / math.sqrt(freedom))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = freedom % 2
+    term = cosine if odd else 1.0
+    total = term if freedom > 1 else 0.0
+    for step in range(2 + odd, freedom, 2):
+        term *= (step - 1) / step * cosine * cosine
+        total += term
+    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
+    return (1 + inside) / 2

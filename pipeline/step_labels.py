@@ -1,0 +1,43 @@
+"""Which judged drafts of a pocket run are right, by the check of the problems' own generator."""
+
+from pathlib import Path
+from typing import Any
+
+from evaluators.traces import StepLabels
+from pipeline.pocket.steps import Question, check_step
+from pipeline.problems import load_problems
+from pipeline.run_directory import read_manifest
+
+POCKET = ("pocket", "pocket-long")
+
+
+def pocket_labels(run: Path) -> StepLabels | None:
+    """The labels of a pocket run; None for other runs, and where its problems have changed since.
+
+    Raises:
+        UserMistake: there is no run.
+    """
+    identity = read_manifest(run)["identity"]
+    if identity["dataset"] not in POCKET:
+        return None
+    loaded = load_problems(identity["dataset"], None, seed=identity["seed"])
+    if loaded.fingerprint != identity["dataset_fingerprint"]:
+        return None
+    questions = {
+        problem.problem_id: Question(problem.problem, problem.choices)
+        for problem in loaded.problems
+    }
+    return lambda line: [
+        _labels(questions[str(line["problem_id"])], track) for track in line["tracks"]
+    ]
+
+
+def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:
+    """Whether each draft was a right next step after the steps that stand before it."""
+    texts = [step["text"] for step in track["steps"]]
+    return [
+        check_step(question, texts[:place], step.get("draft_text") or step["text"])
+        if step.get("score") is not None
+        else None
+        for place, step in enumerate(track["steps"])
+    ]

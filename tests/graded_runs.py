@@ -1,0 +1,102 @@
+"""Run directories made of verdicts, for the tests of what is computed from them."""
+
+import json
+
+
+def verdict_row(problem_id="0", repeat_id=0, *, right=True, **changes):
+    """One line of verdicts.jsonl as grading writes it."""
+    return {
+        "dataset": "sums",
+        "problem_id": problem_id,
+        "repeat_id": repeat_id,
+        "status": "ok",
+        "gold": "1",
+        "extracted": "1" if right else "2",
+        "verdict": "correct" if right else "wrong",
+        "rule": "box/same_number",
+        "grader_version": "1.0",
+        "answer_class": 0 if right else 1,
+        "stop": "finished",
+        "usage": {"target": {"plain": {"prompt_new": 10, "generated": 20}}},
+        "flops": {"decode": 2e9, "total": 3e9},
+        "seconds": 1.0,
+        "tracks": [{"id": "0", "extracted": "1", "verdict": "correct" if right else "wrong"}],
+    } | changes
+
+
+def manifest(problem_ids, repeats, **identity):
+    """A run.json with what metrics and comparisons read."""
+    return {
+        "name": "run",
+        "identity": {
+            "dataset": "sums",
+            "reasoner": "baseline",
+            "target": {"model": "m"},
+            "draft": None,
+            "token_budget": 100,
+            "temperature": 0.6,
+            "seed": 0,
+        }
+        | identity,
+        "dataset": {"name": "sums", "revision": "r1", "fingerprint": "f1"},
+        "slice": {"problem_ids": problem_ids, "repeats": repeats},
+        "models": {},
+        "sessions": [],
+    }
+
+
+def write_run(folder, right, rows=None, **identity):
+    """A graded run; `right` maps a problem's id to one True or False for each repeat."""
+    (folder / "problems").mkdir(parents=True)
+    repeats = max(len(attempts) for attempts in right.values())
+    (folder / "run.json").write_text(json.dumps(manifest(list(right), repeats, **identity)))
+    made = [
+        verdict_row(problem_id, repeat, right=good)
+        for problem_id, attempts in right.items()
+        for repeat, good in enumerate(attempts)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in (made if rows is None else rows))
+    (folder / "verdicts.jsonl").write_text(lines)
+    return folder
+
+
+def step(text, *, author="target", score=None, draft=None):
+    """One step of a track as an attempt line holds it."""
+    return {
+        "text": text,
+        "author": author,
+        "tokens": 5,
+        "seconds": 0.1,
+        "finish": "stop",
+        "score": score,
+        "draft_text": draft,
+    }
+
+
+def attempt_line(row, tracks):
+    """The attempt line of a verdict row; `tracks` is a list of lists of steps."""
+    return {
+        "dataset": row["dataset"],
+        "problem_id": row["problem_id"],
+        "repeat_id": row["repeat_id"],
+        "seed": 1,
+        "status": row["status"],
+        "tracks": [
+            {"id": str(n), "steps": steps, "stop": "finished", "answer": None, "notes": []}
+            for n, steps in enumerate(tracks)
+        ],
+        "vote": None,
+        "usage": {"target": {"plain": {"generated": 20}}},
+        "seconds": 1.0,
+        "error": None,
+    }
+
+
+def write_attempts(run, tracks_of):
+    """Attempt lines beside a run's verdicts; `tracks_of` gives the tracks of a verdict row."""
+    for text in (run / "verdicts.jsonl").read_text().splitlines():
+        row = json.loads(text)
+        file = run / "problems" / f"{row['problem_id']}.jsonl"
+        with file.open("a") as out:
+            out.write(json.dumps(attempt_line(row, tracks_of(row))) + "\n")
+    return run

@@ -1,0 +1,151 @@
+"""Runs are compared in pairs on the same problems, or refused."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from click.testing import CliRunner
+from graded_runs import write_run
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from evaluators.comparison import NotComparable, compare_runs, holm, sign_flip_p
+from evaluators.metrics import graded_run
+from pipeline.cli import group
+from pipeline.errors import UserMistake
+
+
+def paired(tmp_path, first, second, **identity):
+    """Two runs of one repeat a problem; `first` and `second` are strings of 1 and 0."""
+    paths = []
+    for name, right in (("first", first), ("second", second)):
+        answers = {str(n): [mark == "1"] for n, mark in enumerate(right)}
+        changes = identity if name == "second" else {}
+        paths.append(write_run(tmp_path / name, answers, **changes))
+    return paths
+
+
+def compared(tmp_path, first, second, **identity):
+    runs = [graded_run(path) for path in paired(tmp_path, first, second, **identity)]
+    [comparison] = compare_runs(runs)
+    return comparison
+
+
+def test_wins_ties_losses_and_the_difference_are_of_the_second_run(tmp_path):
+    comparison = compared(tmp_path, "1100110", "1011111")
+    assert (comparison.wins, comparison.ties, comparison.losses) == (3, 3, 1)
+    assert comparison.difference == pytest.approx(2 / 7)
+    assert [pair.problem_id for pair in comparison.discordant] == ["1", "2", "3", "6"]
+    assert comparison.interval.low < comparison.difference < comparison.interval.high
+
+
+def test_for_one_repeat_the_p_value_is_the_exact_mcnemar_test(tmp_path):
+    comparison = compared(tmp_path, "0" * 9 + "1" * 11, "1" * 8 + "0" + "1" * 9 + "00")
+    expected = scipy.stats.binomtest(2, 10).pvalue
+    assert comparison.p == pytest.approx(expected)
+
+
+def test_the_p_value_is_scipys_exact_permutation_test():
+    differences = [0.5, 0.25, -0.25, 1.0, 0.75, 0.0, -0.5]
+    expected = scipy.stats.permutation_test(
+        (np.array(differences),),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=math.inf,
+    )
+    assert sign_flip_p(differences) == pytest.approx(expected.pvalue)
+
+
+def test_drawn_signs_agree_with_the_exact_test():
+    differences = [1.0] * 26 + [-1.0] * 14
+    assert sign_flip_p(differences) == pytest.approx(scipy.stats.binomtest(14, 40).pvalue, abs=0.01)
+    assert sign_flip_p([1.0] * 60) > 0
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=1, max_size=10))
+def test_a_p_value_is_a_share_and_does_not_know_the_order_of_the_runs(differences):
+    assert 0 < sign_flip_p(differences) <= 1
+    assert sign_flip_p(differences) == sign_flip_p([-d for d in differences])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_is_statsmodels(p_values):
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+def test_equal_runs_have_no_discordant_problem_and_an_unknown_detectable_effect(tmp_path):
+    comparison = compared(tmp_path, "1100", "1100")
+    assert (comparison.p, comparison.discordant, comparison.detectable) == (1.0, (), None)
+    assert comparison.interval.low < 0 < comparison.interval.high
+
+
+def test_several_comparisons_are_adjusted_together(tmp_path):
+    first, second = paired(tmp_path, "0" * 10, "1" * 8 + "00")
+    runs = [graded_run(path) for path in (first, second, second)]
+    for comparison in compare_runs(runs):
+        assert comparison.adjusted_p == pytest.approx(2 * comparison.p)
+
+
+def test_another_dataset_is_refused(tmp_path):
+    with pytest.raises(NotComparable, match=r"differ in their dataset \(sums, other\)"):
+        compared(tmp_path, "10", "10", dataset="other")
+
+
+@pytest.mark.parametrize("field", ["revision", "fingerprint"])
+def test_other_rows_of_the_same_dataset_are_refused(tmp_path, field):
+    first, second = paired(tmp_path, "10", "10")
+    manifest = json.loads((second / "run.json").read_text())
+    manifest["dataset"][field] = "new"
+    (second / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(NotComparable, match="only runs on the same problems"):
+        compare_runs([graded_run(first), graded_run(second)])
+
+
+def test_another_grader_is_refused(tmp_path):
+    first, second = paired(tmp_path, "10", "10")
+    verdicts = second / "verdicts.jsonl"
+    verdicts.write_text(verdicts.read_text().replace('"1.0"', '"2.0"'))
+    with pytest.raises(NotComparable, match=r"different versions \(1.0, 2.0\)"):
+        compare_runs([graded_run(first), graded_run(second)])
+
+
+def test_runs_without_a_common_problem_are_refused(tmp_path):
+    first = write_run(tmp_path / "first", {"a": [True]})
+    second = write_run(tmp_path / "second", {"b": [True]})
+    with pytest.raises(NotComparable, match="no problem in common"):
+        compare_runs([graded_run(first), graded_run(second)])
+
+
+def test_another_budget_is_warned_of(tmp_path):
+    comparison = compared(tmp_path, "10", "10", token_budget=50)
+    assert comparison.warnings == ("token_budget differs: 100 and 50",)
+
+
+def test_problems_that_one_run_lacks_are_left_out_and_said(tmp_path):
+    comparison = compared(tmp_path, "110", "11")
+    assert comparison.problems == 2
+    assert comparison.warnings == ("first has 1 problems that the other run lacks; left out",)
+
+
+def test_the_command_prints_the_table_and_the_discordant_problems(tmp_path):
+    first, second = paired(tmp_path, "1100", "1011")
+    result = CliRunner().invoke(group, ["compare", str(first), str(second)])
+    assert result.exit_code == 0
+    assert "2 / 1 / 1" in result.output
+    assert "1 100%→0%" in result.output
+
+
+def test_the_command_writes_json(tmp_path):
+    first, second = paired(tmp_path, "1100", "1011")
+    result = CliRunner().invoke(group, ["compare", str(first), str(second), "--format", "json"])
+    [comparison] = json.loads(result.output)
+    assert (comparison["wins"], len(comparison["interval"])) == (2, 2)
+
+
+def test_one_run_cannot_be_compared(tmp_path):
+    result = CliRunner().invoke(group, ["compare", str(tmp_path)])
+    assert isinstance(result.exception, UserMistake)
+    assert "two or more runs" in str(result.exception)

@@ -1,0 +1,144 @@
+"""The page in a real browser: it sorts, filters, opens traces, and lets nothing in or out."""
+
+import shutil
+
+import pytest
+from graded_runs import step, verdict_row, write_attempts, write_run
+
+from evaluators import report
+from evaluators.page_files import Blocks
+from evaluators.report import ReportOptions, write_report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+HOSTILE = (
+    "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=2'>"
+    "<a href='javascript:window.hacked=3'>x</a> $\\href{javascript:window.hacked=4}{x}$ "
+    "$\\includegraphics{http://example.com/x.png}$ \\boxed{\\frac{1}{2}} $$\\def\\a{\\a\\a}\\a$$ "
+) + "y" * 1_000_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        # Containers run as root, where Chromium's own sandbox cannot start.
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """Two runs: one has a hostile text, the other two tracks and judged drafts."""
+    folder = tmp_path_factory.mktemp("page")
+    plain = write_run(folder / "plain", {"a": [True], "b": [False]})
+    write_attempts(plain, lambda _: [[step(HOSTILE)]])
+    lost = [{"id": "0", "extracted": "1", "verdict": "correct"}]
+    lost.append({"id": "1", "extracted": "2", "verdict": "wrong"})
+    rows = [verdict_row("a", tracks=lost), verdict_row("b", right=False, tracks=lost)]
+    spec = write_run(folder / "spec", {"a": [True], "b": [True]}, rows)
+    rejected = step("so $x^2=4$", score=2.0, draft="<b>bold</b>")
+    write_attempts(spec, lambda _: [[rejected], [step("kept", author="draft", score=9.0)]])
+    write_report([plain, spec], folder / "page.html", ReportOptions())
+    return folder / "page.html"
+
+
+@pytest.fixture
+def page(browser, page_file):
+    """The opened page; afterwards it must have said no error and asked for nothing."""
+    tab = browser.new_page()
+    said, asked = [], []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(page_file.as_uri())
+    yield tab
+    assert tab.evaluate("window.hacked") is None
+    assert (said, asked) == ([], [page_file.as_uri()])
+    tab.close()
+
+
+def runs_in_order(page):
+    return page.locator("#board tbody tr td:first-child").all_inner_texts()
+
+
+def open_cell(page, label):
+    page.get_by_role("button", name=label).click()
+    page.wait_for_selector("#trace-body .step")
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_it_round(page):
+    page.locator("#board th button").first.click()
+    assert runs_in_order(page) == ["plain", "spec"]
+    page.locator("#board th button").first.click()
+    assert runs_in_order(page) == ["spec", "plain"]
+    assert page.locator("#board th").first.get_attribute("aria-sort") == "descending"
+
+
+def test_filters_leave_only_what_matches(page):
+    page.select_option("#f-show", "lost")
+    assert page.inner_text("#f-count") == "1 problems, 1 attempts"
+    assert page.locator("#heat tbody th").all_inner_texts() == ["b"]
+    page.select_option("#f-show", "kept")
+    assert page.inner_text("#f-count") == "2 problems, 2 attempts"
+    page.fill("#f-problem", "a")
+    assert page.locator("#heat tbody th").all_inner_texts() == ["a"]
+
+
+def test_a_trace_shows_tracks_side_by_side_with_authors_scores_and_drafts(page):
+    open_cell(page, "spec, problem a, repeat 0: correct")
+    boxes = [track.bounding_box() for track in page.locator(".track").all()]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
+    assert "score 2.0 · draft rejected" in page.inner_text(".step.target .meta")
+    page.locator("summary").first.click()
+    assert page.inner_text(".model.rejected") == "<b>bold</b>"
+    assert page.locator(".track .katex").count() == 1
+
+
+def test_a_hostile_text_stays_text(page):
+    open_cell(page, "plain, problem a, repeat 0: correct")
+    text = page.inner_text(".step .model")
+    assert "</script><script>window.hacked=1</script>" in text
+    assert page.locator("#trace-body :is(img, a[href], script)").count() == 0
+    assert page.locator(".katex .boxpad, .katex .fbox").count() >= 1
+    assert "more characters" in text
+
+
+def test_the_keyboard_alone_opens_moves_and_closes(page):
+    page.locator("#heat .cell[tabindex='0']").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#trace-body .step")
+    assert page.inner_text("#trace-title") == "plain: problem b, repeat 0"
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "document.getElementById('trace-title').textContent.startsWith('spec: problem b')"
+    )
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_scrolls_only_inside_and_colours_follow_the_system(page, scheme):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_traces_beside_the_page_are_loaded_when_opened(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
+    run = write_run(tmp_path / "a run", {"a": [True], "b": [False]})
+    write_attempts(run, lambda _: [[step("the text")]])
+    made = write_report([run], tmp_path / "my page.html", ReportOptions())
+    assert made.folder is not None
+    tab = browser.new_page()
+    tab.goto(made.page.as_uri())
+    tab.locator("#heat .cell.w").click()
+    tab.wait_for_selector("#trace-body .step")
+    assert tab.inner_text(".step .model") == "the text"
+    tab.close()

@@ -1,0 +1,173 @@
+"""The page holds every trace as text, whatever a model wrote, and hides what must be hidden."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+from graded_runs import step, verdict_row, write_attempts, write_run
+
+from evaluators.page_files import Blocks, asset, script_json
+from evaluators.report import ReportOptions, write_report
+from evaluators.traces import Attempt, StepCounts, flags_of, outcome_of
+from evaluators.verdict_table import NotGraded
+from pipeline.cli import group
+from pipeline.errors import UserMistake
+
+HOSTILE = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>"
+
+
+def one_run(tmp_path, text="x=1", name="run", **identity):
+    run = write_run(tmp_path / name, {"a": [True, False], "b": [False, False]}, **identity)
+    return write_attempts(run, lambda _: [[step(text)]])
+
+
+def data_of(page):
+    [text] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    return json.loads(text)
+
+
+def test_the_page_holds_what_the_table_says_and_every_cell(tmp_path):
+    write_report([one_run(tmp_path)], tmp_path / "page.html", ReportOptions())
+    [run] = data_of(tmp_path / "page.html")["runs"]
+    assert (run["accuracy"], run["problem_ids"], run["codes"]) == (0.25, ["a", "b"], ["cw", "ww"])
+    assert run["outcomes"] == {"correct": 1, "wrong": 3, "missing": 0}
+
+
+def test_the_page_names_no_other_host(tmp_path):
+    write_report([one_run(tmp_path)], tmp_path / "page.html", ReportOptions())
+    text = (tmp_path / "page.html").read_text().replace(asset("katex", "katex.min.js"), "")
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', text)) == {"data:,"}
+    assert "url(fonts/" not in text
+    assert text.count("url(data:font/woff2;base64,") == 20
+
+
+def test_no_model_text_can_end_its_script_element(tmp_path):
+    write_report([one_run(tmp_path, HOSTILE)], tmp_path / "page.html", ReportOptions())
+    text = (tmp_path / "page.html").read_text()
+    assert "alert(1)</script>" not in text
+    assert "<img src=x" not in text
+
+
+@pytest.mark.parametrize("value", [HOSTILE, "\ud800", "\u2028", "a" * 10])
+def test_script_json_is_json_that_utf8_can_hold(value):
+    text = script_json([value])
+    assert "<" not in text
+    assert json.loads(text.encode()) == [value.replace("\ud800", "?")]
+
+
+def test_texts_of_gpqa_are_left_out_unless_asked(tmp_path):
+    runs = [one_run(tmp_path, "secret question", dataset="gpqa")]
+    write_report(runs, tmp_path / "page.html", ReportOptions())
+    assert "secret question" not in (tmp_path / "page.html").read_text()
+    write_report(runs, tmp_path / "shown.html", ReportOptions(show_hidden=True))
+    assert "secret question" in (tmp_path / "shown.html").read_text()
+
+
+def test_many_traces_lie_in_scripts_beside_the_page(tmp_path):
+    blocks = Blocks(tmp_path / "traces", inline_bytes=1_000_000)
+    places = [blocks.add({"text": "x" * 300_000}) for _ in range(6)]
+    assert blocks.finish() == []
+    assert places[-1] == (2, 1)
+    script = (tmp_path / "traces" / "2.js").read_text()
+    assert script.startswith('speclrmBlock(2,[{"text":"xxx')
+    assert len(list((tmp_path / "traces").iterdir())) == 3
+
+
+def test_few_traces_lie_in_the_page(tmp_path):
+    blocks = Blocks(tmp_path / "traces")
+    assert blocks.add({"text": "x"}) == (0, 0)
+    assert blocks.finish() == ['[{"text":"x"}]']
+    assert not (tmp_path / "traces").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "right", "flag"),
+    [
+        (step("s", score=9.0), True, 0),
+        (step("s", score=9.0), False, 8),
+        (step("s", score=1.0, draft="d"), True, 16),
+        (step("s", score=1.0, draft="d"), False, 0),
+        (step("s"), False, 0),
+    ],
+)
+def test_a_judged_draft_flags_its_attempt_where_the_judge_was_wrong(made, right, flag):
+    attempt = Attempt({"tracks": [{"steps": [made]}]}, verdict_row())
+    assert flags_of(attempt, [[right]], StepCounts()) == flag
+
+
+def test_judged_drafts_are_counted_by_score_and_place():
+    steps = [step("s", score=8.6), step("s", score=2.4, draft="d")]
+    counts = StepCounts()
+    flags_of(Attempt({"tracks": [{"steps": steps}]}, verdict_row()), [[True, None]], counts)
+    assert (counts.kept[9], counts.rewritten[2]) == (1, 1)
+    assert (counts.labelled[9], counts.labelled[2]) == (1, 0)
+    assert (counts.place_judged[:2], counts.place_kept[:2]) == ([1, 1], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("code", "flags", "tracks", "outcome"),
+    [
+        ("c", 0, 1, "correct"),
+        ("e", 0, 0, "error"),
+        ("w", 4, 3, "vote lost"),
+        ("n", 1, 1, "truncated"),
+        ("n", 2, 1, "repeated"),
+        ("n", 0, 1, "no answer"),
+        ("u", 0, 1, "undecided"),
+        ("w", 0, 3, "all tracks wrong"),
+        ("w", 0, 1, "wrong"),
+    ],
+)
+def test_an_attempt_has_one_outcome(code, flags, tracks, outcome):
+    assert outcome_of(code, flags, {"tracks": [{}] * tracks}) == outcome
+
+
+def test_attempts_made_after_the_grading_are_refused(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True]})
+    write_attempts(run, lambda _: [[step("a")], [step("b")]])
+    with pytest.raises(NotGraded, match="or one of an earlier attempt; grade again"):
+        write_report([run], tmp_path / "page.html", ReportOptions())
+
+
+@pytest.mark.parametrize(
+    ("line", "named"), [("[]\n", "line 2 lacks one of"), ("{\n", "line 2 is broken")]
+)
+def test_a_broken_attempt_is_named(tmp_path, line, named):
+    run = one_run(tmp_path)
+    with (run / "problems" / "b.jsonl").open("r+") as file:
+        file.readline()
+        file.seek(file.tell())
+        file.write(line)
+        file.truncate()
+    with pytest.raises(NotGraded, match=named):
+        write_report([run], tmp_path / "page.html", ReportOptions())
+
+
+def test_runs_of_one_name_in_two_folders_stay_apart(tmp_path):
+    first = one_run(tmp_path)
+    second = write_run(tmp_path / "other" / "run", {"a": [True]})
+    write_attempts(second, lambda _: [[step("x")]])
+    write_report([first, second], tmp_path / "page.html", ReportOptions())
+    assert [run["accuracy"] for run in data_of(tmp_path / "page.html")["runs"]] == [0.25, 1]
+
+
+def test_runs_that_cannot_be_compared_say_why(tmp_path):
+    runs = [one_run(tmp_path), one_run(tmp_path, name="other", dataset="other")]
+    write_report(runs, tmp_path / "page.html", ReportOptions())
+    [refused] = data_of(tmp_path / "page.html")["comparisons"]
+    assert "differ in their dataset" in refused["refused"]
+
+
+def test_the_command_writes_the_page_and_says_where(tmp_path):
+    page = tmp_path / "new" / "page.html"
+    result = CliRunner().invoke(group, ["leaderboard", str(one_run(tmp_path)), "--html", str(page)])
+    assert result.exit_code == 0
+    assert "page.html: 4 attempts" in result.output
+    assert page.exists()
+
+
+def test_showing_gpqa_without_a_page_is_refused(tmp_path):
+    result = CliRunner().invoke(group, ["leaderboard", str(one_run(tmp_path)), "--show-gpqa"])
+    assert isinstance(result.exception, UserMistake)
+    assert "give --html PATH too" in str(result.exception)

@@ -1,0 +1,38 @@
+"""On pocket a draft is right when the generator's own check says so."""
+
+import json
+
+from graded_runs import manifest, step
+
+from pipeline.problems import load_problems
+from pipeline.step_labels import pocket_labels
+
+
+def pocket_run(folder, **identity):
+    problems = load_problems("pocket", None, seed=0)
+    settings = {"dataset": "pocket", "dataset_fingerprint": problems.fingerprint} | identity
+    folder.joinpath("run.json").write_text(json.dumps(manifest(["0"], 1, **settings)))
+    return next(p for p in problems.problems if p.problem.startswith("Let"))
+
+
+def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
+    from pipeline.pocket.steps import Question, next_steps  # noqa: PLC0415 - only this test
+
+    problem = pocket_run(tmp_path)
+    [first] = sorted(next_steps(Question(problem.problem, problem.choices), []))[:1]
+    steps = [
+        step("nonsense", score=9.0),
+        step(f"{first}\n\n", score=1.0, draft=first),
+        step("unjudged"),
+    ]
+    line = {"problem_id": problem.problem_id, "tracks": [{"steps": steps[1:]}, {"steps": steps}]}
+    labels = pocket_labels(tmp_path)(line)
+    assert labels[0] == [True, None]
+    assert labels[1][0] is False
+
+
+def test_other_datasets_and_changed_problems_have_no_labels(tmp_path):
+    pocket_run(tmp_path, dataset="aime")
+    assert pocket_labels(tmp_path) is None
+    pocket_run(tmp_path, dataset_fingerprint="older")
+    assert pocket_labels(tmp_path) is None

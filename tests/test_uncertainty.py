@@ -1,0 +1,113 @@
+"""Standard errors and intervals agree with closed forms and scipy, and stay within 0 to 1."""
+
+import math
+import statistics
+
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
+
+from evaluators.uncertainty import (
+    Interval,
+    difference_interval,
+    minimum_detectable_effect,
+    population_error,
+    population_interval,
+    samples_error,
+    samples_interval,
+    student_quantile,
+    uncertainty,
+)
+
+COUNTS = st.lists(st.integers(0, 8), min_size=2, max_size=40)
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.8, 0.975, 0.9995])
+@pytest.mark.parametrize("freedom", [1, 2, 5, 29, 499, 10_000])
+def test_the_student_quantile_is_scipys(probability, freedom):
+    expected = scipy.stats.t.ppf(probability, freedom)
+    assert student_quantile(probability, freedom) == pytest.approx(expected, rel=1e-8, abs=1e-8)
+
+
+def test_the_population_error_is_scipys_standard_error_of_the_mean():
+    means = [0, 0.25, 1, 1, 0.75]
+    assert population_error(means) == pytest.approx(scipy.stats.sem(means))
+
+
+def test_half_the_problems_at_nine_tenths_and_half_at_three_tenths():
+    # 30 problems, 10 repeats: closed forms with p(1-p) of 0.09 and 0.21.
+    correct = [9] * 15 + [3] * 15
+    assert samples_error(correct, 10) == pytest.approx(math.sqrt((0.09 + 0.21) * 15 / 9) / 30)
+    assert population_error([c / 10 for c in correct]) == pytest.approx(0.3 / math.sqrt(29))
+
+
+def test_one_problem_has_no_population_error_and_one_repeat_no_samples_error():
+    assert uncertainty([3], 4).population is None
+    assert uncertainty([1, 0, 1], 1).samples is None
+
+
+def test_the_samples_error_matches_repeated_sampling():
+    import numpy as np  # noqa: PLC0415 - only this test draws
+
+    skill = np.array([0.1, 0.5, 0.8, 0.95])
+    drawn = np.random.default_rng(1).binomial(8, skill, size=(2_000, 4))
+    spread = statistics.stdev((drawn / 8).mean(axis=1))
+    estimated = math.sqrt(statistics.fmean(samples_error(row, 8) ** 2 for row in drawn.tolist()))
+    assert estimated == pytest.approx(spread, rel=0.1)
+
+
+@pytest.mark.parametrize("right", [0, 1, 250, 499, 500])
+def test_with_one_repeat_and_many_problems_it_is_wilsons_interval(right):
+    ours = population_interval([1.0] * right + [0.0] * (500 - right), 1)
+    wilson = proportion_confint(right, 500, method="wilson")
+    assert ours == pytest.approx(wilson, abs=1e-3)
+
+
+@given(COUNTS)
+def test_intervals_hold_the_mean_and_stay_within_bounds(correct):
+    mean = statistics.fmean(correct) / 8
+    for interval in (
+        population_interval([c / 8 for c in correct], 8),
+        samples_interval(correct, 8),
+    ):
+        assert 0 <= interval.low <= mean + 1e-9
+        assert mean - 1e-9 <= interval.high <= 1
+
+
+@given(COUNTS)
+def test_an_interval_of_the_failures_mirrors_that_of_the_successes(correct):
+    low, high = samples_interval(correct, 8)
+    assert samples_interval([8 - c for c in correct], 8) == pytest.approx((1 - high, 1 - low))
+
+
+def test_no_interval_has_no_width():
+    assert population_interval([1.0] * 30, 4).low < 0.9
+    assert samples_interval([4] * 30, 4).low < 0.98
+    assert difference_interval([0.0] * 30, 1).high > 0.02
+
+
+def test_the_interval_of_a_difference_is_agresti_and_mins():
+    # 30 pairs, 8 won and 2 lost: one supposed discordant pair half each way and one concordant.
+    differences = [1] * 8 + [-1] * 2 + [0] * 20
+    mean, spread = 6 / 32, (11 / 32) - (6 / 32) ** 2
+    half = scipy.stats.t.ppf(0.975, 29) * math.sqrt(spread / 32)
+    assert difference_interval(differences, 1) == pytest.approx((mean - half, mean + half))
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=1, max_size=40))
+def test_a_difference_stays_within_its_bounds_and_flips_with_its_sign(differences):
+    low, high = difference_interval(differences, 2)
+    assert -1 <= low <= high <= 1
+    assert difference_interval([-d for d in differences], 2) == pytest.approx((-high, -low))
+
+
+def test_the_detectable_effect_has_eighty_percent_power():
+    effect = minimum_detectable_effect(0.05, 500)
+    power = 1 - scipy.stats.nct.cdf(scipy.stats.t.ppf(0.975, 499), 499, effect / 0.05)
+    assert power == pytest.approx(0.8, abs=0.005)
+
+
+def test_an_interval_has_named_ends():
+    assert Interval(0.1, 0.2).low == 0.1
