@@ -16,7 +16,13 @@ import evaluators
 from pipeline.cost import attempt_flops
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Stop, Track
-from pipeline.run_directory import VERDICTS, attempt_files, read_file, read_manifest
+from pipeline.run_directory import (
+    VERDICTS,
+    attempt_files,
+    read_attempts,
+    read_file,
+    read_manifest,
+)
 
 ATTEMPT_ERROR = "attempt_error"
 """The rule that decides an attempt that failed: it has no answer."""
@@ -60,6 +66,46 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
             "a copy of the run in a folder that can be written."
         ) from error
     return Grading(run, counts)
+
+
+def verdicts_of(run: Path) -> dict[tuple[str, int], str]:
+    """The verdict of every attempt by the run's last grading; none before the first.
+
+    Raises:
+        UserMistake: a line is broken.
+    """
+    file = run / VERDICTS
+    if not file.exists():
+        return {}
+    verdicts = {}
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                verdicts[str(row["problem_id"]), int(row["repeat_id"])] = str(row["verdict"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise UserMistake(
+                    f"{file}, line {number} is no verdict ({error}); grade without --diff first."
+                ) from error
+    return verdicts
+
+
+def graded_cases(run: Path) -> Iterator[dict[str, str]]:
+    """The attempts of a run that have a response, graded, as rows of a case file.
+
+    Raises:
+        UserMistake: there is no run, or a line of it is unreadable.
+    """
+    for attempt in read_attempts(run):
+        if attempt.response is not None:
+            verdict = _grade(attempt)
+            yield {
+                "gold": attempt.gold,
+                "output": attempt.response,
+                "kind": attempt.kind,
+                "verdict": verdict.status.value,
+                "rule": verdict.rule,
+            }
 
 
 def _write(

@@ -55,7 +55,10 @@ def run(tmp_path):
 
 def write(run, *attempts, models=MODELS):
     with RunDirectory(run) as directory:
-        directory.write_manifest({"models": models, "identity": {}, "slice": {}, "sessions": []})
+        planned = {"problem_ids": ["7"], "repeats": 1}
+        directory.write_manifest(
+            {"models": models, "identity": {}, "slice": planned, "sessions": []}
+        )
         for one in attempts:
             directory.append(one)
 
@@ -226,3 +229,44 @@ def test_one_decision_is_explained():
 
 def test_a_control_sequence_in_an_answer_is_not_obeyed():
     assert "\x1b" not in speclrm("grade --gold 1 --answer '\\boxed{\x1b[2J}'").out
+
+
+def test_diff_lists_the_verdicts_that_changed(run):
+    [row] = graded(run, attempt())
+    (run / "verdicts.jsonl").write_text(json.dumps(row | {"verdict": "wrong"}) + "\n")
+    told = speclrm(f"grade {run} --diff")
+    assert "problem 7, repeat 0: wrong -> correct\n1 of 1 verdicts changed." in told.out
+
+
+def test_a_file_of_cases_is_graded_row_by_row(tmp_path):
+    cases, graded_rows = tmp_path / "cases.jsonl", tmp_path / "rows.jsonl"
+    rows_in = [{"gold": "1/2", "answer": "0.5"}, {"gold": "3", "output": "so 4", "kind": "integer"}]
+    cases.write_text("".join(json.dumps(row) + "\n" for row in rows_in))
+    assert speclrm(f"grade --file {cases} --output {graded_rows}").code == 0
+    verdicts = [json.loads(line)["verdict"] for line in graded_rows.read_text().splitlines()]
+    assert verdicts[0] == "correct"
+    assert verdicts[1] != "correct"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "line 1: not a JSON object"),
+        ('{"answer": "1"}', "a case needs the field gold"),
+        ('{"gold": "1"}', "a case needs one of the fields"),
+    ],
+)
+def test_a_bad_case_is_named_and_leaves_no_output(tmp_path, content, words):
+    cases, graded_rows = tmp_path / "cases.jsonl", tmp_path / "rows.jsonl"
+    cases.write_text(content)
+    told = speclrm(f"grade --file {cases} --output {graded_rows}")
+    assert told.code == 2
+    assert words in told.err
+    assert not graded_rows.exists()
+
+
+@pytest.mark.parametrize(
+    "options", ["--output x run", "--diff --gold 1 --answer 1", "run --file x", "--cross-check"]
+)
+def test_options_that_do_not_go_together_are_refused(options):
+    assert speclrm(f"grade {options}").code == 2
