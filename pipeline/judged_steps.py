@@ -7,11 +7,10 @@ from typing import Literal, NamedTuple
 
 import evaluators
 from pipeline.pocket.steps import Question, check_step
-from pipeline.problems import Problem, load_problems
 from pipeline.records import Attempt, Step, Track
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.run_directory import read_attempts
+from pipeline.step_labels import pocket_questions
 
-POCKET = ("pocket", "pocket-long")
 Label = Literal["pocket step check", "track verdict"]
 Checker = Callable[[Attempt, Track, int], bool]
 
@@ -50,15 +49,15 @@ def judged_steps(run: Path) -> Judged:
     Raises:
         UserMistake: there is no run, or a line of it is unreadable.
     """
-    problems = _pocket_problems(run)
-    check = _by_verdict if problems is None else _by_pocket(problems)
+    questions = pocket_questions(run)
+    check = _by_verdict if questions is None else _by_pocket(questions)
     steps: list[JudgedStep] = []
     number = 0
     for attempt in read_attempts(run):
         for track in attempt.tracks:
             steps += _of_track(attempt, track, number, check)
             number += 1
-    return Judged(steps, "track verdict" if problems is None else "pocket step check")
+    return Judged(steps, "track verdict" if questions is None else "pocket step check")
 
 
 def _of_track(attempt: Attempt, track: Track, number: int, check: Checker) -> Iterator[JudgedStep]:
@@ -89,23 +88,10 @@ def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool:
     return evaluators.grade(text, attempt.gold, attempt.kind).correct
 
 
-def _by_pocket(problems: dict[str, Problem]) -> Checker:
+def _by_pocket(questions: dict[str, Question]) -> Checker:
     def check(attempt: Attempt, track: Track, index: int) -> bool:
-        problem = problems[attempt.problem_id]
         earlier = [step.text for step in track.steps[:index]]
-        question = Question(problem.problem, problem.choices)
+        question = questions[attempt.problem_id]
         return check_step(question, earlier, drafted_text(track.steps[index]))
 
     return check
-
-
-def _pocket_problems(run: Path) -> dict[str, Problem] | None:
-    """The problems of a pocket run by id; None where the run is on something else."""
-    manifest = read_manifest(run)
-    identity = manifest["identity"]
-    if identity["dataset"] not in POCKET:
-        return None
-    loaded = load_problems(identity["dataset"], None, seed=identity["seed"])
-    if loaded.fingerprint != identity["dataset_fingerprint"]:
-        return None
-    return {problem.problem_id: problem for problem in loaded.problems}

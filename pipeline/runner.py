@@ -126,6 +126,7 @@ def run(
         RunStopped: the run could not go on; what was finished is kept.
     """
     planned = plan(experiment, output_dir)
+    keys = planned.keys
     with RunDirectory(planned.directory) as directory:
         manifest = directory.manifest()
         if manifest is not None:
@@ -133,16 +134,16 @@ def run(
         directory.repair()
         done = directory.recorded().keys
         if force or retry_errors:
-            directory.withdraw(frozenset(planned.keys) & done, only_errors=not force)
+            directory.withdraw(frozenset(keys) & done, only_errors=not force)
             done = directory.recorded().keys
-        todo = [key for key in planned.keys if key not in done]
+        todo = [key for key in keys if key not in done]
         progress = Progress(total=len(todo))
         if todo:
             call(_run(planned, directory, todo, progress, display))
     return RunSummary(
         directory=planned.directory,
-        planned=len(planned.keys),
-        already_done=len(planned.keys) - len(todo),
+        planned=len(keys),
+        already_done=len(keys) - len(todo),
         done=progress.done,
         failed=progress.failed,
         remaining=len(todo) - progress.done,

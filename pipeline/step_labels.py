@@ -17,19 +17,30 @@ def pocket_labels(run: Path) -> StepLabels | None:
     Raises:
         UserMistake: there is no run.
     """
+    questions = pocket_questions(run)
+    if questions is None:
+        return None
+    return lambda line: [
+        _labels(questions[str(line["problem_id"])], track) for track in line["tracks"]
+    ]
+
+
+def pocket_questions(run: Path) -> dict[str, Question] | None:
+    """The questions of a pocket run by problem id, as the step check takes them; None as above.
+
+    Raises:
+        UserMistake: there is no run.
+    """
     identity = read_manifest(run)["identity"]
     if identity["dataset"] not in POCKET:
         return None
     loaded = load_problems(identity["dataset"], None, seed=identity["seed"])
     if loaded.fingerprint != identity["dataset_fingerprint"]:
         return None
-    questions = {
+    return {
         problem.problem_id: Question(problem.problem, problem.choices)
         for problem in loaded.problems
     }
-    return lambda line: [
-        _labels(questions[str(line["problem_id"])], track) for track in line["tracks"]
-    ]
 
 
 def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:
