@@ -13,6 +13,7 @@ from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem, s
 from pipeline.pocket.sequences import RIGHT, SCORING, SOLVING, WRONG, Layout
 from pipeline.pocket.steps import Question, check_step, next_steps
 from pipeline.pocket.tokenizer import build_tokenizer
+from pipeline.pocket.train import Settings, Trainer
 
 DATASETS = Path(__file__).parents[1] / "datasets"
 TOKENIZER = build_tokenizer()
@@ -247,3 +248,26 @@ def test_a_pool_ends_in_the_unknown_method(pool: int) -> None:
 )
 def test_auroc_counts_pairs(right: list[float], wrong: list[float], area: float) -> None:
     assert auroc(right, wrong) == pytest.approx(area)
+
+
+def trained(folder: Path, *, steps: int, seed: int = 0, resume: bool = False) -> Trainer:
+    folder.mkdir(exist_ok=True)
+    trainer = Trainer(Settings("draft", folder, steps, seed, resume, mined=None, workers=1), 0)
+    trainer.run()
+    return trainer
+
+
+def test_the_seed_and_the_steps_fix_the_weights(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "other")]
+    for folder, seed in zip(folders, (0, 0, 1), strict=True):
+        trained(folder, steps=2, seed=seed)
+    one, two, other = [(folder / "model.safetensors").read_bytes() for folder in folders]
+    assert one == two
+    assert one != other
+
+
+def test_an_interrupted_training_goes_on_from_its_last_state(tmp_path: Path) -> None:
+    first = trained(tmp_path, steps=2)
+    second = trained(tmp_path, steps=3, resume=True)
+    assert second.progress.step == 3
+    assert second.progress.tokens > first.progress.tokens

@@ -97,17 +97,31 @@ def _slip(rng: random.Random, step: str) -> str:
 
 
 def _wrong_option(rng: random.Random, problem: Problem, step: str) -> str:
-    """Accept another option, copy a number wrongly, or refuse the right option."""
+    """Accept another option, misquote one, copy the value wrongly, or refuse the right option."""
     choices, value = problem.question.choices, step.split(" ")[2].rstrip(":")
-    form = rng.random()
-    if form < 0.6:
+    right, form = LETTERS.index(problem.answer), rng.random()
+    if form < 0.3:
         return option_step(step[0], value, choices, rng.randrange(len(choices)))
+    if form < 0.65:
+        return _misquoted(rng, step[0], value, choices, right)
     if form < 0.8:
         return _slip(rng, step)
     if form < 0.9:
         other = rng.choice(choices)
         return option_step(step[0], other, choices, choices.index(other))
     return step.removesuffix("yes") + "no"
+
+
+def _misquoted(
+    rng: random.Random, name: str, value: str, choices: Sequence[str], right: int
+) -> str:
+    """Quote a wrong option as if it had the value, or one option's number for another's."""
+    found, quoted = rng.randrange(len(choices)), list(choices)
+    if found == right or rng.random() < 0.3:
+        quoted[rng.randrange(found + 1)] = rng.choice((*choices, _near(rng, value)))
+    else:
+        quoted[found] = value
+    return option_step(name, value, quoted, found)
 
 
 def _wrong_box(rng: random.Random, problem: Problem, step: str) -> str:

@@ -12,7 +12,7 @@ from pipeline.pocket.steps import Question
 ROWS, LONG_ROWS = 600, 120
 # Seldom a back-reference: in so many steps one wrong look-up would decide most problems.
 LONG = Difficulty(shortest=10, longest=14, back_references=0.02)
-SEED = 20
+SEED = 2026
 DATASETS = Path(__file__).parents[2] / "datasets"
 
 

@@ -1,18 +1,18 @@
 # ruff: noqa: PLR2004 - the stages of a schedule read best in one place
-"""The training schedule: learning rate, problem range and score questions by share of the time."""
+"""The training schedule: learning rate, problem range and score questions by share of the steps."""
 
 from pipeline.pocket.problems import Difficulty
 
 RATE = 3e-3
 WARM_UP_STEPS = 100
 DECAY_FROM, DECAY_TO = 0.6, 0.03
-# The hardest skill, to look a value up by its name, is met more often than in the test.
-BACK_REFERENCES = 0.20
-LONG = Difficulty(shortest=10, longest=14, back_references=0.12)
+# The hardest skill, to look a value up by its name, is met far more often than in the test.
+BACK_REFERENCES = 0.40
+LONG = Difficulty(shortest=10, longest=14, back_references=0.20)
 
 
 def difficulty_at(progress: float) -> Difficulty:
-    """Give the range of ordinary problems at a share of the training time."""
+    """Give the range of ordinary problems at a share of the training."""
     if progress < 0.06:
         return Difficulty(2, 4, back_references=0.0, two_digit_operands=0.0)
     if progress < 0.15:

@@ -75,6 +75,11 @@ class Layout:
         self._before = self.encode("<|im_start|>user\n")
         self._after = self.encode("<|im_end|>\n<|im_start|>assistant\n<think>\n")
 
+    @property
+    def wrong_digit(self) -> int:
+        """Token of the digit that calls a step wrong."""
+        return self._digits[WRONG]
+
     def encode(self, text: str) -> list[int]:
         """Encode text on its own."""
         found = self._known.get(text)

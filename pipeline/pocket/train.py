@@ -1,8 +1,9 @@
 # ruff: noqa: PLR2004 - shares of a drawn mixture read best where they are drawn
 """Train one model of the pocket pair: `python -m pipeline.pocket.train --size target ...`.
 
-The schedule goes by minutes: warm-up, a constant rate to 60 %, then a linear decay to 3 %.
-Problems are short at first and grow. Everything a resumed run needs is in `training.pt`.
+The schedule goes by steps: warm-up, a constant rate to 60 %, then a linear decay to 3 %. Problems
+are short at first and grow. The size, seed, steps, workers and mined file fix what is learned;
+a resumed run goes on from `training.pt` with problems of its own.
 """
 
 import argparse
@@ -37,8 +38,9 @@ SIZES = {"target": (192, 6, 384), "draft": (128, 3, 256)}  # width, layers, inne
 BATCH_TOKENS = 2400  # of one worker
 REPORT_STEPS = 20
 POOL = 256  # sequences drawn at a time and sorted by length
-METHOD_SHARE, LONG_SHARE, MINED_SHARE = 0.05, 0.10, 0.20
+METHOD_SHARE, LONG_SHARE, MINED_SHARE = 0.08, 0.10, 0.25
 SCORE_WEIGHT = 0.8  # beside 1 for solving
+WRONG_WEIGHT = 2.0  # of a wrong step's digit beside 1 for a right one's: in doubt, score low
 AVERAGE = 0.995  # of the running mean of weights that is saved
 SAVE_SECONDS = 120.0
 EVALUATE_SECONDS = 300.0
@@ -50,7 +52,7 @@ class Settings:
 
     size: str
     output: Path
-    minutes: float
+    steps: int
     seed: int
     resume: bool
     mined: Path | None
@@ -121,11 +123,11 @@ class Trainer:
 
     @property
     def share(self) -> float:
-        """Share of the training time that is gone."""
-        return self.progress.seconds / (60 * self.settings.minutes)
+        """Share of the steps that are done."""
+        return self.progress.step / self.settings.steps
 
     def run(self) -> None:
-        """Train to the end of the time; the first worker saves and measures on the way."""
+        """Train to the last step; the first worker saves and measures on the way."""
         saved = measured = self.progress.seconds
         losses = []
         stream = self._stream()
@@ -144,7 +146,6 @@ class Trainer:
                 measured = self.progress.seconds
         if not self.worker:
             self.save()
-            self.measure()
 
     def _stream(self) -> Iterator[list[Row]]:
         while True:
@@ -159,7 +160,10 @@ class Trainer:
             logits = self.model(batch.ids, batch.positions, batch.mask, wanted)
         each = functional.cross_entropy(logits.float(), batch.targets[wanted], reduction="none")
         roles = batch.roles[wanted]
-        solving, scoring = (each[roles == role].mean() for role in (SOLVING, SCORING))
+        solving = each[roles == SOLVING].mean()
+        weights = 1 + (WRONG_WEIGHT - 1) * (batch.targets[wanted] == self.layout.wrong_digit)
+        weights = weights * (roles == SCORING)
+        scoring = (each * weights).sum() / weights.sum()
         # A batch may ask no score question: the mean of nothing is not a number.
         total = solving if scoring.isnan() else solving + SCORE_WEIGHT * scoring
         total.backward()
@@ -179,9 +183,7 @@ class Trainer:
         self.progress.step += 1
         tokens = int((batch.ids != self.tokenizer.pad_token_id).sum())
         self.progress.tokens += tokens * self.settings.workers
-        self.progress.seconds = self._first_worker(
-            self.progress.seconds + time.monotonic() - started
-        )
+        self.progress.seconds += time.monotonic() - started
         return solving.item(), scoring.item()
 
     def _share_gradients(self) -> None:
@@ -195,14 +197,6 @@ class Trainer:
             gradients, flat.split([g.numel() for g in gradients]), strict=True
         ):
             gradient.copy_(part.view_as(gradient))
-
-    def _first_worker(self, value: float) -> float:
-        """Give every worker the first one's value: all must end with the same step."""
-        if self.settings.workers == 1:
-            return value
-        shared = torch.tensor(value, dtype=torch.float64)
-        distributed.broadcast(shared, 0)
-        return float(shared)
 
     def _report(self, **values: Any) -> None:
         done = vars(self.progress) | {"seconds": round(self.progress.seconds, 1)}
@@ -253,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="pipeline.pocket.train", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True, help="whole training time")
+    parser.add_argument("--steps", type=int, required=True, help="optimizer steps in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/training.pt")
@@ -275,7 +269,10 @@ def _work(worker: int, settings: Settings) -> None:
         distributed.init_process_group(
             "gloo", init_method=f"file://{store}", rank=worker, world_size=settings.workers
         )
-    Trainer(settings, worker).run()
+    trainer = Trainer(settings, worker)
+    trainer.run()
+    if not worker:
+        trainer.measure()
     if settings.workers > 1:
         distributed.destroy_process_group()
 
