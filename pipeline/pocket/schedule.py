@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the stages of a schedule read best in one place
-"""The training schedule: learning rate, problem range and score questions by share of the steps."""
+"""The training schedule by share of the steps: learning rate, problem range, kinds of question."""
 
 from pipeline.pocket.problems import Difficulty
 
@@ -23,6 +23,11 @@ def difficulty_at(progress: float) -> Difficulty:
 def score_share_at(progress: float) -> float:
     """Give the share of steps that carry a score question: few before solving is learned."""
     return 0.15 if progress < 0.08 else 0.4 if progress < 0.2 else 0.6
+
+
+def method_share_at(progress: float) -> float:
+    """Give the share of method questions: most at the end, when the rest is learned."""
+    return 0.08 if progress < 0.85 else 0.25
 
 
 def rate_at(step: int, progress: float) -> float:

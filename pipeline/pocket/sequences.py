@@ -158,16 +158,16 @@ class Layout:
 
 
 def _letters(rng: random.Random, problem: Problem, pool: int, count: int) -> list[str]:
+    """Draw the first letter by how well it suits; the others follow from the best one down."""
     statement = problem.question.statement
     family = "equation" if statement.startswith("Solve") else "sum"
     family = "chain" if statement.startswith("Let") else family
     weights = _WEIGHTS["choice" if problem.question.choices else family]
-    letters: list[str] = []
-    while len(letters) < count:
-        left = [chr(ord("A") + i) for i in range(pool + 1)]
-        left = [letter for letter in left if letter not in letters]
-        letters += rng.choices(left, [weights.get(letter, 0.02) for letter in left])
-    return letters
+    offered = [chr(ord("A") + i) for i in range(pool + 1)]
+    suits = {letter: weights.get(letter, 0.0) for letter in offered} | {offered[-1]: 0.0}
+    suiting = sorted(offered, key=lambda letter: -suits[letter])  # the last letter is "unknown"
+    first = rng.choices(suiting, [suits[letter] for letter in suiting])
+    return (first + [letter for letter in suiting if letter != first[0]])[:count]
 
 
 def collate(rows: Sequence[Row], pad: int) -> Batch:

@@ -28,7 +28,14 @@ from pipeline.pocket.mining import Mined, read_mined
 from pipeline.pocket.model import Shape, TinyQwen3, bf16_is_fast, save_model
 from pipeline.pocket.optimizer import make_optimizers
 from pipeline.pocket.problems import KINDS, Difficulty, Kind, make_problem
-from pipeline.pocket.schedule import LONG, RATE, difficulty_at, rate_at, score_share_at
+from pipeline.pocket.schedule import (
+    LONG,
+    RATE,
+    difficulty_at,
+    method_share_at,
+    rate_at,
+    score_share_at,
+)
 from pipeline.pocket.sequences import SCORING, SOLVING, Layout, Row, collate
 from pipeline.pocket.tokenizer import build_tokenizer, save_tokenizer
 
@@ -38,9 +45,9 @@ SIZES = {"target": (192, 6, 384), "draft": (128, 3, 256)}  # width, layers, inne
 BATCH_TOKENS = 2400  # of one worker
 REPORT_STEPS = 20
 POOL = 256  # sequences drawn at a time and sorted by length
-METHOD_SHARE, LONG_SHARE, MINED_SHARE = 0.08, 0.10, 0.25
+LONG_SHARE, MINED_SHARE = 0.10, 0.25
 SCORE_WEIGHT = 0.8  # beside 1 for solving
-WRONG_WEIGHT = 2.0  # of a wrong step's digit beside 1 for a right one's: in doubt, score low
+WRONG_WEIGHT = 8.0  # of a wrong step's digit beside 1 for a right one's: in doubt, score low
 AVERAGE = 0.995  # of the running mean of weights that is saved
 SAVE_SECONDS = 120.0
 EVALUATE_SECONDS = 300.0
@@ -79,7 +86,7 @@ def draw(rng: random.Random, layout: Layout, progress: float, mined: Sequence[Mi
     if progress > 0.2 and rng.random() < LONG_SHARE:
         difficulty = LONG
     problem = make_problem(rng, kind, difficulty, "training")
-    if rng.random() < METHOD_SHARE:
+    if rng.random() < method_share_at(progress):
         return layout.methods(rng, problem)
     nothing: Mapping[int, Sequence[str]] = {}
     return layout.solution(rng, problem, score_share=share, mistakes=nothing)
