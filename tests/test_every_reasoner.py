@@ -10,8 +10,8 @@ from pipeline.reasoners import REASONERS
 
 ALL = list(REASONERS)
 WITH_DRAFT = [name for name, known in REASONERS.items() if known.uses_draft]
-SLOW = {"decode_token": 0.004}
-"""Seconds a token: an attempt takes about a quarter of a second, one after another."""
+SLOW = {"decode_token": 0.012}
+"""Seconds a token: the shortest attempt takes a third of a second, so a blow finds some left."""
 
 
 @pytest.fixture(autouse=True)
