@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from pipeline.engines.protocol import Engine
-from pipeline.errors import EngineDead, RunStopped, UserMistake
+from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.problems import Problem
@@ -75,14 +75,12 @@ class Engines:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start both, stop both, whatever happens in between."""
-        try:
+        """Start both, stop both, whatever happens in between and though one does not stop."""
+        async with contextlib.AsyncExitStack() as stack:
             for engine in self._all():
+                stack.push_async_callback(engine.stop)
                 await engine.start()
             yield
-        finally:
-            for engine in self._all():
-                await engine.stop()
 
     async def mend(self) -> None:
         """Restart the engines that are dead; callers that come together share one restart.
@@ -104,10 +102,10 @@ class Engines:
                 "the same command again: finished attempts are kept."
             ) from death
         self.restarts += 1
-        await engine.stop()
         try:
+            await engine.stop()
             await engine.start()
-        except UserMistake as error:
+        except (UserMistake, EngineFailure) as error:
             raise RunStopped(
                 f"The engine died ({death}) and does not start again: {error}"
             ) from error

@@ -96,6 +96,7 @@ class Watched:
     def __init__(self, script: Script, hurry: int | None = None) -> None:
         self.engine = ScriptedEngine(SETTINGS, script)
         self.asked: list[tuple[str, SamplingRequest]] = []
+        self.ids: list[tuple[int, ...]] = []
         self.answered: list[Completion] = []
         self.cancelled = 0
         self._chance = random.Random(hurry) if hurry is not None else None  # noqa: S311
@@ -117,6 +118,7 @@ class Watched:
 
     async def complete(self, ids: Sequence[int], sampling: SamplingRequest) -> Completion:
         self.asked.append((self.tokenizer.decode(ids), sampling))
+        self.ids.append(tuple(ids))
         try:
             for _ in range(self._chance.randrange(12) if self._chance else 0):
                 await asyncio.sleep(0)
@@ -151,6 +153,8 @@ class World:
         draft=None,
         digits=None,
         kind="integer",
+        choices=(),
+        prompts="pocket",
         hurry=None,
         faults=None,
         draft_faults=None,
@@ -167,8 +171,9 @@ class World:
             None if hurry is None else hurry + 1,
         )
         self.problem = Problem(
-            *("test", "1", "1", (), "What is it?", "1", kind, (), (), None),
+            *("test", "1", "1", (), "What is it?", "1", kind, choices, (), None),
         )
+        self.prompts = prompts
         self.ledger = Ledger()
 
     async def reason(self, reasoner="spec", tracks=None, steps=None, **settings) -> Outcome:
@@ -176,7 +181,7 @@ class World:
         experiment = reasoners.with_defaults(
             Experiment(reasoner, SETTINGS, SETTINGS, tracks=tracks, steps=steps, **settings)
         )
-        prompt_set = open_prompt_set("pocket")
+        prompt_set = open_prompt_set(self.prompts)
         assignment = Assignment(
             experiment,
             self.problem,

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.engines import openai
 from pipeline.engines.http_retry import RetryPolicy
 from pipeline.engines.openai import OpenAIEngine
 from pipeline.engines.openai_wire import parse_answer
@@ -255,6 +256,17 @@ async def test_a_server_that_hangs_is_given_up_in_time(fake: Fake, start: Start)
     fake.hang = True
     with pytest.raises(EngineFailure, match="no answer in time"):
         await engine.complete([1], ASKED)
+    await engine.stop()
+
+
+async def test_a_server_that_hangs_is_dead(
+    fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "HEALTH_SECONDS", 0.2)
+    engine = await start()
+    fake.hang = True
+    with pytest.raises(EngineDead, match="does not answer"):
+        await engine.health()
     await engine.stop()
 
 

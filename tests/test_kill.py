@@ -1,17 +1,27 @@
 """A run that is killed at random instants and resumed has every attempt once."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from pipeline.reasoners import REASONERS
+from pipeline.resources import pocket_dir
+from pipeline.run_directory import attempt_files, read_attempts
+
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "kill_resume.py"
+PROBLEMS = 40
+START_SECONDS = 300.0
+"""Seconds in which a real pair must have started and made its first attempt."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reasoner", ["baseline", "spec-async"])
+@pytest.mark.parametrize("reasoner", REASONERS)
 def test_kill_dash_nine_loses_and_doubles_nothing(reasoner):
     ended = subprocess.run(
         [sys.executable, PROGRAM, "--kills", "4", "--seed", "7", "--reasoner", reasoner],
@@ -24,3 +34,33 @@ def test_kill_dash_nine_loses_and_doubles_nothing(reasoner):
     assert counted["attempts_once"] == counted["attempts_expected"] == 400
     assert counted["unreadable_lines"] == 0
     assert ended.returncode == 0
+
+
+def has_a_line(run):
+    return any(file.stat().st_size for file in attempt_files(run))
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.skipif(
+    not (pocket_dir() / "target" / "model.safetensors").exists(),
+    reason="the bundled target is not there",
+)
+def test_drafting_ahead_on_a_real_pair_survives_a_kill(tmp_path):
+    run = tmp_path / "run"
+    command = [
+        *(sys.executable, "-m", "pipeline", "run", "spec-async", "--engine", "vllm"),
+        *("--problem-id", f"first:{PROBLEMS}", "--token-budget", "200", "--concurrency", "2"),
+        *("--output-dir", str(run)),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + START_SECONDS
+    while not has_a_line(run) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    kept = len(list(read_attempts(run)))
+    resumed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 0 < kept < PROBLEMS
+    assert f"{PROBLEMS - kept} attempts made, {kept} there" in resumed.stdout
+    assert set(Counter(one.key for one in read_attempts(run)).values()) == {1}

@@ -1,6 +1,7 @@
 """Tracks: independent, each with its own guidance, counted to the last token."""
 
 import asyncio
+import contextlib
 from collections import Counter
 
 import pytest
@@ -17,9 +18,14 @@ from spec_world import (
     wild,
 )
 
+from pipeline.engines.script import Faults
+from pipeline.errors import EngineFailure
 from pipeline.prompting import guidance_text, open_prompt_set
 from pipeline.records import Stop
 
+HANGS = 60.0
+"""Seconds after which an attempt that takes milliseconds hangs."""
+SOME = st.frozensets(st.integers(1, 40), max_size=6)
 SPECULATIVE = ("spec", "spec-async", "spec-methods")
 DONE = telling("a\n\n", "</think>\n\n\\boxed{4}")
 TIPS = {
@@ -32,13 +38,18 @@ TIPS = {
 }
 
 
+def tips_seen(world):
+    """The names of the tips in each request to either model."""
+    texts = [text for text, _ in world.target.asked + world.draft.asked]
+    return [tuple(name for name, tip in TIPS.items() if tip in text) for text in texts]
+
+
 @pytest.mark.parametrize("reasoner", ["parallel", "spec", "spec-async"])
 async def test_each_role_stands_in_its_own_tracks_requests_only(reasoner):
     world = World(target=DONE, draft=DONE)
     outcome = await world.reason(reasoner, three_tracks(prompts="roles"))
     assert [track.role for track in outcome.tracks] == ["direct", "insightful", "systematic"]
-    for text, _ in world.target.asked + world.draft.asked:
-        assert sum(TIPS[role] in text for role in ("direct", "insightful", "systematic")) == 1
+    assert set(tips_seen(world)) == {("direct",), ("insightful",), ("systematic",)}
 
 
 @pytest.mark.parametrize("reasoner", ["parallel", *SPECULATIVE])
@@ -47,10 +58,9 @@ async def test_each_method_stands_in_its_own_tracks_requests_only(reasoner):
     outcome = await world.reason(reasoner, three_tracks(prompts="methods"))
     methods = [track.method for track in outcome.tracks]
     assert len(set(methods)) == 3
-    counted = Counter()
-    for text, _ in world.target.asked + world.draft.asked:
-        counted[sum(TIPS.get(method, "?") in text for method in methods)] += 1
-    assert set(counted) <= {0, 1}
+    seen = Counter(tips_seen(world))
+    assert seen[()] == 3  # the method question, once a letter
+    assert set(seen) == {(), *((method,) for method in methods)}
 
 
 async def test_same_prompts_differ_by_their_seeds_only():
@@ -170,6 +180,39 @@ class TestTheLedger:
             assert sum(one.prompt_new + (one.prompt_cached or 0) for one in booked) == sum(
                 one.prompt_tokens for one in engine.answered
             )
+
+    @given(
+        salt=st.integers(0, 10**6),
+        reasoner=st.sampled_from(["parallel", *SPECULATIVE]),
+        fast=st.sampled_from([None, "2", "exact"]),
+        faults=st.builds(Faults, fail=SOME),
+        draft_faults=st.builds(
+            Faults, fail=SOME, die=st.frozensets(st.integers(1, 60), max_size=1)
+        ),
+    )
+    @settings(max_examples=80, deadline=None)
+    async def test_holds_every_token_although_requests_fail_and_the_attempt_ends(
+        self, salt, reasoner, fast, faults, draft_faults
+    ):
+        world = World(
+            target=wild(salt),
+            draft=wild(salt + 1),
+            digits=moody(salt),
+            hurry=salt,
+            faults=faults,
+            draft_faults=draft_faults,
+        )
+        prompts = "methods" if reasoner == "spec-methods" else "same"
+        steps = None if reasoner == "parallel" else StepSettings(lookahead=2)
+        attempt = world.reason(
+            reasoner, three_tracks(prompts=prompts, fast=fast), steps, token_budget=200
+        )
+        with contextlib.suppress(EngineFailure):
+            await asyncio.wait_for(attempt, HANGS)
+        for name, engine in {"target": world.target, "draft": world.draft}.items():
+            booked = world.ledger.usage().get(name, {}).values()
+            answered = sum(len(one.token_ids) for one in engine.answered)
+            assert sum(one.generated for one in booked) == answered
 
     async def test_kept_drafts_are_the_draft_steps_of_the_tracks(self):
         world = World(target=wild(5), draft=wild(6), digits=moody(5))

@@ -33,6 +33,8 @@ from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
 
 READY_PROMPT = "1+1="
+# A busy server is late to list its models; one that takes longer than this hangs.
+HEALTH_SECONDS = 30.0
 # One request is tried this often, the tries beginning within two of the settings' time-outs.
 TRIES = 5
 TOO_LONG = ("context length", "context_length", "maximum model length", "too long")
@@ -119,9 +121,16 @@ class OpenAIEngine:
         return await self._post("/chat/completions", body, sampling, 0)
 
     async def health(self) -> None:
-        """Raise `EngineDead` when the server cannot be reached or fails."""
+        """Raise `EngineDead` when the server cannot be reached, hangs or fails."""
         server = self._running()
-        response = await self._send(Call("GET", f"{server.base_url}/models"), START_POLICY)
+        call = Call("GET", f"{server.base_url}/models")
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                response = await self._send(call, START_POLICY)
+        except EngineDead:
+            raise
+        except (EngineFailure, TimeoutError) as error:
+            raise EngineDead(f"the server at {server.base_url} does not answer") from error
         if not response.is_success:
             raise EngineDead(f"the server at {server.base_url} says {response.status_code}")
 

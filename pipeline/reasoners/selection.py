@@ -21,6 +21,7 @@ from pipeline.prompting import (
 from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.step_score import probability
 from pipeline.records import Selection
 from pipeline.seeds import choice_order, request_seed
 
@@ -130,11 +131,18 @@ async def _next_letter(
     completion = await assignment.target.complete(prompt, sampling)
     assignment.ledger.book("target", Use.SELECTION, completion)
     logprobs = completion.logprobs or {}
-    distribution = tuple(round(math.exp(logprobs.get(token, -math.inf)), DECIMALS) for token in ids)
+    known = {token: logprobs.get(token, -math.inf) for token in ids}
+    distribution = tuple(round(probability(known[token]), DECIMALS) for token in ids)
     last = len(ids) - 1
     free = [index for index in range(len(ids)) if index not in taken or index == last]
-    best = max(free, key=lambda index: (logprobs.get(ids[index], -math.inf), -index))
+    # Log-probabilities, not rounded probabilities: letters that are all unlikely still differ.
+    best = max(free, key=lambda index: (_rank(known[ids[index]]), -index))
     return Choice(best, distribution)
+
+
+def _rank(logprob: float) -> float:
+    """What letters are ordered by: what is no number comes last."""
+    return -math.inf if math.isnan(logprob) else logprob
 
 
 def _seed(assignment: Assignment, place: int) -> int:

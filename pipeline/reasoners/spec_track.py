@@ -38,10 +38,16 @@ class SpecTrack:
         self._undecided: dict[int, list[Completion]] = {}
 
     async def run(self) -> Track:
-        """Reason to the end by the procedure; what was drafted in vain is booked as such."""
+        """Reason to the end by the procedure; what was drafted in vain is booked as such.
+
+        Raises:
+            PromptTooLong: a model's context is full before the first step.
+        """
         try:
             await self._procedure(self)
         except PromptTooLong as full:
+            if not self._steps:
+                raise
             self.stop = Stop.LENGTH
             self._notes.append(str(full))
         finally:

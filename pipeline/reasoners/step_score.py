@@ -52,8 +52,9 @@ def digit_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
 def score_of(
     logprobs: Mapping[int, float], ids: tuple[int, ...], method: ScoreMethod, seconds: float
 ) -> Score:
-    """The score that log-probabilities of the digits' `ids` stand for; NaN counts as zero."""
-    digits = tuple(round(_probability(logprobs[token]), DECIMALS) for token in ids)
+    """The score that log-probabilities of the digits' `ids` stand for; NaN and none are zero."""
+    known = (logprobs.get(token, -math.inf) for token in ids)
+    digits = tuple(round(probability(one), DECIMALS) for one in known)
     return Score(digits, value_of(digits, method), math.fsum(digits), seconds)
 
 
@@ -73,5 +74,6 @@ def is_kept(digits: tuple[float, ...], method: ScoreMethod, threshold: float) ->
     return math.fsum(digits) >= MIN_DIGIT_MASS and value_of(digits, method) >= threshold
 
 
-def _probability(logprob: float) -> float:
+def probability(logprob: float) -> float:
+    """The probability of a token; what is no number counts nothing."""
     return 0.0 if math.isnan(logprob) else math.exp(min(logprob, 0.0))
