@@ -25,14 +25,14 @@ NO_ROWS = ProblemCounts(0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Shares of the planned attempts, between 0 and 1.
+    """Shares of the planned attempts, between 0 and 1; None where no attempt says how it ended.
 
     `vote_lost`: not correct though one of its tracks is.
     """
 
     no_answer: float
-    truncated: float
-    repeated: float
+    truncated: float | None
+    repeated: float | None
     ungradable: float
     error: float
     missing: float
@@ -43,14 +43,15 @@ class Rates:
 class Costs:
     """Costs per recorded attempt; None where unknown.
 
+    Tokens are those of the attempts that were counted; an imported one may not be.
     `draft_kept` is the share of the draft's step tokens that were kept, `acceptance` the share of
     judged drafts that were kept, `rewrites` the share of steps that the target wrote after a
     rejection. `flops_decode` count generated tokens alone, `flops_total` with the prompt tokens
     that were not cached.
     """
 
-    target_tokens: float
-    draft_tokens: float
+    target_tokens: float | None
+    draft_tokens: float | None
     draft_kept: float | None
     acceptance: float | None
     rewrites: float | None
@@ -200,8 +201,8 @@ def _read_manifest(file: Path) -> _Asked:
 def _rates(totals: Totals, planned: int) -> Rates:
     return Rates(
         no_answer=totals.no_answer / planned,
-        truncated=totals.truncated / planned,
-        repeated=totals.repeated / planned,
+        truncated=None if totals.truncated is None else totals.truncated / planned,
+        repeated=None if totals.repeated is None else totals.repeated / planned,
         ungradable=totals.ungradable / planned,
         error=totals.errors / planned,
         missing=(planned - totals.rows) / planned,
@@ -212,9 +213,10 @@ def _rates(totals: Totals, planned: int) -> Rates:
 def _costs(totals: Totals) -> Costs:
     rows = max(totals.rows, 1)
     decode, total = totals.flops_decode, totals.flops_total
+    counted = totals.counted if totals.rows else rows
     return Costs(
-        target_tokens=totals.target_tokens / rows,
-        draft_tokens=totals.draft_tokens / rows,
+        target_tokens=totals.target_tokens / counted if counted else None,
+        draft_tokens=totals.draft_tokens / counted if counted else None,
         draft_kept=(totals.draft_kept or 0) / totals.drafted if totals.drafted else None,
         acceptance=1 - (totals.rewritten or 0) / totals.judged if totals.judged else None,
         rewrites=(totals.rewritten or 0) / totals.steps if totals.judged and totals.steps else None,
