@@ -6,6 +6,7 @@ the denominator of every rate.
 
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,10 @@ class RunMetrics:
 
 @dataclass(frozen=True, slots=True)
 class GradedRun:
-    """A run's manifest and its counted verdicts, with a row for every planned problem."""
+    """A run's manifest and its counted verdicts, with a row for every planned problem.
+
+    `started` is when its last session did; None for an imported run, which does not say.
+    """
 
     name: str
     identity: dict[str, Any]
@@ -96,6 +100,7 @@ class GradedRun:
     repeats: int
     problems: dict[str, ProblemCounts]
     totals: Totals
+    started: str | None = None
 
     @property
     def means(self) -> dict[str, float]:
@@ -119,6 +124,7 @@ def graded_run(run: Path) -> GradedRun:
         repeats=asked.repeats,
         problems={name: table.problems.get(name, NO_ROWS) for name in asked.problem_ids},
         totals=table.totals,
+        started=asked.started,
     )
 
 
@@ -174,6 +180,7 @@ class _Asked:
     repeats: int
     identity: dict[str, Any]
     dataset: dict[str, Any]
+    started: str | None
 
 
 def _read_manifest(file: Path) -> _Asked:
@@ -185,6 +192,7 @@ def _read_manifest(file: Path) -> _Asked:
             repeats=int(content["slice"]["repeats"]),
             identity=identity,
             dataset=content.get("dataset", {}),
+            started=_last_start(content.get("sessions", [])),
         )
         _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
     except FileNotFoundError as error:
@@ -196,6 +204,10 @@ def _read_manifest(file: Path) -> _Asked:
     except TypeError as error:
         raise NotGraded(f"{file} is not the manifest of a run ({error}).") from error
     return asked
+
+
+def _last_start(sessions: Sequence[Mapping[str, Any]]) -> str | None:
+    return sessions[-1].get("started") if sessions else None
 
 
 def _rates(totals: Totals, planned: int) -> Rates:
