@@ -26,7 +26,7 @@ NO_ROWS = ProblemCounts(0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Shares of the planned attempts, between 0 and 1; None where no attempt says how it ended.
+    """Shares of the planned attempts, from 0 to 1; None where an attempt does not say how it ended.
 
     `vote_lost`: not correct though one of its tracks is.
     """

@@ -41,7 +41,7 @@ CREATE TABLE verdicts AS SELECT
         AS target_tokens,
     coalesce(list_sum(list_transform(map_values(usage['draft']), lambda u: u.generated)), 0)
         AS draft_tokens,
-    usage IS NOT NULL AS counted, stop IS NOT NULL AS ended,
+    usage IS NOT NULL AS counted, stop IS NULL AS endless,
     usage['draft']['draft_kept'].generated AS draft_kept,
     usage['draft']['draft_dropped'].generated AS draft_dropped,
     steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
@@ -52,8 +52,8 @@ LONGEST_LINE_BYTES = 64 * 1024 * 1024
 TOTALS = """
 SELECT count(*),
     count(*) FILTER (verdict = 'no_answer' AND NOT failed),
-    CASE WHEN count(*) = 0 OR bool_or(ended) THEN count(*) FILTER (truncated) END,
-    CASE WHEN count(*) = 0 OR bool_or(ended) THEN count(*) FILTER (repeated) END,
+    CASE WHEN count(*) FILTER (endless) = 0 THEN count(*) FILTER (truncated) END,
+    CASE WHEN count(*) FILTER (endless) = 0 THEN count(*) FILTER (repeated) END,
     count(*) FILTER (verdict = 'ungradable'),
     count(*) FILTER (failed),
     count(*) FILTER (NOT correct AND track_correct),
@@ -91,6 +91,7 @@ class ProblemCounts:
 class Totals:
     """Sums over a run's verdict rows; None where no row has the figure, or one lacks the FLOPs.
 
+    Where one row does not say how its attempt ended, how many were cut or repeated is unknown.
     `counted` are the rows whose tokens are known. `vote_lost` counts attempts that are not correct
     though one of their tracks is.
     """

@@ -165,13 +165,22 @@ def _head(run: GradedRun, sums: _Sums) -> Json:
             "model_generate_config": sampling,
             "model_roles": {"draft": {"model": model_name(draft["model"])}} if draft else None,
             "config": {"epochs": run.repeats, "epochs_reducer": ["mean"]},
-            "metadata": {"identity": identity, "dataset": run.dataset},
+            "metadata": {"identity": _shareable(identity), "dataset": run.dataset},
             "scorers": [{"name": SCORER}],
         },
         "plan": {"name": "plan", "steps": [{"solver": metrics.reasoner}], "config": sampling},
         "results": _results(run, metrics, sums),
         "stats": {"started_at": began, "completed_at": began, "model_usage": sums.usage},
     }
+
+
+def _shareable(identity: Mapping[str, Any]) -> Json:
+    """The settings, with a model's folder by its last part only."""
+    shown = dict(identity)
+    for role in ("target", "draft"):
+        if shown.get(role):
+            shown[role] = {**shown[role], "model": model_name(shown[role]["model"])}
+    return shown
 
 
 def _results(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
