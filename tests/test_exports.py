@@ -132,13 +132,19 @@ def test_unknown_counts_are_empty_cells(tmp_path):
 @pytest.mark.parametrize("form", ["csv", "inspect"])
 def test_texts_about_gpqa_are_shown_only_when_asked(tmp_path, form, monkeypatch):
     run = graded(tmp_path / "run", dataset="gpqa")
-    monkeypatch.setattr("pipeline.cli.export.statements", lambda *_: {})
     output = tmp_path / ("log.json" if form == "inspect" else "all.csv")
     export(run, form, str(output))
     hidden = output.read_text(encoding="utf-8")
     assert not any(word in hidden for word in ("Let me think", "One.", "HYPERLINK"))
+    monkeypatch.setattr("pipeline.cli.export.statements", lambda *_: {})
     export(run, form, str(output), "--show-gpqa")
     assert "Let me think" in output.read_text(encoding="utf-8")
+
+
+def test_rows_of_gpqa_are_not_taken_without_showing_them(tmp_path):
+    run = graded(tmp_path / "run", dataset="gpqa")
+    with pytest.raises(UserMistake, match="not shown without --show-gpqa"):
+        export(run, "inspect", str(tmp_path / "x.eval"), "--data-file", str(data_file(tmp_path)))
 
 
 # The Hugging Face hub

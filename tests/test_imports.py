@@ -5,6 +5,7 @@ import os
 import pickle
 import shlex
 from collections import Counter, OrderedDict, defaultdict
+from dataclasses import replace
 
 import foreign_results as foreign
 import numpy as np
@@ -15,10 +16,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.metrics import run_metrics
+from pipeline import records
+from pipeline.imports import ssr
+from pipeline.imports.entries import Solved
 from pipeline.imports.fields import CorruptEntry
 from pipeline.imports.unpickle import load_plain
 from pipeline.run_directory import read_attempts, read_manifest
 
+ATTEMPT = records.Attempt(
+    dataset="sums",
+    problem_id="60",
+    repeat_id=0,
+    seed=None,
+    reasoner="spec",
+    status="ok",
+    gold="2",
+    kind="latex",
+    choice_order=(),
+    prompt_sha256=None,
+    tracks=(),
+    vote=None,
+    response=None,
+    answer=None,
+    usage=None,
+    seconds=None,
+    started=None,
+)
 RIGHT, WRONG = "\\boxed{2}", "\\boxed{3}"
 
 
@@ -148,6 +171,45 @@ def test_a_record_without_tracks_is_a_failed_attempt(bring, tmp_path):
     assert "1 of them unreadable and kept as errors" in said.out
     [attempt] = read_attempts(run)
     assert attempt.error.message.endswith("holds no track: the script failed on this problem")
+
+
+def places(value, way=()):
+    """The way to every value inside `value`."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in inside:
+        yield (*way, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*way, key))
+
+
+RECORDS = {
+    "baseline": lambda: foreign.ssr_baseline(RIGHT),
+    "parallel": lambda: foreign.ssr_parallel(WRONG, RIGHT, chosen=1),
+    "spec": lambda: ssr_spec({"A1": [step("So."), step(RIGHT)], "B1": [step(WRONG)]}, best="A1"),
+}
+DAMAGE = [None, True, -1, 2.5, float("inf"), 10**400, "x", "\ud800", b"x", [], [[]], {}, {1: 2}]
+
+
+@given(
+    kind=st.sampled_from(list(RECORDS)),
+    place=st.integers(0, 10_000),
+    damage=st.sampled_from(DAMAGE),
+)
+def test_any_damage_to_a_record_leaves_one_attempt_read_or_failed(
+    tmp_path_factory, kind, place, damage
+):
+    record = RECORDS[kind]()
+    ways = list(places(record))
+    *way, last = ways[place % len(ways)]
+    holder = record
+    for key in way:
+        holder = holder[key]
+    holder[last] = damage
+    file = dump(record, tmp_path_factory.mktemp("damaged") / "60-0.pickle")
+    [entry] = ssr.entries((file,))
+    if isinstance(entry.found, Solved):
+        attempt = replace(ATTEMPT, tracks=entry.found.tracks, vote=entry.found.vote)
+        assert records.decode(records.encode(attempt)).tracks == entry.found.tracks
 
 
 # lm-evaluation-harness

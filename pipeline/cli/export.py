@@ -6,10 +6,12 @@ import click
 
 from evaluators.exports.hub import NoHubForm, write_hub
 from evaluators.exports.inspect_log import NoInspectForm, write_inspect
+from evaluators.exports.output import hides_text
 from evaluators.exports.sheet import write_sheet
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
 from pipeline.exporting import hub_dataset, statements
+from pipeline.run_directory import read_manifest
 
 
 @click.command("export")
@@ -64,5 +66,10 @@ def _write(
         return f"{write_hub(runs, output, [hub_dataset(run) for run in runs])} results"
     if len(runs) > 1:
         raise UserMistake("An Inspect log holds one run; export each run to a file of its own.")
-    samples = write_inspect(runs[0], output, statements(runs[0], data_file), show_hidden=show_gpqa)
-    return f"{samples} samples"
+    dataset = str(read_manifest(runs[0])["identity"]["dataset"])
+    # A gated dataset need not be at hand when its texts are not shown.
+    hidden = hides_text(dataset, show_hidden=show_gpqa)
+    if hidden and data_file is not None:
+        raise UserMistake(f"Texts of {dataset} are not shown without --show-gpqa; give both.")
+    texts = {} if hidden else statements(runs[0], data_file)
+    return f"{write_inspect(runs[0], output, texts, show_hidden=show_gpqa)} samples"
