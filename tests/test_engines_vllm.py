@@ -219,3 +219,9 @@ def test_a_malformed_speculative_configuration_is_the_users_mistake(text: str) -
 def test_a_folder_without_an_adapter_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserMistake, match="no LoRA adapter"):
         vllm_setup.lora_rank(str(tmp_path))
+
+
+def test_a_torchvision_that_does_not_fit_torch_is_advised_on() -> None:
+    failure = "operator torchvision::nms does not exist"
+    assert "pip uninstall torchvision" in vllm_setup.advice_on(failure)
+    assert not vllm_setup.advice_on("no such model")

@@ -1,6 +1,9 @@
 # ruff: noqa: RUF001 - full-width punctuation of other scripts
 """Where an output states its answer, and the rule that finds it."""
 
+import sys
+from collections.abc import Callable
+
 import pytest
 
 from evaluators.choice import chosen_letter
@@ -54,11 +57,30 @@ def test_a_box_at_the_end_of_a_very_long_output_is_found():
     assert found.text == "42"
 
 
+def lines_run(function: Callable[[str], object], text: str) -> int:
+    """Count the lines of Python that a call runs."""
+    count = 0
+
+    def trace(_frame: object, event: str, _argument: object) -> object:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
 @pytest.mark.parametrize(
     "piece", ["\\boxed{", "{", "}", "$", "\\left(", "**", "answer ", "<think>"]
 )
 def test_extraction_is_linear_in_unclosed_markup(piece):
-    extract(piece * 50_000 + "42")
+    small, large = (lines_run(extract, piece * count + "42") for count in (500, 5_000))
+    assert large <= 11 * small
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,16 @@ def _cpu_arguments(settings: EngineSettings, facts: ModelFacts) -> dict[str, Any
     return arguments
 
 
+def advice_on(reason: str) -> str:
+    """What to do about a failed start whose reason does not say so itself; else nothing."""
+    if "torchvision::" in reason:
+        return (
+            " (pip installs the CUDA build of torchvision beside the CPU build of torch; "
+            "run `pip uninstall torchvision torchaudio torchcodec`: vLLM does not need them here)"
+        )
+    return ""
+
+
 def lora_rank(folder: str) -> int:
     """The smallest rank vLLM knows that holds this adapter; raises `UserMistake`."""
     config = read_json(folder, None, "adapter_config.json") if Path(folder).is_dir() else None
