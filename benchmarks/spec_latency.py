@@ -187,7 +187,7 @@ def over_servers(experiment: Experiment, name: str) -> dict[str, Any]:
         if summary.failed:
             sys.exit(f"{summary.failed} attempts failed; their records say why")
         attempts = sorted(read_attempts(Path(folder) / "run"), key=lambda one: int(one.problem_id))
-    latencies = [attempt.seconds for attempt in attempts]
+    latencies = [attempt.seconds or 0.0 for attempt in attempts]
     found: dict[str, Any] = {
         "problems_per_minute": round(summary.done / watch.seconds * 60, 2),
         "median_latency": round(statistics.median(latencies), 3),

@@ -93,9 +93,7 @@ def named(runs: Sequence[RunMetrics], baseline: str) -> RunMetrics:
 def relative_costs(costs: Costs, base: Costs) -> Relative:
     """`costs` divided by `base`; tokens are those of both models together."""
     return Relative(
-        tokens=_ratio(
-            costs.target_tokens + costs.draft_tokens, base.target_tokens + base.draft_tokens
-        ),
+        tokens=_ratio(_tokens(costs), _tokens(base)),
         flops_decode=_ratio(costs.flops_decode, base.flops_decode),
         flops_total=_ratio(costs.flops_total, base.flops_total),
         seconds_p50=_ratio(costs.seconds_p50, base.seconds_p50),
@@ -121,7 +119,7 @@ def cells(row: Row) -> list[str]:
         _share(rates.truncated),
         _share(rates.error),
         _share(rates.missing),
-        f"{costs.target_tokens:,.0f} / {costs.draft_tokens:,.0f}",
+        f"{_whole(costs.target_tokens)} / {_whole(costs.draft_tokens)}",
         _share(costs.acceptance),
         _share(costs.rewrites),
         _share(costs.draft_kept),
@@ -195,6 +193,12 @@ def _one_cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def _tokens(costs: Costs) -> float | None:
+    if costs.target_tokens is None or costs.draft_tokens is None:
+        return None
+    return costs.target_tokens + costs.draft_tokens
+
+
 def _ratio(value: float | None, base: float | None) -> float | None:
     return value / base if value is not None and base else None
 
@@ -205,6 +209,10 @@ def _interval(interval: Interval | None) -> str:
 
 def _share(share: float | None) -> str:
     return f"{share:.1%}" if share is not None else "–"
+
+
+def _whole(count: float | None) -> str:
+    return f"{count:,.0f}" if count is not None else "–"
 
 
 def _giga(flops: float | None) -> str:

@@ -6,6 +6,7 @@ the denominator of every rate.
 
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,14 @@ NO_ROWS = ProblemCounts(0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Shares of the planned attempts, between 0 and 1.
+    """Shares of the planned attempts, from 0 to 1; None where an attempt does not say how it ended.
 
     `vote_lost`: not correct though one of its tracks is.
     """
 
     no_answer: float
-    truncated: float
-    repeated: float
+    truncated: float | None
+    repeated: float | None
     ungradable: float
     error: float
     missing: float
@@ -43,14 +44,15 @@ class Rates:
 class Costs:
     """Costs per recorded attempt; None where unknown.
 
+    Tokens are those of the attempts that were counted; an imported one may not be.
     `draft_kept` is the share of the draft's step tokens that were kept, `acceptance` the share of
     judged drafts that were kept, `rewrites` the share of steps that the target wrote after a
     rejection. `flops_decode` count generated tokens alone, `flops_total` with the prompt tokens
     that were not cached.
     """
 
-    target_tokens: float
-    draft_tokens: float
+    target_tokens: float | None
+    draft_tokens: float | None
     draft_kept: float | None
     acceptance: float | None
     rewrites: float | None
@@ -87,7 +89,10 @@ class RunMetrics:
 
 @dataclass(frozen=True, slots=True)
 class GradedRun:
-    """A run's manifest and its counted verdicts, with a row for every planned problem."""
+    """A run's manifest and its counted verdicts, with a row for every planned problem.
+
+    `started` is when its last session did; None for an imported run, which does not say.
+    """
 
     name: str
     identity: dict[str, Any]
@@ -95,6 +100,7 @@ class GradedRun:
     repeats: int
     problems: dict[str, ProblemCounts]
     totals: Totals
+    started: str | None = None
 
     @property
     def means(self) -> dict[str, float]:
@@ -118,6 +124,7 @@ def graded_run(run: Path) -> GradedRun:
         repeats=asked.repeats,
         problems={name: table.problems.get(name, NO_ROWS) for name in asked.problem_ids},
         totals=table.totals,
+        started=asked.started,
     )
 
 
@@ -173,6 +180,7 @@ class _Asked:
     repeats: int
     identity: dict[str, Any]
     dataset: dict[str, Any]
+    started: str | None
 
 
 def _read_manifest(file: Path) -> _Asked:
@@ -184,6 +192,7 @@ def _read_manifest(file: Path) -> _Asked:
             repeats=int(content["slice"]["repeats"]),
             identity=identity,
             dataset=content.get("dataset", {}),
+            started=_last_start(content.get("sessions", [])),
         )
         _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
     except FileNotFoundError as error:
@@ -197,11 +206,15 @@ def _read_manifest(file: Path) -> _Asked:
     return asked
 
 
+def _last_start(sessions: Sequence[Mapping[str, Any]]) -> str | None:
+    return sessions[-1].get("started") if sessions else None
+
+
 def _rates(totals: Totals, planned: int) -> Rates:
     return Rates(
         no_answer=totals.no_answer / planned,
-        truncated=totals.truncated / planned,
-        repeated=totals.repeated / planned,
+        truncated=None if totals.truncated is None else totals.truncated / planned,
+        repeated=None if totals.repeated is None else totals.repeated / planned,
         ungradable=totals.ungradable / planned,
         error=totals.errors / planned,
         missing=(planned - totals.rows) / planned,
@@ -212,9 +225,10 @@ def _rates(totals: Totals, planned: int) -> Rates:
 def _costs(totals: Totals) -> Costs:
     rows = max(totals.rows, 1)
     decode, total = totals.flops_decode, totals.flops_total
+    counted = totals.counted if totals.rows else rows
     return Costs(
-        target_tokens=totals.target_tokens / rows,
-        draft_tokens=totals.draft_tokens / rows,
+        target_tokens=totals.target_tokens / counted if counted else None,
+        draft_tokens=totals.draft_tokens / counted if counted else None,
         draft_kept=(totals.draft_kept or 0) / totals.drafted if totals.drafted else None,
         acceptance=1 - (totals.rewritten or 0) / totals.judged if totals.judged else None,
         rewrites=(totals.rewritten or 0) / totals.steps if totals.judged and totals.steps else None,

@@ -100,7 +100,7 @@ def track_labels(attempt: Attempt) -> list[list[bool | None]]:
 def flags_of(attempt: Attempt, labels: list[list[bool | None]], counts: StepCounts) -> int:
     """The flags of an attempt's cell; its judged steps are counted into `counts`."""
     verdict = attempt.verdict
-    stop: str = verdict["stop"]
+    stop: str | None = verdict["stop"]
     flags = TRUNCATED * (stop in CUT_STOPS) | REPEATED * (stop == "repeated")
     if verdict["verdict"] != "correct" and _any_track_correct(verdict):
         flags |= VOTE_LOST
@@ -157,7 +157,7 @@ def trace(attempt: Attempt, labels: list[list[bool | None]], *, hide_text: bool)
         "vote": None if line.get("vote") is None else _vote(line["vote"], hide_text=hide_text),
         "usage": [
             [model, use, tokens["generated"]]
-            for model, uses in line["usage"].items()
+            for model, uses in (line["usage"] or {}).items()
             for use, tokens in uses.items()
         ],
         "tracks": [

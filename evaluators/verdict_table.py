@@ -27,7 +27,7 @@ COLUMNS = {
     "steps": 'STRUCT("all" BIGINT, judged BIGINT, rewritten BIGINT)',
 }
 NEEDED = ("problem_id", "status", "verdict", "stop", "usage", "flops", "seconds", "grader_version")
-"""What every verdict row has."""
+"""What every verdict row has, null where an imported attempt does not say."""
 SLIM = """
 CREATE TABLE verdicts AS SELECT
     problem_id, verdict, answer_class, seconds, grader_version,
@@ -41,22 +41,23 @@ CREATE TABLE verdicts AS SELECT
         AS target_tokens,
     coalesce(list_sum(list_transform(map_values(usage['draft']), lambda u: u.generated)), 0)
         AS draft_tokens,
+    usage IS NOT NULL AS counted, stop IS NULL AS endless,
     usage['draft']['draft_kept'].generated AS draft_kept,
     usage['draft']['draft_dropped'].generated AS draft_dropped,
     steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
-    problem_id IS NULL OR status IS NULL OR verdict IS NULL OR stop IS NULL OR usage IS NULL
-        OR seconds IS NULL OR grader_version IS NULL AS incomplete
+    problem_id IS NULL OR status IS NULL OR verdict IS NULL OR grader_version IS NULL AS incomplete
 FROM read_json(?, format = 'newline_delimited', columns = {columns}, maximum_object_size = {size})
 """
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
 TOTALS = """
 SELECT count(*),
     count(*) FILTER (verdict = 'no_answer' AND NOT failed),
-    count(*) FILTER (truncated),
-    count(*) FILTER (repeated),
+    CASE WHEN count(*) FILTER (endless) = 0 THEN count(*) FILTER (truncated) END,
+    CASE WHEN count(*) FILTER (endless) = 0 THEN count(*) FILTER (repeated) END,
     count(*) FILTER (verdict = 'ungradable'),
     count(*) FILTER (failed),
     count(*) FILTER (NOT correct AND track_correct),
+    count(*) FILTER (counted),
     coalesce(sum(target_tokens), 0), coalesce(sum(draft_tokens), 0),
     sum(draft_kept), sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)),
     sum(steps), sum(judged), sum(rewritten),
@@ -90,16 +91,19 @@ class ProblemCounts:
 class Totals:
     """Sums over a run's verdict rows; None where no row has the figure, or one lacks the FLOPs.
 
-    `vote_lost` counts attempts that are not correct though one of their tracks is.
+    Where one row does not say how its attempt ended, how many were cut or repeated is unknown.
+    `counted` are the rows whose tokens are known. `vote_lost` counts attempts that are not correct
+    though one of their tracks is.
     """
 
     rows: int
     no_answer: int
-    truncated: int
-    repeated: int
+    truncated: int | None
+    repeated: int | None
     ungradable: int
     errors: int
     vote_lost: int
+    counted: int
     target_tokens: int
     draft_tokens: int
     draft_kept: int | None

@@ -21,15 +21,18 @@ class Flops:
 
 
 def attempt_flops(
-    usage: Mapping[str, Mapping[str, Tokens]], models: Mapping[str, Mapping[str, Any] | None]
+    usage: Mapping[str, Mapping[str, Tokens]] | None,
+    models: Mapping[str, Mapping[str, Any] | None],
 ) -> Flops | None:
-    """The operations an attempt cost; None where a model's shape is unknown.
+    """The operations an attempt cost; None where a model's shape or a count is unknown.
 
     A token's forward pass costs 2P + 4·L·d·c operations: P weights, L layers, attention width d,
     c positions attended to (Kaplan et al. 2020, arXiv 2001.08361, section 2.1, whose d·c term
     counts half because it averages over the context; here c is summed exactly).
     Cached prompt tokens cost nothing.
     """
+    if usage is None:
+        return None
     decode = total = 0.0
     for model, uses in usage.items():
         facts = models.get(model) or {}
@@ -39,10 +42,13 @@ def attempt_flops(
             return None
         per_position = FLOPS_PER_ATTENDED_POSITION * layers * width
         for tokens in uses.values():
+            prompt_new, attended = tokens.prompt_new, tokens.attended_prompt
+            if prompt_new is None or attended is None or tokens.attended_generated is None:
+                return None
             generated = FLOPS_PER_PARAMETER * weights * tokens.generated
             generated += per_position * tokens.attended_generated
-            prompt = FLOPS_PER_PARAMETER * weights * tokens.prompt_new
-            prompt += per_position * tokens.attended_prompt
+            prompt = FLOPS_PER_PARAMETER * weights * prompt_new
+            prompt += per_position * attended
             decode += generated
             total += generated + prompt
     return Flops(decode, total)

@@ -158,7 +158,9 @@ def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]
             "usage": {
                 model: {use: asdict(tokens) for use, tokens in uses.items()}
                 for model, uses in attempt.usage.items()
-            },
+            }
+            if attempt.usage is not None
+            else None,
             "flops": asdict(flops) if flops is not None else None,
             "seconds": attempt.seconds,
             "steps": _step_counts(attempt),
@@ -205,10 +207,10 @@ def _step_counts(attempt: Attempt) -> dict[str, int]:
     }
 
 
-def _stop(attempt: Attempt) -> str:
+def _stop(attempt: Attempt) -> str | None:
     """Why the track ended whose text is the response: the chosen one, or the only one."""
     chosen = attempt.vote.chosen if attempt.vote is not None else None
     for track in attempt.tracks:
         if chosen in {None, track.id}:
-            return track.stop.value
+            return track.stop.value if track.stop is not None else None
     return Stop.ERROR.value

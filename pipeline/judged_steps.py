@@ -71,8 +71,8 @@ def _of_track(attempt: Attempt, track: Track, number: int, check: Checker) -> It
             guidance=track.role or track.method or "none",
             digits=step.digits,
             kept=kept,
-            draft_tokens=step.tokens if kept else step.draft_tokens or 0,
-            target_tokens=0 if kept else step.tokens,
+            draft_tokens=(step.tokens if kept else step.draft_tokens) or 0,
+            target_tokens=0 if kept else step.tokens or 0,
             right=check(attempt, track, index),
         )
 

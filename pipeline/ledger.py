@@ -1,5 +1,6 @@
 """Where every token of an attempt went: each is booked once, under one model and one use."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.engines.protocol import Completion
@@ -17,32 +18,45 @@ class Use(StrEnum):
     SELECTION = "selection"
 
 
+@dataclass(slots=True)
+class _Sums:
+    """Counts of one model and use so far; `cached` is None once a completion did not say."""
+
+    prompt: int = 0
+    cached: int | None = 0
+    generated: int = 0
+    attended_prompt: int = 0
+    attended_generated: int = 0
+
+
 class Ledger:
     """The token counts of one attempt, by model (`target`, `draft`) and use."""
 
     def __init__(self) -> None:
-        self._tokens: dict[tuple[str, Use], Tokens] = {}
+        self._sums: dict[tuple[str, Use], _Sums] = {}
 
     def book(self, model: str, use: Use, completion: Completion) -> None:
         """Add one completion's prompt and generated tokens."""
-        before = self._tokens.get((model, use), Tokens(0, 0, 0, 0, 0))
+        sums = self._sums.setdefault((model, use), _Sums())
         prompt, cached = completion.prompt_tokens, completion.cached_prompt_tokens
         end = prompt + completion.generated
-        self._tokens[model, use] = Tokens(
-            prompt_new=before.prompt_new + prompt - (cached or 0),
-            prompt_cached=None
-            if cached is None or before.prompt_cached is None
-            else before.prompt_cached + cached,
-            generated=before.generated + end - prompt,
-            attended_prompt=before.attended_prompt + _attended(cached or 0, prompt),
-            attended_generated=before.attended_generated + _attended(prompt, end),
-        )
+        sums.prompt += prompt - (cached or 0)
+        sums.cached = None if cached is None or sums.cached is None else sums.cached + cached
+        sums.generated += completion.generated
+        sums.attended_prompt += _attended(cached or 0, prompt)
+        sums.attended_generated += _attended(prompt, end)
 
     def usage(self) -> dict[str, dict[str, Tokens]]:
         """The counts as the attempt line holds them: model -> use -> tokens."""
         usage: dict[str, dict[str, Tokens]] = {}
-        for (model, use), tokens in self._tokens.items():
-            usage.setdefault(model, {})[use.value] = tokens
+        for (model, use), sums in self._sums.items():
+            usage.setdefault(model, {})[use.value] = Tokens(
+                prompt_new=sums.prompt,
+                prompt_cached=sums.cached,
+                generated=sums.generated,
+                attended_prompt=sums.attended_prompt,
+                attended_generated=sums.attended_generated,
+            )
         return usage
 
 

@@ -1,6 +1,7 @@
 """The attempt line: its schema, its version, and the way between line and object.
 
-docs/records.md documents every field. Reading validates types and refuses a newer schema.
+docs/records.md documents every field. Reading validates types and refuses a newer schema. What only
+an imported attempt can lack (counts, times, a seed) is None there and never 0.
 """
 
 from dataclasses import dataclass, field
@@ -32,14 +33,15 @@ class Tokens:
     """Tokens of one use; `prompt_cached` is None where the server does not report it.
 
     `attended_prompt` and `attended_generated` sum, over the new prompt tokens and over the
-    generated ones, how many positions each attends to: what attention costs, exactly.
+    generated ones, how many positions each attends to: what attention costs, exactly. An imported
+    attempt may know the generated tokens alone.
     """
 
-    prompt_new: int
+    prompt_new: int | None
     prompt_cached: int | None
     generated: int
-    attended_prompt: int
-    attended_generated: int
+    attended_prompt: int | None
+    attended_generated: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class Step:
 
     text: str
     author: Literal["draft", "target"]
-    tokens: int
-    seconds: float
-    finish: Literal["stop", "length"]
+    tokens: int | None
+    seconds: float | None
+    finish: Literal["stop", "length"] | None
     score: float | None = None
     digits: tuple[float, ...] | None = None
     draft_text: str | None = None
@@ -71,7 +73,7 @@ class Track:
 
     id: str
     steps: tuple[Step, ...]
-    stop: Stop
+    stop: Stop | None
     answer: str | None
     role: str | None = None
     method: str | None = None
@@ -133,14 +135,15 @@ class Failure:
 class Attempt:
     """One (problem, repeat) under one experiment: one JSON line.
 
-    `usage` is the ledger: model (`target`, `draft`) -> kind of token -> counts. `gold`, `kind` and
-    `choice_order` are kept so that a run can be graded again without its dataset.
+    `usage` is the ledger: model (`target`, `draft`) -> kind of token -> counts; None where nothing
+    was counted. `gold`, `kind` and `choice_order` are kept so that a run can be graded again
+    without its dataset.
     """
 
     dataset: str
     problem_id: str
     repeat_id: int
-    seed: int
+    seed: int | None
     reasoner: str
     status: Literal["ok", "error"]
     gold: str
@@ -151,9 +154,9 @@ class Attempt:
     vote: Vote | None
     response: str | None
     answer: str | None
-    usage: dict[str, dict[str, Tokens]]
-    seconds: float
-    started: str
+    usage: dict[str, dict[str, Tokens]] | None
+    seconds: float | None
+    started: str | None
     error: Failure | None = None
     selection: Selection | None = None
     schema: int = field(default=SCHEMA)

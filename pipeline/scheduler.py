@@ -55,7 +55,7 @@ class Progress:
         self.done += 1
         self.failed += attempt.status == "error"
         self.generated += sum(
-            tokens.generated for uses in attempt.usage.values() for tokens in uses.values()
+            tokens.generated for uses in (attempt.usage or {}).values() for tokens in uses.values()
         )
 
     @property

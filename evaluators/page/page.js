@@ -50,7 +50,7 @@ function drawPairs() {
   document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows, ...warnings, ...empty));
 }
 
-const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_total / GIGA], ["GFLOPs decode", (r) => r.flops_decode === null ? null : r.flops_decode / GIGA], ["tokens of both models", (r) => r.target_tokens + r.draft_tokens], ["target tokens", (r) => r.target_tokens], ["seconds p50", (r) => r.seconds_p50]];
+const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_total / GIGA], ["GFLOPs decode", (r) => r.flops_decode === null ? null : r.flops_decode / GIGA], ["tokens of both models", (r) => r.target_tokens === null ? null : r.target_tokens + r.draft_tokens], ["target tokens", (r) => r.target_tokens], ["seconds p50", (r) => r.seconds_p50]];
 
 function drawScatter() {
   const [name, cost] = COSTS[document.getElementById("cost").value];

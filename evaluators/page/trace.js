@@ -52,13 +52,13 @@ function fact(list, name, value) {
 function traceParts(trace, about) {
   const raw = document.getElementById("raw").checked;
   const facts = element("dl", { class: "facts" });
-  fact(facts, "verdict", `${trace.verdict} (${trace.rule}), stopped: ${trace.stop}`);
+  fact(facts, "verdict", `${trace.verdict} (${trace.rule}), stopped: ${trace.stop === null ? "unknown" : trace.stop}`);
   fact(facts, "answer", trace.extracted === null ? "none" : trace.extracted);
   fact(facts, "gold", trace.gold);
   fact(facts, "error", trace.error);
   if (trace.vote) fact(facts, "vote", `${trace.vote.rule}: ${trace.vote.winner === null ? "nobody" : trace.vote.winner}${trace.vote.reason ? ", " + trace.vote.reason : ""}; classes ${trace.vote.classes.map((one) => one.join(" ")).join(" | ")}`);
   fact(facts, "tokens", trace.usage.map(([model, use, count]) => `${model} ${use} ${count.toLocaleString("en")}`).join(", "));
-  fact(facts, "time", `${fixed(trace.seconds)} s, seed ${trace.seed}`);
+  fact(facts, "time", `${fixed(trace.seconds)} s, seed ${trace.seed === null ? "unknown" : trace.seed}`);
   const tracks = element("div", { class: "tracks" });
   for (const track of trace.tracks) tracks.append(trackPart(track, raw, about));
   return [facts, tracks];
@@ -66,7 +66,7 @@ function traceParts(trace, about) {
 
 function trackPart(track, raw, about) {
   const right = track.verdict === "correct";
-  const title = element("h3", {}, `track ${track.id}${track.guidance ? " · " + track.guidance : ""} · ${track.stop} · `,
+  const title = element("h3", {}, `track ${track.id}${track.guidance ? " · " + track.guidance : ""} · ${track.stop === null ? "end unknown" : track.stop} · `,
     element("span", { class: right ? "right" : "wrong" }, `${track.answer === null ? "no answer" : String(track.answer).slice(0, 200)} (${track.verdict})`));
   const part = element("section", { class: "track" }, title);
   for (const step of track.steps) part.append(stepPart(step, raw, about));
@@ -78,7 +78,7 @@ function stepPart(step, raw, about) {
   const suspect = step.right !== null && step.rewritten === step.right;
   const part = element("div", { class: `step ${step.author}${suspect ? " suspect" : ""}` });
   part.append(modelText(step.text, raw));
-  const meta = element("div", { class: "meta" }, element("span", { class: "author" }, step.author), ` · ${step.tokens} tokens · ${fixed(step.seconds)} s`);
+  const meta = element("div", { class: "meta" }, element("span", { class: "author" }, step.author), ` · ${step.tokens === null ? "–" : step.tokens} tokens · ${fixed(step.seconds)} s`);
   if (step.score !== null) meta.append(` · score ${fixed(step.score, 1)} · draft ${step.rewritten ? "rejected" : "kept"}`);
   if (step.right !== null) meta.append(" · ", element("span", { class: step.right ? "right" : "wrong" }, `draft ${step.right ? "right" : "wrong"} (by ${about.label})`));
   part.append(meta);

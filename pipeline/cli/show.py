@@ -49,7 +49,9 @@ def _find(run: Path, problem_id: str, repeat_id: int) -> Attempt:
 def _heading(attempt: Attempt) -> Text:
     text = Text()
     text.append(f"{attempt.dataset} {attempt.problem_id}, repeat {attempt.repeat_id}", style="bold")
-    text.append(f"  {attempt.reasoner}, seed {attempt.seed}, {attempt.started}\n")
+    seed = "unknown" if attempt.seed is None else attempt.seed
+    began = attempt.started or "start unknown"
+    text.append(f"  {attempt.reasoner}, seed {seed}, {began}\n")
     return text
 
 
@@ -64,7 +66,8 @@ def _track(track: Track) -> Panel:
     for note in track.notes:
         body.append(f"note: {_visible(note)}\n", style="yellow")
     name = " ".join(filter(None, (f"track {track.id}", track.role, track.method)))
-    end = _visible(f"{track.stop.value}: {track.answer or 'no answer'}")
+    stop = track.stop.value if track.stop is not None else "end unknown"
+    end = _visible(f"{stop}: {track.answer or 'no answer'}")
     return Panel(body, title=Text(name), subtitle=Text(end))
 
 
@@ -74,7 +77,8 @@ def _visible(text: str) -> str:
 
 
 def _about(step: Step) -> str:
-    parts = [step.author, f"{step.tokens} tokens", f"{step.seconds:.2f} s"]
+    tokens = "unknown" if step.tokens is None else step.tokens
+    parts = [step.author, f"{tokens} tokens", _seconds(step.seconds)]
     if step.finish == "length":
         parts.append("cut by length")
     if step.score is not None:
@@ -115,13 +119,18 @@ def _ending(attempt: Attempt) -> Text:
     text.append(_visible(attempt.answer) if attempt.answer is not None else "(none)")
     text.append("   gold ", style="bold")
     text.append(f"{_visible(attempt.gold)}\n")
-    for model, uses in attempt.usage.items():
+    for model, uses in (attempt.usage or {}).items():
         for use, tokens in uses.items():
+            computed = "unknown" if tokens.prompt_new is None else tokens.prompt_new
             cached = "unknown" if tokens.prompt_cached is None else tokens.prompt_cached
             text.append(
-                f"{model} {use}: {tokens.prompt_new} prompt tokens computed, {cached} cached, "
+                f"{model} {use}: {computed} prompt tokens computed, {cached} cached, "
                 f"{tokens.generated} generated\n",
                 style="dim",
             )
-    text.append(f"{attempt.seconds:.2f} s", style="dim")
+    text.append(_seconds(attempt.seconds), style="dim")
     return text
+
+
+def _seconds(seconds: float | None) -> str:
+    return f"{seconds:.2f} s" if seconds is not None else "time unknown"

@@ -82,7 +82,7 @@ def why_excluded(track: Track, rule: VoteRule) -> str | None:
     if track.answer is None:
         return "no answer"
     if rule in {"ssr-v1", "ssr-v2"} and track.stop is not Stop.FINISHED:
-        return f"stopped by {track.stop.value}"
+        return f"stopped by {track.stop.value if track.stop is not None else 'unknown'}"
     return None
 
 
@@ -100,8 +100,8 @@ def answer_classes(tracks: Sequence[Track], kind: str) -> list[AnswerClass]:
 
 
 def tokens_of(track: Track) -> int:
-    """The tokens of a track's accepted steps."""
-    return sum(step.tokens for step in track.steps)
+    """The tokens of a track's accepted steps, as far as they are known."""
+    return sum(step.tokens or 0 for step in track.steps)
 
 
 def mean_score(track: Track) -> float:

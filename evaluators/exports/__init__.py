@@ -1,0 +1,1 @@
+"""Graded runs in the formats of other programs; one format a module."""

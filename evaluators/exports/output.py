@@ -1,0 +1,26 @@
+"""What every export needs: a file that appears whole or not at all, and what may be shown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from evaluators.report import HIDDEN_DATASETS
+
+
+def hides_text(dataset: str, *, show_hidden: bool) -> bool:
+    """Whether texts about this dataset stay out: its authors ask that examples not be revealed."""
+    return dataset.lower().startswith(HIDDEN_DATASETS) and not show_hidden
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `file` when all of it is written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(file.name + ".new")
+    try:
+        with fresh.open("wb") as out:
+            yield out
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)

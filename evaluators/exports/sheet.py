@@ -1,0 +1,129 @@
+"""Attempts as a CSV file for a spreadsheet: one row an attempt.
+
+What a model wrote is untrusted, and a spreadsheet runs a cell that looks like a formula: such cells
+begin with an apostrophe here, which a spreadsheet takes for "this is text".
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluators.exports.output import hides_text, whole_file
+from evaluators.leaderboard import model_name
+from evaluators.metrics import GradedRun, graded_run
+from evaluators.traces import Attempt, attempts
+
+BYTE_ORDER_MARK = "\ufeff"
+"""Without it Excel reads UTF-8 as the machine's old code page."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width ones start formulas, too
+CELL_CHARACTERS = 32_000
+"""A spreadsheet's cell holds 32,767; the rest is cut, and the cell says so."""
+COLUMNS = (
+    "run",
+    "dataset",
+    "problem_id",
+    "repeat_id",
+    "reasoner",
+    "model",
+    "draft_model",
+    "status",
+    "verdict",
+    "correct",
+    "gold",
+    "extracted",
+    "rule",
+    "stop",
+    "tracks",
+    "tracks_correct",
+    "steps",
+    "drafts_judged",
+    "steps_rewritten",
+    "target_tokens",
+    "draft_tokens",
+    "flops_decode",
+    "flops_total",
+    "seconds",
+    "seed",
+    "grader_version",
+    "error",
+    "response",
+)
+
+
+def write_sheet(runs: Sequence[Path], file: Path, *, show_hidden: bool) -> int:
+    """Write the attempts of graded runs, one row each; how many.
+
+    Raises:
+        NotGraded: a run is not graded, or a file of it is broken.
+        OSError: the file cannot be written.
+    """
+    rows = 0
+    graded = [(path, graded_run(path)) for path in runs]
+    with whole_file(file) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as out:
+        out.write(BYTE_ORDER_MARK)
+        writer = csv.DictWriter(out, COLUMNS)
+        writer.writeheader()
+        for path, run in graded:
+            for attempt in attempts(path):
+                row = _row(run, attempt, show_hidden=show_hidden)
+                writer.writerow({name: _cell(row[name]) for name in COLUMNS})
+                rows += 1
+    return rows
+
+
+def _row(run: GradedRun, attempt: Attempt, *, show_hidden: bool) -> dict[str, Any]:
+    line, verdict = attempt.line, attempt.verdict
+    hidden = hides_text(str(run.identity["dataset"]), show_hidden=show_hidden)
+    draft, error = run.identity.get("draft"), line.get("error")
+    steps, flops = verdict.get("steps") or {}, verdict["flops"] or {}
+    return {
+        "run": run.name,
+        "reasoner": run.identity["reasoner"],
+        "model": model_name(run.identity["target"]["model"]),
+        "draft_model": model_name(draft["model"]) if draft else None,
+        "correct": int(verdict["verdict"] == "correct"),
+        "tracks": len(verdict["tracks"]),
+        "tracks_correct": sum(track["verdict"] == "correct" for track in verdict["tracks"]),
+        "steps": steps.get("all"),
+        "drafts_judged": steps.get("judged"),
+        "steps_rewritten": steps.get("rewritten"),
+        "target_tokens": _generated(verdict["usage"], "target"),
+        "draft_tokens": _generated(verdict["usage"], "draft"),
+        "flops_decode": flops.get("decode"),
+        "flops_total": flops.get("total"),
+        "seed": line["seed"],
+        "error": error and (error["type"] if hidden else f"{error['type']}: {error['message']}"),
+        "response": None if hidden else line.get("response"),
+    } | {
+        name: verdict[name]
+        for name in (
+            "dataset",
+            "problem_id",
+            "repeat_id",
+            "status",
+            "verdict",
+            "gold",
+            "extracted",
+            "rule",
+            "stop",
+            "seconds",
+            "grader_version",
+        )
+    }
+
+
+def _generated(usage: Mapping[str, Any] | None, model: str) -> int | None:
+    if usage is None:
+        return None
+    return sum(int(use["generated"]) for use in usage.get(model, {}).values())
+
+
+def _cell(value: object) -> object:
+    """Text that no spreadsheet takes for a formula; numbers as they are, None as an empty cell."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > CELL_CHARACTERS:
+        value = f"{value[:CELL_CHARACTERS]}… (cut: {len(value):,} characters)"
+    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
