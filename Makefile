@@ -100,7 +100,7 @@ test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs
 
 test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
 	$(VENV)/bin/pytest -rs tests/test_page.py

@@ -1,6 +1,7 @@
 """The page in a real browser: it sorts, filters, opens traces, and lets nothing in or out."""
 
 import shutil
+from itertools import pairwise
 
 import pytest
 from graded_runs import step, verdict_row, write_attempts, write_run
@@ -202,3 +203,27 @@ def test_arrow_keys_move_on_into_the_next_block_of_problems(browser, tmp_path):
     focused = tab.evaluate("document.activeElement.getAttribute('aria-label')")
     assert focused == "run, problem 25, repeat 0: correct"
     tab.close()
+
+
+def test_columns_that_no_run_can_fill_are_left_out(page):
+    heads = page.locator("#board th").all_inner_texts()
+    assert "target\xa0tokens" in [head.replace(" ", "\xa0") for head in heads]
+    assert not {"pass@k", "dataset", "draft tokens"} & set(heads)
+
+
+def test_the_pareto_front_holds_the_runs_that_no_other_beats(page):
+    runs = [[3, 0.8], [1, 0.5], [2, 0.4], [3, 0.9], [4, 0.9]]
+    front = page.evaluate("runs => paretoFront(runs.map(([x, y]) => ({ x, y })))", runs)
+    assert front == [{"x": 1, "y": 0.5}, {"x": 3, "y": 0.9}]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 5), (0, 1), (0.4, 0.95), (0.5, 0.5), (0, 1e-12), (0, 3.7e15), (0.999, 1)]
+)
+def test_an_axis_covers_its_values_in_few_equal_steps(page, low, high):
+    made = page.evaluate("([low, high]) => ticks(low, high, 5)", [low, high])
+    assert made[0] <= low * (1 + 1e-9)
+    assert made[-1] >= high * (1 - 1e-9)
+    assert 2 <= len(made) <= 8
+    steps = [right - left for left, right in pairwise(made)]
+    assert steps == pytest.approx([steps[0]] * len(steps))

@@ -1,5 +1,5 @@
 const SVG = "http://www.w3.org/2000/svg";
-const LETTER_WIDTH = 6.7; // of the 12 px text of charts, on average
+const LETTER_WIDTH = 7.1; // of the 12 px text of charts, on average
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -19,7 +19,7 @@ function ticks(low, high, wanted) {
   const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
   const first = Math.floor(low / step + 1e-9);
   const made = [];
-  for (let at = first; made.length < 2 || (at - 1) * step < high - 1e-9; at++) made.push(at * step);
+  for (let at = first; made.length < 2 || (at - 1) * step < high - step * 1e-9; at++) made.push(at * step);
   return made;
 }
 
@@ -46,12 +46,12 @@ function paretoFront(points) {
 
 const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
-// Where a point's name stands: the first place around it that is inside and free, else the first.
+// Where a point's name stands: the first place around it that is inside and free, else the first, moved inside.
 function labelBox(px, py, name, taken, right) {
   const w = name.length * LETTER_WIDTH, h = 14;
   const places = [[9, -16], [9, 3], [-9 - w, -16], [-9 - w, 3], [9, -32], [9, 19], [-9 - w, -32], [-9 - w, 19]];
   const boxes = places.map(([dx, dy]) => ({ x: px + dx, y: py + dy, w, h }));
-  return boxes.find((box) => box.x >= 0 && box.x + w <= right && box.y >= 0 && !taken.some((other) => overlap(box, other))) || boxes[0];
+  return boxes.find((box) => box.x >= 0 && box.x + w <= right && box.y >= 0 && !taken.some((other) => overlap(box, other))) || { ...boxes[0], x: Math.min(boxes[0].x, right - w) };
 }
 
 function scatter(points, costName, width) {
@@ -71,13 +71,14 @@ function scatter(points, costName, width) {
   svg.append(shape("text", { x: left, y: 11, class: "dim" }, "accuracy"));
   svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end", class: "dim" }, costName));
   svg.append(shape("polyline", { points: paretoFront(points).map((p) => `${x(p.x)},${y(p.y)}`).join(" "), class: "front" }));
+  const letters = Math.round(width / 20);
   const taken = points.map((p) => ({ x: x(p.x) - 5, y: y(p.y) - 5, w: 10, h: 10 }));
   for (const p of points) {
     const mark = shape("g", { class: "mark" });
     if (p.low !== null) mark.append(shape("line", { x1: x(p.x), x2: x(p.x), y1: y(p.low), y2: y(p.high), class: "range" }));
     mark.append(shape("circle", { cx: x(p.x), cy: y(p.y), r: 5 }));
     mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} (${percent(p.low)} to ${percent(p.high)}) at ${fixed(p.x)}`));
-    const name = p.name.length > 28 ? p.name.slice(0, 27) + "…" : p.name;
+    const name = p.name.length > letters ? p.name.slice(0, letters - 1) + "…" : p.name;
     const box = labelBox(x(p.x), y(p.y), name, taken, width);
     taken.push(box);
     svg.append(mark, shape("text", { x: box.x, y: box.y + 11 }, name));

@@ -1,5 +1,7 @@
 const ROWS_AT_FIRST = 200;
 const TABLE_ROWS = 25;
+const FLAT_REPEATS = 4;
+const CELL_WIDTH = 17; // pixels
 const CODES = { c: "correct", w: "wrong", n: "no answer", u: "undecided", e: "error", m: "missing" };
 const MARKS = { c: "", w: "×", n: "?", u: "~", e: "!", m: "" };
 const FLAGS = { truncated: 1, repeated: 2, lost: 4, kept: 8, rewritten: 16 };
@@ -144,8 +146,15 @@ function drawHeat() {
   if (first) first.tabIndex = 0;
 }
 
+// A run's name above its squares: upright where they are many, else on its side.
+function heatName(run) {
+  const name = element("span", { class: run.repeats >= FLAT_REPEATS ? "flat" : "side" }, run.run);
+  if (run.repeats >= FLAT_REPEATS) name.style.maxWidth = `${run.repeats * CELL_WIDTH}px`;
+  return name;
+}
+
 function heatTable(ids, show) {
-  const head = element("tr", {}, element("th", { scope: "col" }, element("span", {}, "problem")), ...DATA.runs.map((run) => element("th", { scope: "col", title: run.run }, element("span", {}, run.run))));
+  const head = element("tr", {}, element("th", { scope: "col" }, element("span", { class: "side" }, "problem")), ...DATA.runs.map((run) => element("th", { scope: "col", title: run.run }, heatName(run))));
   const body = ids.map((id) => element("tr", {}, element("th", { scope: "row", title: id }, id), ...DATA.runs.map((run, r) => heatCells(run, r, id, show))));
   return element("table", { role: "grid", "aria-labelledby": "h-heat" }, element("thead", {}, head), element("tbody", {}, ...body));
 }
