@@ -24,9 +24,12 @@ EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) 
 WITH_DRAFT = $(EXPERIMENT) --draft-model $(DRAFT_MODEL)
 MATRIX = results/matrix-$(DATASET)
 
+DEMO = --dataset pocket --problem-id first:90
+DEMO_RUNS = $(addprefix results/demo-,target draft parallel spec spec-async spec-methods)
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard \
-	compare doctor test test-browser bench clean
+	compare doctor test test-browser screenshot bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -44,12 +47,16 @@ $(TEST_STAMP): $(STAMP)
 	PYTHON=$(PYTHON) bash packaging/install.sh $(VENV) dev
 	@touch $@
 
-demo: install ## run the pocket pair offline: baseline of target and draft, graded, in one table
-	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-target --output-dir results/demo-target
-	$(SPECLRM) run baseline --dataset pocket --problem-id first:90 --model pocket-draft --output-dir results/demo-draft
-	$(SPECLRM) grade results/demo-target results/demo-draft
-	$(SPECLRM) leaderboard results/demo-target results/demo-draft --baseline demo-target --html results/demo.html
-	@echo "Every attempt as a trace: open results/demo.html"
+demo: install ## all five experiments with the bundled pair, offline: graded, in one table and one page
+	$(SPECLRM) run baseline $(DEMO) --model pocket-target --output-dir results/demo-target
+	$(SPECLRM) run baseline $(DEMO) --model pocket-draft --output-dir results/demo-draft
+	$(SPECLRM) run parallel $(DEMO) --output-dir results/demo-parallel
+	$(SPECLRM) run spec $(DEMO) --output-dir results/demo-spec
+	$(SPECLRM) run spec-async $(DEMO) --output-dir results/demo-spec-async
+	$(SPECLRM) run spec-methods $(DEMO) --output-dir results/demo-spec-methods
+	$(SPECLRM) grade $(DEMO_RUNS)
+	$(SPECLRM) leaderboard $(DEMO_RUNS) --baseline demo-target --html results/demo.html
+	@echo "Charts, and every attempt as a trace: open results/demo.html"
 	@echo "One file per problem: results/demo-target/problems/, verdicts: results/demo-target/verdicts.jsonl"
 	@echo "One attempt as a trace: $(SPECLRM) show results/demo-target --problem-id 0"
 
@@ -93,10 +100,13 @@ test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs
 
 test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
 	$(VENV)/bin/pytest -rs tests/test_page.py
+
+screenshot: $(TEST_STAMP) ## the README's picture, from the page of make demo (needs Chromium)
+	$(VENV)/bin/python docs/screenshot.py results/demo.html docs/images/leaderboard.png
 
 bench: $(TEST_STAMP) ## every benchmark in its quick form
 	for program in benchmarks/*.py; do $(VENV)/bin/python $$program --quick || exit 1; done

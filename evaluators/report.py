@@ -13,10 +13,10 @@ from evaluators.comparison import NotComparable, compare_runs
 from evaluators.leaderboard import Row
 from evaluators.metrics import GradedRun, graded_run, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
+from evaluators.statements import HIDDEN_DATASETS, Statement, Statements
 from evaluators.traces import FLAG_DIGITS, MISSING_CODE, Attempt, Json, StepCounts, StepLabels
 
-# Their authors ask that examples not be revealed: what models write about them stays out.
-HIDDEN_DATASETS = ("gpqa",)
+NOT_SHOWN = "this page was written without it"
 SCRIPTS = ("text.js", "charts.js", "trace.js", "page.js")
 
 
@@ -25,15 +25,18 @@ class ReportOptions:
     """What a report shows.
 
     `baseline` names the run that costs and differences are relative to, or None for the first;
-    `show_hidden` shows model texts of datasets whose authors ask that examples not be revealed.
-    `step_labels` gives for a run what says which judged drafts are right, or None where only the
-    track's verdict can.
+    `show_hidden` shows the texts of datasets whose name starts with one of `hidden_datasets`: their
+    authors ask that examples not be revealed. `step_labels` gives for a run what says which judged
+    drafts are right, or None where only the track's verdict can. `statements` gives what a run's
+    problems ask; it is not called for hidden datasets.
     """
 
     baseline: str | None = None
     k: int | None = None
     show_hidden: bool = False
+    hidden_datasets: tuple[str, ...] = HIDDEN_DATASETS
     step_labels: Callable[[Path], StepLabels | None] | None = None
+    statements: Callable[[Path], Statements] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
     base = leaderboard.named(metrics, baseline)
     folder = page.with_name(page.name + ".traces")
     blocks = Blocks(folder)
+    shelf = _Shelf(blocks)
     data = {
         "title": "SpecLRM leaderboard",
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
@@ -68,7 +72,7 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
         "runs": [
             leaderboard.flattened(Row(one, leaderboard.relative_costs(one.costs, base.costs)))
             | {"model": leaderboard.model_name(one.model)}
-            | _run_data(path, run, blocks, options)
+            | _run_data(path, run, shelf, options)
             for (path, run), one in zip(graded.items(), metrics, strict=True)
         ],
         "comparisons": _comparisons(list(graded.values()), baseline),
@@ -82,10 +86,29 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
     return Report(page, folder if blocks.beside else None, total)
 
 
-def _run_data(path: Path, run: GradedRun, blocks: Blocks, options: ReportOptions) -> Json:
-    """A run's heat map, step counts and outcomes; its traces go into `blocks`."""
+class _Shelf:
+    """Where a report's texts go: traces, and what problems ask, once for all runs."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._places: dict[Statement, tuple[int, int]] = {}
+
+    def place_of(self, statement: Statement | None) -> tuple[int, int] | None:
+        """The block of a statement and its place in it."""
+        if statement is None:
+            return None
+        if statement not in self._places:
+            self._places[statement] = self.blocks.add(asdict(statement))
+        return self._places[statement]
+
+
+def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions) -> Json:
+    """A run's heat map, step counts and outcomes; its texts go onto `shelf`."""
     dataset = str(run.identity["dataset"])
-    hide = dataset.lower().startswith(HIDDEN_DATASETS) and not options.show_hidden
+    hide = dataset.lower().startswith(options.hidden_datasets) and not options.show_hidden
+    asked = Statements({}, NOT_SHOWN)
+    if options.statements is not None and not hide:
+        asked = options.statements(path)
     checker = options.step_labels(path) if options.step_labels is not None else None
     counts = StepCounts()
     outcomes: Counter[str] = Counter()
@@ -99,7 +122,7 @@ def _run_data(path: Path, run: GradedRun, blocks: Blocks, options: ReportOptions
         codes[problem][repeat] = traces.code_of(attempt)
         flags[problem][repeat] = FLAG_DIGITS[flag]
         outcomes[traces.outcome_of(codes[problem][repeat], flag, attempt.verdict)] += 1
-        place = blocks.add(traces.trace(attempt, labels, hide_text=hide))
+        place = shelf.blocks.add(traces.trace(attempt, labels, hide_text=hide))
         places[problem][2 * repeat : 2 * repeat + 2] = place
     outcomes["missing"] = len(run.problems) * run.repeats - sum(outcomes.values())
     return {
@@ -109,6 +132,9 @@ def _run_data(path: Path, run: GradedRun, blocks: Blocks, options: ReportOptions
         "codes": ["".join(marks) for marks in codes.values()],
         "flags": ["".join(marks) for marks in flags.values()],
         "places": list(places.values()),
+        "statements": [shelf.place_of(asked.by_id.get(name)) for name in run.problems],
+        "no_statement": asked.missing,
+        "judging": run.identity.get("steps"),
         "steps": asdict(counts),
         "outcomes": dict(outcomes),
     }
@@ -149,7 +175,5 @@ def _page(data: Json, inline: list[str]) -> str:
         katex_js=asset("katex", "katex.min.js"),
         data=script_json(data),
         blocks=blocks,
-        js="\n".join(
-            asset("page", name) for name in ("text.js", "charts.js", "trace.js", "page.js")
-        ),
+        js="\n".join(asset("page", name) for name in SCRIPTS),
     )

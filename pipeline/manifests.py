@@ -58,7 +58,8 @@ class Manifest:
 
     Exactly one of `hub` and `bundled` (a file beside the manifest) is set, or neither for a
     user's own file. `kind` None: each row says, or its choices do. `rows` and `fingerprint` are
-    verified where they are known.
+    verified where they are known. `gated`: only who accepted its terms may see its rows, so
+    reports leave its texts out unless asked.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Manifest:
     bundled: str | None = None
     rows: int | None = None
     fingerprint: str | None = None
+    gated: bool = False
     licence: str | None = None
     notice: str | None = None
     url: str | None = None
@@ -79,6 +81,11 @@ class Manifest:
 def manifest_names() -> tuple[str, ...]:
     """The names of all datasets that have a manifest, sorted."""
     return tuple(sorted(path.stem for path in datasets_dir().glob("*.toml")))
+
+
+def gated_datasets() -> tuple[str, ...]:
+    """The names of the datasets whose texts reports leave out unless asked, sorted."""
+    return tuple(name for name in manifest_names() if load_manifest(name).gated)
 
 
 def load_manifest(name: str) -> Manifest:

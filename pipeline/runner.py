@@ -236,6 +236,7 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
         "dataset": {
             "name": problems.name,
             "source": problems.source,
+            "file": str(experiment.data_file.resolve()) if experiment.data_file else None,
             "revision": problems.revision,
             "rows": problems.rows,
             "fingerprint": problems.fingerprint,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserMistake
-from pipeline.manifests import load_manifest, manifest_names, read_manifest
+from pipeline.manifests import gated_datasets, load_manifest, manifest_names, read_manifest
 
 GOOD = """
 about = "mine"
@@ -35,7 +35,12 @@ def test_every_manifest_says_where_its_rows_are_and_how_many(name: str) -> None:
 def test_gpqa_asks_that_examples_are_not_revealed_and_bundles_no_rows() -> None:
     manifest = load_manifest("gpqa")
     assert "not be revealed" in str(manifest.notice)
+    assert manifest.gated
     assert manifest.bundled is None
+
+
+def test_only_datasets_with_terms_are_gated() -> None:
+    assert gated_datasets() == ("gpqa",)
 
 
 def test_an_unknown_dataset_is_refused_with_a_near_match_and_the_list() -> None:

@@ -1,6 +1,7 @@
 """The page in a real browser: it sorts, filters, opens traces, and lets nothing in or out."""
 
 import shutil
+from itertools import pairwise
 
 import pytest
 from graded_runs import step, verdict_row, write_attempts, write_run
@@ -8,6 +9,7 @@ from graded_runs import step, verdict_row, write_attempts, write_run
 from evaluators import report
 from evaluators.page_files import Blocks
 from evaluators.report import ReportOptions, write_report
+from evaluators.statements import Statement, Statements
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -29,11 +31,18 @@ def browser():
         launched.close()
 
 
+def asked(run):
+    """The problems of both runs; only that of `a` is known."""
+    text = "Solve $x^2=4$. <script>window.hacked=5</script>" + HOSTILE
+    return Statements({"a": Statement(text, ("$\\frac{1}{2}$", "<b>two</b>"))}, "it is gone")
+
+
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
     """Two runs: one has a hostile text, the other two tracks and judged drafts."""
     folder = tmp_path_factory.mktemp("page")
-    plain = write_run(folder / "plain", {"a": [True], "b": [False]})
+    slow = [verdict_row("a", seconds=2.0), verdict_row("b", right=False, seconds=2.0)]
+    plain = write_run(folder / "plain", {"a": [True], "b": [False]}, slow)
     write_attempts(plain, lambda _: [[step(HOSTILE)]])
     lost = [{"id": "0", "extracted": "1", "verdict": "correct"}]
     lost.append({"id": "1", "extracted": "2", "verdict": "wrong"})
@@ -41,7 +50,7 @@ def page_file(tmp_path_factory):
     spec = write_run(folder / "spec", {"a": [True], "b": [True]}, rows)
     rejected = step("so $x^2=4$", score=2.0, draft="<b>bold</b>")
     write_attempts(spec, lambda _: [[rejected], [step("kept", author="draft", score=9.0)]])
-    write_report([plain, spec], folder / "page.html", ReportOptions())
+    write_report([plain, spec], folder / "page.html", ReportOptions(statements=asked))
     return folder / "page.html"
 
 
@@ -77,6 +86,13 @@ def test_a_click_on_a_heading_sorts_and_another_turns_it_round(page):
     assert page.locator("#board th").first.get_attribute("aria-sort") == "descending"
 
 
+def test_numbers_are_sorted_by_value_largest_first(page):
+    page.get_by_role("button", name="s p50").click()
+    assert runs_in_order(page) == ["plain", "spec"]
+    page.get_by_role("button", name="s p50").click()
+    assert runs_in_order(page) == ["spec", "plain"]
+
+
 def test_filters_leave_only_what_matches(page):
     page.select_option("#f-show", "lost")
     assert page.inner_text("#f-count") == "1 problems, 1 attempts"
@@ -98,9 +114,27 @@ def test_a_trace_shows_tracks_side_by_side_with_authors_scores_and_drafts(page):
     assert page.locator(".track .katex").count() == 1
 
 
+def test_a_trace_begins_with_the_problem_and_its_math_is_set(page):
+    open_cell(page, "spec, problem a, repeat 0: correct")
+    problem = page.locator("#trace-body .problem")
+    assert "Solve" in problem.inner_text()
+    assert problem.locator(".katex").count() >= 2
+    assert problem.locator("li .katex .mfrac").count() == 1
+    assert problem.locator("li").all_inner_texts()[1] == "<b>two</b>"
+    page.check("#raw")
+    page.wait_for_function("!document.querySelector('#trace-body .katex')")
+    assert "Solve $x^2=4$." in problem.inner_text()
+
+
+def test_a_trace_without_its_problem_says_why(page):
+    open_cell(page, "spec, problem b, repeat 0: wrong")
+    assert "The problem is not shown: it is gone." in page.inner_text("#trace-body")
+
+
 def test_a_hostile_text_stays_text(page):
     open_cell(page, "plain, problem a, repeat 0: correct")
     text = page.inner_text(".step .model")
+    assert "<script>window.hacked=5</script>" in page.inner_text(".problem .model")
     assert "</script><script>window.hacked=1</script>" in text
     assert page.locator("#trace-body :is(img, a[href], script)").count() == 0
     assert page.locator(".katex .boxpad, .katex .fbox").count() >= 1
@@ -134,11 +168,62 @@ def test_traces_beside_the_page_are_loaded_when_opened(browser, tmp_path, monkey
     monkeypatch.setattr(report, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
     run = write_run(tmp_path / "a run", {"a": [True], "b": [False]})
     write_attempts(run, lambda _: [[step("the text")]])
-    made = write_report([run], tmp_path / "my page.html", ReportOptions())
+    made = write_report([run], tmp_path / "my page.html", ReportOptions(statements=asked))
     assert made.folder is not None
     tab = browser.new_page()
     tab.goto(made.page.as_uri())
-    tab.locator("#heat .cell.w").click()
+    tab.locator("#heat .cell.c").click()
     tab.wait_for_selector("#trace-body .step")
     assert tab.inner_text(".step .model") == "the text"
+    assert "Solve" in tab.inner_text(".problem")
     tab.close()
+
+
+def test_a_missing_file_of_traces_is_named(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
+    run = write_attempts(write_run(tmp_path / "run", {"a": [True]}), lambda _: [[step("text")]])
+    made = write_report([run], tmp_path / "page.html", ReportOptions())
+    (made.folder / "0.js").unlink()
+    tab = browser.new_page()
+    tab.goto(made.page.as_uri())
+    tab.locator("#heat .cell.c").click()
+    tab.wait_for_selector("text=The file page.html.traces/0.js is missing")
+    tab.close()
+
+
+def test_arrow_keys_move_on_into_the_next_block_of_problems(browser, tmp_path):
+    run = write_run(tmp_path / "run", {str(n): [True] for n in range(26)})
+    write_attempts(run, lambda _: [[step("text")]])
+    write_report([run], tmp_path / "page.html", ReportOptions())
+    tab = browser.new_page()
+    tab.goto((tmp_path / "page.html").as_uri())
+    assert tab.locator("#heat table").count() == 2
+    tab.locator("#heat tbody tr:last-child .cell").first.focus()
+    tab.keyboard.press("ArrowDown")
+    focused = tab.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused == "run, problem 25, repeat 0: correct"
+    tab.close()
+
+
+def test_columns_that_no_run_can_fill_are_left_out(page):
+    heads = page.locator("#board th").all_inner_texts()
+    assert "target\xa0tokens" in [head.replace(" ", "\xa0") for head in heads]
+    assert not {"pass@k", "dataset", "draft tokens"} & set(heads)
+
+
+def test_the_pareto_front_holds_the_runs_that_no_other_beats(page):
+    runs = [[3, 0.8], [1, 0.5], [2, 0.4], [3, 0.9], [4, 0.9]]
+    front = page.evaluate("runs => paretoFront(runs.map(([x, y]) => ({ x, y })))", runs)
+    assert front == [{"x": 1, "y": 0.5}, {"x": 3, "y": 0.9}]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 5), (0, 1), (0.4, 0.95), (0.5, 0.5), (0, 1e-12), (0, 3.7e15), (0.999, 1)]
+)
+def test_an_axis_covers_its_values_in_few_equal_steps(page, low, high):
+    made = page.evaluate("([low, high]) => ticks(low, high, 5)", [low, high])
+    assert made[0] <= low * (1 + 1e-9)
+    assert made[-1] >= high * (1 - 1e-9)
+    assert 2 <= len(made) <= 8
+    steps = [right - left for left, right in pairwise(made)]
+    assert steps == pytest.approx([steps[0]] * len(steps))

@@ -9,6 +9,7 @@ from graded_runs import step, verdict_row, write_attempts, write_run
 
 from evaluators.page_files import Blocks, asset, script_json
 from evaluators.report import ReportOptions, write_report
+from evaluators.statements import Statement, Statements
 from evaluators.traces import Attempt, StepCounts, flags_of, outcome_of
 from evaluators.verdict_table import NotGraded
 from pipeline.cli import group
@@ -62,6 +63,47 @@ def test_texts_of_gpqa_are_left_out_unless_asked(tmp_path):
     assert "secret question" not in (tmp_path / "page.html").read_text()
     write_report(runs, tmp_path / "shown.html", ReportOptions(show_hidden=True))
     assert "secret question" in (tmp_path / "shown.html").read_text()
+
+
+def asking(text):
+    return lambda _: Statements({"a": Statement(text, ("secret choice",))})
+
+
+def test_problems_of_gpqa_are_not_even_loaded_unless_asked(tmp_path):
+    runs = [one_run(tmp_path, dataset="gpqa")]
+    write_report(runs, tmp_path / "page.html", ReportOptions(statements=refuse_to_load))
+    [run] = data_of(tmp_path / "page.html")["runs"]
+    assert (run["hidden"], run["statements"]) == (True, [None, None])
+    shown = ReportOptions(show_hidden=True, statements=asking("secret question"))
+    write_report(runs, tmp_path / "shown.html", shown)
+    assert "secret question" in (tmp_path / "shown.html").read_text()
+
+
+def refuse_to_load(run):
+    pytest.fail(f"{run} is of a hidden dataset, yet its problems are asked for")
+
+
+def test_a_gated_dataset_is_hidden_by_the_name_that_the_caller_gives(tmp_path):
+    options = ReportOptions(hidden_datasets=("exams",), statements=refuse_to_load)
+    runs = [one_run(tmp_path, "secret text", dataset="exams")]
+    write_report(runs, tmp_path / "page.html", options)
+    assert "secret text" not in (tmp_path / "page.html").read_text()
+
+
+def test_a_problem_that_several_runs_share_is_stored_once(tmp_path):
+    runs = [one_run(tmp_path), one_run(tmp_path, name="other")]
+    options = ReportOptions(statements=asking("what is x?"))
+    write_report(runs, tmp_path / "page.html", options)
+    assert (tmp_path / "page.html").read_text().count("what is x?") == 1
+    first, second = data_of(tmp_path / "page.html")["runs"]
+    assert first["statements"] == second["statements"] != [None, None]
+
+
+def test_a_page_without_statements_says_why(tmp_path):
+    options = ReportOptions(statements=lambda _: Statements({}, "the dataset is gone"))
+    write_report([one_run(tmp_path)], tmp_path / "page.html", options)
+    [run] = data_of(tmp_path / "page.html")["runs"]
+    assert (run["statements"], run["no_statement"]) == ([None, None], "the dataset is gone")
 
 
 def test_many_traces_lie_in_scripts_beside_the_page(tmp_path):

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from commands import speclrm
 
+from evaluators.statements import Statement, Statements
+from pipeline.cli import show
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
 from pipeline.run_directory import RunDirectory
 
@@ -47,6 +49,12 @@ def shown(tmp_path, monkeypatch):
     return show
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """Sets what the run's problems ask."""
+    return lambda told: monkeypatch.setattr(show, "statement_reader", lambda: lambda _: told)
+
+
 def one_step(**changes):
     return replace(ATTEMPT, tracks=(replace(TRACK, steps=(replace(STEP, **changes),)),))
 
@@ -72,6 +80,26 @@ def test_a_trace_tells_steps_answer_gold_and_cost(shown, expected):
 def test_a_judged_draft_is_shown_with_its_score(shown):
     said = shown(one_step(score=2.345, draft_text="a=8", finish="length"))
     assert "cut by length, score 2.35, rejected draft: 'a=8'" in said.out
+
+
+def test_the_problem_is_shown_if_the_dataset_is_as_the_run_saw_it(shown, asked):
+    asked(Statements({"7": Statement("What is \x1b[2J [b]x[/b]?", ("four", "five"))}))
+    said = shown().out
+    assert "What is \N{REPLACEMENT CHARACTER}[2J [b]x[/b]?" in said
+    assert "B. five" in said
+
+
+def test_a_problem_that_cannot_be_shown_says_why(shown, asked):
+    asked(Statements({}, "the dataset is gone"))
+    said = shown()
+    assert (said.code, "The problem is not shown: the dataset is gone" in said.out) == (0, True)
+
+
+def test_the_problem_of_a_gated_dataset_is_shown_only_when_asked(shown, asked):
+    asked(Statements({"7": Statement("secret")}))
+    secret = replace(ATTEMPT, dataset="gpqa")
+    assert "secret" not in shown(secret).out
+    assert "secret" in shown(secret, "--problem-id 7 --repeat 1 --show-hidden").out
 
 
 def test_a_failed_attempt_shows_its_error(shown):

@@ -1,4 +1,5 @@
 const SVG = "http://www.w3.org/2000/svg";
+const LETTER_WIDTH = 7.1; // of the 12 px text of charts, on average
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -11,13 +12,25 @@ function canvas(width, height, label) {
   return shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
 }
 
+// Round numbers that cover `low` to `high`.
+function ticks(low, high, wanted) {
+  const rough = (high - low || 1) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+  const first = Math.floor(low / step + 1e-9);
+  const made = [];
+  for (let at = first; made.length < 2 || (at - 1) * step < high - step * 1e-9; at++) made.push(at * step);
+  return made;
+}
+
 // An accuracy from 0 to 1 with its interval as a small picture.
 function whisker(low, value, high) {
   const svg = canvas(110, 16, `${percent(low)} to ${percent(high)}`);
   const x = (share) => 5 + 100 * share;
   svg.append(shape("line", { x1: 5, x2: 105, y1: 8, y2: 8, class: "axis" }));
-  if (low !== null) svg.append(shape("line", { x1: x(low), x2: x(high), y1: 8, y2: 8, class: "mark", "stroke-width": 3 }));
-  svg.append(shape("circle", { cx: x(value), cy: 8, r: 4, class: "mark" }));
+  for (const share of [0, 0.5, 1]) svg.append(shape("line", { x1: x(share), x2: x(share), y1: 4, y2: 12, class: "axis" }));
+  if (low !== null) svg.append(shape("line", { x1: x(low), x2: x(high), y1: 8, y2: 8, class: "mark range" }));
+  svg.append(shape("circle", { cx: x(value), cy: 8, r: 4, class: "mark" }), shape("title", {}, `${percent(low)} to ${percent(high)}, axis 0 to 100 %`));
   return svg;
 }
 
@@ -31,50 +44,75 @@ function paretoFront(points) {
   return front;
 }
 
-function scatter(points, costName) {
-  const width = 720, height = 360, left = 56, right = 150, top = 14, bottom = 44;
+const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+
+// Where a point's name stands: the first place around it that is inside and free, else the first, moved inside.
+function labelBox(px, py, name, taken, right) {
+  const w = name.length * LETTER_WIDTH, h = 14;
+  const places = [[9, -16], [9, 3], [-9 - w, -16], [-9 - w, 3], [9, -32], [9, 19], [-9 - w, -32], [-9 - w, 19]];
+  const boxes = places.map(([dx, dy]) => ({ x: px + dx, y: py + dy, w, h }));
+  return boxes.find((box) => box.x >= 0 && box.x + w <= right && box.y >= 0 && !taken.some((other) => overlap(box, other))) || { ...boxes[0], x: Math.min(boxes[0].x, right - w) };
+}
+
+function scatter(points, costName, width) {
+  const height = Math.round(Math.min(400, Math.max(260, width * 0.5)));
+  const left = 50, right = 16, top = 20, bottom = 46;
   const svg = canvas(width, height, `accuracy against ${costName}`);
-  const most = Math.max(...points.map((p) => p.x), 1e-12) * 1.08;
-  const x = (v) => left + (width - left - right) * v / most;
-  const y = (v) => top + (height - top - bottom) * (1 - v);
-  for (let tick = 0; tick <= 5; tick++) {
-    const share = tick / 5;
+  const shares = ticks(Math.min(...points.map((p) => p.low ?? p.y)), Math.max(...points.map((p) => p.high ?? p.y)), 5).filter((share) => share > -0.001 && share < 1.001);
+  const costs = ticks(0, Math.max(...points.map((p) => p.x), 1e-12), width < 500 ? 4 : 8);
+  const [bottomShare, topShare] = [shares[0], shares.at(-1)];
+  const x = (v) => left + (width - left - right) * v / costs.at(-1);
+  const y = (v) => top + (height - top - bottom) * (topShare - v) / (topShare - bottomShare);
+  for (const share of shares) {
     svg.append(shape("line", { x1: left, x2: width - right, y1: y(share), y2: y(share), class: "axis" }));
     svg.append(shape("text", { x: left - 6, y: y(share) + 4, "text-anchor": "end", class: "dim" }, percent(share, 0)));
-    svg.append(shape("text", { x: x(most * share), y: height - bottom + 16, "text-anchor": "middle", class: "dim" }, Number((most * share).toPrecision(2)).toLocaleString("en")));
   }
-  svg.append(shape("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, costName));
-  const front = paretoFront(points);
-  svg.append(shape("polyline", { points: front.map((p) => `${x(p.x)},${y(p.y)}`).join(" "), class: "front" }));
+  for (const cost of costs) svg.append(shape("text", { x: x(cost), y: height - bottom + 18, "text-anchor": "middle", class: "dim" }, Number(cost.toPrecision(6)).toLocaleString("en")));
+  svg.append(shape("text", { x: left, y: 11, class: "dim" }, "accuracy"));
+  svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end", class: "dim" }, costName));
+  svg.append(shape("polyline", { points: paretoFront(points).map((p) => `${x(p.x)},${y(p.y)}`).join(" "), class: "front" }));
+  const letters = Math.round(width / 20);
+  const taken = points.map((p) => ({ x: x(p.x) - 5, y: y(p.y) - 5, w: 10, h: 10 }));
   for (const p of points) {
     const mark = shape("g", { class: "mark" });
-    if (p.low !== null) mark.append(shape("line", { x1: x(p.x), x2: x(p.x), y1: y(p.low), y2: y(p.high), "stroke-width": 1.5 }));
+    if (p.low !== null) mark.append(shape("line", { x1: x(p.x), x2: x(p.x), y1: y(p.low), y2: y(p.high), class: "range" }));
     mark.append(shape("circle", { cx: x(p.x), cy: y(p.y), r: 5 }));
-    mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} at ${fixed(p.x)}`));
-    svg.append(mark, shape("text", { x: x(p.x) + 8, y: y(p.y) - 6 }, p.name.slice(0, 28)));
+    mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} (${percent(p.low)} to ${percent(p.high)}) at ${fixed(p.x)}`));
+    const name = p.name.length > letters ? p.name.slice(0, letters - 1) + "…" : p.name;
+    const box = labelBox(x(p.x), y(p.y), name, taken, width);
+    taken.push(box);
+    svg.append(mark, shape("text", { x: box.x, y: box.y + 11 }, name));
   }
   return svg;
 }
 
-// Stacked or single bars over numbered places; `series` are {name, values, color}.
-function columns(title, series, count) {
-  const width = 360, height = 200, left = 44, bottom = 30, top = 26;
-  const svg = canvas(width, height, title);
+// Stacked or single bars over numbered places. `series` are {name, values, paint}; with `share` the
+// values are shares of 1 and null where there is nothing to share. `line` is a place marked across.
+function columns(about, series, count) {
+  const width = 360, height = 210, left = 14, right = 10, bottom = 40, top = 30;
+  const svg = canvas(width, height, about.title);
   const totals = Array.from({ length: count }, (_, i) => series.reduce((sum, s) => sum + (s.values[i] || 0), 0));
-  const most = Math.max(...totals, 1e-9);
-  const step = (width - left - 6) / count;
-  svg.append(shape("text", { x: left, y: 14 }, title));
-  svg.append(shape("text", { x: left - 6, y: top + 6, "text-anchor": "end", class: "dim" }, most <= 1 ? percent(most, 0) : String(most)));
+  const most = about.share ? 1 : Math.max(...totals, 1);
+  const step = (width - left - right) / count;
+  const middle = (i) => left + (i + .5) * step;
+  svg.append(shape("line", { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: "axis" }));
   for (let i = 0; i < count; i++) {
     let base = height - bottom;
     for (const s of series) {
       const high = (s.values[i] || 0) / most * (height - top - bottom);
       base -= high;
-      const bar = shape("rect", { x: left + i * step + 1, y: base, width: Math.max(1, step - 2), height: high, fill: s.color });
-      bar.append(shape("title", {}, `${s.name} ${i}: ${most <= 1 ? percent(s.values[i]) : s.values[i]}`));
+      const bar = shape("rect", { x: left + i * step + 1, y: base, width: Math.max(1, step - 2), height: high, class: s.paint });
+      bar.append(shape("title", {}, `${s.name} ${i}: ${about.share ? percent(s.values[i]) : s.values[i]}${about.counts ? ` of ${about.counts[i]}` : ""}`));
       svg.append(bar);
     }
-    if (count <= 12 || i % 5 === 0) svg.append(shape("text", { x: left + (i + .5) * step, y: height - bottom + 15, "text-anchor": "middle", class: "dim" }, String(i)));
+    const known = about.share ? series[0].values[i] !== null : totals[i] > 0;
+    if (known && step > 24) svg.append(shape("text", { x: middle(i), y: base - 4, "text-anchor": "middle", class: "dim small" }, about.share ? percent(totals[i], 0).replace(" ", "") : totals[i].toLocaleString("en")));
+    if (step > 17 || i % 5 === 0) svg.append(shape("text", { x: middle(i), y: height - bottom + 15, "text-anchor": "middle", class: "dim" }, String(i)));
   }
-  return svg;
+  if (about.line !== null && about.line !== undefined) {
+    const at = left + about.line * step;
+    svg.append(shape("line", { x1: at, x2: at, y1: top - 8, y2: height - bottom, class: "front" }));
+  }
+  svg.append(shape("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle", class: "dim" }, about.axis));
+  return element("figure", {}, element("figcaption", {}, about.title), svg);
 }

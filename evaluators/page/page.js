@@ -1,24 +1,34 @@
 const ROWS_AT_FIRST = 200;
+const TABLE_ROWS = 25;
+const FLAT_REPEATS = 4;
+const CELL_WIDTH = 17; // pixels
 const CODES = { c: "correct", w: "wrong", n: "no answer", u: "undecided", e: "error", m: "missing" };
 const MARKS = { c: "", w: "×", n: "?", u: "~", e: "!", m: "" };
 const FLAGS = { truncated: 1, repeated: 2, lost: 4, kept: 8, rewritten: 16 };
 const OUTCOMES = { correct: "#1a7f37", "vote lost": "#d97706", wrong: "#c62828", "all tracks wrong": "#c62828", "no answer": "#8250a8", truncated: "#0b62c4", repeated: "#0e7490", undecided: "#9a6700", error: "#57606a", missing: "#b0b8c0" };
 const GIGA = 1e9;
 
+const several = DATA.runs.some((run) => run.repeats > 1);
+const drafted = DATA.runs.some((run) => run.draft_tokens > 0);
+const datasets = [...new Set(DATA.runs.map((run) => run.dataset))];
+// Name, value, text and kind of each column; columns in which no run can have anything to say are left out.
 const COLUMNS = [
-  ["run", (r) => r.run, String, "text"], ["reasoner", (r) => r.reasoner, String, "text"], ["model", (r) => r.model, String, "text"], ["dataset", (r) => r.dataset, String, "text"],
-  ["accuracy", (r) => r.accuracy, (v, r) => `${percent(v)} (${percent(r.population_low)} to ${percent(r.population_high)})`],
-  ["95 %", null, null],
-  ["label", (r) => r.repeats, (v, r) => `avg@${v} (${r.problems}×${v})`],
-  ["SE problems", (r) => r.population_error, (v) => percent(v)], ["SE samples", (r) => r.samples_error, (v) => percent(v)],
-  ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} (k=${r.k})`], ["maj@k", (r) => r.maj_at_k, (v, r) => `${percent(v)} (k=${r.k})`], ["any", (r) => r.any_correct, (v) => percent(v)],
-  ["no answer", (r) => r.no_answer, (v) => percent(v)], ["undecided", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
-  ["target tokens", (r) => r.target_tokens, (v) => fixed(v, 0)], ["draft tokens", (r) => r.draft_tokens, (v) => fixed(v, 0)], ["drafts kept", (r) => r.acceptance, (v) => percent(v)], ["steps rewritten", (r) => r.rewrites, (v) => percent(v)], ["draft tokens kept", (r) => r.draft_kept, (v) => percent(v)],
-  ["GFLOPs decode", (r) => r.flops_decode, (v) => fixed(v === null ? null : v / GIGA)], ["× decode", (r) => r.relative_flops_decode, (v) => fixed(v)],
+  ["run", (r) => r.run, String, "text"],
+  ["accuracy", (r) => r.accuracy, (v) => percent(v), "main"],
+  ["95 % interval", null, null],
+  ["", (r) => r.population_low, (v, r) => `${percent(v)} to ${percent(r.population_high)}`],
+  ["label", (r) => r.repeats, (v, r) => `avg@${v} (${r.problems}×${v})`, "text"],
+  ["reasoner", (r) => r.reasoner, String, "text"], ["model", (r) => r.model, String, "text"], datasets.length > 1 && ["dataset", (r) => r.dataset, String, "text"],
+  ["target tokens", (r) => r.target_tokens, (v) => fixed(v, 0)], drafted && ["draft tokens", (r) => r.draft_tokens, (v) => fixed(v, 0)],
   ["GFLOPs total", (r) => r.flops_total, (v) => fixed(v === null ? null : v / GIGA)], ["× total", (r) => r.relative_flops_total, (v) => fixed(v)],
+  ["GFLOPs decode", (r) => r.flops_decode, (v) => fixed(v === null ? null : v / GIGA)], ["× decode", (r) => r.relative_flops_decode, (v) => fixed(v)],
   ["s p50", (r) => r.seconds_p50, (v) => fixed(v)], ["s p95", (r) => r.seconds_p95, (v) => fixed(v)],
-];
-let sorted = { column: 4, down: true };
+  drafted && ["drafts kept", (r) => r.acceptance, (v) => percent(v)], drafted && ["steps rewritten", (r) => r.rewrites, (v) => percent(v)], drafted && ["draft tokens kept", (r) => r.draft_kept, (v) => percent(v)],
+  several && ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} (k=${r.k})`], several && ["maj@k", (r) => r.maj_at_k, (v, r) => `${percent(v)} (k=${r.k})`], several && ["any", (r) => r.any_correct, (v) => percent(v)],
+  ["no answer", (r) => r.no_answer, (v) => percent(v)], ["undecided", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
+  ["SE problems", (r) => r.population_error, (v) => percent(v)], several && ["SE samples", (r) => r.samples_error, (v) => percent(v)],
+].filter(Boolean);
+let sorted = { column: COLUMNS.findIndex(([name]) => name === "accuracy"), down: true };
 
 function drawBoard() {
   const [, value] = COLUMNS[sorted.column];
@@ -42,12 +52,13 @@ function drawBoard() {
 function drawPairs() {
   const heads = ["run", "problems", "difference", "95 % interval", "p", "Holm p", "won / tied / lost", "detectable"];
   const signed = (share) => (share >= 0 ? "+" : "") + percent(share);
+  const pValue = (p) => p < 0.0001 ? "< 0.0001" : p.toFixed(4);
   const rows = DATA.comparisons.map((one) => one.refused
     ? element("tr", {}, element("td", { class: "text" }, one.second), element("td", { class: "long", colspan: 7 }, one.refused))
-    : element("tr", {}, element("td", { class: "text" }, one.second), ...[one.problems, signed(one.difference), `${signed(one.interval[0])} to ${signed(one.interval[1])}`, one.p.toFixed(4), one.adjusted_p.toFixed(4), `${one.wins} / ${one.ties} / ${one.losses}`, one.detectable === null ? "unknown" : percent(one.detectable)].map((text) => element("td", {}, String(text)))));
+    : element("tr", {}, element("td", { class: "text" }, one.second), ...[one.problems, signed(one.difference), `${signed(one.interval[0])} to ${signed(one.interval[1])}`, pValue(one.p), pValue(one.adjusted_p), `${one.wins} / ${one.ties} / ${one.losses}`, one.detectable === null ? "unknown" : percent(one.detectable)].map((text) => element("td", {}, String(text)))));
   const warnings = DATA.comparisons.flatMap((one) => (one.warnings || []).map((text) => element("tr", {}, element("td", { class: "text" }, one.second), element("td", { class: "long", colspan: 7 }, "warning: " + text))));
   const empty = rows.length ? [] : [element("tr", {}, element("td", { class: "long" }, "There is only one run."))];
-  document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows, ...warnings, ...empty));
+  document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col", class: head === "run" ? "text" : "" }, head)))), element("tbody", {}, ...rows, ...warnings, ...empty));
 }
 
 const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_total / GIGA], ["GFLOPs decode", (r) => r.flops_decode === null ? null : r.flops_decode / GIGA], ["tokens of both models", (r) => r.target_tokens === null ? null : r.target_tokens + r.draft_tokens], ["target tokens", (r) => r.target_tokens], ["seconds p50", (r) => r.seconds_p50]];
@@ -55,7 +66,7 @@ const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_t
 function drawScatter() {
   const [name, cost] = COSTS[document.getElementById("cost").value];
   const points = DATA.runs.map((r) => ({ name: r.run, x: cost(r), y: r.accuracy, low: r.population_low, high: r.population_high })).filter((p) => p.x !== null);
-  document.getElementById("scatter").replaceChildren(points.length ? scatter(points, `${name} per attempt`) : "No run knows this cost.");
+  document.getElementById("scatter").replaceChildren(points.length ? scatter(points, `${name} per attempt`, Math.min(900, document.getElementById("scatter").clientWidth)) : "No run knows this cost.");
 }
 
 function drawOutcomes() {
@@ -63,7 +74,7 @@ function drawOutcomes() {
   for (const run of DATA.runs) {
     const total = Object.values(run.outcomes).reduce((a, b) => a + b, 0);
     const stack = element("div", { class: "stack", role: "img" });
-    const said = [];
+    const said = [], keys = [];
     for (const name of Object.keys(OUTCOMES)) {
       const count = run.outcomes[name] || 0;
       if (!count) continue;
@@ -72,9 +83,12 @@ function drawOutcomes() {
       piece.style.width = `${100 * count / total}%`;
       piece.style.background = OUTCOMES[name];
       stack.append(piece);
+      const swatch = element("span", { class: "swatch" });
+      swatch.style.background = OUTCOMES[name];
+      keys.push(element("span", { class: "legend" }, swatch, `${name} ${count}`));
     }
     stack.setAttribute("aria-label", said.join(", "));
-    bars.append(element("span", {}, run.run), element("div", {}, stack, element("span", { class: "note" }, said.join(" · "))));
+    bars.append(element("span", {}, run.run), element("div", {}, stack, element("span", { class: "note" }, ...keys)));
   }
   document.getElementById("outcomes").replaceChildren(bars);
 }
@@ -82,12 +96,15 @@ function drawOutcomes() {
 function drawSteps() {
   const run = DATA.runs[document.getElementById("steps-run").value];
   const s = run.steps;
-  const judged = s.place_judged.filter((n) => n > 0).length;
-  const share = (top, bottom) => top.map((n, i) => bottom[i] ? n / bottom[i] : 0);
+  const last = s.place_judged.findLastIndex((n) => n > 0);
+  const share = (top, bottom) => top.map((n, i) => bottom[i] ? n / bottom[i] : null);
+  // A greedy score is a whole number, whose bar begins half a score before it.
+  const threshold = run.judging ? run.judging.score_threshold + (run.judging.score_method === "greedy" ? 0 : 0.5) : null;
   document.getElementById("steps-charts").replaceChildren(
-    columns("scores: kept (green), rewritten (red)", [{ name: "kept at", values: s.kept, color: "#1a7f37" }, { name: "rewritten at", values: s.rewritten, color: "#c62828" }], 10),
-    columns(`right by score (by ${run.label})`, [{ name: "right at", values: share(s.right, s.labelled), color: "#0b62c4" }], 10),
-    columns("kept by place in the track", [{ name: "kept at step", values: share(s.place_kept, s.place_judged), color: "#0e7490" }], Math.max(judged, 1)));
+    columns({ title: "Scores of drafts: kept (green), rewritten (red)", axis: "score", line: threshold }, [{ name: "kept at score", values: s.kept, paint: "good" }, { name: "rewritten at score", values: s.rewritten, paint: "bad" }], 10),
+    columns({ title: "Calibration: share of right drafts by score", axis: "score", share: true, counts: s.labelled, line: threshold }, [{ name: "right at score", values: share(s.right, s.labelled), paint: "target" }], 10),
+    columns({ title: "Acceptance: share of kept drafts by step", axis: "step in its track, from 0", share: true, counts: s.place_judged }, [{ name: "kept at step", values: share(s.place_kept, s.place_judged), paint: "place" }], last + 1));
+  document.getElementById("steps-note").textContent = `Right by ${run.label}.` + (run.judging ? ` Dashed: the threshold, ${run.judging.score_threshold}; drafts from this score on are kept.` : "");
 }
 
 const problems = [...new Set(DATA.runs.flatMap((run) => run.problem_ids))];
@@ -119,13 +136,27 @@ function drawHeat() {
     count += hits;
     return hits > 0;
   });
-  const body = kept.slice(0, rowsShown).map((id) => element("tr", {}, element("th", { scope: "row" }, id), ...DATA.runs.map((run, r) => heatCells(run, r, id, show))));
-  const head = element("tr", {}, element("th", {}, "problem"), ...DATA.runs.map((run) => element("th", { scope: "col" }, run.run)));
-  document.getElementById("heat").replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
+  const shown = kept.slice(0, rowsShown);
+  const tables = [];
+  for (let from = 0; from < shown.length; from += TABLE_ROWS) tables.push(heatTable(shown.slice(from, from + TABLE_ROWS), show));
+  document.getElementById("heat").replaceChildren(...tables);
   document.getElementById("more").hidden = kept.length <= rowsShown;
   document.getElementById("f-count").textContent = `${kept.length} problems` + (show === "differ" ? "" : `, ${count} attempts`);
   const first = document.querySelector("#heat .cell:not(.m)");
   if (first) first.tabIndex = 0;
+}
+
+// A run's name above its squares: upright where they are many, else on its side.
+function heatName(run) {
+  const name = element("span", { class: run.repeats >= FLAT_REPEATS ? "flat" : "side" }, run.run);
+  if (run.repeats >= FLAT_REPEATS) name.style.maxWidth = `${run.repeats * CELL_WIDTH}px`;
+  return name;
+}
+
+function heatTable(ids, show) {
+  const head = element("tr", {}, element("th", { scope: "col" }, element("span", { class: "side" }, "problem")), ...DATA.runs.map((run) => element("th", { scope: "col", title: run.run }, heatName(run))));
+  const body = ids.map((id) => element("tr", {}, element("th", { scope: "row", title: id }, id), ...DATA.runs.map((run, r) => heatCells(run, r, id, show))));
+  return element("table", { role: "grid", "aria-labelledby": "h-heat" }, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
 function heatCells(run, r, id, show) {
@@ -151,10 +182,12 @@ function heatKey(event) {
   const cell = event.target.closest(".cell");
   if (!cell) return;
   if (event.key === "Enter" || event.key === " ") { event.preventDefault(); cell.click(); return; }
+  const rows = [...document.querySelectorAll("#heat tbody tr")];
   const row = cell.closest("tr");
+  const line = rows.indexOf(row);
   const cells = [...row.querySelectorAll(".cell:not(.m)")];
   const at = cells.indexOf(cell);
-  const lines = { ArrowUp: row.previousElementSibling, ArrowDown: row.nextElementSibling };
+  const lines = { ArrowUp: rows[line - 1], ArrowDown: rows[line + 1] };
   let next = null;
   if (event.key === "ArrowLeft") next = cells[at - 1];
   else if (event.key === "ArrowRight") next = cells[at + 1];
@@ -170,7 +203,7 @@ function options(id, names) {
   document.getElementById(id).append(...names.map(([value, name]) => element("option", { value }, name)));
 }
 
-document.getElementById("about").textContent = `${DATA.runs.length} runs, made ${DATA.made}; costs and differences against ${DATA.baseline}.` + (DATA.runs.some((run) => run.hidden) ? " Model texts of datasets whose authors ask for it are left out." : "");
+document.getElementById("about").textContent = `${DATA.runs.length} runs on ${datasets.join(", ")}, made ${DATA.made}; costs and differences against ${DATA.baseline}.` + (DATA.runs.some((run) => run.hidden) ? " Problems and model texts of datasets whose authors ask for it are left out." : "");
 document.getElementById("notes").textContent = DATA.notes;
 document.getElementById("legend").append(...Object.entries(CODES).map(([code, name]) => element("span", { class: "legend" }, element("span", { class: `cell ${code}` }, MARKS[code]), " ", name)));
 options("cost", COSTS.map(([name], at) => [at, name]));
@@ -178,6 +211,7 @@ const speculative = DATA.runs.map((run, at) => [at, run.run]).filter(([at]) => D
 if (speculative.length) { document.getElementById("steps").hidden = false; options("steps-run", speculative); drawSteps(); }
 drawBoard(); drawPairs(); drawScatter(); drawOutcomes(); drawHeat();
 document.getElementById("cost").addEventListener("change", drawScatter);
+window.addEventListener("resize", drawScatter);
 document.getElementById("steps-run").addEventListener("change", drawSteps);
 for (const id of ["f-problem", "f-show"]) document.getElementById(id).addEventListener("input", () => { rowsShown = ROWS_AT_FIRST; drawHeat(); });
 document.getElementById("more").addEventListener("click", () => { rowsShown += ROWS_AT_FIRST; drawHeat(); });

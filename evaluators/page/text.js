@@ -45,6 +45,24 @@ function closingBrace(text, open) {
   return -1;
 }
 
+// A formula set by KaTeX, or `source` where KaTeX refuses it.
+function formulaPart(tex, display, source) {
+  const place = element("span", {});
+  try {
+    katex.render(tex, place, { displayMode: display, throwOnError: true, trust: false, strict: "ignore", maxExpand: 100, maxSize: 20 });
+  } catch (error) {
+    place.textContent = source;
+  }
+  return place;
+}
+
+// An answer, which is a formula without delimiters if it has a command in it.
+function answerText(answer, raw) {
+  const text = String(answer).replace(BIDI, "\ufffd");
+  const formula = !raw && text.length <= LONGEST_FORMULA && /\\[a-zA-Z]/.test(text);
+  return formula ? formulaPart(text, false, text) : element("span", {}, text.slice(0, SHOWN_CHARACTERS));
+}
+
 function renderMath(into, text) {
   let plain = 0;
   for (let i = 0; i < text.length; i++) {
@@ -52,13 +70,7 @@ function renderMath(into, text) {
     const formula = formulaAt(text, i);
     if (!formula) { if (text[i] === "\\" || text.startsWith("$$", i)) i++; continue; }
     into.append(text.slice(plain, i));
-    const place = element("span", {});
-    try {
-      katex.render(formula.tex, place, { displayMode: formula.display, throwOnError: true, trust: false, strict: "ignore", maxExpand: 100, maxSize: 20 });
-    } catch (error) {
-      place.textContent = text.slice(i, formula.end);
-    }
-    into.append(place);
+    into.append(formulaPart(formula.tex, formula.display, text.slice(i, formula.end)));
     plain = formula.end;
     i = plain - 1;
   }

@@ -1,30 +1,32 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
-// Blocks of traces lie in the page as JSON, or beside it as scripts that call speclrmBlock.
+// Blocks of texts lie in the page as JSON, or beside it as scripts that call speclrmBlock.
 const blocks = new Map();
 const waiting = new Map();
 const NONCE = document.currentScript.nonce;
 
-window.speclrmBlock = (number, content) => {
-  blocks.set(number, content);
-  const resolve = waiting.get(number);
-  if (resolve) resolve(content);
-};
+window.speclrmBlock = (number, content) => waiting.get(number)(content);
 
 function block(number) {
-  if (blocks.has(number)) return Promise.resolve(blocks.get(number));
+  if (!blocks.has(number)) blocks.set(number, loadedBlock(number));
+  return blocks.get(number);
+}
+
+function loadedBlock(number) {
   const inline = document.getElementById(`block-${number}`);
-  if (inline) {
-    blocks.set(number, JSON.parse(inline.textContent));
-    return Promise.resolve(blocks.get(number));
-  }
+  if (inline) return Promise.resolve(JSON.parse(inline.textContent));
   return new Promise((resolve, reject) => {
     waiting.set(number, resolve);
     const script = element("script", { src: `${encodeURIComponent(DATA.traces)}/${number}.js` });
     script.nonce = NONCE;
-    script.addEventListener("error", () => reject(new Error(`The file ${DATA.traces}/${number}.js is missing; keep that folder beside this page.`)));
+    script.addEventListener("error", () => {
+      blocks.delete(number);
+      reject(new Error(`The file ${DATA.traces}/${number}.js is missing; keep that folder beside this page.`));
+    });
     document.head.append(script);
   });
 }
+
+const stored = async ([number, at]) => (await block(number))[at];
 
 const dialog = document.getElementById("trace");
 let opened = null;
@@ -38,49 +40,76 @@ async function openTrace(run, problem, repeat) {
   body.replaceChildren("…");
   if (!dialog.open) dialog.showModal();
   try {
-    const trace = (await block(place[0]))[place[1]];
-    if (opened.run === run && opened.problem === problem && opened.repeat === repeat) body.replaceChildren(...traceParts(trace, about));
+    const asked = about.statements[problem];
+    const [trace, statement] = await Promise.all([stored(place), asked === null ? null : stored(asked)]);
+    if (opened.run === run && opened.problem === problem && opened.repeat === repeat) body.replaceChildren(problemPart(statement, about), ...traceParts(trace, about));
+    dialog.scrollTop = 0;
   } catch (error) {
     body.replaceChildren(error.message);
   }
 }
 
+const rawText = () => document.getElementById("raw").checked;
+
+// What was asked, or why it is not there.
+function problemPart(statement, about) {
+  if (statement === null) return element("p", { class: "note" }, `The problem is not shown: ${about.hidden ? "its dataset's authors ask that examples not be revealed" : about.no_statement || "the dataset has no such problem"}.`);
+  const part = element("section", { class: "problem", "aria-label": "problem" }, modelText(statement.problem, rawText()));
+  if (statement.choices.length) part.append(element("ol", { type: "A" }, ...statement.choices.map((choice) => element("li", {}, modelText(choice, rawText())))));
+  return part;
+}
+
 function fact(list, name, value) {
-  if (value !== null && value !== undefined) list.append(element("dt", {}, name), element("dd", {}, String(value).slice(0, SHOWN_CHARACTERS)));
+  if (value !== null && value !== undefined) list.append(element("dt", {}, name), element("dd", {}, value instanceof Node ? value : String(value).slice(0, SHOWN_CHARACTERS)));
+}
+
+// Tokens by model and use, as one line.
+function usageText(usage) {
+  const models = new Map();
+  for (const [model, use, count] of usage) models.set(model, [...(models.get(model) || []), `${use.replace(/^draft_/, "")} ${count.toLocaleString("en")}`]);
+  return [...models].map(([model, uses]) => `${model}: ${uses.join(", ")}`).join(" · ");
+}
+
+// What colours and outlines mean, for traces that have them.
+function traceLegend(trace, about) {
+  const steps = trace.tracks.flatMap((track) => track.steps);
+  if (!steps.some((step) => step.score !== null)) return null;
+  return element("p", { class: "note" }, "Green edge: a step of the draft's; blue edge: of the target's. Drafts are right or wrong by " + about.label + ". Outlined: the score erred, a wrong draft was kept or a right one rejected.");
 }
 
 function traceParts(trace, about) {
-  const raw = document.getElementById("raw").checked;
+  const raw = rawText();
   const facts = element("dl", { class: "facts" });
-  fact(facts, "verdict", `${trace.verdict} (${trace.rule}), stopped: ${trace.stop === null ? "unknown" : trace.stop}`);
-  fact(facts, "answer", trace.extracted === null ? "none" : trace.extracted);
-  fact(facts, "gold", trace.gold);
+  const verdict = element("span", { class: trace.verdict === "correct" ? "right" : "wrong" }, trace.verdict);
+  fact(facts, "verdict", element("span", {}, verdict, ` by ${trace.rule}, stopped: ${trace.stop === null ? "unknown" : trace.stop}`));
+  fact(facts, "answer", trace.extracted === null ? "none" : answerText(trace.extracted, raw));
+  fact(facts, "gold", answerText(trace.gold, raw));
   fact(facts, "error", trace.error);
   if (trace.vote) fact(facts, "vote", `${trace.vote.rule}: ${trace.vote.winner === null ? "nobody" : trace.vote.winner}${trace.vote.reason ? ", " + trace.vote.reason : ""}; classes ${trace.vote.classes.map((one) => one.join(" ")).join(" | ")}`);
-  fact(facts, "tokens", trace.usage.map(([model, use, count]) => `${model} ${use} ${count.toLocaleString("en")}`).join(", "));
+  fact(facts, "tokens", usageText(trace.usage));
   fact(facts, "time", `${fixed(trace.seconds)} s, seed ${trace.seed === null ? "unknown" : trace.seed}`);
   const tracks = element("div", { class: "tracks" });
-  for (const track of trace.tracks) tracks.append(trackPart(track, raw, about));
-  return [facts, tracks];
+  for (const track of trace.tracks) tracks.append(trackPart(track, raw));
+  return [facts, traceLegend(trace, about), tracks].filter((part) => part !== null);
 }
 
-function trackPart(track, raw, about) {
+function trackPart(track, raw) {
   const right = track.verdict === "correct";
   const title = element("h3", {}, `track ${track.id}${track.guidance ? " · " + track.guidance : ""} · ${track.stop === null ? "end unknown" : track.stop} · `,
-    element("span", { class: right ? "right" : "wrong" }, `${track.answer === null ? "no answer" : String(track.answer).slice(0, 200)} (${track.verdict})`));
+    element("span", { class: right ? "right" : "wrong" }, track.answer === null ? "no answer" : answerText(String(track.answer).slice(0, 200), raw), ` (${track.verdict})`));
   const part = element("section", { class: "track" }, title);
-  for (const step of track.steps) part.append(stepPart(step, raw, about));
+  for (const step of track.steps) part.append(stepPart(step, raw));
   for (const note of track.notes) part.append(element("p", { class: "note" }, "note: " + note));
   return part;
 }
 
-function stepPart(step, raw, about) {
+function stepPart(step, raw) {
   const suspect = step.right !== null && step.rewritten === step.right;
   const part = element("div", { class: `step ${step.author}${suspect ? " suspect" : ""}` });
   part.append(modelText(step.text, raw));
   const meta = element("div", { class: "meta" }, element("span", { class: "author" }, step.author), ` · ${step.tokens === null ? "–" : step.tokens} tokens · ${fixed(step.seconds)} s`);
-  if (step.score !== null) meta.append(` · score ${fixed(step.score, 1)} · draft ${step.rewritten ? "rejected" : "kept"}`);
-  if (step.right !== null) meta.append(" · ", element("span", { class: step.right ? "right" : "wrong" }, `draft ${step.right ? "right" : "wrong"} (by ${about.label})`));
+  if (step.score !== null) meta.append(` · score ${fixed(step.score, 1)} · ${step.rewritten ? "draft rejected" : "kept"}`);
+  if (step.right !== null) meta.append(" · ", element("span", { class: step.right ? "right" : "wrong" }, `${step.rewritten ? "draft " : ""}${step.right ? "right" : "wrong"}`));
   part.append(meta);
   if (step.draft !== null) part.append(element("details", {}, element("summary", {}, "rejected draft"), modelText(step.draft, raw, "rejected")));
   return part;

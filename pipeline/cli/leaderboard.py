@@ -14,6 +14,7 @@ from evaluators.metrics import run_metrics
 from evaluators.report import ReportOptions, write_report
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
+from pipeline.statements import hidden_datasets, statement_reader
 from pipeline.step_labels import pocket_labels
 
 WRITERS = {
@@ -46,9 +47,10 @@ PIPE_WIDTH = 240
     help="Also write a page with every trace, which opens from disk.",
 )
 @click.option(
+    "--show-hidden",
     "--show-gpqa",
     is_flag=True,
-    help="Put model texts of GPQA into the page; its authors ask not to publish examples.",
+    help="Put the texts of gated datasets into the page; GPQA's authors ask not to publish them.",
 )
 def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     runs: tuple[Path, ...],
@@ -56,14 +58,14 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     baseline: str | None,
     k: int | None,
     page: Path | None,
-    show_gpqa: bool,
+    show_hidden: bool,
 ) -> None:
     """Compare graded RUNS: accuracy and what it cost.
 
     Errors, missing and truncated attempts stay in the denominator of every accuracy.
     """
-    if show_gpqa and page is None:
-        raise UserMistake("--show-gpqa is about the page; give --html PATH too.")
+    if show_hidden and page is None:
+        raise UserMistake("--show-hidden is about the page; give --html PATH too.")
     name = Path(baseline).resolve().name if baseline is not None else None
     try:
         rows = leaderboard.rows([run_metrics(run, k) for run in runs], name)
@@ -74,7 +76,10 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     else:
         click.echo(WRITERS[form](rows))
     if page is not None:
-        _write_page(runs, page, ReportOptions(name, k, show_gpqa, pocket_labels))
+        options = ReportOptions(
+            name, k, show_hidden, hidden_datasets(), pocket_labels, statement_reader()
+        )
+        _write_page(runs, page, options)
 
 
 def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> None:

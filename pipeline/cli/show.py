@@ -1,15 +1,18 @@
 """`speclrm show`: one attempt as a readable trace."""
 
 from pathlib import Path
+from string import ascii_uppercase
 
 import click
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from evaluators.statements import Statements
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Selection, Step, Track, Vote
 from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.statements import hidden_datasets, statement_reader
 
 AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
 # Model text is untrusted: a control character could rewrite the terminal it is shown on.
@@ -21,11 +24,16 @@ VISIBLE = dict.fromkeys(CONTROL, "\N{REPLACEMENT CHARACTER}")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--problem-id", required=True, help="The problem's id.")
 @click.option("--repeat", "repeat_id", type=int, default=0, show_default=True)
-def show_command(run: Path, problem_id: str, repeat_id: int) -> None:
-    """Show one attempt of RUN: its tracks, steps, answer and cost."""
+@click.option("--show-hidden", is_flag=True, help="Show the problem of a gated dataset too.")
+def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) -> None:
+    """Show one attempt of RUN: its problem, tracks, steps, answer and cost."""
     attempt = _find(run, problem_id, repeat_id)
     console = Console()
     console.print(_heading(attempt))
+    if attempt.dataset.lower().startswith(hidden_datasets()) and not show_hidden:
+        console.print("The problem is not shown: its dataset is gated; --show-hidden shows it.\n")
+    else:
+        console.print(_problem(attempt, statement_reader()(run)))
     for track in attempt.tracks:
         console.print(_track(track))
     console.print(_ending(attempt))
@@ -53,6 +61,18 @@ def _heading(attempt: Attempt) -> Text:
     began = attempt.started or "start unknown"
     text.append(f"  {attempt.reasoner}, seed {seed}, {began}\n")
     return text
+
+
+def _problem(attempt: Attempt, asked: Statements) -> Panel | Text:
+    """What the attempt was asked, or why that is not known."""
+    statement = asked.by_id.get(attempt.problem_id)
+    if statement is None:
+        reason = asked.missing or "the dataset has no such problem"
+        return Text(f"The problem is not shown: {_visible(reason)}\n", style="yellow")
+    body = Text(_visible(statement.problem))
+    for letter, choice in zip(ascii_uppercase, statement.choices, strict=False):
+        body.append(f"\n{letter}. {_visible(choice)}")
+    return Panel(body, title="problem")
 
 
 def _track(track: Track) -> Panel:

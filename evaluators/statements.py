@@ -1,0 +1,23 @@
+"""What the problems of a run ask, as reports show it beside the attempts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# The authors of datasets whose name starts like this ask that examples not be revealed.
+HIDDEN_DATASETS = ("gpqa",)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One problem as a model was asked it, with its choices in the order shown, if it has any."""
+
+    problem: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Statements by problem id; `missing` says why some or all are not there, None if none are."""
+
+    by_id: Mapping[str, Statement]
+    missing: str | None = None
