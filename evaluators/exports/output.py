@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from evaluators.report import HIDDEN_DATASETS
+from evaluators.statements import HIDDEN_DATASETS
 
 
 def hides_text(dataset: str, *, show_hidden: bool) -> bool:
