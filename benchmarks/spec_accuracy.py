@@ -4,12 +4,15 @@
         [--results DIR]
 
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
-seeds, and compares each with baseline in pairs of problems. `--results` keeps the runs there and
-goes on with those that are there. The last line printed is a JSON object.
+seeds, and compares each with baseline in pairs of problems. The speculative ones run with the
+default score (greedy, threshold 7) and calibrated: with the expected digit and the threshold that
+`speclrm replay` suggests for a run on other problems. `--results` keeps the runs there and goes on
+with those that are there. The last line printed is a JSON object.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,11 +25,42 @@ from evaluators.metrics import graded_run, metrics_of
 from pipeline.engines.settings import EngineSettings
 from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
+from pipeline.reasoner_settings import StepSettings
+from pipeline.replay import replay
 
 PROBLEMS, REPEATS = 200, 3
 QUICK_PROBLEMS, QUICK_REPEATS = 24, 1
 TOKEN_BUDGET = 512
 REASONERS = ("baseline", "parallel", "spec", "spec-methods")
+CALIBRATED = ("spec", "spec-methods")
+OTHER_PROBLEMS = "500-599"
+
+
+def calibrated_threshold(experiment: Experiment, run: Path) -> float:
+    """The threshold on the expected digit that one repeat on other problems suggests."""
+    pipeline.run(replace(experiment, problem_range=OTHER_PROBLEMS, repeats=1), run)
+    suggested = replay(run).calibration.suggested_threshold
+    if suggested is None:
+        sys.exit("every judged step of the calibrating run is right, or every one is wrong")
+    return suggested
+
+
+def measured(experiment: Experiment, run: Path, baseline: Path) -> dict[str, Any]:
+    """Run and grade an experiment; its accuracy and cost, and the paired difference."""
+    pipeline.run(experiment, run)
+    pipeline.grade_run(run)
+    graded = graded_run(run)
+    metrics = metrics_of(graded)
+    [paired] = compare_runs([graded_run(baseline), graded])
+    return {
+        "accuracy": metrics.accuracy,
+        "interval": metrics.uncertainty.population,
+        "target_tokens": metrics.costs.target_tokens,
+        "draft_tokens": metrics.costs.draft_tokens,
+        "acceptance": metrics.costs.acceptance,
+        "difference": paired.difference,
+        "difference_interval": paired.interval,
+    }
 
 
 def main() -> None:
@@ -43,40 +77,40 @@ def main() -> None:
     repeats = chosen.repeats or (QUICK_REPEATS if chosen.quick else REPEATS)
     target = EngineSettings("vllm", chosen.model)
     draft = replace(target, model=chosen.draft_model)
+    base = Experiment(
+        "baseline",
+        target,
+        problem_range=f"first:{problems}",
+        repeats=repeats,
+        token_budget=TOKEN_BUDGET,
+    )
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = chosen.results or Path(name)
-        for reasoner in REASONERS:
-            experiment = Experiment(
-                reasoner,
-                target,
-                draft if reasoner.startswith("spec") else None,
-                problem_range=f"first:{problems}",
-                repeats=repeats,
-                token_budget=TOKEN_BUDGET,
+        threshold = calibrated_threshold(
+            replace(base, reasoner="spec", draft=draft), folder / "calibration"
+        )
+        steps = StepSettings(score_method="average", score_threshold=threshold)
+        plans: list[tuple[str, str, StepSettings | None]]
+        plans = [(reasoner, reasoner, None) for reasoner in REASONERS]
+        plans += [(f"{reasoner}-calibrated", reasoner, steps) for reasoner in CALIBRATED]
+        for label, reasoner, chosen_steps in plans:
+            one = replace(
+                base,
+                reasoner=reasoner,
+                draft=draft if reasoner.startswith("spec") else None,
+                steps=chosen_steps,
             )
-            run = folder / reasoner
-            pipeline.run(experiment, run)
-            pipeline.grade_run(run)
-            graded = graded_run(run)
-            metrics = metrics_of(graded)
-            [paired] = compare_runs([graded_run(folder / "baseline"), graded])
-            found[reasoner] = {
-                "accuracy": metrics.accuracy,
-                "interval": metrics.uncertainty.population,
-                "target_tokens": metrics.costs.target_tokens,
-                "draft_tokens": metrics.costs.draft_tokens,
-                "acceptance": metrics.costs.acceptance,
-                "difference": paired.difference,
-                "difference_interval": paired.interval,
-            }
-            print(reasoner, found[reasoner])
-    share = found["spec"]["target_tokens"] / found["baseline"]["target_tokens"]
+            found[label] = measured(one, folder / label, folder / "baseline")
+            print(label, found[label], flush=True)
+    alone = found["baseline"]["target_tokens"]
+    shares = {label: round(one["target_tokens"] / alone, 4) for label, one in found.items()}
     result = {
         "benchmark": "spec_accuracy",
         "problems": problems,
         "repeats": repeats,
-        "spec_share_of_target_tokens": round(share, 4),
+        "threshold": threshold,
+        "shares_of_target_tokens": shares,
         "reasoners": found,
         "model": chosen.model,
         "draft_model": chosen.draft_model,
