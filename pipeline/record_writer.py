@@ -35,6 +35,7 @@ class RecordWriter(asyncio.SubprocessProtocol):
         """Keep the way to the process."""
         process = cast("asyncio.SubprocessTransport", transport)
         self._pipe = cast("asyncio.WriteTransport", process.get_pipe_transport(_STDIN))
+        self.pid = process.get_pid()
 
     async def append(self, attempt: records.Attempt) -> None:
         """Put one attempt on the disk; it is there when this returns.
