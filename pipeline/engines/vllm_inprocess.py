@@ -132,7 +132,8 @@ class InprocessDriver:
         with self._wake:
             self.check()
             self._mail.jobs.append(job)
-            self._wake.notify()
+        # An idle engine is woken after the tasks that are about to ask too: its batch has them all.
+        loop.call_soon(self._notify)
         try:
             return await job.answer
         finally:
@@ -154,6 +155,10 @@ class InprocessDriver:
         await asyncio.to_thread(self._thread.join, STOP_SECONDS)
         if self._thread.is_alive():
             raise EngineDead(f"the vLLM engine did not stop within {STOP_SECONDS:.0f} s")
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify()
 
     def _abort(self, request_id: str) -> None:
         with self._wake:
