@@ -4,6 +4,7 @@ An attempt counts as done when its line is on the disk: one append and one fsync
 instant can therefore tear only the last line of a file, and that is cut off on the next open.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -98,12 +99,15 @@ class RunDirectory:
         The log of a folder that goes is kept beside it. A folder that was there before stays.
         """
         log = self.path / ENGINE_LOG
-        if not (self.path / MANIFEST).exists() and not attempt_files(self.path):
+        if (self.path / MANIFEST).exists() or attempt_files(self.path):
+            return log if log.exists() else None
+        # What somebody else has put there meanwhile stays, and its folder with it.
+        with contextlib.suppress(OSError):
+            if self._made_here and log.exists():
+                log = log.replace(self.path.with_name(f"{self.path.name}.{ENGINE_LOG}"))
             (self.path / PROBLEMS).rmdir()
             (self.path / LOCK).unlink()
             if self._made_here:
-                if log.exists():
-                    log = log.replace(self.path.with_name(f"{self.path.name}.{ENGINE_LOG}"))
                 self.path.rmdir()
         return log if log.exists() else None
 

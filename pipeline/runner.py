@@ -3,13 +3,14 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline import environment, reasoners
+from pipeline.asked import Asked
 from pipeline.engines import create
 from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
@@ -22,7 +23,7 @@ from pipeline.prompting import Prompt, PromptSet, open_prompt_set, prompt_hashes
 from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
 from pipeline.reasoners.step_score import digit_ids
 from pipeline.record_writer import record_writer
-from pipeline.run_directory import ENGINE_LOG, Key, Recorded, RunDirectory, refuse_changes
+from pipeline.run_directory import ENGINE_LOG, RunDirectory, refuse_changes
 from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
 
 RESULTS = Path("results")
@@ -42,35 +43,6 @@ class RunSummary:
     failed: int
     remaining: int
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Every attempt asked for, by its key; worked out when needed, since there may be millions."""
-
-    problems: Mapping[str, Problem]
-    repeats: int
-
-    def __len__(self) -> int:
-        return len(self.problems) * self.repeats
-
-    def __contains__(self, key: object) -> bool:
-        match key:
-            case (str(problem_id), int(repeat_id)):
-                return problem_id in self.problems and 0 <= repeat_id < self.repeats
-        return False
-
-    def __iter__(self) -> Iterator[Key]:
-        """Whole passes over the problems first."""
-        for repeat_id in range(self.repeats):
-            for problem_id in self.problems:
-                yield problem_id, repeat_id
-
-    def missing(self, recorded: Recorded) -> Iterator[Work]:
-        """What is not recorded yet, in order."""
-        for key in self:
-            if key not in recorded:
-                yield Work(self.problems[key[0]], key[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +161,8 @@ async def _run(
     display: ProgressDisplay | None,
 ) -> None:
     experiment = planned.experiment
-    log = directory.path / ENGINE_LOG
-    engines = Engines(
-        target=_engine(experiment.target, log),
-        draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
-    )
     async with contextlib.AsyncExitStack() as stack:
-        await _start(stack, experiment, engines, directory)
+        engines = await _start(stack, experiment, directory)
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
         writer = await stack.enter_async_context(record_writer(directory))
         attempts = Run(
@@ -213,26 +180,29 @@ async def _run(
 
 
 async def _start(
-    stack: contextlib.AsyncExitStack,
-    experiment: Experiment,
-    engines: Engines,
-    directory: RunDirectory,
-) -> None:
+    stack: contextlib.AsyncExitStack, experiment: Experiment, directory: RunDirectory
+) -> Engines:
     """Start the engines for as long as `stack` is open; a run that cannot begin leaves no folder.
 
     Raises:
         UserMistake: what was asked for cannot be served.
         RunStopped: an engine does not start.
     """
+    log = directory.path / ENGINE_LOG
     try:
+        engines = Engines(
+            target=_engine(experiment.target, log),
+            draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
+        )
         await stack.enter_async_context(engines.running())
         _refuse_missing_abilities(experiment, engines)
     except BaseException as error:
         # Whatever ended the start, Ctrl-C too; nothing of it is hidden.
-        log = directory.take_back()
-        if log is None or not isinstance(error, UserMistake | RunStopped):
+        kept = directory.take_back()
+        if kept is None or not isinstance(error, UserMistake | RunStopped):
             raise
-        raise type(error)(f"{error}; the engine's log is {log}") from error
+        raise type(error)(f"{error}; the engine's log is {kept}") from error
+    return engines
 
 
 def _engine(settings: EngineSettings, log: Path) -> Engine:

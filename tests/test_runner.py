@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import runner
+from pipeline.asked import Asked
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
@@ -190,7 +191,7 @@ def test_the_log_of_an_engine_that_does_not_start_is_named(experiment, tmp_path,
 
 @given(recorded=st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 4))))
 def test_asked_and_recorded_share_out_every_key(recorded):
-    asked = runner.Asked({"a": None, "b": None}, repeats=3)
+    asked = Asked({"a": None, "b": None}, repeats=3)
     repeats = {p: sum(1 << r for q, r in recorded if q == p) for p, _ in recorded}
     missing = [(work.problem, work.repeat_id) for work in asked.missing(Recorded(repeats))]
     assert len(list(asked)) == len(asked) == 6
