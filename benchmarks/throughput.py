@@ -70,10 +70,14 @@ class Peer:
     """vLLM's own offline interface on the same requests."""
 
     def __init__(self, experiment: Experiment) -> None:
+        import torch  # noqa: PLC0415 - slow
+
         from pipeline.engines import vllm_setup  # noqa: PLC0415 - before vLLM reads its environment
 
         settings = with_model_folder(experiment.target)
         os.environ |= vllm_setup.base_environment(settings, None)
+        # torch may be loaded by now, with a thread for each core; the engine of a run takes one.
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         os.environ |= vllm_setup.mode_environment(settings, inprocess=True, on_cpu=True)
         vllm_setup.compile_nothing()
         from vllm import SamplingParams  # noqa: PLC0415

@@ -33,12 +33,13 @@ def estimate_of(plan: Plan) -> Estimate:
     """
     settings = with_model_folder(plan.experiment.target)
     there = (plan.directory / MANIFEST).exists()
+    asked = plan.asked
     recorded = {attempt.key for attempt in read_attempts(plan.directory)} if there else set()
-    recorded &= set(plan.keys)
+    recorded = {key for key in recorded if key in asked}
     budget = plan.experiment.token_budget
     if settings.engine == "openai" and settings.tokenizer is None:
-        missing = len(plan.keys) - len(recorded)
-        return Estimate(len(plan.keys), len(recorded), None, missing * budget)
+        missing = len(asked) - len(recorded)
+        return Estimate(len(asked), len(recorded), None, missing * budget)
     tokenizer = HFTokenizer.load(
         settings.tokenizer or settings.model,
         settings.revision,
@@ -56,7 +57,7 @@ def estimate_of(plan: Plan) -> Estimate:
         generated += missing * (
             budget if context is None else min(budget, max(0, context - prompt))
         )
-    return Estimate(len(plan.keys), len(recorded), prompt_tokens, generated)
+    return Estimate(len(asked), len(recorded), prompt_tokens, generated)
 
 
 def _context(settings: EngineSettings) -> int | None:

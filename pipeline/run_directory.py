@@ -4,17 +4,17 @@ An attempt counts as done when its line is on the disk: one append and one fsync
 instant can therefore tear only the last line of a file, and that is cut off on the next open.
 """
 
-import errno
+import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pipeline import records
+from pipeline import appending, records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
 
@@ -32,10 +32,17 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a run directory holds: the keys done, and how many of them are error records."""
+    """The attempts that a run directory holds, one bit each: `key in recorded`."""
 
-    keys: frozenset[Key]
-    errors: int
+    repeats: Mapping[str, int]
+    """Problem id to a number whose bit n says that repeat n is there."""
+
+    def __contains__(self, key: Key) -> bool:
+        problem_id, repeat_id = key
+        return bool(self.repeats.get(problem_id, 0) >> repeat_id & 1)
+
+    def __len__(self) -> int:
+        return sum(bits.bit_count() for bits in self.repeats.values())
 
 
 class RunDirectory:
@@ -47,25 +54,25 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._made_here = not path.exists()
         try:
             (path / PROBLEMS).mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self.lock_handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise UserMistake(
                 f"Cannot write to the run directory {path} ({error.strerror}); "
                 "choose another with --output-dir."
             ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._lock)
-            raise UserMistake(
-                f"The run directory {path} is in use by another process (pid {owner}); "
-                "wait for it to end, or choose another with --output-dir."
-            ) from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+            fcntl.flock(self.lock_handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            there = (path / LOCK).stat()
+        except (BlockingIOError, FileNotFoundError) as error:
+            raise self._in_use() from error
+        # A lock file that was removed between its opening and its locking holds nobody off.
+        if not os.path.samestat(there, os.fstat(self.lock_handle)):
+            raise self._in_use()
+        os.ftruncate(self.lock_handle, 0)
+        os.pwrite(self.lock_handle, str(os.getpid()).encode(), 0)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +83,33 @@ class RunDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._lock)
+        os.close(self.lock_handle)
+
+    def _in_use(self) -> UserMistake:
+        owner = os.pread(self.lock_handle, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(self.lock_handle)
+        return UserMistake(
+            f"The run directory {self.path} is in use by another process (pid {owner}); "
+            "wait for it to end, or choose another with --output-dir."
+        )
+
+    def take_back(self) -> Path | None:
+        """Remove the folder if no run has begun in it; where the engines' log is, if there is one.
+
+        The log of a folder that goes is kept beside it. A folder that was there before stays.
+        """
+        log = self.path / ENGINE_LOG
+        if (self.path / MANIFEST).exists() or attempt_files(self.path):
+            return log if log.exists() else None
+        # What somebody else has put there meanwhile stays, and its folder with it.
+        with contextlib.suppress(OSError):
+            if self._made_here and log.exists():
+                log = log.replace(self.path.with_name(f"{self.path.name}.{ENGINE_LOG}"))
+            (self.path / PROBLEMS).rmdir()
+            (self.path / LOCK).unlink()
+            if self._made_here:
+                self.path.rmdir()
+        return log if log.exists() else None
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest of an earlier session, or None in a new directory."""
@@ -92,24 +125,23 @@ class RunDirectory:
         return sum(_repair_tail(file) for file in attempt_files(self.path))
 
     def recorded(self) -> Recorded:
-        """The keys of all attempts on the disk.
+        """Which attempts are on the disk.
 
         Raises:
             UserMistake: a line is unreadable, or an attempt stands twice.
         """
-        keys: set[Key] = set()
-        errors = 0
+        repeats: dict[str, int] = {}
         for attempt in read_attempts(self.path):
-            if attempt.key in keys:
+            there, this = repeats.get(attempt.problem_id, 0), 1 << attempt.repeat_id
+            if there & this:
                 raise UserMistake(
                     f"Problem {attempt.problem_id}, repeat {attempt.repeat_id} stands twice in "
                     f"{self.path / PROBLEMS}; remove one of the two lines."
                 )
-            keys.add(attempt.key)
-            errors += attempt.status == "error"
-        return Recorded(frozenset(keys), errors)
+            repeats[attempt.problem_id] = there | this
+        return Recorded(repeats)
 
-    def withdraw(self, keys: frozenset[Key], *, only_errors: bool) -> int:
+    def withdraw(self, keys: Container[Key], *, only_errors: bool) -> int:
         """Move the lines of `keys` to replaced.jsonl, so that they are run again; how many moved.
 
         A line is copied before it is removed: a kill between the two loses nothing.
@@ -130,6 +162,8 @@ class RunDirectory:
 
     def append(self, attempt: records.Attempt) -> None:
         """Put one attempt on the disk; it is there when this returns.
+
+        A run with engines sends its attempts through `pipeline.record_writer` instead.
 
         Raises:
             RunStopped: the disk is full or failing; the file is left as it was.
@@ -217,23 +251,11 @@ def append_synced(file: Path, line: bytes) -> None:
     Raises:
         RunStopped: the disk is full or failing.
     """
-    new = not file.exists()
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        if appending.append(file, line):
+            appending.sync_folder(file.parent)
     except OSError as error:
-        raise _cannot_write(file, error) from error
-    try:
-        before = os.fstat(handle).st_size
-        try:
-            _write_whole(handle, line)
-            os.fsync(handle)
-        except OSError as error:
-            os.ftruncate(handle, before)
-            raise _cannot_write(file, error) from error
-    finally:
-        os.close(handle)
-    if new:
-        _sync_folder(file.parent)
+        raise cannot_write(file, error.strerror) from error
 
 
 def replace_file(file: Path, content: bytes) -> None:
@@ -249,28 +271,15 @@ def replace_file(file: Path, content: bytes) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         fresh.replace(file)
+        appending.sync_folder(file.parent)
     except OSError as error:
-        raise _cannot_write(file, error) from error
-    _sync_folder(file.parent)
+        raise cannot_write(file, error.strerror) from error
 
 
-def _write_whole(handle: int, line: bytes) -> None:
-    """Write all of `line`; a short write is what a disk that fills up answers with."""
-    if os.write(handle, line) != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _cannot_write(file: Path, error: OSError) -> RunStopped:
+def cannot_write(file: Path, reason: str | None) -> RunStopped:
+    """What a full or failing disk is told as."""
     return RunStopped(
-        f"Cannot write {file} ({error.strerror}); free space or mend the disk, "
+        f"Cannot write {file} ({reason}); free space or mend the disk, "
         "then run the same command again: finished attempts are kept."
     )
 

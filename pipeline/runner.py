@@ -1,21 +1,20 @@
 """One run: problems and engines in, a run directory out."""
 
-import asyncio
 import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline import environment, reasoners
+from pipeline.asked import Asked
 from pipeline.engines import create
 from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import UserMistake
+from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.interrupts import call, drain_on_interrupt
 from pipeline.models import with_model_folder
@@ -23,15 +22,12 @@ from pipeline.problems import Problem, ProblemSet, default_refs_dir, load_proble
 from pipeline.prompting import Prompt, PromptSet, open_prompt_set, prompt_hashes, task_prompt
 from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
 from pipeline.reasoners.step_score import digit_ids
-from pipeline.records import Attempt
-from pipeline.run_directory import ENGINE_LOG, Key, RunDirectory, refuse_changes
+from pipeline.record_writer import record_writer
+from pipeline.run_directory import ENGINE_LOG, RunDirectory, refuse_changes
 from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
 
 RESULTS = Path("results")
 MANIFEST_SCHEMA = 1
-WRITERS = 8
-"""Threads that wait for the disk. A file has one of them, so its lines never cross; the fsyncs of
-different files overlap."""
 
 ProgressDisplay = Callable[[Progress], contextlib.AbstractContextManager[None]]
 
@@ -60,13 +56,10 @@ class Plan:
     directory: Path
 
     @property
-    def keys(self) -> list[Key]:
-        """Every attempt asked for, whole passes over the problems first."""
-        return [
-            (problem.problem_id, repeat)
-            for repeat in range(self.experiment.repeats)
-            for problem in self.selected
-        ]
+    def asked(self) -> Asked:
+        """Every attempt asked for."""
+        by_id = {problem.problem_id: problem for problem in self.selected}
+        return Asked(by_id, self.experiment.repeats)
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with the recorded one."""
@@ -126,27 +119,36 @@ def run(
         RunStopped: the run could not go on; what was finished is kept.
     """
     planned = plan(experiment, output_dir)
-    keys = planned.keys
+    return run_plan(planned, retry_errors=retry_errors, force=force, display=display)
+
+
+def run_plan(
+    planned: Plan,
+    *,
+    retry_errors: bool = False,
+    force: bool = False,
+    display: ProgressDisplay | None = None,
+) -> RunSummary:
+    """Do what was planned; see `run`."""
+    asked = planned.asked
     with RunDirectory(planned.directory) as directory:
         manifest = directory.manifest()
         if manifest is not None:
             refuse_changes(directory.path, manifest["identity"], planned.identity())
         directory.repair()
-        done = directory.recorded().keys
         if force or retry_errors:
-            directory.withdraw(frozenset(keys) & done, only_errors=not force)
-            done = directory.recorded().keys
-        todo = [key for key in keys if key not in done]
-        progress = Progress(total=len(todo))
-        if todo:
-            call(_run(planned, directory, todo, progress, display))
+            directory.withdraw(asked, only_errors=not force)
+        recorded = directory.recorded()
+        progress = Progress(total=sum(key not in recorded for key in asked))
+        if progress.total:
+            call(_run(planned, directory, asked.missing(recorded), progress, display))
     return RunSummary(
         directory=planned.directory,
-        planned=len(keys),
-        already_done=len(keys) - len(todo),
+        planned=len(asked),
+        already_done=len(asked) - progress.total,
         done=progress.done,
         failed=progress.failed,
-        remaining=len(todo) - progress.done,
+        remaining=progress.total - progress.done,
         warnings=_version_warnings(manifest),
     )
 
@@ -154,48 +156,57 @@ def run(
 async def _run(
     planned: Plan,
     directory: RunDirectory,
-    todo: list[Key],
+    work: Iterator[Work],
     progress: Progress,
     display: ProgressDisplay | None,
 ) -> None:
     experiment = planned.experiment
-    log = directory.path / ENGINE_LOG
-    engines = Engines(
-        target=_engine(experiment.target, log),
-        draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
-    )
-    async with engines.running():
-        _refuse_missing_abilities(experiment, engines)
+    async with contextlib.AsyncExitStack() as stack:
+        engines = await _start(stack, experiment, directory)
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
-        with contextlib.ExitStack() as stack:
-            writers = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(WRITERS)]
+        writer = await stack.enter_async_context(record_writer(directory))
+        attempts = Run(
+            experiment,
+            reasoners.load(experiment.reasoner),
+            engines,
+            planned.prompt_set,
+            planned.prompt_of,
+            writer.append,
+        )
+        shown = display(progress) if display is not None else contextlib.nullcontext()
+        with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
+            progress.begin()
+            await run_attempts(attempts, work, progress, draining)
 
-            async def record(attempt: Attempt) -> None:
-                writer = writers[hash(attempt.problem_id) % WRITERS]
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(writer, directory.append, attempt)
 
-            attempts = Run(
-                experiment,
-                reasoners.load(experiment.reasoner),
-                engines,
-                planned.prompt_set,
-                planned.prompt_of,
-                record,
-            )
-            shown = display(progress) if display is not None else contextlib.nullcontext()
-            with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
-                progress.begin()
-                await run_attempts(attempts, _work(planned, todo), progress, draining)
+async def _start(
+    stack: contextlib.AsyncExitStack, experiment: Experiment, directory: RunDirectory
+) -> Engines:
+    """Start the engines for as long as `stack` is open; a run that cannot begin leaves no folder.
+
+    Raises:
+        UserMistake: what was asked for cannot be served.
+        RunStopped: an engine does not start.
+    """
+    log = directory.path / ENGINE_LOG
+    try:
+        engines = Engines(
+            target=_engine(experiment.target, log),
+            draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
+        )
+        await stack.enter_async_context(engines.running())
+        _refuse_missing_abilities(experiment, engines)
+    except BaseException as error:
+        # Whatever ended the start, Ctrl-C too; nothing of it is hidden.
+        kept = directory.take_back()
+        if kept is None or not isinstance(error, UserMistake | RunStopped):
+            raise
+        raise type(error)(f"{error}; the engine's log is {kept}") from error
+    return engines
 
 
 def _engine(settings: EngineSettings, log: Path) -> Engine:
     return create(replace(with_model_folder(settings), log=log))
-
-
-def _work(planned: Plan, todo: list[Key]) -> Iterator[Work]:
-    by_id = {problem.problem_id: problem for problem in planned.selected}
-    return (Work(by_id[problem_id], repeat_id) for problem_id, repeat_id in todo)
 
 
 def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:

@@ -151,6 +151,10 @@ def test_bad_input_is_told_in_a_sentence_with_exit_code_2(command: str, sentence
     refused(speclrm(command), 2, sentence)
 
 
+def test_a_mistake_in_the_plan_is_told_before_anything_else() -> None:
+    assert speclrm("run baseline --dataset pockt").err.startswith("Error: unknown dataset")
+
+
 BAD_USE_OF_A_RUN = [
     (f"{RUN} --seed 1 --output-dir RUN", "seed: 0 recorded, 1 asked"),
     (f"run baseline {FAST} --output-dir RUN", "dataset: 'sums' recorded, 'pocket' asked"),
@@ -176,8 +180,9 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(earlier: str) -> N
 
 def test_a_server_that_is_down_is_told_with_its_address() -> None:
     url = f"http://127.0.0.1:{free_port()}/v1"
-    said = speclrm(f"{OWN} --engine openai --base-url {url} --model m")
+    said = speclrm(f"{OWN} --engine openai --base-url {url} --model m --output-dir down")
     refused(said, 2, f"the server at {url} does not answer")
+    assert not Path("down").exists()
 
 
 BAD_SERVERS = [

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -123,6 +124,47 @@ async def test_a_failing_step_ends_every_request_and_a_restart_heals(engine: Vll
         await engine.health()
     await engine.start()
     assert (await engine.complete(PROMPT, GREEDY)).token_ids == expected.token_ids
+
+
+class OneAStep:
+    """An engine that finishes its oldest request in every step, and counts each step's batch."""
+
+    engine_core = SimpleNamespace(shutdown=lambda: None)
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.batches: list[int] = []
+
+    def add_request(self, request_id: str, *_: object, **__: object) -> None:
+        self.requests.append(request_id)
+
+    def has_unfinished_requests(self) -> bool:
+        return bool(self.requests)
+
+    def step(self) -> list[SimpleNamespace]:
+        self.batches.append(len(self.requests))
+        return [SimpleNamespace(request_id=self.requests.pop(0), finished=True)]
+
+
+@pytest.mark.vllm
+async def test_what_follows_a_finished_request_is_in_the_very_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pipeline.engines import vllm_inprocess  # noqa: PLC0415 - imports vLLM
+
+    # However busy the machine is, the thread waits for the loop here.
+    monkeypatch.setattr(vllm_inprocess, "LOOP_SECONDS", 60.0)
+    fake = OneAStep()
+    driver = vllm_inprocess.InprocessDriver(lambda: fake)
+    await driver.start()
+
+    async def ask_in_a_row(count: int) -> None:
+        for _ in range(count):
+            await driver.generate([1], None, None)
+
+    await asyncio.gather(*(ask_in_a_row(5) for _ in range(4)))
+    await driver.stop()
+    assert fake.batches == [4] * 17 + [3, 2, 1]
 
 
 def free_port() -> int:

@@ -1,6 +1,7 @@
 """A run directory keeps every finished attempt exactly once, whatever kills its writer."""
 
 import errno
+import fcntl
 import os
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from strategies import attempts
 from pipeline import records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.run_directory import (
+    ENGINE_LOG,
+    LOCK,
     PROBLEMS,
     REPLACED,
     RunDirectory,
@@ -61,7 +64,7 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut,
     with RunDirectory(run) as directory:
         (run / PROBLEMS / "pocket-7.jsonl").write_bytes(content)
         directory.repair()
-        kept = directory.recorded().keys
+        kept = directory.recorded()
         for number, attempt in enumerate(data):
             if ("7", number) not in kept:
                 directory.append(replace(attempt, repeat_id=number))
@@ -72,7 +75,7 @@ def test_a_whole_last_line_without_its_newline_is_kept(tmp_path):
     with RunDirectory(tmp_path) as directory:
         (tmp_path / PROBLEMS / FILE).write_bytes(records.encode(ATTEMPT).rstrip(b"\n"))
         assert directory.repair() == 0
-        assert directory.recorded().keys == {("7", 0)}
+        assert directory.recorded().repeats == {"7": 1}
 
 
 def test_a_reader_passes_over_the_line_being_written(tmp_path):
@@ -107,7 +110,7 @@ def test_a_second_writer_is_refused_while_the_first_lives(tmp_path):
     ):
         RunDirectory(tmp_path)
     with RunDirectory(tmp_path) as directory:
-        assert directory.recorded().keys == frozenset()
+        assert len(directory.recorded()) == 0
 
 
 def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path, monkeypatch):
@@ -131,8 +134,40 @@ def test_withdrawn_attempts_move_to_replaced(tmp_path):
         directory.append(first)
         directory.append(replace(second, status="error"))
         assert directory.withdraw(frozenset({("7", 0), ("7", 1)}), only_errors=True) == 1
-        assert directory.recorded().keys == {("7", 0)}
+        assert directory.recorded().repeats == {"7": 1}
     assert records.decode((tmp_path / REPLACED).read_bytes()).repeat_id == 1
+
+
+def test_a_folder_made_for_a_run_that_never_began_goes_and_its_log_stays(tmp_path):
+    run = tmp_path / "run"
+    with RunDirectory(run) as directory:
+        (run / ENGINE_LOG).write_text("no room")
+        assert directory.take_back() == tmp_path / "run.engine.log"
+    assert [path.name for path in tmp_path.iterdir()] == ["run.engine.log"]
+
+
+def test_a_folder_that_was_there_before_stays_with_its_log(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        (tmp_path / ENGINE_LOG).write_text("no room")
+        assert directory.take_back() == tmp_path / ENGINE_LOG
+    assert [path.name for path in tmp_path.iterdir()] == [ENGINE_LOG]
+
+
+@pytest.mark.parametrize("begun", ["run.json", f"{PROBLEMS}/d-7.jsonl"])
+def test_a_run_that_has_begun_is_not_taken_back(tmp_path, begun):
+    with RunDirectory(tmp_path / "run") as directory:
+        (tmp_path / "run" / begun).write_bytes(b"")
+        assert directory.take_back() is None
+    assert (tmp_path / "run" / begun).exists()
+
+
+def test_a_lock_file_that_was_removed_while_it_was_opened_is_no_lock(tmp_path, monkeypatch):
+    def leave_meanwhile(handle, how):
+        (tmp_path / LOCK).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", leave_meanwhile)
+    with pytest.raises(UserMistake, match="in use by another process"):
+        RunDirectory(tmp_path)
 
 
 def test_settings_that_differ_are_listed_by_name(tmp_path):

@@ -5,12 +5,15 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import runner
+from pipeline.asked import Asked
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.run_directory import Recorded, read_attempts, read_manifest
 
 PROBLEMS = 12
 
@@ -149,6 +152,52 @@ def test_an_engine_that_keeps_dying_ends_the_run_and_keeps_what_is_done(experime
     summary = runner.run(experiment, tmp_path / "run")
     assert (summary.already_done, summary.done) == (kept, 24 - kept)
     assert kept > 0
+
+
+def test_a_run_whose_engine_does_not_start_leaves_no_folder(experiment, tmp_path):
+    broken = script(tmp_path, "broken.json", faults={"no such": []})
+    with pytest.raises(UserMistake, match=r"broken\.json"):
+        runner.run(with_script(experiment, broken), tmp_path / "results" / "run")
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_later_session_whose_engine_does_not_start_changes_nothing(experiment, tmp_path):
+    runner.run(replace(experiment, repeats=1), tmp_path / "run")
+    before = read_manifest(tmp_path / "run"), made(tmp_path / "run")
+    broken = script(tmp_path, "broken.json", faults={"no such": []})
+    with pytest.raises(UserMistake, match=r"broken\.json"):
+        runner.run(with_script(experiment, broken), tmp_path / "run")
+    assert (read_manifest(tmp_path / "run"), made(tmp_path / "run")) == before
+
+
+def test_the_log_of_an_engine_that_does_not_start_is_named(experiment, tmp_path, monkeypatch):
+    class Failing:
+        def __init__(self, settings):
+            self.log = settings.log
+
+        async def start(self):
+            self.log.write_text("why")
+            raise RunStopped("it does not start")
+
+        async def stop(self):
+            pass
+
+    monkeypatch.setattr(runner, "create", Failing)
+    with pytest.raises(RunStopped, match=r"it does not start; the engine's log is .*engine\.log"):
+        runner.run(experiment, tmp_path / "run")
+    assert (tmp_path / "run.engine.log").read_text() == "why"
+    assert not (tmp_path / "run").exists()
+
+
+@given(recorded=st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 4))))
+def test_asked_and_recorded_share_out_every_key(recorded):
+    asked = Asked({"a": None, "b": None}, repeats=3)
+    repeats = {p: sum(1 << r for q, r in recorded if q == p) for p, _ in recorded}
+    missing = [(work.problem, work.repeat_id) for work in asked.missing(Recorded(repeats))]
+    assert len(list(asked)) == len(asked) == 6
+    assert len(missing) == len(set(asked) - recorded)
+    assert {key for key in recorded if key in asked} == set(asked) & recorded
+    assert {key for key in recorded if key in Recorded(repeats)} == recorded
 
 
 def test_a_run_works_inside_a_running_event_loop(experiment, tmp_path):

@@ -39,21 +39,16 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     The same command resumes: what the run directory holds is not run again. A wider range or
     more repeats add to it.
     """
-    experiment = experiment_of(reasoner, values)
+    planned = runner.plan(experiment_of(reasoner, values), output_dir)
     if dry_run:
-        _print_plan(runner.plan(experiment, output_dir))
+        _print_plan(planned)
         return
-    where = output_dir or runner.RESULTS / experiment.name()
+    target = planned.experiment.target
     click.echo(
-        f"{reasoner} with {experiment.target.model} through {experiment.target.engine}, in {where}",
-        err=True,
+        f"{reasoner} with {target.model} through {target.engine}, in {planned.directory}", err=True
     )
-    summary = runner.run(
-        experiment,
-        output_dir,
-        retry_errors=retry_errors,
-        force=force,
-        display=live_progress,
+    summary = runner.run_plan(
+        planned, retry_errors=retry_errors, force=force, display=live_progress
     )
     for warning in summary.warnings:
         click.echo(f"Warning: {warning}", err=True)

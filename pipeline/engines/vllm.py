@@ -224,9 +224,8 @@ class VllmEngine:
     def _start_failure(self, error: Exception) -> UserMistake | RunStopped:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = next((line for line in lines if "validation error" not in line), repr(error))
-        where = f"; its log is {self._settings.log}" if self._settings.log else ""
         advice = vllm_setup.advice_on(reason)
-        text = f"vLLM does not start with the model {self._settings.model}: {reason}{advice}{where}"
+        text = f"vLLM does not start with the model {self._settings.model}: {reason}{advice}"
         # vLLM raises ValueError for what it was asked; anything else is its own trouble.
         return UserMistake(text) if isinstance(error, ValueError) else RunStopped(text)
 

@@ -1,0 +1,116 @@
+"""The process that writes attempts: what it was sent is on the disk once, whoever dies."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_run_directory import ATTEMPT, FILE, repeats
+
+from pipeline import appending, records
+from pipeline.appending import END, Frame, pack, unpack
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.record_writer import record_writer
+from pipeline.run_directory import PROBLEMS, RunDirectory, read_attempts
+
+FRAMES = st.lists(st.builds(Frame, st.text("abcä-.", min_size=1), st.binary()), max_size=5)
+PROGRAM = (sys.executable, "-I", "-S", appending.__file__)
+
+
+def numbers(run):
+    return [attempt.repeat_id for attempt in read_attempts(run)]
+
+
+@given(frames=FRAMES, piece=st.integers(1, 30))
+def test_frames_arrive_whole_however_the_pipe_cuts_them(frames, piece):
+    stream = b"".join(map(pack, frames))
+    received, arrived = bytearray(), []
+    for start in range(0, len(stream), piece):
+        received += stream[start : start + piece]
+        arrived += unpack(received)
+    assert arrived == frames
+    assert not received
+
+
+async def test_every_attempt_is_on_the_disk_when_its_append_returns(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory) as writer:
+            await asyncio.gather(*(writer.append(attempt) for attempt in repeats(50)))
+            assert sorted(numbers(tmp_path)) == list(range(50))
+
+
+async def test_an_attempt_longer_than_the_pipe_arrives(tmp_path):
+    long = replace(ATTEMPT, response="x" * 3_000_000)
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory) as writer:
+            await writer.append(long)
+    assert list(read_attempts(tmp_path)) == [long]
+
+
+async def test_a_line_that_cannot_be_written_stops_the_run_with_its_reason(tmp_path):
+    (tmp_path / PROBLEMS / FILE).mkdir(parents=True)
+    other = replace(ATTEMPT, problem_id="8")
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory) as writer:
+            with pytest.raises(RunStopped, match=r"Cannot write .*d-7\.jsonl \(Is a directory\)"):
+                await writer.append(ATTEMPT)
+            await writer.append(other)
+    (tmp_path / PROBLEMS / FILE).rmdir()
+    assert list(read_attempts(tmp_path)) == [other]
+
+
+async def test_the_death_of_the_process_stops_the_run(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory) as writer:
+            os.kill(writer.pid, signal.SIGSTOP)
+            waiting = asyncio.ensure_future(writer.append(ATTEMPT))
+            await asyncio.sleep(0)
+            os.kill(writer.pid, signal.SIGKILL)
+            with pytest.raises(RunStopped, match=r"process that writes the attempts .* has ended"):
+                await waiting
+            with pytest.raises(RunStopped, match=r"process that writes the attempts .* has ended"):
+                await writer.append(ATTEMPT)
+
+
+async def test_the_process_holds_the_lock_until_it_has_written(tmp_path):
+    with RunDirectory(tmp_path) as first:
+        writing = record_writer(first)
+        await writing.__aenter__()
+    with pytest.raises(UserMistake, match="in use by another process"):
+        RunDirectory(tmp_path)
+    await writing.__aexit__(None, None, None)
+    with RunDirectory(tmp_path) as second:
+        assert len(second.recorded()) == 0
+
+
+async def test_ctrl_c_does_not_reach_the_process(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory) as writer:
+            assert os.getpgid(writer.pid) != os.getpgid(0)
+
+
+def test_a_run_that_was_killed_leaves_what_it_sent_on_the_disk(tmp_path):
+    lines = [records.encode(attempt) for attempt in repeats(20)]
+    sent = b"".join(pack(Frame(FILE, line)) for line in lines)
+    with subprocess.Popen(
+        [*PROGRAM, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        process.stdin.write(sent + pack(Frame(FILE, b"cut off"))[:-3])
+        process.stdin.close()
+    assert process.returncode == 0
+    assert (tmp_path / FILE).read_bytes() == b"".join(lines)
+
+
+def test_the_process_ends_when_told_though_its_pipe_is_held_open(tmp_path):
+    reading, writing = os.pipe()
+    os.write(writing, pack(Frame(FILE, b"line\n")) + END)
+    ended = subprocess.run([*PROGRAM, tmp_path], stdin=reading, capture_output=True, check=True)
+    os.close(writing)
+    assert ended.stdout == b"\n"
+    assert (tmp_path / FILE).read_bytes() == b"line\n"
