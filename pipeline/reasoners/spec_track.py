@@ -4,6 +4,7 @@ The reasoners `spec` and `spec-async` differ only in when they make its moves.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from pipeline.engines.protocol import Completion, Engine
 from pipeline.errors import PromptTooLong
@@ -89,59 +90,37 @@ class SpecTrack:
     def keep(self, draft: Written, score: Score) -> None:
         """Accept a drafted step."""
         self._book(self._undecided.pop(self.chain.length, []), Use.DRAFT_KEPT)
-        self._accept(
-            draft,
-            Step(
-                text=draft.text,
-                author="draft",
-                tokens=draft.tokens,
-                seconds=draft.seconds,
-                finish=draft.finish,
-                score=score.value,
-                digits=score.digits,
-                score_seconds=score.seconds,
-                notes=draft.notes,
-            ),
+        kept = replace(
+            _step_of(draft),
+            score=score.value,
+            digits=score.digits,
+            score_seconds=score.seconds,
         )
+        self._accept(draft, kept)
 
     async def rewrite(self, draft: Written, score: Score) -> None:
         """Drop a draft and all that was drafted after it; the target writes the step anew."""
         self.drop_drafts(self.chain.length)
         step = await self._moves.target_step(self.chain, REWRITE)
-        self._accept(
-            step,
-            Step(
-                text=step.text,
-                author="target",
-                tokens=step.tokens,
-                seconds=step.seconds,
-                finish=step.finish,
-                score=score.value,
-                digits=score.digits,
-                draft_text=draft.text,
-                draft_tokens=draft.tokens,
-                draft_seconds=draft.seconds,
-                score_seconds=score.seconds,
-                notes=(*step.notes, *_flags(score)),
-            ),
+        rewritten = replace(
+            _step_of(step),
+            score=score.value,
+            digits=score.digits,
+            draft_text=draft.text,
+            draft_tokens=draft.tokens,
+            draft_seconds=draft.seconds,
+            score_seconds=score.seconds,
+            notes=(*step.notes, *_flags(score)),
         )
+        self._accept(step, rewritten)
 
     async def target_alone(self, because: str | None = None) -> None:
         """A step of the target that no draft was asked for, or for which none came."""
         self.drop_drafts(self.chain.length)
         step = await self._moves.target_step(self.chain, ALONE)
-        notes = step.notes if because is None else (*step.notes, f"no draft: {because}")
-        self._accept(
-            step,
-            Step(
-                text=step.text,
-                author="target",
-                tokens=step.tokens,
-                seconds=step.seconds,
-                finish=step.finish,
-                notes=notes,
-            ),
-        )
+        why = () if because is None else (f"no draft: {because}",)
+        alone = _step_of(step)
+        self._accept(step, replace(alone, notes=(*step.notes, *why)))
 
     def drop_drafts(self, from_step: int) -> None:
         """Book what was drafted for these steps and will not be used."""
@@ -172,6 +151,18 @@ class SpecTrack:
             method=self._plan.method,
             notes=tuple(self._notes),
         )
+
+
+def _step_of(written: Written) -> Step:
+    """The record of a step that no draft was judged for."""
+    return Step(
+        text=written.text,
+        author=written.author,
+        tokens=written.tokens,
+        seconds=written.seconds,
+        finish=written.finish,
+        notes=written.notes,
+    )
 
 
 def _flags(score: Score) -> tuple[str, ...]:

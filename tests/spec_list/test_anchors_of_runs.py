@@ -1,6 +1,7 @@
 """Anchors A1 to A3 and A22 to A25: what whole runs do, by default and by option."""
 
 import pytest
+from commands import speclrm
 from scripted_runs import Place
 
 from pipeline.errors import EngineDead, RunStopped
@@ -42,8 +43,7 @@ def test_a2_the_spellings_of_the_scripts_reach_the_settings(place):
     said = place.speclrm(
         "spec-methods",
         "--problem_id 1-2 --repeat_id 2 --score_threshold 5 --score_method average "
-        "--token_budget 99 --method_num 2 --first_n_steps_base_model 1 "
-        "--tensor_parallel_size 1 --gpu_memory_utilization 0.5 --model_name anything",
+        "--token_budget 99 --method_num 2 --first_n_steps_base_model 1 --model_name anything",
     )
     identity = read_manifest(place.run("spec-methods"))["identity"]
     steps = identity["steps"]
@@ -51,6 +51,14 @@ def test_a2_the_spellings_of_the_scripts_reach_the_settings(place):
     assert (steps["score_threshold"], steps["score_method"]) == (5.0, "average")
     assert (steps["first_n_steps_base_model"], identity["tracks"]["tracks"]) == (1, 2)
     assert (identity["token_budget"], identity["target"]["model"]) == (99, "anything")
+
+
+def test_a2_the_spellings_of_vllms_options_are_known():
+    said = speclrm(
+        "run baseline --dry-run --engine vllm --dataset_name pocket "
+        "--tensor_parallel_size 1 --gpu_memory_utilization 0.5"
+    )
+    assert (said.code, said.err) == (0, "")
 
 
 @pytest.mark.parametrize(("dataset", "rows"), [("aime", 30), ("math", 500), ("gpqa", 198)])
