@@ -1,11 +1,13 @@
 """Generated tokens per second through the runner against vLLM's own LLM.generate.
 
-    python benchmarks/throughput.py [--quick] [--model pocket-target]
+    python benchmarks/throughput.py [--quick] [--model pocket-target | --width 384 --layers 8]
 
 Both get the same prompts, sampling, per-request seeds, process mode (in process), threads and
 batch limit, in turn, several rounds in one program, each with an empty prefix cache. The runner's
 time includes its records on the disk; starting an engine is in neither. Also measured: the
-processor time that the runner itself takes per attempt, on the scripted engine.
+processor time that the runner itself takes per attempt, on the scripted engine. With `--width`
+the model is a Qwen3 of that shape with random weights: the larger the model, the longer a step,
+and the less weighs what happens between steps.
 The last line printed is a JSON object.
 """
 
@@ -37,7 +39,7 @@ from pipeline.scheduler import Progress
 from pipeline.seeds import request_seed
 
 CONCURRENCY = 32
-TOKEN_BUDGET = 512
+TOKEN_BUDGET, RANDOM_BUDGET = 512, 64
 ROUNDS, QUICK_ROUNDS = 5, 2
 PROBLEMS, QUICK_PROBLEMS = 300, 96
 SCRIPTED_ATTEMPTS = 2_000
@@ -137,10 +139,12 @@ def own_cpu_milliseconds() -> float:
 
 
 def main() -> None:
-    """Measure in turn and print the ratio."""
+    """Choose the model and measure."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--model", default="pocket-target")
+    arguments.add_argument("--width", type=int, help="of a model with random weights")
+    arguments.add_argument("--layers", type=int, default=8)
     chosen = arguments.parse_args()
     experiment = Experiment(
         reasoner="baseline",
@@ -149,12 +153,35 @@ def main() -> None:
         token_budget=TOKEN_BUDGET,
         concurrency=CONCURRENCY,
     )
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.width is not None:
+            write_random_model(Path(folder), chosen.width, chosen.layers)
+            target = replace(experiment.target, model=folder)
+            experiment = replace(experiment, target=target, token_budget=RANDOM_BUDGET)
+        measure(experiment, QUICK_ROUNDS if chosen.quick else ROUNDS)
+
+
+def write_random_model(folder: Path, width: int, layers: int) -> None:
+    """A Qwen3 checkpoint of that shape with random weights and the pocket pair's tokenizer."""
+    import torch  # noqa: PLC0415 - slow
+
+    from pipeline.pocket.model import Shape, TinyQwen3, save_model  # noqa: PLC0415 - imports torch
+    from pipeline.pocket.tokenizer import build_tokenizer, save_tokenizer  # noqa: PLC0415 - same
+
+    torch.manual_seed(0)
+    model = TinyQwen3(Shape(width, layers, 2 * width, len(build_tokenizer())))
+    save_model(model, model.state_dict(), folder)
+    save_tokenizer(folder)
+
+
+def measure(experiment: Experiment, rounds: int) -> None:
+    """Measure in turn and print the ratio."""
     own_cpu = own_cpu_milliseconds()
     peer = Peer(experiment)
     peer.tokens_per_second()
     through_runner(replace(experiment, problem_range=f"first:{CONCURRENCY}"))
     pairs = []
-    for _ in range(QUICK_ROUNDS if chosen.quick else ROUNDS):
+    for _ in range(rounds):
         pairs.append((through_runner(experiment), peer.tokens_per_second()))
         print(f"runner {pairs[-1][0]:,.0f} tokens/s, LLM.generate {pairs[-1][1]:,.0f} tokens/s")
     ratios = [ours / theirs for ours, theirs in pairs]
@@ -166,7 +193,7 @@ def main() -> None:
         "own_cpu_ms_per_attempt": round(own_cpu, 3),
         "concurrency": CONCURRENCY,
         "problems": len(peer.prompts),
-        "model": chosen.model,
+        "parameters": read_facts(with_model_folder(experiment.target)).parameters,
         "hardware": hardware(),
         "versions": versions(),
         "date": datetime.now(UTC).date().isoformat(),

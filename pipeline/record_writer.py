@@ -13,6 +13,9 @@ from pipeline.errors import RunStopped
 from pipeline.run_directory import PROBLEMS, RunDirectory, cannot_write, problem_file
 
 _STDIN = 0
+GATHER_SECONDS = 0.002
+"""How long lines are gathered for one write. It wakes the other process, often on this thread's
+core, and would hold up the requests that the loop is about to make: they go to the engine first."""
 
 
 class _Sent(NamedTuple):
@@ -28,6 +31,7 @@ class RecordWriter(asyncio.SubprocessProtocol):
     def __init__(self, run: Path) -> None:
         self._run = run
         self._sent: deque[_Sent] = deque()
+        self._outbox = bytearray()
         self._answers = b""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -48,12 +52,19 @@ class RecordWriter(asyncio.SubprocessProtocol):
         if self.ended.done():
             raise self._gone()
         self._sent.append(sent)
-        self._pipe.write(appending.pack(appending.Frame(file.name, records.encode(attempt))))
+        if not self._outbox:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send)
+        self._outbox += appending.pack(appending.Frame(file.name, records.encode(attempt)))
         await sent.arrived
 
     def finish(self) -> None:
         """Let the process end after what it was sent."""
-        self._pipe.write(appending.END)
+        self._outbox += appending.END
+        self._send()
+
+    def _send(self) -> None:
+        self._pipe.write(bytes(self._outbox))
+        self._outbox.clear()
 
     def pipe_data_received(self, _fd: int, data: bytes | str) -> None:
         """Answers have come, in the order of what was sent."""

@@ -22,7 +22,7 @@ def open_chain(tokenizer: Tokenizer, task: str, thinking: Thinking) -> list[int]
     if thinking == "off":
         return tokenizer.encode(tokenizer.render_chat(messages(task), thinking=False))
     rendered = tokenizer.render_chat(messages(task))
-    thinks = thinking == "on" or len(tokenizer.encode(THINK_OPEN)) == 1
-    if thinks and not rendered.rstrip().endswith(THINK_OPEN):
+    is_open = rendered.rstrip().endswith(THINK_OPEN)
+    if not is_open and (thinking == "on" or len(tokenizer.encode(THINK_OPEN)) == 1):
         rendered += THINK_OPEN + "\n"
     return tokenizer.encode(rendered)
