@@ -186,7 +186,7 @@ def test_a_target_that_cannot_score_is_refused_before_the_run(files, monkeypatch
     monkeypatch.setattr("pipeline.engines.scripted.ScriptedEngine.abilities", frozenset())
     ended = run(files, "spec")
     assert "digit log-probabilities" in str(ended.exception)
-    assert not list((files / "spec" / "problems").iterdir())
+    assert not (files / "spec").exists()
 
 
 def test_a_draft_that_keeps_dying_ends_the_run_and_never_hangs(files):
@@ -194,3 +194,9 @@ def test_a_draft_that_keeps_dying_ends_the_run_and_never_hangs(files):
     (files / "draft.json").write_text(json.dumps(faults))
     ended = run(files, "spec")
     assert isinstance(ended.exception, RunStopped)
+
+
+def test_from_python_too_spec_methods_gives_every_track_a_method() -> None:
+    plain = Experiment("spec-methods", SCRIPTED, SCRIPTED, tracks=TrackSettings(tracks=5))
+    with pytest.raises(UserMistake, match='need prompts="methods"'):
+        reasoners.with_defaults(plain)

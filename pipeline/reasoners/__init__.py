@@ -110,10 +110,17 @@ def with_defaults(experiment: Experiment) -> Experiment:
     ):
         if given is not None and default is None:
             raise UserMistake(f"The reasoner {experiment.reasoner!r} has no settings for {what}.")
+    chosen = experiment.tracks or known.tracks
+    by_methods = known.tracks is not None and known.tracks.prompts == "methods"
+    if by_methods and chosen is not None and chosen.prompts != "methods":
+        raise UserMistake(
+            f"The reasoner {experiment.reasoner!r} gives every track a method; "
+            'its track settings need prompts="methods".'
+        )
     if known.uses_draft and experiment.draft is None:
         raise UserMistake(f"The reasoner {experiment.reasoner!r} needs a draft model.")
     return replace(
         experiment,
-        tracks=experiment.tracks or known.tracks,
+        tracks=chosen,
         steps=experiment.steps or known.steps,
     )
