@@ -44,7 +44,8 @@ def statement_reader() -> Callable[[Path], Statements]:
 
 def _source(manifest: dict[str, Any]) -> _Source:
     name = str(manifest["identity"].get("dataset"))
-    seed = int(manifest["identity"].get("seed", 0))
+    # An imported run has no seed; its choices stand in the order of the dataset.
+    seed = int(manifest["identity"].get("seed") or 0)
     file = manifest.get("dataset", {}).get("file")
     if file is None:
         return _Source(name, None, seed)
