@@ -13,7 +13,7 @@ from evaluators.comparison import NotComparable, compare_runs
 from evaluators.leaderboard import Row
 from evaluators.metrics import GradedRun, graded_run, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
-from evaluators.statements import HIDDEN_DATASETS, Statement, Statements
+from evaluators.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
 from evaluators.traces import FLAG_DIGITS, MISSING_CODE, Attempt, Json, StepCounts, StepLabels
 
 NOT_SHOWN = "this page was written without it"
@@ -105,7 +105,7 @@ class _Shelf:
 def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions) -> Json:
     """A run's heat map, step counts and outcomes; its texts go onto `shelf`."""
     dataset = str(run.identity["dataset"])
-    hide = dataset.lower().startswith(options.hidden_datasets) and not options.show_hidden
+    hide = hides_text(dataset, options.hidden_datasets, show_hidden=options.show_hidden)
     asked = Statements({}, NOT_SHOWN)
     if options.statements is not None and not hide:
         asked = options.statements(path)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 HIDDEN_DATASETS = ("gpqa",)
 
 
+def hides_text(dataset: str, hidden: tuple[str, ...], *, show_hidden: bool) -> bool:
+    """Whether texts about this dataset stay out: its name starts with one of `hidden`."""
+    return dataset.lower().startswith(hidden) and not show_hidden
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One problem as a model was asked it, with its choices in the order shown, if it has any."""

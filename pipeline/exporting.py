@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from evaluators.exports.hub import HubDataset
-from evaluators.exports.inspect_sample import Statement
+from evaluators.statements import Statement
 from pipeline.errors import UserMistake
 from pipeline.manifests import load_manifest, manifest_names
 from pipeline.problems import ProblemSet, default_refs_dir, load_problems

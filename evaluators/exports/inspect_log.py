@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from evaluators.exports import inspect_sample
-from evaluators.exports.inspect_sample import SCORER, Statement
-from evaluators.exports.output import hides_text, whole_file
+from evaluators.exports.inspect_sample import SCORER
+from evaluators.exports.output import whole_file
 from evaluators.leaderboard import model_name
 from evaluators.metrics import GradedRun, RunMetrics, graded_run, metrics_of
+from evaluators.statements import HIDDEN_DATASETS, Statement, hides_text
 from evaluators.traces import attempts
 
 LOG_VERSION = 2
@@ -70,7 +71,7 @@ def write_inspect(
     """
     graded = graded_run(run)
     sums = _Sums()
-    hidden = hides_text(str(graded.identity["dataset"]), show_hidden=show_hidden)
+    hidden = hides_text(str(graded.identity["dataset"]), HIDDEN_DATASETS, show_hidden=show_hidden)
     names = inspect_sample.Names.of(graded)
     samples = (
         inspect_sample.sample(attempt, names, statements, hide_text=hidden)

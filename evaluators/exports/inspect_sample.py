@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluators.leaderboard import model_name
 from evaluators.metrics import GradedRun
+from evaluators.statements import Statement
 from evaluators.traces import Attempt
 
 SCORER = "speclrm"
@@ -24,14 +25,6 @@ NOT_SHOWN = "(not shown: the dataset's authors ask that examples not be revealed
 STEP_FIELDS = ("author", "score", "tokens", "text", "draft_text")
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A problem as it was asked: its text, and its choices in the order shown."""
-
-    text: str
-    choices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ def sample(
     line, verdict = attempt.line, attempt.verdict
     problem, repeat = attempt.key
     asked = statements.get(problem)
-    text = NOT_SHOWN if hide_text else NO_STATEMENT if asked is None else asked.text
+    text = NOT_SHOWN if hide_text else NO_STATEMENT if asked is None else asked.problem
     stop: str | None = verdict["stop"]
     usage = _usage(verdict["usage"])
     named = {getattr(names, role): counts for role, counts in usage.items()}

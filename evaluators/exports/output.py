@@ -5,13 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from evaluators.statements import HIDDEN_DATASETS
-
-
-def hides_text(dataset: str, *, show_hidden: bool) -> bool:
-    """Whether texts about this dataset stay out: its authors ask that examples not be revealed."""
-    return dataset.lower().startswith(HIDDEN_DATASETS) and not show_hidden
-
 
 @contextmanager
 def whole_file(file: Path) -> Iterator[IO[bytes]]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluators.exports.output import hides_text, whole_file
+from evaluators.exports.output import whole_file
 from evaluators.leaderboard import model_name
 from evaluators.metrics import GradedRun, graded_run
+from evaluators.statements import HIDDEN_DATASETS, hides_text
 from evaluators.traces import Attempt, attempts
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -75,7 +76,7 @@ def write_sheet(runs: Sequence[Path], file: Path, *, show_hidden: bool) -> int:
 
 def _row(run: GradedRun, attempt: Attempt, *, show_hidden: bool) -> dict[str, Any]:
     line, verdict = attempt.line, attempt.verdict
-    hidden = hides_text(str(run.identity["dataset"]), show_hidden=show_hidden)
+    hidden = hides_text(str(run.identity["dataset"]), HIDDEN_DATASETS, show_hidden=show_hidden)
     draft, error = run.identity.get("draft"), line.get("error")
     steps, flops = verdict.get("steps") or {}, verdict["flops"] or {}
     return {

@@ -6,8 +6,8 @@ import click
 
 from evaluators.exports.hub import NoHubForm, write_hub
 from evaluators.exports.inspect_log import NoInspectForm, write_inspect
-from evaluators.exports.output import hides_text
 from evaluators.exports.sheet import write_sheet
+from evaluators.statements import HIDDEN_DATASETS, hides_text
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
 from pipeline.exporting import hub_dataset, statements
@@ -68,7 +68,7 @@ def _write(
         raise UserMistake("An Inspect log holds one run; export each run to a file of its own.")
     dataset = str(read_manifest(runs[0])["identity"]["dataset"])
     # A gated dataset need not be at hand when its texts are not shown.
-    hidden = hides_text(dataset, show_hidden=show_gpqa)
+    hidden = hides_text(dataset, HIDDEN_DATASETS, show_hidden=show_gpqa)
     if hidden and data_file is not None:
         raise UserMistake(f"Texts of {dataset} are not shown without --show-gpqa; give both.")
     texts = {} if hidden else statements(runs[0], data_file)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from evaluators.statements import Statements
+from evaluators.statements import Statements, hides_text
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Selection, Step, Track, Vote
 from pipeline.run_directory import read_attempts, read_manifest
@@ -30,7 +30,7 @@ def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) 
     attempt = _find(run, problem_id, repeat_id)
     console = Console()
     console.print(_heading(attempt))
-    if attempt.dataset.lower().startswith(hidden_datasets()) and not show_hidden:
+    if hides_text(attempt.dataset, hidden_datasets(), show_hidden=show_hidden):
         console.print("The problem is not shown: its dataset is gated; --show-hidden shows it.\n")
     else:
         console.print(_problem(attempt, statement_reader()(run)))
