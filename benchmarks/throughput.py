@@ -1,9 +1,10 @@
 """Generated tokens per second through the runner against vLLM's own LLM.generate.
 
     python benchmarks/throughput.py [--quick] [--model pocket-target | --width 384 --layers 8]
+        [--process inprocess | subprocess]
 
-Both get the same prompts, sampling, per-request seeds, process mode (in process), threads and
-batch limit, in turn, several rounds in one program, each with an empty prefix cache. The runner's
+Both get the same prompts, sampling, per-request seeds, process mode, threads and batch limit, in
+turn, several rounds in one program, each with an empty prefix cache. The runner's
 time includes its records on the disk; starting an engine is in neither. Also measured: the
 processor time that the runner itself takes per attempt, on the scripted engine. With `--width`
 the model is a Qwen3 of that shape with random weights: the larger the model, the longer a step,
@@ -80,7 +81,8 @@ class Peer:
         os.environ |= vllm_setup.base_environment(settings, None)
         # torch may be loaded by now, with a thread for each core; the engine of a run takes one.
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        os.environ |= vllm_setup.mode_environment(settings, inprocess=True, on_cpu=True)
+        inprocess = settings.process == "inprocess"
+        os.environ |= vllm_setup.mode_environment(settings, inprocess=inprocess, on_cpu=True)
         vllm_setup.compile_nothing()
         from vllm import SamplingParams  # noqa: PLC0415
 
@@ -145,10 +147,11 @@ def main() -> None:
     arguments.add_argument("--model", default="pocket-target")
     arguments.add_argument("--width", type=int, help="of a model with random weights")
     arguments.add_argument("--layers", type=int, default=8)
+    arguments.add_argument("--process", choices=("inprocess", "subprocess"), default="inprocess")
     chosen = arguments.parse_args()
     experiment = Experiment(
         reasoner="baseline",
-        target=EngineSettings("vllm", chosen.model, max_num_seqs=CONCURRENCY, process="inprocess"),
+        target=EngineSettings("vllm", chosen.model, max_num_seqs=CONCURRENCY, process=chosen.process),
         problem_range=f"first:{QUICK_PROBLEMS if chosen.quick else PROBLEMS}",
         token_budget=TOKEN_BUDGET,
         concurrency=CONCURRENCY,
@@ -191,6 +194,7 @@ def measure(experiment: Experiment, rounds: int) -> None:
         "ratios": [round(ratio, 3) for ratio in ratios],
         "tokens_per_second": [[round(ours), round(theirs)] for ours, theirs in pairs],
         "own_cpu_ms_per_attempt": round(own_cpu, 3),
+        "process": experiment.target.process,
         "concurrency": CONCURRENCY,
         "problems": len(peer.prompts),
         "parameters": read_facts(with_model_folder(experiment.target)).parameters,
