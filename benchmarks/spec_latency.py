@@ -30,10 +30,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from report import print_result
 from sequential_driver import SequentialDriver, Server, Task
 
 import pipeline
@@ -42,7 +42,6 @@ from pipeline.engines.script import Latency, Script
 from pipeline.engines.scripted import ScriptedEngine
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.models import with_model_folder
@@ -307,19 +306,13 @@ def main() -> None:
     arguments.add_argument("--problems", type=int, help="another number of problems")
     chosen = arguments.parse_args()
     result: dict[str, Any] = {
-        "benchmark": "spec_latency",
         "latency_model": SCALE,
         "drafting_ahead": [asdict(one) for one in drafting_ahead(2 if chosen.quick else 5)],
     }
     if not chosen.only_ahead:
         problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
         result["servers"] = throughput(chosen.model, chosen.draft_model, problems)
-    result |= {
-        "hardware": hardware(),
-        "versions": versions(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    print(json.dumps(result))
+    print_result("spec_latency", result)
 
 
 if __name__ == "__main__":
