@@ -15,7 +15,6 @@ The last line printed is a JSON object.
 import argparse
 import contextlib
 import gc
-import json
 import os
 import statistics
 import sys
@@ -23,15 +22,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from report import print_result
 
 import pipeline
 from pipeline.engines.facts import read_facts
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
 from pipeline.models import with_model_folder
 from pipeline.reasoners.baseline import TRACK
@@ -151,7 +150,9 @@ def main() -> None:
     chosen = arguments.parse_args()
     experiment = Experiment(
         reasoner="baseline",
-        target=EngineSettings("vllm", chosen.model, max_num_seqs=CONCURRENCY, process=chosen.process),
+        target=EngineSettings(
+            "vllm", chosen.model, max_num_seqs=CONCURRENCY, process=chosen.process
+        ),
         problem_range=f"first:{QUICK_PROBLEMS if chosen.quick else PROBLEMS}",
         token_budget=TOKEN_BUDGET,
         concurrency=CONCURRENCY,
@@ -189,7 +190,6 @@ def measure(experiment: Experiment, rounds: int) -> None:
         print(f"runner {pairs[-1][0]:,.0f} tokens/s, LLM.generate {pairs[-1][1]:,.0f} tokens/s")
     ratios = [ours / theirs for ours, theirs in pairs]
     result = {
-        "benchmark": "throughput",
         "ratio_median": round(statistics.median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
         "tokens_per_second": [[round(ours), round(theirs)] for ours, theirs in pairs],
@@ -198,11 +198,8 @@ def measure(experiment: Experiment, rounds: int) -> None:
         "concurrency": CONCURRENCY,
         "problems": len(peer.prompts),
         "parameters": read_facts(with_model_folder(experiment.target)).parameters,
-        "hardware": hardware(),
-        "versions": versions(),
-        "date": datetime.now(UTC).date().isoformat(),
     }
-    print(json.dumps(result))
+    print_result("throughput", result)
 
 
 if __name__ == "__main__":
