@@ -20,7 +20,6 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
 import socket
 import statistics
