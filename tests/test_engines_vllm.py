@@ -147,13 +147,9 @@ class OneAStep:
 
 
 @pytest.mark.vllm
-async def test_what_follows_a_finished_request_is_in_the_very_next_step(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_follows_a_finished_request_is_in_the_very_next_step() -> None:
     from pipeline.engines import vllm_inprocess  # noqa: PLC0415 - imports vLLM
 
-    # However busy the machine is, the thread waits for the loop here.
-    monkeypatch.setattr(vllm_inprocess, "LOOP_SECONDS", 60.0)
     fake = OneAStep()
     driver = vllm_inprocess.InprocessDriver(lambda: fake)
     await driver.start()

@@ -1,9 +1,8 @@
-"""vLLM's engine in this process, driven by one thread of its own.
+"""vLLM's engine in this process, stepped by a task of the asyncio loop.
 
-The thread adds, aborts and steps; it sleeps when there is nothing to do. Everything of vLLM happens
-in that thread. After a step that has finished requests it lets the asyncio loop go first, for a
-moment: so the requests that follow are in the next step already, and the two threads do not fight
-for the interpreter while the step runs.
+Everything of vLLM happens in the loop's thread: add, abort, step. A step holds the loop up; between
+two steps it does what has become due. A thread of its own for the steps was slower: the two fought
+for the interpreter, and each finished request cost two changes of thread.
 """
 
 import asyncio
@@ -22,14 +21,14 @@ from pipeline.errors import EngineDead, EngineFailure
 class SharedState:
     """What the engines of one process share, since vLLM keeps it in globals of its own.
 
-    The batch being computed: so two engines must not compute at the same time. And the process
-    groups, which every engine uses and each one's shutdown would destroy: so the last one does.
+    The process groups, which every engine uses and each one's shutdown would destroy: so only the
+    last one does.
     """
 
     engines: int = 0
 
     def shut_down(self, engine: Any) -> None:
-        """Free one engine; the process groups only with the last. Call it in a turn."""
+        """Free one engine; the process groups only with the last."""
         self.engines -= 1
         destroy = core.cleanup_dist_env_and_memory
         if self.engines:
@@ -41,6 +40,9 @@ class SharedState:
 
 
 SHARED = SharedState()
+
+# Rounds of the loop between two steps: one wakes who waited for an answer, one starts what follows.
+TURNS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Job:
 
 
 class InprocessDriver:
-    """The stepping task and its mailbox. One start, one stop; make a new one to restart."""
+    """The engine, its requests and the task that steps it. One start, one stop, then a new one."""
 
     def __init__(self, build: Callable[[], Any]) -> None:
         """`build` makes the LLMEngine."""
@@ -64,7 +66,6 @@ class InprocessDriver:
         self._jobs: list[Job] = []
         self._waiting: dict[str, Job] = {}
         self._numbers = itertools.count()
-        self._asked = asyncio.Event()
         self._stepping: asyncio.Task[None] | None = None
         self._ended: str | None = None
 
@@ -77,7 +78,6 @@ class InprocessDriver:
         """Build the engine; raises what building raised."""
         self._engine = self._build()
         SHARED.engines += 1
-        self._stepping = asyncio.create_task(self._run())
 
     async def generate(self, prompt_token_ids: list[int], params: Any, lora: Any) -> Any:
         """The finished RequestOutput; cancelling aborts the request in the engine."""
@@ -85,7 +85,8 @@ class InprocessDriver:
         answer = asyncio.get_running_loop().create_future()
         job = Job(str(next(self._numbers)), prompt_token_ids, params, lora, answer)
         self._jobs.append(job)
-        self._asked.set()
+        if self._stepping is None or self._stepping.done():
+            self._stepping = asyncio.create_task(self._serve())
         try:
             return await answer
         finally:
@@ -98,45 +99,40 @@ class InprocessDriver:
             raise EngineDead(f"the vLLM engine is gone: {self._ended}")
 
     async def stop(self) -> None:
-        """End the stepping and free the engine."""
-        if self._stepping is None:
-            return
-        self._stepping.cancel()
-        await asyncio.wait([self._stepping])
+        """End the stepping and free the engine; raises what vLLM raised at that."""
+        if self._stepping is not None:
+            self._stepping.cancel()
+            await asyncio.wait([self._stepping])
+        self._end("it was stopped")
 
-    async def _run(self) -> None:
-        """Serve, and whatever happens leave nobody waiting."""
-        reason = "it was stopped"
+    async def _serve(self) -> None:
+        """Step while there are requests; an engine that fails leaves nobody waiting."""
         try:
-            await self._serve()
+            while self._jobs or self._engine.has_unfinished_requests():
+                # Whoever a finished request has woken goes first: what follows it, or is about to
+                # be asked at the same time, is then in the next step already.
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+                self._admit()
+                if self._engine.has_unfinished_requests():
+                    self._step()
         except Exception as error:  # noqa: BLE001 - boundary: vLLM may raise anything at all
-            reason = f"{type(error).__name__}: {error}"
-        finally:
-            self._end(reason)
+            self._end(f"{type(error).__name__}: {error}")
 
     def _end(self, reason: str) -> None:
-        self._ended = reason
+        """Free the engine, once, and answer everybody who waits."""
+        self._ended = self._ended or reason
         dead = EngineDead(f"the vLLM engine is gone: {reason}")
         for job in (*self._waiting.values(), *self._jobs):
             if not job.answer.done():
                 job.answer.set_exception(dead)
         self._waiting, self._jobs = {}, []
         engine, self._engine = self._engine, None
-        SHARED.shut_down(engine)
+        if engine is not None:
+            SHARED.shut_down(engine)
         del engine
         # The model and the cache hang in reference cycles.
         gc.collect()
-
-    async def _serve(self) -> None:
-        while True:
-            await asyncio.sleep(0)
-            if not self._jobs and not self._engine.has_unfinished_requests():
-                self._asked.clear()
-                await self._asked.wait()
-                continue
-            self._admit()
-            if self._step():
-                await asyncio.sleep(0)
 
     def _admit(self) -> None:
         """Add requests to the engine; those that it refuses get the reason."""
@@ -152,11 +148,9 @@ class InprocessDriver:
                 continue
             self._waiting[job.request_id] = job
 
-    def _step(self) -> bool:
+    def _step(self) -> None:
         """One step of the engine; any exception of it ends the engine."""
-        finished = [output for output in self._engine.step() if output.finished]
-        for output in finished:
-            job = self._waiting.pop(output.request_id, None)
+        for output in self._engine.step():
+            job = self._waiting.pop(output.request_id, None) if output.finished else None
             if job is not None and not job.answer.done():
                 job.answer.set_result(output)
-        return bool(finished)
