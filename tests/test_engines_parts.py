@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from pipeline.engines.scripted import ScriptedEngine
 from pipeline.engines.scripted_tokenizer import END_ID, ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.stopping import StopWatch, cut_at_stop
-from pipeline.engines.turns import Turns
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 ASKED = SamplingRequest(max_tokens=200, temperature=0.0, top_p=1.0, seed=0)
@@ -103,24 +101,6 @@ def test_the_oldest_blocks_go_when_the_limit_is_reached() -> None:
     for prompt in prompts:
         blocks.keep(prompt[:BLOCK_TOKENS], FakeCache(prompt[:BLOCK_TOKENS]))
     assert [len(blocks.find(prompt)) for prompt in prompts] == [0, 1, 1]
-
-
-def test_turns_are_taken_in_the_order_of_asking() -> None:
-    turns, order = Turns(), []
-
-    def worker(name: int) -> None:
-        with turns.turn():
-            order.append(name)
-
-    with turns.turn():
-        threads = [threading.Thread(target=worker, args=(name,)) for name in range(5)]
-        for count, thread in enumerate(threads, start=1):
-            thread.start()
-            while len(turns._waiting) < count:
-                threading.Event().wait(0.001)
-    for thread in threads:
-        thread.join()
-    assert order == list(range(5))
 
 
 def script_file(folder: Path, name: str, text: str) -> EngineSettings:

@@ -75,8 +75,11 @@ class InprocessDriver:
         return self._engine
 
     async def start(self) -> None:
-        """Build the engine; raises what building raised."""
-        self._engine = self._build()
+        """Build the engine; raises what building raised, and never ends the program."""
+        try:
+            self._engine = self._build()
+        except SystemExit as error:
+            raise EngineDead(f"vLLM gave up: {error}") from error
         SHARED.engines += 1
 
     async def generate(self, prompt_token_ids: list[int], params: Any, lora: Any) -> Any:
@@ -90,7 +93,7 @@ class InprocessDriver:
         try:
             return await answer
         finally:
-            if answer.cancelled() and self._waiting.pop(job.request_id, None):
+            if answer.cancelled() and self._waiting.pop(job.request_id, None) is not None:
                 self._engine.abort_request([job.request_id])
 
     def check(self) -> None:
@@ -116,13 +119,14 @@ class InprocessDriver:
                 self._admit()
                 if self._engine.has_unfinished_requests():
                     self._step()
-        except Exception as error:  # noqa: BLE001 - boundary: vLLM may raise anything at all
+        # Boundary: vLLM may raise anything at all, and must not end the program.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             self._end(f"{type(error).__name__}: {error}")
 
     def _end(self, reason: str) -> None:
-        """Free the engine, once, and answer everybody who waits."""
+        """Tell everybody who waits, then free the engine, once."""
         self._ended = self._ended or reason
-        dead = EngineDead(f"the vLLM engine is gone: {reason}")
+        dead = EngineDead(f"the vLLM engine is gone: {self._ended}")
         for job in (*self._waiting.values(), *self._jobs):
             if not job.answer.done():
                 job.answer.set_exception(dead)
