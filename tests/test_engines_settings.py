@@ -62,6 +62,23 @@ async def test_a_model_folder_without_tokenizer_is_told_of(
     await engine.stop()
 
 
+async def test_damaged_weights_are_told_of(tiny_model: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "damaged"))
+    weights = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    engine = create(EngineSettings("transformers", str(model)))
+    with pytest.raises(UserMistake, match=r"damaged' cannot be loaded \("):
+        await engine.start()
+    await engine.stop()
+
+
+async def test_a_device_that_is_not_there_is_told_of(tiny_model: Path) -> None:
+    engine = create(EngineSettings("transformers", str(tiny_model), devices="99"))
+    with pytest.raises(UserMistake, match=r"does not go to cuda:99 \(.+\); choose another device"):
+        await engine.start()
+    await engine.stop()
+
+
 MISSING = [
     ("/no/such/model", "/no/such/model does not exist"),
     ("./here", "./here does not exist"),

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
@@ -182,12 +183,20 @@ def _load_model(settings: EngineSettings, device: str) -> Any:
             dtype=default if settings.dtype == "auto" else settings.dtype,
             trust_remote_code=settings.trust_remote_code,
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserMistake(
             f"the model {settings.model!r} cannot be loaded ({reason}); {HUB_ADVICE}"
         ) from error
-    return model.to(device)
+    try:
+        return model.to(device)
+    # torch reports a full device as RuntimeError, and a build without CUDA as AssertionError.
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserMistake(
+            f"the model {settings.model!r} does not go to {device} ({reason}); "
+            "choose another device, a smaller model or a smaller type of its weights"
+        ) from error
 
 
 def _device(settings: EngineSettings) -> str:
