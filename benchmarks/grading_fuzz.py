@@ -9,21 +9,21 @@ other inputs spliced in. The last line printed is a JSON object with the seed.
 
 import argparse
 import json
-import platform
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from evaluators import grade  # noqa: E402 - a program may run from any directory
+from report import print_result  # noqa: E402 - a program may run from any directory
+
+from evaluators import grade  # noqa: E402 - the same
 
 QUICK_INPUTS = 5_000
 MAX_SEED = 3_000  # bytes kept of a long output
@@ -127,9 +127,7 @@ def main() -> None:
     options = parser.parse_args()
     seeds = texts([*sorted((ROOT / "tests" / "cases").glob("*.jsonl")), *options.files])
     figures = run(QUICK_INPUTS if options.quick else options.inputs, options.seed, seeds)
-    machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    print(json.dumps({**figures, "machine": machine, "date": date}))
+    print_result("grading_fuzz", figures)
 
 
 if __name__ == "__main__":

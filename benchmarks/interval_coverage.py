@@ -7,13 +7,11 @@ printed is one JSON object.
 """
 
 import argparse
-import datetime as dt
-import json
-import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from report import print_result
 
 from evaluators.uncertainty import (
     Interval,
@@ -55,18 +53,12 @@ def main() -> None:
             f"{one.interval:<11} n={one.problems:<4} covers {one.mean:.1%} on average, "
             f"{one.worst:.1%} at worst ({one.worst_case}), {one.mean_width:.1%} wide"
         )
-    print(
-        json.dumps(
-            {
-                "benchmark": "interval_coverage",
-                "studies_per_scenario": studies,
-                "scenarios": len(MEANS) * len(CONCENTRATIONS) * len(REPEATS),
-                "coverage": [asdict(one) for one in results],
-                "versions": {"python": platform.python_version(), "numpy": np.__version__},
-                "date": dt.datetime.now(dt.UTC).date().isoformat(),
-            }
-        )
-    )
+    values = {
+        "studies_per_scenario": studies,
+        "scenarios": len(MEANS) * len(CONCENTRATIONS) * len(REPEATS),
+        "coverage": [asdict(one) for one in results],
+    }
+    print_result("interval_coverage", values)
 
 
 def coverages(problems: int, studies: int) -> Iterator[Coverage]:

@@ -15,11 +15,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
+from report import print_result
+
 from pipeline import records
-from pipeline.environment import hardware, versions
 from pipeline.run_directory import PROBLEMS, attempt_files, read_attempts
 
 KILLS = 200
@@ -104,7 +104,6 @@ def main() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seen = Counter(attempt.key for attempt in read_attempts(run))
         result = {
-            "benchmark": "kill_resume",
             "kills": killed,
             "torn_last_lines_met": torn,
             "attempts_expected": expected,
@@ -113,11 +112,8 @@ def main() -> None:
             "attempts_missing": expected - len(seen),
             "unreadable_lines": unreadable_lines(run),
             "seed": chosen.seed,
-            "hardware": hardware(),
-            "versions": versions(),
-            "date": datetime.now(UTC).date().isoformat(),
         }
-    print(json.dumps(result))
+    print_result("kill_resume", result)
     kept = result["attempts_once"] == result["attempts_expected"]
     sys.exit(0 if kept and killed == kills and result["unreadable_lines"] == 0 else 1)
 

@@ -5,10 +5,7 @@ a process of its own. The last line printed is one JSON object.
 """
 
 import argparse
-import datetime as dt
 import json
-import os
-import platform
 import random
 import resource
 import subprocess
@@ -17,6 +14,8 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+
+from report import print_result
 
 PROBLEMS = 500
 LIMIT_SECONDS = 30
@@ -36,18 +35,14 @@ def main() -> None:
         size = generate(run, rows)
         seconds, peak = timed_leaderboard(run)
     result = {
-        "benchmark": "leaderboard_scale",
         "rows": rows,
         "verdict_bytes": size,
         "seconds": round(seconds, 2),
         "peak_bytes": peak,
         "within_limits": seconds < LIMIT_SECONDS and peak < LIMIT_BYTES,
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "versions": {"python": platform.python_version(), "duckdb": version("duckdb")},
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "duckdb": version("duckdb"),
     }
-    print(json.dumps(result))
+    print_result("leaderboard_scale", result)
 
 
 def generate(run: Path, rows: int) -> int:

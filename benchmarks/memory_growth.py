@@ -13,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
+from report import print_result
+
 import pipeline
-from pipeline.environment import hardware, versions
 
 SIZES = (1_000, 10_000, 100_000)
 QUICK_SIZES = (1_000, 4_000)
@@ -67,16 +67,12 @@ def main() -> None:
         figures.append(json.loads(output.splitlines()[-1]))
         print(figures[-1])
     result = {
-        "benchmark": "memory_growth",
         "peak_ratio_largest_to_smallest": round(
             figures[-1]["peak_mib"] / figures[0]["peak_mib"], 3
         ),
         "runs": figures,
-        "hardware": hardware(),
-        "versions": versions(),
-        "date": datetime.now(UTC).date().isoformat(),
     }
-    print(json.dumps(result))
+    print_result("memory_growth", result)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ says so in that object and measures nothing.
 """
 
 import argparse
-import datetime as dt
 import json
-import os
-import platform
 import random
 import shutil
 import statistics
@@ -24,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from leaderboard_scale import generate
+from report import print_result
 
 from evaluators.report import Report, ReportOptions, write_report
 from evaluators.statements import Statement, Statements
@@ -60,9 +58,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_OPENINGS} openings a page")
     openings = QUICK_OPENINGS if parser.parse_args().quick else OPENINGS
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    result: dict[str, Any] = {"benchmark": "page_open", "attempts": ATTEMPTS}
+    result: dict[str, Any] = {"attempts": ATTEMPTS}
     if chromium is None or find_spec("playwright") is None:
-        print(json.dumps(result | {"skipped": "Chromium or Playwright is not installed"}))
+        print_result("page_open", result | {"skipped": "Chromium or Playwright is not installed"})
         return
     with tempfile.TemporaryDirectory() as folder:
         for name, shape in SHAPES.items():
@@ -78,11 +76,8 @@ def main() -> None:
     result |= {
         "within_limit": all(result[name]["open_s_worst"] < LIMIT_SECONDS for name in SHAPES),
         "openings": openings,
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }
-    print(json.dumps(result))
+    print_result("page_open", result)
 
 
 def written(folder: Path, shape: Shape) -> Report:

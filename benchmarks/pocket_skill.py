@@ -5,9 +5,6 @@ or with `--quick` (90 problems). The last line is one JSON object.
 """
 
 import argparse
-import datetime as dt
-import json
-import platform
 import random
 import re
 import sys
@@ -16,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import transformers
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from report import print_result
 
 from pipeline.pocket import measure, prompts
 from pipeline.pocket.measure import Judged, Loaded
@@ -114,12 +112,9 @@ def main() -> None:
         "problems": len(ordinary),
         "long_problems": len(long),
         "parameters": {name: one.model.num_parameters() for name, one in pair.items()},
-        "hardware": platform.processor() or platform.machine(),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
-    print(json.dumps(report))
+    print_result("pocket_skill", report)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,20 @@ is a JSON object.
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from report import print_result
 
 from pipeline import reasoners
 from pipeline.engines import create
 from pipeline.engines.protocol import Completion, Engine, SamplingRequest
 from pipeline.engines.settings import EngineSettings
-from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.models import with_model_folder
@@ -125,7 +124,6 @@ def main() -> None:
         found = asyncio.run(excesses(experiment, draft, problems, Path(name)))
     above = sum(one > 0 for one in found["above"])
     result = {
-        "benchmark": "prefix_reuse",
         "chains": len(found["steps"]),
         "steps_median": statistics.median(found["steps"]) if found["steps"] else None,
         "scores_after_the_first": len(found["computed"]),
@@ -137,11 +135,8 @@ def main() -> None:
         "worst_excess": max(found["above"], default=None),
         "block_tokens": BLOCK_TOKENS,
         "model": chosen.model,
-        "hardware": hardware(),
-        "versions": versions(),
-        "date": datetime.now(UTC).date().isoformat(),
     }
-    print(json.dumps(result))
+    print_result("prefix_reuse", result)
     sys.exit(1 if above or not found["steps"] else 0)
 
 

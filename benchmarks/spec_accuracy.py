@@ -11,19 +11,18 @@ with those that are there. The last line printed is a JSON object.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from report import print_result
 
 import pipeline
 from evaluators.comparison import compare_runs
 from evaluators.metrics import graded_run, metrics_of
 from pipeline.engines.settings import EngineSettings
-from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
 from pipeline.reasoner_settings import StepSettings
 from pipeline.replay import replay
@@ -106,7 +105,6 @@ def main() -> None:
     alone = found["baseline"]["target_tokens"]
     shares = {label: round(one["target_tokens"] / alone, 4) for label, one in found.items()}
     result = {
-        "benchmark": "spec_accuracy",
         "problems": problems,
         "repeats": repeats,
         "threshold": threshold,
@@ -114,11 +112,8 @@ def main() -> None:
         "reasoners": found,
         "model": chosen.model,
         "draft_model": chosen.draft_model,
-        "hardware": hardware(),
-        "versions": versions(),
-        "date": datetime.now(UTC).date().isoformat(),
     }
-    print(json.dumps(result))
+    print_result("spec_accuracy", result)
 
 
 if __name__ == "__main__":

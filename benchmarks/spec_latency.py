@@ -9,8 +9,9 @@ Two comparisons:
   `spec` at concurrency 32, and the median latencies of driver, spec and spec-async at concurrency
   1. The driver is benchmarks/sequential_driver.py. Then `spec` on vLLM engines of its own, each in
   a process (concurrency 32): two cores spend most of their time on HTTP otherwise.
-- Drafting ahead, on scripted engines with a stated latency model: `spec` against `spec-async` at
-  concurrency 1 for several acceptance rates. Two models that share two cores cannot show it.
+- Drafting ahead, on scripted engines with a stated latency model: `spec` against `spec-async`,
+  without and with `--rewrite-ahead`, at concurrency 1 for several acceptance rates. Two models that
+  share two cores cannot show it.
 
 The last line printed is a JSON object.
 """
@@ -19,7 +20,6 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
 import socket
 import statistics
@@ -29,10 +29,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from report import print_result
 from sequential_driver import SequentialDriver, Server, Task
 
 import pipeline
@@ -41,7 +41,6 @@ from pipeline.engines.script import Latency, Script
 from pipeline.engines.scripted import ScriptedEngine
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.environment import hardware, versions
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.models import with_model_folder
@@ -56,23 +55,31 @@ PROBLEMS, QUICK_PROBLEMS = 200, 12
 CONCURRENCY = 32
 TOKEN_BUDGET = 400
 SERVER_SECONDS = 600
-# The stated latency model: a draft token takes 5 ms, the target's decoding of one 40 ms, and its
-# reading of one 0.2 ms, at a tenth of the time.
+# The stated latency model, run at a tenth of these times: a draft token takes 5 ms, the target's
+# decoding of one 40 ms, and its reading of one 0.2 ms, or nothing as where the prefix is cached.
 DRAFT = Latency(prefill_token=0.0, decode_token=0.0005)
-TARGET = Latency(prefill_token=0.00002, decode_token=0.004)
-SCALE = "a tenth of: draft 5 ms a token, target 40 ms a token and 0.2 ms a prompt token"
+TARGETS = {
+    "0.2 ms a prompt token": Latency(prefill_token=0.00002, decode_token=0.004),
+    "nothing for reading": Latency(prefill_token=0.0, decode_token=0.004),
+}
+SCALE = "a tenth of: draft 5 ms a token, target 40 ms a token and what `reading` says"
 STEPS, STEP_TOKENS = 20, 60
 ACCEPTANCE = (0.7, 0.85, 0.9, 0.95, 1.0)
 
 
+# What is compared with spec: only drafting ahead, and the target beginning its own step as well.
+AHEAD = {"ahead": StepSettings(lookahead=1), "both": StepSettings(lookahead=1, rewrite_ahead=True)}
+
+
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """Median seconds of an attempt by spec and by spec-async at one acceptance rate."""
+    """Median seconds of an attempt by spec, and the share that each kind of haste saves."""
 
+    reading: str
     acceptance: float
     spec: float
-    spec_async: float
-    saved: float
+    saved_ahead: float
+    saved_both: float
 
 
 def _share(*parts: object) -> float:
@@ -96,16 +103,19 @@ def _judge(acceptance: float) -> Any:
     return digits
 
 
-async def _attempt(reasoner: str, acceptance: float, repeat: int) -> tuple[float, int, int]:
-    """Seconds, judged steps and kept ones of one attempt on the latency model."""
+async def _attempt(
+    latency: Latency, acceptance: float, repeat: int, steps: StepSettings | None
+) -> tuple[float, int, int]:
+    """Seconds, judged steps and kept ones of one attempt; by spec where there are no `steps`."""
     settings = EngineSettings("scripted", "m")
-    target = ScriptedEngine(settings, Script(_author, _judge(acceptance), TARGET))
+    target = ScriptedEngine(settings, Script(_author, _judge(acceptance), latency))
     draft = ScriptedEngine(settings, Script(_author, latency=DRAFT))
     await target.start()
     await draft.start()
     problem = Problem("latency", "0", "0", (), "?", "1", "integer", (), (), None)
     prompts = open_prompt_set("pocket")
-    experiment = reasoners.with_defaults(Experiment(reasoner, settings, settings))
+    reasoner = "spec" if steps is None else "spec-async"
+    experiment = reasoners.with_defaults(Experiment(reasoner, settings, settings, steps=steps))
     prompt = task_prompt(prompts, problem, "")
     began = time.perf_counter()
     outcome = await reasoners.load(reasoner)(
@@ -117,25 +127,29 @@ async def _attempt(reasoner: str, acceptance: float, repeat: int) -> tuple[float
     return seconds, sum(step.score is not None for step in track.steps), kept
 
 
-def drafting_ahead(repeats: int) -> list[Ahead]:
-    """Spec against spec-async, in turn, at each acceptance rate."""
-    results = []
-    for acceptance in ACCEPTANCE:
-        taken: dict[str, list[float]] = {"spec": [], "spec-async": []}
-        judged = kept = 0
-        for repeat in range(repeats):
-            for reasoner, seconds in taken.items():
-                one, steps, good = asyncio.run(_attempt(reasoner, acceptance, repeat))
-                seconds.append(one)
-                judged, kept = judged + steps, kept + good
-        spec, ahead = (statistics.median(taken[name]) for name in ("spec", "spec-async"))
-        results.append(
-            Ahead(
-                round(kept / judged, 3), round(spec, 4), round(ahead, 4), round(1 - ahead / spec, 3)
-            )
-        )
-        print(f"kept {kept / judged:.0%}: spec {spec:.3f} s, spec-async {ahead:.3f} s")
-    return results
+def drafting_ahead(repeats: int) -> Iterator[Ahead]:
+    """Spec against spec-async, in turn, for each target and acceptance rate."""
+    for reading, latency in TARGETS.items():
+        for acceptance in ACCEPTANCE:
+            yield _saved(reading, latency, acceptance, repeats)
+
+
+def _saved(reading: str, latency: Latency, acceptance: float, repeats: int) -> Ahead:
+    cases: dict[str, StepSettings | None] = {"spec": None, **AHEAD}
+    taken: dict[str, list[float]] = {name: [] for name in cases}
+    judged = kept = 0
+    for repeat in range(repeats):
+        for name, steps in cases.items():
+            one, scores, good = asyncio.run(_attempt(latency, acceptance, repeat, steps))
+            taken[name].append(one)
+            judged, kept = judged + scores, kept + good
+    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
+    saved = {name: round(1 - medians[name] / medians["spec"], 3) for name in AHEAD}
+    result = Ahead(
+        reading, round(kept / judged, 3), round(medians["spec"], 3), saved["ahead"], saved["both"]
+    )
+    print(f"{reading}, {result.acceptance:.0%} kept: {medians['spec']:.3f} s, saved {saved}")
+    return result
 
 
 @contextlib.contextmanager
@@ -291,19 +305,13 @@ def main() -> None:
     arguments.add_argument("--problems", type=int, help="another number of problems")
     chosen = arguments.parse_args()
     result: dict[str, Any] = {
-        "benchmark": "spec_latency",
         "latency_model": SCALE,
         "drafting_ahead": [asdict(one) for one in drafting_ahead(2 if chosen.quick else 5)],
     }
     if not chosen.only_ahead:
         problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
         result["servers"] = throughput(chosen.model, chosen.draft_model, problems)
-    result |= {
-        "hardware": hardware(),
-        "versions": versions(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-    print(json.dumps(result))
+    print_result("spec_latency", result)
 
 
 if __name__ == "__main__":

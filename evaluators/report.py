@@ -25,15 +25,14 @@ class ReportOptions:
     """What a report shows.
 
     `baseline` names the run that costs and differences are relative to, or None for the first;
-    `show_hidden` shows the texts of datasets whose name starts with one of `hidden_datasets`: their
-    authors ask that examples not be revealed. `step_labels` gives for a run what says which judged
-    drafts are right, or None where only the track's verdict can. `statements` gives what a run's
-    problems ask; it is not called for hidden datasets.
+    texts of datasets whose name starts with one of `hidden_datasets` stay out: their authors ask
+    that examples not be revealed. `step_labels` gives for a run what says which judged drafts are
+    right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
+    it is not called for hidden datasets.
     """
 
     baseline: str | None = None
     k: int | None = None
-    show_hidden: bool = False
     hidden_datasets: tuple[str, ...] = HIDDEN_DATASETS
     step_labels: Callable[[Path], StepLabels | None] | None = None
     statements: Callable[[Path], Statements] | None = None
@@ -105,7 +104,7 @@ class _Shelf:
 def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions) -> Json:
     """A run's heat map, step counts and outcomes; its texts go onto `shelf`."""
     dataset = str(run.identity["dataset"])
-    hide = hides_text(dataset, options.hidden_datasets, show_hidden=options.show_hidden)
+    hide = hides_text(dataset, options.hidden_datasets)
     asked = Statements({}, NOT_SHOWN)
     if options.statements is not None and not hide:
         asked = options.statements(path)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 HIDDEN_DATASETS = ("gpqa",)
 
 
-def hides_text(dataset: str, hidden: tuple[str, ...], *, show_hidden: bool) -> bool:
+def hides_text(dataset: str, hidden: tuple[str, ...]) -> bool:
     """Whether texts about this dataset stay out: its name starts with one of `hidden`."""
-    return dataset.lower().startswith(hidden) and not show_hidden
+    return dataset.lower().startswith(tuple(name.lower() for name in hidden))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class StepSettings:
     `first_n_steps_base_model` steps are the target's own, unscored. `think_close` says what a
     `</think>` does: `answer` lets its author write on to the end of the text, `removed` takes the
     tag out and goes on thinking. `lookahead` is how many steps are drafted beyond the one whose
-    score is awaited.
+    score is awaited; with `rewrite_ahead` the target begins its own step then too.
     """
 
     score_threshold: float = 7.0
@@ -67,6 +67,7 @@ class StepSettings:
     first_n_steps_base_model: int = 0
     think_close: ThinkClose = "answer"
     lookahead: int = 0
+    rewrite_ahead: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""

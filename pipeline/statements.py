@@ -8,7 +8,7 @@ from evaluators.statements import HIDDEN_DATASETS, Statement, Statements
 from pipeline.errors import UserMistake
 from pipeline.manifests import gated_datasets, manifest_names
 from pipeline.problems import ProblemSet, load_problems
-from pipeline.run_directory import read_manifest
+from pipeline.run_directory import read_attempts, read_manifest
 
 
 class _Source(NamedTuple):
@@ -19,34 +19,43 @@ class _Source(NamedTuple):
     seed: int
 
 
-def hidden_datasets() -> tuple[str, ...]:
-    """How the names of datasets start whose texts are shown only to who asks for them."""
-    return (*HIDDEN_DATASETS, *gated_datasets())
+def hidden_datasets(*, shown: bool) -> tuple[str, ...]:
+    """How the names of datasets start whose texts stay out; none of them when they are `shown`."""
+    return () if shown else (*HIDDEN_DATASETS, *gated_datasets())
 
 
-def statement_reader() -> Callable[[Path], Statements]:
+def statement_reader(data_file: Path | None = None) -> Callable[[Path], Statements]:
     """A function from a run to its statements that loads each dataset once, however many runs.
 
-    It raises `UserMistake` where there is no run. A dataset that cannot be loaded, or that is no
-    longer as the run saw it, gives no statements and the reason.
+    `data_file` holds the rows in place of those that the run names. The function raises
+    `UserMistake` where there is no run, or an attempt of it is broken. A dataset that cannot be
+    loaded, or that is not as the run saw it, gives no statements and the reason.
     """
     loaded: dict[_Source, ProblemSet | UserMistake] = {}
 
     def statements(run: Path) -> Statements:
         manifest = read_manifest(run)
-        source = _source(manifest)
+        source = _source(manifest, data_file)
         if source not in loaded:
             loaded[source] = _load(source)
-        return _statements(manifest, loaded[source])
+        found = loaded[source]
+        if isinstance(found, UserMistake):
+            return Statements({}, f"the dataset could not be loaded: {found}")
+        if found.fingerprint != manifest.get("dataset", {}).get("fingerprint"):
+            reason = (
+                f"the rows of {found.name} are not those of the run (their fingerprints differ)"
+            )
+            return Statements({}, reason)
+        return Statements(_as_asked(run, found))
 
     return statements
 
 
-def _source(manifest: dict[str, Any]) -> _Source:
+def _source(manifest: dict[str, Any], data_file: Path | None) -> _Source:
     name = str(manifest["identity"].get("dataset"))
-    # An imported run has no seed; its choices stand in the order of the dataset.
+    # An imported run has no seed; its attempts say how they ordered the choices.
     seed = int(manifest["identity"].get("seed") or 0)
-    file = manifest.get("dataset", {}).get("file")
+    file = data_file or manifest.get("dataset", {}).get("file")
     if file is None:
         return _Source(name, None, seed)
     # A file of the user's own has its stem for a name, which is no dataset's.
@@ -60,10 +69,15 @@ def _load(source: _Source) -> ProblemSet | UserMistake:
         return error
 
 
-def _statements(manifest: dict[str, Any], found: ProblemSet | UserMistake) -> Statements:
-    if isinstance(found, UserMistake):
-        return Statements({}, f"the dataset could not be loaded: {found}")
-    if found.fingerprint != manifest.get("dataset", {}).get("fingerprint"):
-        return Statements({}, f"the rows of {found.name} are no longer those of the run")
-    asked = {one.problem_id: Statement(one.problem, one.choices) for one in found.problems}
-    return Statements(asked)
+def _as_asked(run: Path, found: ProblemSet) -> dict[str, Statement]:
+    """The statements, with choices in the order that the attempts record."""
+    orders = {}
+    if any(problem.choices for problem in found.problems):
+        seen = read_attempts(run)
+        orders = {one.problem_id: one.choice_order for one in seen if one.choice_order}
+    asked = {}
+    for problem in found.problems:
+        order = orders.get(problem.problem_id, problem.choice_order)
+        choices = tuple(problem.choices[problem.choice_order.index(place)] for place in order)
+        asked[problem.problem_id] = Statement(problem.problem, choices)
+    return asked

@@ -1,9 +1,17 @@
 """Fixtures that several test modules share."""
 
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from commands import speclrm
+from foreign_results import data_file
+from hypothesis import HealthCheck, settings
+
+# How fast cases come is the machine's matter: on busy cores no property may fail by it.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -56,3 +64,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     Qwen3ForCausalLM(config).float().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def bring(tmp_path: Path):
+    """Import into a new run; returns what the command said and the run."""
+    data = data_file(tmp_path)
+
+    def run(source, *files, rows=data, options=""):
+        names = shlex.join(map(str, files))
+        out = tmp_path / "imported"
+        said = speclrm(
+            f"import {names} --from {source} --data-file {rows} --output-dir {out} {options}"
+        )
+        return said, out
+
+    return run

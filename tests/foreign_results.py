@@ -3,6 +3,10 @@
 import json
 import pickle
 
+from pipeline.run_directory import read_attempts
+
+RIGHT, WRONG = "\\boxed{2}", "\\boxed{3}"
+
 # Invented problems; ids as AIME's.
 PROBLEMS = [
     {"id": 60, "problem": "What is $1+1$?", "answer": "2"},
@@ -16,6 +20,20 @@ def data_file(folder, rows=PROBLEMS, name="sums"):
     file = folder / f"{name}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return file
+
+
+def quiz_file(folder):
+    """A dataset with a question of four choices, the third right."""
+    row = {"id": 60, "problem": "Which?", "answer": "C", "choices": ["a", "b", "c [x]", "d"]}
+    return data_file(folder, [row], "quiz")
+
+
+def the_attempt(bring, source, file):
+    """The one attempt of a run that was imported (by the fixture `bring`) from one file."""
+    said, run = bring(source, file)
+    assert said.code == 0, said.err
+    [attempt] = read_attempts(run)
+    return attempt
 
 
 def step(text, *, rewritten=None, score=9, **more):

@@ -50,7 +50,10 @@ def at_import(tree: ast.Module) -> set[str]:
 
 
 def under(package: str) -> dict[str, ast.Module]:
-    return {name: tree for name, tree in MODULES.items() if f"{name}.".startswith(f"{package}.")}
+    """The modules of a package; a rule about a package that is not there would hold for nothing."""
+    found = {name: tree for name, tree in MODULES.items() if f"{name}.".startswith(f"{package}.")}
+    assert found, package
+    return found
 
 
 def is_under(module: str, *packages: str) -> bool:

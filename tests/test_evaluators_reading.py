@@ -114,4 +114,4 @@ def test_a_comma_between_digits_can_be_a_list_or_a_number():
 
 
 def test_two_numbers_in_brackets_are_never_thousands():
-    assert all(isinstance(tree, Seq) for tree in readings("(36,104)"))
+    assert {type(tree) for tree in readings("(36,104)")} == {Seq}

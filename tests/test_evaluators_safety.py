@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -144,6 +145,20 @@ def test_a_worker_ends_when_its_owner_does():
     assert stream is not None
     stream.close()
     assert worker.process.wait(PATIENCE) == 0
+
+
+def test_a_task_that_the_algebra_cannot_do_is_undecided_and_the_worker_goes_on():
+    tasks = ["no json", _task(["op", "nonsense"], ["num", "1", "1"]), _task(["num", "1", "1"], 0)]
+    tasks.append(_task(["num", "1", "2"], ["num", "2", "4"]))
+    ended = subprocess.run(
+        [sys.executable, "-m", "evaluators.worker"],
+        input="".join(f"{task}\n" for task in tasks),
+        env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.split() == ["ready", "failed", "failed", "failed", "equal"]
 
 
 def test_callers_beyond_the_pool_wait_and_then_are_told():

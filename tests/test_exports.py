@@ -12,6 +12,9 @@ from graded_runs import step, verdict_row, write_attempts, write_run
 from huggingface_hub import ModelCard
 
 from evaluators.metrics import run_metrics
+from evaluators.statements import Statements
+from pipeline import manifests
+from pipeline.cli import export as cli_export
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 from pipeline.problems import load_problems
@@ -126,7 +129,7 @@ def test_unknown_counts_are_empty_cells(tmp_path):
     assert (row["target_tokens"], row["seconds"], row["flops_total"]) == ("", "", "")
 
 
-# GPQA
+# Texts that authors ask not to publish
 
 
 @pytest.mark.parametrize("form", ["csv", "inspect"])
@@ -136,14 +139,31 @@ def test_texts_about_gpqa_are_shown_only_when_asked(tmp_path, form, monkeypatch)
     export(run, form, str(output))
     hidden = output.read_text(encoding="utf-8")
     assert not any(word in hidden for word in ("Let me think", "One.", "HYPERLINK"))
-    monkeypatch.setattr("pipeline.cli.export.statements", lambda *_: {})
+    monkeypatch.setattr(cli_export, "statement_reader", lambda _: lambda _: Statements({}))
     export(run, form, str(output), "--show-gpqa")
     assert "Let me think" in output.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("form", ["csv", "inspect"])
+@pytest.mark.parametrize(("gated", "texts"), [("true", False), ("false", True)])
+def test_texts_about_a_dataset_are_hidden_if_its_manifest_says_gated(
+    tmp_path, form, gated, texts, monkeypatch
+):
+    columns = '[columns]\nproblem = "problem"\nanswer = "answer"\n'
+    about = f'about = "x"\nprompt_set = "standard"\nbundled = "x.jsonl"\ngated = {gated}\n'
+    (tmp_path / "Exams.toml").write_text(about + columns)
+    monkeypatch.setattr(manifests, "datasets_dir", lambda: tmp_path)
+    monkeypatch.setattr(cli_export, "statement_reader", lambda _: lambda _: Statements({}))
+    file = tmp_path / "all.json"
+    export(graded(tmp_path / "run", dataset="Exams"), form, str(file))
+    assert ("Let me think" in file.read_text(encoding="utf-8")) == texts
+    export(tmp_path / "run", form, str(file), "--show-hidden")
+    assert "Let me think" in file.read_text(encoding="utf-8")
+
+
 def test_rows_of_gpqa_are_not_taken_without_showing_them(tmp_path):
     run = graded(tmp_path / "run", dataset="gpqa")
-    with pytest.raises(UserMistake, match="not shown without --show-gpqa"):
+    with pytest.raises(UserMistake, match="not shown without --show-hidden"):
         export(run, "inspect", str(tmp_path / "x.eval"), "--data-file", str(data_file(tmp_path)))
 
 
@@ -249,6 +269,14 @@ def test_other_rows_than_those_that_were_run_are_refused(tmp_path):
         export(run, "inspect", str(tmp_path / "x.eval"), "--data-file", str(data_file(tmp_path)))
 
 
+def test_a_datasets_problems_that_cannot_be_had_are_refused_and_not_left_out(tmp_path):
+    run = graded(tmp_path / "run", dataset="pocket")
+    with pytest.raises(
+        UserMistake, match=r"rows of pocket are not those of the run .* --data-file"
+    ):
+        export(run, "inspect", str(tmp_path / "x.eval"))
+
+
 def test_tokens_that_nobody_counted_are_left_out_and_not_0(tmp_path):
     usage = {"target": {"plain": {"prompt_new": None, "prompt_cached": None, "generated": 9}}}
     run = graded(tmp_path / "run", [verdict_row("60", usage=usage)], {"60": [True]})
@@ -279,7 +307,7 @@ def test_an_archive_holds_each_sample_as_a_file(tmp_path):
     ("form", "options", "sentence"),
     [
         ("csv", ["--data-file", "x.jsonl"], "which only inspect shows"),
-        ("hf", ["--show-gpqa"], "hf holds none"),
+        ("hf", ["--show-hidden"], "hf holds none"),
         ("inspect", [], r"must end in \.json or \.eval"),
     ],
 )

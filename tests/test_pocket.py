@@ -205,7 +205,9 @@ def test_a_branch_sees_the_solution_before_its_step_and_itself(seed: int) -> Non
     problem, rng = drawn(seed), random.Random(seed)
     row = Layout(TOKENIZER).solution(rng, problem, score_share=1.0, mistakes={})
     question = prompts.score_prompt()
-    for branch in range(1, max(row.branches) + 1):
+    branches = range(1, max(row.branches) + 1)
+    assert branches
+    for branch in branches:
         own = [i for i, b in enumerate(row.branches) if b == branch]
         seen = [*row.ids[: row.limits[own[0]]], *(row.ids[i] for i in own)]
         text = TOKENIZER.decode(seen).split("<think>\n")[1]

@@ -31,6 +31,7 @@ VALUES = {
     "first_n_steps_base_model": "1",
     "think_close": "removed",
     "lookahead": "2",
+    "rewrite_ahead": None,
 }
 
 

@@ -61,7 +61,7 @@ def test_texts_of_gpqa_are_left_out_unless_asked(tmp_path):
     runs = [one_run(tmp_path, "secret question", dataset="gpqa")]
     write_report(runs, tmp_path / "page.html", ReportOptions())
     assert "secret question" not in (tmp_path / "page.html").read_text()
-    write_report(runs, tmp_path / "shown.html", ReportOptions(show_hidden=True))
+    write_report(runs, tmp_path / "shown.html", ReportOptions(hidden_datasets=()))
     assert "secret question" in (tmp_path / "shown.html").read_text()
 
 
@@ -74,7 +74,7 @@ def test_problems_of_gpqa_are_not_even_loaded_unless_asked(tmp_path):
     write_report(runs, tmp_path / "page.html", ReportOptions(statements=refuse_to_load))
     [run] = data_of(tmp_path / "page.html")["runs"]
     assert (run["hidden"], run["statements"]) == (True, [None, None])
-    shown = ReportOptions(show_hidden=True, statements=asking("secret question"))
+    shown = ReportOptions(hidden_datasets=(), statements=asking("secret question"))
     write_report(runs, tmp_path / "shown.html", shown)
     assert "secret question" in (tmp_path / "shown.html").read_text()
 

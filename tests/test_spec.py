@@ -231,17 +231,17 @@ class TestDraftingAhead:
     @given(
         salt=st.integers(0, 10**6),
         hurry=st.integers(0, 10**6),
-        lookahead=st.integers(0, 4),
+        haste=st.tuples(st.integers(0, 4), st.booleans()),
         first=st.integers(0, 2),
         budget=st.integers(1, 400),
     )
     @settings(max_examples=150, deadline=None)
-    async def test_gives_exactly_the_tracks_of_spec(self, salt, hurry, lookahead, first, budget):
+    async def test_gives_exactly_the_tracks_of_spec(self, salt, hurry, haste, first, budget):
         def world(hurry):
             return World(target=wild(salt), draft=wild(salt + 1), digits=moody(salt), hurry=hurry)
 
         one_by_one = StepSettings(first_n_steps_base_model=first)
-        ahead = StepSettings(first_n_steps_base_model=first, lookahead=lookahead)
+        ahead = replace(one_by_one, lookahead=haste[0], rewrite_ahead=haste[1])
         plain = await world(None).reason("spec", None, one_by_one, token_budget=budget)
         fast = await world(hurry).reason("spec-async", None, ahead, token_budget=budget)
         assert spoken(fast) == spoken(plain)
@@ -264,6 +264,16 @@ class TestDraftingAhead:
         track = await world.track("spec-async", StepSettings(lookahead=3))
         assert [step.author for step in track.steps] == ["target", "draft", "draft"]
         assert world.ledger.usage()["draft"]["draft_dropped"].generated > 0
+
+    async def test_a_rejected_step_is_being_rewritten_already(self):
+        world = World(
+            target=telling("t1\n\n", *CLOSING[1:]), draft=telling(*CLOSING), digits=judge(one=2)
+        )
+        track = await world.track("spec-async", StepSettings(rewrite_ahead=True))
+        assert [step.author for step in track.steps] == ["target", "draft", "draft"]
+        # A score and an own step for every draft, whatever becomes of it.
+        writes = [request.max_tokens > 1 for _, request in world.target.asked]
+        assert writes[:4] == [False, True, False, True]
 
     async def test_goes_on_drafting_while_a_score_is_awaited(self):
         world = World(

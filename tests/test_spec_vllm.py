@@ -58,7 +58,7 @@ def test_drafting_ahead_gives_the_tracks_of_spec_in_float32(run: Path, tmp_path:
         "spec-async",
         dataset="pocket-long",
         problem_range="first:4",
-        steps=StepSettings(lookahead=2),
+        steps=StepSettings(lookahead=2, rewrite_ahead=True),
     )
     runner.run(ahead, tmp_path / "ahead")
     texts = [

@@ -6,10 +6,12 @@ import pytest
 from commands import speclrm
 from graded_runs import manifest
 
-from evaluators.statements import Statement
+from evaluators.statements import Statement, hides_text
 from pipeline import statements
 from pipeline.errors import UserMistake
 from pipeline.problems import load_problems
+from pipeline.records import Attempt
+from pipeline.run_directory import RunDirectory
 from pipeline.statements import hidden_datasets, statement_reader
 
 OWN = {"id": "a", "problem": "1+1?", "answer": "2", "kind": "integer"}
@@ -28,6 +30,29 @@ def own_file(folder, **changes):
     file = folder / "sums.jsonl"
     file.write_text(json.dumps(OWN | changes) + "\n")
     return file
+
+
+def attempt_at(problem_id, choice_order):
+    """An attempt line that records how the choices were ordered."""
+    return Attempt(
+        dataset="sums",
+        problem_id=problem_id,
+        repeat_id=0,
+        seed=None,
+        reasoner="baseline",
+        status="ok",
+        gold="A",
+        kind="choice",
+        choice_order=choice_order,
+        prompt_sha256=None,
+        tracks=(),
+        vote=None,
+        response="A",
+        answer="A",
+        usage=None,
+        seconds=None,
+        started=None,
+    )
 
 
 def test_every_problem_of_a_bundled_dataset_is_there_as_it_was_asked(tmp_path):
@@ -50,10 +75,32 @@ def test_a_file_with_a_datasets_columns_is_read_as_that_dataset(tmp_path):
     assert statement_reader()(run).by_id == {"0": Statement("1+1?")}
 
 
+def test_a_file_that_the_caller_names_stands_in_for_the_runs_own(tmp_path):
+    file = own_file(tmp_path)
+    run = run_on(tmp_path / "run", "sums", load_problems(None, file, seed=3), file="gone.jsonl")
+    assert statement_reader(file)(run).by_id == {"a": Statement("1+1?")}
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [((2, 0, 1), ("z", "x", "y")), ((0, 1, 2), ("x", "y", "z")), (None, ("x", "y", "z"))],
+)
+def test_choices_stand_in_the_order_that_the_attempts_record(tmp_path, order, shown):
+    file = own_file(tmp_path, choices=["x", "y", "z"], answer="A", kind="choice")
+    run = run_on(tmp_path / "run", "sums", load_problems(None, file, seed=3), file=str(file))
+    if order is not None:
+        with RunDirectory(run) as directory:
+            directory.append(attempt_at("a", order))
+    assert statement_reader()(run).by_id == {"a": Statement("1+1?", shown)}
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda file: own_file(file.parent, problem="2+2?"), "no longer those of the run"),
+        (
+            lambda file: own_file(file.parent, problem="2+2?"),
+            "rows of sums are not those of the run",
+        ),
         (lambda file: file.unlink(), "could not be loaded: .*sums.jsonl"),
         (lambda file: file.write_text("{"), "could not be loaded: .*sums.jsonl"),
     ],
@@ -90,8 +137,22 @@ def test_a_dataset_is_loaded_once_for_all_runs(tmp_path, monkeypatch, name):
 
 
 def test_gpqa_is_among_the_hidden_datasets_and_the_open_ones_are_not():
-    assert "gpqa_diamond".startswith(hidden_datasets())
-    assert not any(name.startswith(hidden_datasets()) for name in ("pocket", "aime", "math"))
+    hidden = hidden_datasets(shown=False)
+    assert hides_text("GPQA_diamond", hidden)
+    assert not any(hides_text(name, hidden) for name in ("pocket", "aime", "math"))
+
+
+def test_nothing_is_hidden_from_who_asks():
+    assert not hides_text("gpqa", hidden_datasets(shown=True))
+
+
+@pytest.mark.parametrize("gated", ["Exams", "exams"])
+def test_a_dataset_that_its_manifest_calls_gated_is_hidden_however_it_is_written(
+    monkeypatch, gated
+):
+    monkeypatch.setattr(statements, "gated_datasets", lambda: (gated,))
+    assert hides_text("exams", hidden_datasets(shown=False))
+    assert hides_text("Exams", hidden_datasets(shown=False))
 
 
 def test_a_run_records_the_file_so_that_a_trace_shows_its_problem(tmp_path, monkeypatch):

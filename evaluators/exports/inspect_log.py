@@ -18,7 +18,7 @@ from evaluators.exports.inspect_sample import SCORER
 from evaluators.exports.output import whole_file
 from evaluators.leaderboard import model_name
 from evaluators.metrics import GradedRun, RunMetrics, graded_run, metrics_of
-from evaluators.statements import HIDDEN_DATASETS, Statement, hides_text
+from evaluators.statements import Statement, hides_text
 from evaluators.traces import attempts
 
 LOG_VERSION = 2
@@ -56,13 +56,13 @@ class _Sums:
 
 
 def write_inspect(
-    run: Path, file: Path, statements: Mapping[str, Statement], *, show_hidden: bool
+    run: Path, file: Path, statements: Mapping[str, Statement], hidden_datasets: tuple[str, ...]
 ) -> int:
     """Write a graded run as `file`, ending in `.json` or `.eval`; how many samples it has.
 
     `statements` are the problems as they were asked, by id; the attempts do not hold them. Where
-    one is missing, the sample says so. They are left out, as all model texts are, for datasets
-    whose authors ask that examples not be revealed, unless `show_hidden`.
+    one is missing, the sample says so. They are left out, as all model texts are, for a dataset
+    whose name starts with one of `hidden_datasets`.
 
     Raises:
         NotGraded: the run is not graded, or a file of it is broken.
@@ -71,7 +71,7 @@ def write_inspect(
     """
     graded = graded_run(run)
     sums = _Sums()
-    hidden = hides_text(str(graded.identity["dataset"]), HIDDEN_DATASETS, show_hidden=show_hidden)
+    hidden = hides_text(str(graded.identity["dataset"]), hidden_datasets)
     names = inspect_sample.Names.of(graded)
     samples = (
         inspect_sample.sample(attempt, names, statements, hide_text=hidden)

@@ -13,7 +13,7 @@ from typing import Any
 from evaluators.exports.output import whole_file
 from evaluators.leaderboard import model_name
 from evaluators.metrics import GradedRun, graded_run
-from evaluators.statements import HIDDEN_DATASETS, hides_text
+from evaluators.statements import hides_text
 from evaluators.traces import Attempt, attempts
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -53,8 +53,10 @@ COLUMNS = (
 )
 
 
-def write_sheet(runs: Sequence[Path], file: Path, *, show_hidden: bool) -> int:
+def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ...]) -> int:
     """Write the attempts of graded runs, one row each; how many.
+
+    Texts are left out for datasets whose name starts with one of `hidden_datasets`.
 
     Raises:
         NotGraded: a run is not graded, or a file of it is broken.
@@ -67,16 +69,16 @@ def write_sheet(runs: Sequence[Path], file: Path, *, show_hidden: bool) -> int:
         writer = csv.DictWriter(out, COLUMNS)
         writer.writeheader()
         for path, run in graded:
+            hidden = hides_text(str(run.identity["dataset"]), hidden_datasets)
             for attempt in attempts(path):
-                row = _row(run, attempt, show_hidden=show_hidden)
+                row = _row(run, attempt, hidden=hidden)
                 writer.writerow({name: _cell(row[name]) for name in COLUMNS})
                 rows += 1
     return rows
 
 
-def _row(run: GradedRun, attempt: Attempt, *, show_hidden: bool) -> dict[str, Any]:
+def _row(run: GradedRun, attempt: Attempt, *, hidden: bool) -> dict[str, Any]:
     line, verdict = attempt.line, attempt.verdict
-    hidden = hides_text(str(run.identity["dataset"]), HIDDEN_DATASETS, show_hidden=show_hidden)
     draft, error = run.identity.get("draft"), line.get("error")
     steps, flops = verdict.get("steps") or {}, verdict["flops"] or {}
     return {

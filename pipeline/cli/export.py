@@ -1,5 +1,6 @@
 """`speclrm export`: graded runs for other programs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -7,11 +8,13 @@ import click
 from evaluators.exports.hub import NoHubForm, write_hub
 from evaluators.exports.inspect_log import NoInspectForm, write_inspect
 from evaluators.exports.sheet import write_sheet
-from evaluators.statements import HIDDEN_DATASETS, hides_text
+from evaluators.statements import Statement, hides_text
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
-from pipeline.exporting import hub_dataset, statements
+from pipeline.exporting import hub_dataset
+from pipeline.manifests import manifest_names
 from pipeline.run_directory import read_manifest
+from pipeline.statements import hidden_datasets, statement_reader
 
 
 @click.command("export")
@@ -31,9 +34,10 @@ from pipeline.run_directory import read_manifest
 )
 @click.option("--data-file", type=click.Path(path_type=Path), help="The rows that were run.")
 @click.option(
+    "--show-hidden",
     "--show-gpqa",
     is_flag=True,
-    help="Put texts of GPQA into the file; its authors ask not to publish examples.",
+    help="Put the texts of gated datasets into the file; GPQA's authors ask not to publish them.",
 )
 def export_command(
     *,
@@ -41,15 +45,15 @@ def export_command(
     form: str,
     output: Path,
     data_file: Path | None,
-    show_gpqa: bool,
+    show_hidden: bool,
 ) -> None:
     """Write graded RUNS for another program."""
     if data_file is not None and form != "inspect":
         raise UserMistake("--data-file names the problems' texts, which only inspect shows.")
-    if show_gpqa and form == "hf":
-        raise UserMistake("--show-gpqa is about texts, and hf holds none.")
+    if show_hidden and form == "hf":
+        raise UserMistake("--show-hidden is about texts, and hf holds none.")
     try:
-        written = _write(runs, form, output, data_file, show_gpqa=show_gpqa)
+        written = _write(runs, form, output, data_file, hidden_datasets(shown=show_hidden))
     except (NotGraded, NoHubForm, NoInspectForm) as error:
         raise UserMistake(str(error)) from error
     except OSError as error:
@@ -58,18 +62,34 @@ def export_command(
 
 
 def _write(
-    runs: tuple[Path, ...], form: str, output: Path, data_file: Path | None, *, show_gpqa: bool
+    runs: tuple[Path, ...],
+    form: str,
+    output: Path,
+    data_file: Path | None,
+    hidden: tuple[str, ...],
 ) -> str:
     if form == "csv":
-        return f"{write_sheet(runs, output, show_hidden=show_gpqa)} attempts"
+        return f"{write_sheet(runs, output, hidden)} attempts"
     if form == "hf":
         return f"{write_hub(runs, output, [hub_dataset(run) for run in runs])} results"
     if len(runs) > 1:
         raise UserMistake("An Inspect log holds one run; export each run to a file of its own.")
     dataset = str(read_manifest(runs[0])["identity"]["dataset"])
     # A gated dataset need not be at hand when its texts are not shown.
-    hidden = hides_text(dataset, HIDDEN_DATASETS, show_hidden=show_gpqa)
-    if hidden and data_file is not None:
-        raise UserMistake(f"Texts of {dataset} are not shown without --show-gpqa; give both.")
-    texts = {} if hidden else statements(runs[0], data_file)
-    return f"{write_inspect(runs[0], output, texts, show_hidden=show_gpqa)} samples"
+    hides = hides_text(dataset, hidden)
+    if hides and data_file is not None:
+        raise UserMistake(f"Texts of {dataset} are not shown without --show-hidden; give both.")
+    texts = {} if hides else _statements(runs[0], dataset, data_file)
+    return f"{write_inspect(runs[0], output, texts, hidden)} samples"
+
+
+def _statements(run: Path, dataset: str, data_file: Path | None) -> Mapping[str, Statement]:
+    """What the run's problems ask; none for a user's own rows that are not at hand."""
+    asked = statement_reader(data_file)(run)
+    expected = data_file is not None or dataset in manifest_names()
+    if asked.missing is not None and expected:
+        raise UserMistake(
+            f"What the problems of {run} ask is not at hand: {asked.missing}; "
+            "name its rows with --data-file FILE."
+        )
+    return asked.by_id

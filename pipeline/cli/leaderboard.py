@@ -76,9 +76,8 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     else:
         click.echo(WRITERS[form](rows))
     if page is not None:
-        options = ReportOptions(
-            name, k, show_hidden, hidden_datasets(), pocket_labels, statement_reader()
-        )
+        hidden = hidden_datasets(shown=show_hidden)
+        options = ReportOptions(name, k, hidden, pocket_labels, statement_reader())
         _write_page(runs, page, options)
 
 

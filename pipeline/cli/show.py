@@ -30,7 +30,7 @@ def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) 
     attempt = _find(run, problem_id, repeat_id)
     console = Console()
     console.print(_heading(attempt))
-    if hides_text(attempt.dataset, hidden_datasets(), show_hidden=show_hidden):
+    if hides_text(attempt.dataset, hidden_datasets(shown=show_hidden)):
         console.print("The problem is not shown: its dataset is gated; --show-hidden shows it.\n")
     else:
         console.print(_problem(attempt, statement_reader()(run)))

@@ -174,9 +174,11 @@ class InprocessDriver:
                 SHARED.engines += 1
             _tell([Answer(ready, None)])
             self._serve()
-        except Exception as error:  # noqa: BLE001 - boundary: vLLM may raise anything at all
+        # Boundary: vLLM may raise anything at all, and what a thread exits by nobody else hears of.
+        except BaseException as error:  # noqa: BLE001
             reason = f"{type(error).__name__}: {error}"
-            _tell([Answer(ready, error)])
+            failure = error if isinstance(error, Exception) else EngineDead(reason)
+            _tell([Answer(ready, failure)])
         finally:
             self._end(reason)
 
@@ -188,13 +190,15 @@ class InprocessDriver:
         self._waiting = {}
         dead = EngineDead(f"the vLLM engine is gone: {reason}")
         engine, self._engine = self._engine, None
-        with SHARED.computing.turn():
-            if engine is not None:
-                SHARED.shut_down(engine)
-            del engine
-            # The model and the cache hang in reference cycles.
-            gc.collect()
-        _tell([Answer(job.answer, dead) for job in jobs])
+        try:
+            with SHARED.computing.turn():
+                if engine is not None:
+                    SHARED.shut_down(engine)
+                del engine
+                # The model and the cache hang in reference cycles.
+                gc.collect()
+        finally:
+            _tell([Answer(job.answer, dead) for job in jobs])
 
     def _serve(self) -> None:
         while True:

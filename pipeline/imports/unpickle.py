@@ -96,12 +96,15 @@ def load_plain(file: Path) -> object:
     Raises:
         CorruptEntry: the file is torn, too large, too deep, or no pickle.
         UserMistake: it names something that results have no use for; nothing of it was run.
+        OSError: the disk does not give it.
     """
     size = file.stat().st_size
     if size > MAX_BYTES:
         raise CorruptEntry(f"{file.name} has {size:,} bytes, more than the {MAX_BYTES:,} allowed")
+    # Read outside the boundary: a file that cannot be read is no corrupt one.
+    content = file.read_bytes()
     try:
-        value = _carried_out(file.read_bytes(), file)
+        value = _carried_out(content, file)
     except UserMistake:
         raise
     # A broken pickle fails as any program can, in the decoder or on the stack; all is ours.

@@ -61,7 +61,7 @@ REASONERS = {
         prompts=(*_GUIDANCE, "score"),
         tracks=TrackSettings(),
         steps=StepSettings(lookahead=1),
-        options=_TRACKS | _STEPS | {"lookahead"},
+        options=_TRACKS | _STEPS | {"lookahead", "rewrite_ahead"},
     ),
     "spec-methods": ReasonerEntry(
         "pipeline.reasoners.spec_methods:solve",

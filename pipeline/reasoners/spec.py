@@ -26,7 +26,7 @@ async def one_after_another(track: SpecTrack) -> None:
         if track.is_good(score):
             track.keep(draft, score)
         else:
-            await track.rewrite(draft, score)
+            track.rewrite(draft, score, await track.own_step(track.chain))
 
 
 async def solve(assignment: Assignment) -> Outcome:

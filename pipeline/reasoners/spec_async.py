@@ -2,8 +2,9 @@
 
 While the target scores a step, the draft already writes the next ones on top of it, and they are
 scored as they come. A rejection cancels and drops everything that was built on the rejected step.
-A request's prompt and seed depend on its place in the chain only, never on when it is made: so
-the accepted steps are those of spec.
+With `rewrite_ahead` the target also begins its own step together with the score, and drops it when
+the draft is kept. A request's prompt and seed depend on its place in the chain only, never on when
+it is made: so the accepted steps are those of spec.
 """
 
 import asyncio
@@ -31,10 +32,15 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A step that is being drafted or scored; its score is None where there is no draft."""
+    """A step that is being drafted, scored and perhaps rewritten.
+
+    `own` is the target's own step, begun in case it is needed. Without a draft neither it nor the
+    score is there.
+    """
 
     built: asyncio.Task[Built]
     scored: asyncio.Task[Score | None]
+    own: asyncio.Task[Written | None] | None
 
 
 async def ahead_of_scores(track: SpecTrack) -> None:
@@ -47,18 +53,20 @@ async def ahead_of_scores(track: SpecTrack) -> None:
                 continue
             while len(pending) <= track.settings.lookahead:
                 pending.append(_begin(track, pending[-1] if pending else None))
-            score = await pending[0].scored
-            draft = (await pending[0].built).draft
-            pending.popleft()
+            head = pending[0]
+            score, draft = await head.scored, (await head.built).draft
             if isinstance(draft, Unwritten) or score is None:
                 await _cancel(pending)
                 reason = draft.reason if isinstance(draft, Unwritten) else None
                 await track.target_alone(reason)
             elif track.is_good(score):
+                await _cancel(deque([pending.popleft()]))
                 track.keep(draft, score)
             else:
+                pending.popleft()
                 await _cancel(pending)
-                await track.rewrite(draft, score)
+                own = await head.own if head.own is not None else None
+                track.rewrite(draft, score, own or await track.own_step(track.chain))
     finally:
         await _cancel(pending)
 
@@ -66,7 +74,9 @@ async def ahead_of_scores(track: SpecTrack) -> None:
 def _begin(track: SpecTrack, before: Pending | None) -> Pending:
     """Draft a step after the accepted ones, or after a pending one; score it when it is there."""
     built = asyncio.create_task(_build(track, track.chain, before))
-    return Pending(built, asyncio.create_task(_score(track, built)))
+    scored = asyncio.create_task(_score(track, built))
+    ahead = track.settings.rewrite_ahead
+    return Pending(built, scored, asyncio.create_task(_own(track, built)) if ahead else None)
 
 
 async def _build(track: SpecTrack, chain: Chain, before: Pending | None) -> Built:
@@ -83,9 +93,14 @@ async def _score(track: SpecTrack, built: asyncio.Task[Built]) -> Score | None:
     return None if isinstance(draft, Unwritten) else await track.score(chain, draft)
 
 
+async def _own(track: SpecTrack, built: asyncio.Task[Built]) -> Written | None:
+    done = await built
+    return None if isinstance(done.draft, Unwritten) else await track.own_step(done.chain)
+
+
 async def _cancel(pending: deque[Pending]) -> None:
     """Cancel everything that is pending, in the engines too, and wait until it is over."""
-    tasks = [task for one in pending for task in (one.built, one.scored)]
+    tasks = [task for one in pending for task in (one.built, one.scored, one.own) if task]
     pending.clear()
     for task in tasks:
         task.cancel()

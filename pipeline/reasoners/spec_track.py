@@ -98,21 +98,24 @@ class SpecTrack:
         )
         self._accept(draft, kept)
 
-    async def rewrite(self, draft: Written, score: Score) -> None:
-        """Drop a draft and all that was drafted after it; the target writes the step anew."""
+    async def own_step(self, chain: Chain) -> Written:
+        """What the target writes after `chain` in place of a rejected draft."""
+        return await self._moves.target_step(chain, REWRITE)
+
+    def rewrite(self, draft: Written, score: Score, own: Written) -> None:
+        """Drop a draft and all that was drafted after it; accept the target's own step."""
         self.drop_drafts(self.chain.length)
-        step = await self._moves.target_step(self.chain, REWRITE)
         rewritten = replace(
-            _step_of(step),
+            _step_of(own),
             score=score.value,
             digits=score.digits,
             draft_text=draft.text,
             draft_tokens=draft.tokens,
             draft_seconds=draft.seconds,
             score_seconds=score.seconds,
-            notes=(*step.notes, *_flags(score)),
+            notes=(*own.notes, *_flags(score)),
         )
-        self._accept(step, rewritten)
+        self._accept(own, rewritten)
 
     async def target_alone(self, because: str | None = None) -> None:
         """A step of the target that no draft was asked for, or for which none came."""
