@@ -33,13 +33,13 @@ def drawn(seed: int, split: str = "training") -> Problem:
 @pytest.mark.parametrize(
     ("question", "earlier", "step"),
     [
-        (CHAIN, [], "b=7+5=12"),
-        (CHAIN, ["b=7+5=12"], "c=3*12=36"),
-        (CHAIN, ["b=7+5=12", "c=3*12=36"], "d=36-7=29"),
-        (CHAIN, ["b=7+5=12", "c=3*12=36", "d=36-7=29"], "e=29/6"),
-        (CHAIN, ["b=7+5=12", "c=3*12=36", "d=36-7=29", "e=29/6"], "\\boxed{\\frac{29}{6}}"),
-        (CHOICE, ["b=7+5=12"], "b is 12: (A) 15 no, (B) 12 yes"),
-        (CHOICE, ["b=7+5=12", "b is 12: (A) 15 no, (B) 12 yes"], "</think>\n\n\\boxed{B}"),
+        (CHAIN, [], "b=a+5, a=7, b=12"),
+        (CHAIN, ["b=a+5, a=7, b=12"], "c=3b, b=12, c=36"),
+        (CHAIN, ["b=a+5, a=7, b=12", "c=3b, b=12, c=36"], "d=c-a, c=36, a=7, d=29"),
+        (CHAIN, ["b=a+5, a=7, b=12", "c=3b, b=12, c=36", "d=c-a, c=36, a=7, d=29"], "e=d/6, d=29, e=29/6"),
+        (CHAIN, ["b=a+5, a=7, b=12", "c=3b, b=12, c=36", "d=c-a, c=36, a=7, d=29", "e=d/6, d=29, e=29/6"], "\\boxed{\\frac{29}{6}}"),
+        (CHOICE, ["b=a+5, a=7, b=12"], "b is 12: (A) 15 no, (B) 12 yes"),
+        (CHOICE, ["b=a+5, a=7, b=12", "b is 12: (A) 15 no, (B) 12 yes"], "</think>\n\n\\boxed{B}"),
         (EQUATION, [], "6x=9-5=4"),
         (EQUATION, ["6x=9-5=4"], "x=4/6=2/3"),
         (TWO_SIDED, [], "5x-2x=3x"),
@@ -58,26 +58,33 @@ def test_a_right_step_is_right(question: Question, earlier: list[str], step: str
 @pytest.mark.parametrize(
     ("question", "earlier", "step"),
     [
-        pytest.param(CHAIN, [], "b=7+5=13", id="arithmetic"),
-        pytest.param(CHAIN, [], "b=8+5=13", id="wrong look-up"),
-        pytest.param(CHAIN, [], "b=7+6=13", id="definition copied wrongly"),
-        pytest.param(CHAIN, [], "c=3*12=36", id="jump"),
-        pytest.param(CHAIN, ["b=7+5=12"], "b=7+5=12", id="repetition"),
-        pytest.param(CHAIN, ["b=7+5=12"], "\\boxed{12}", id="early answer"),
-        pytest.param(CHAIN, ["nonsense"], "c=3*12=36", id="unreadable step before"),
+        pytest.param(CHAIN, [], "b=a+5, a=7, b=13", id="arithmetic"),
+        pytest.param(CHAIN, [], "b=a+5, a=8, b=13", id="wrong look-up"),
+        pytest.param(CHAIN, [], "b=a+6, a=7, b=13", id="definition copied wrongly"),
+        pytest.param(CHAIN, [], "b=a+5, b=12", id="value not restated"),
+        pytest.param(
+            CHAIN,
+            ["b=a+5, a=7, b=12", "c=3b, b=12, c=36"],
+            "d=c-b, c=36, b=12, d=24",
+            id="definition of another",
+        ),
+        pytest.param(CHAIN, [], "c=3b, b=12, c=36", id="jump"),
+        pytest.param(CHAIN, ["b=a+5, a=7, b=12"], "b=a+5, a=7, b=12", id="repetition"),
+        pytest.param(CHAIN, ["b=a+5, a=7, b=12"], "\\boxed{12}", id="early answer"),
+        pytest.param(CHAIN, ["nonsense"], "c=3b, b=12, c=36", id="unreadable step before"),
         pytest.param(CHAIN, [], "b=__import__('os')", id="code"),
         pytest.param(CHAIN, [], "", id="empty"),
-        pytest.param(CHOICE, ["b=7+5=12"], "b is 12: (A) 15 yes", id="wrong letter"),
+        pytest.param(CHOICE, ["b=a+5, a=7, b=12"], "b is 12: (A) 15 yes", id="wrong letter"),
         pytest.param(
-            CHOICE, ["b=7+5=12", "b is 12: (A) 15 no, (B) 12 yes"], "\\boxed{C}", id="wrong box"
+            CHOICE, ["b=a+5, a=7, b=12", "b is 12: (A) 15 no, (B) 12 yes"], "\\boxed{C}", id="wrong box"
         ),
         pytest.param(
-            CHOICE, ["b=7+5=13"], "b is 12: (A) 15 no, (B) 12 yes", id="not what was computed"
+            CHOICE, ["b=a+5, a=7, b=13"], "b is 12: (A) 15 no, (B) 12 yes", id="not what was computed"
         ),
         pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6", id="not reduced"),
         pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6=3/2", id="reduced wrongly"),
         pytest.param(SUM, ["1/2=3/0", "1/6=1/0"], "3/0+1/0=4/0", id="division by zero"),
-        pytest.param(Question("Why?"), [], "b=7+5=12", id="unreadable problem"),
+        pytest.param(Question("Why?"), [], "b=a+5, a=7, b=12", id="unreadable problem"),
     ],
 )
 def test_a_wrong_step_is_wrong(question: Question, earlier: list[str], step: str) -> None:
@@ -85,7 +92,7 @@ def test_a_wrong_step_is_wrong(question: Question, earlier: list[str], step: str
 
 
 def test_a_step_is_judged_by_what_the_steps_before_it_state() -> None:
-    assert check_step(CHAIN, ["b=7+5=13"], "c=3*13=39")
+    assert check_step(CHAIN, ["b=a+5, a=7, b=13"], "c=3b, b=13, c=39")
 
 
 @given(earlier=st.lists(st.text(max_size=20), max_size=3), step=st.text(max_size=30))
@@ -96,7 +103,7 @@ def test_any_text_can_be_judged(earlier: list[str], step: str) -> None:
 
 @given(statement=st.from_regex(r"(Let a=\d{1,3}, b=[a-z0-9/+*-]{1,6}|Solve \d{1,3}x).{0,9}\.?"))
 def test_any_statement_can_be_judged(statement: str) -> None:
-    assert not check_step(Question(statement), ["b=1/0"], "b=1")
+    assert not check_step(Question(statement), ["b=a+1, a=1, b=1/0"], "b=1")
 
 
 @settings(max_examples=60)

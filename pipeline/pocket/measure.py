@@ -14,7 +14,7 @@ from pipeline.pocket.problems import Problem
 from pipeline.pocket.prompts import score_prompt, task_prompt
 from pipeline.pocket.sequences import BLANK, CLOSE
 
-LONGEST_SOLUTION = 260  # new tokens; 15 steps take about 200
+LONGEST_SOLUTION = 300  # new tokens; 15 steps take about 210
 LONGEST_STEP = 32  # new tokens of one step
 LARGEST_BATCH = 128
 

@@ -3,13 +3,24 @@
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from pipeline.pocket.problems import Problem
-from pipeline.pocket.steps import LETTERS, THINK_CLOSE, check_step, option_step
+from pipeline.pocket.steps import (
+    LETTERS,
+    THINK_CLOSE,
+    Question,
+    check_step,
+    definition_step,
+    next_steps,
+    option_step,
+)
 
 _NUMBER = re.compile(r"\d+")
-_STEP = re.compile(r"([a-z])=(\d+)([-+*])(\d+)=(\d+)")
+_OPERAND = re.compile(r"[a-z]|\d+")
+_VALUE = re.compile(r"([a-z])=(\d+)")
+_STEP = re.compile(r"([a-z])=([^=, ]+)((?:, [a-z]=\d+)+), \1=(.+)")
 _TRIES = 20
 
 
@@ -37,36 +48,60 @@ def _altered(rng: random.Random, problem: Problem, earlier: Sequence[str], step:
     match = _STEP.fullmatch(step)
     if match is None:
         return _slip(rng, step)
+    if draw < 0.20:
+        return _misread(rng, problem, earlier, match)
     if draw < 0.5:
-        return _wrong_operand(rng, problem, earlier, match)
+        return _wrong_value(rng, problem, earlier, match)
     if draw < 0.56:
         name: str = rng.choice(re.findall(r"[a-z](?==)", problem.question.statement))
-        return name + step[1:]
-    return f"{step[: match.start(5)]}{_near(rng, match[5])}"
+        return step.replace(f"{match[1]}=", f"{name}=")
+    return step[: match.start(4)] + _slip(rng, match[4])
 
 
 def _numbers_about(problem: Problem, earlier: Sequence[str]) -> list[str]:
     return _NUMBER.findall(" ".join((problem.question.statement, *earlier)))
 
 
-def _wrong_operand(
+def _misread(
     rng: random.Random, problem: Problem, earlier: Sequence[str], match: re.Match[str]
 ) -> str:
-    """Look up another number or sign, then compute rightly (or, seldom, keep the old result)."""
-    left, sign, right = match[2], match[3], match[4]
-    change = rng.random()
+    """Restate another definition; mostly look up and compute rightly what that one says."""
+    name, definition = match[1], match[2]
+    statement = problem.question.statement
+    parts = _OPERAND.findall(statement.removeprefix("Let ").partition(".")[0])
+    other = definition.replace(rng.choice(_OPERAND.findall(definition)), rng.choice(parts))
+    misread = Question(statement.replace(f"{name}={definition}", f"{name}={other}"))
+    computed = [step for step in next_steps(misread, earlier) if step[0] == name]
+    if computed and rng.random() < 0.8:
+        return computed[0]
+    return f"{name}={other}{match[3]}, {name}={match[4]}"
+
+
+def _wrong_value(
+    rng: random.Random, problem: Problem, earlier: Sequence[str], match: re.Match[str]
+) -> str:
+    """Look up another number, and mostly compute rightly with it; or mistake the operation."""
+    name, definition, looked_up, result = match.groups()
+    values = dict(_VALUE.findall(looked_up))
+    if rng.random() < 0.1:
+        mistaken = definition.translate(str.maketrans("+-/", "-+-"))
+        if mistaken == definition:  # a multiple
+            mistaken = f"{definition[-1]}+{definition[:-1]}"
+        computed = definition_step(name, mistaken, _numbers(values))
+        result = computed.rpartition(f"{name}=")[2] if computed else result
+        return f"{name}={definition}{looked_up}, {name}={result}"
+    operand = rng.choice(list(values))
     other = rng.choice(_numbers_about(problem, earlier))
-    other = other if rng.random() < 0.75 else _near(rng, left if change < 0.5 else right)
-    if change < 0.45:
-        left = other
-    elif change < 0.9:
-        right = other
-    else:
-        sign = rng.choice("+-*".replace(sign, ""))
-    value = {"+": int(left) + int(right), "-": int(left) - int(right)}.get(sign)
-    value = int(left) * int(right) if value is None else value
-    result = match[5] if value < 0 or rng.random() < 0.1 else str(value)
-    return f"{match[1]}={left}{sign}{right}={result}"
+    values[operand] = other if rng.random() < 0.75 else _near(rng, values[operand])
+    computed = definition_step(name, definition, _numbers(values))
+    if computed and rng.random() < 0.9:
+        return computed
+    looked_up = "".join(f", {one}={value}" for one, value in values.items())
+    return f"{name}={definition}{looked_up}, {name}={result}"
+
+
+def _numbers(values: Mapping[str, str]) -> dict[str, Fraction]:
+    return {name: Fraction(value) for name, value in values.items()}
 
 
 def _near(rng: random.Random, number: str) -> str:

@@ -12,7 +12,10 @@ from torch.nn import functional
 from pipeline.pocket.tokenizer import CONTEXT
 
 HEAD_WIDTH = 32
-ROPE_BASE = 10_000.0
+# To look a value up by its name, a head must tell names apart however far off they stand: so most
+# of its width hardly turns with the position, and attention is sharp from the start.
+ROPE_BASE = 1_000_000.0
+SHARPNESS = 2.0  # of the queries' norms before training
 NORM_EPSILON = 1e-6
 HIDDEN = -1e9  # added to the scores of tokens that may not be seen
 
@@ -128,6 +131,8 @@ class TinyQwen3(nn.Module):  # type: ignore[misc]
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=0.02)
+        for layer in self.model.layers:
+            nn.init.constant_(layer.self_attn.q_norm.weight, SHARPNESS)
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor

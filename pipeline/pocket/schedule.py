@@ -7,16 +7,16 @@ RATE = 3e-3
 WARM_UP_STEPS = 100
 DECAY_FROM, DECAY_TO = 0.6, 0.03
 # The hardest skill, to look a value up by its name, is met far more often than in the test.
-BACK_REFERENCES = 0.40
+BACK_REFERENCES = 0.50
 LONG = Difficulty(shortest=10, longest=14, back_references=0.20)
 
 
 def difficulty_at(progress: float) -> Difficulty:
     """Give the range of ordinary problems at a share of the training."""
     if progress < 0.06:
-        return Difficulty(2, 4, back_references=0.0, two_digit_operands=0.0)
+        return Difficulty(2, 4, back_references=BACK_REFERENCES, two_digit_operands=0.0)
     if progress < 0.15:
-        return Difficulty(2, 6, back_references=0.0)
+        return Difficulty(2, 6, back_references=BACK_REFERENCES)
     return Difficulty(2, 8, back_references=BACK_REFERENCES)
 
 

@@ -13,10 +13,11 @@ _CHAIN = re.compile(r"Let (?P<definitions>[^.]+)\. Find (?P<goal>[a-z])\.")
 _EQUATION = re.compile(r"Solve (\d+)x([+-])(\d+)=(?:(\d+)x\+)?(\d+)\.")
 _SUM = re.compile(r"Find (\d+)/(\d+)([+-])(\d+)/(\d+)\.")
 _LITERAL = re.compile(r"\d+")
+_NAME = re.compile(r"[a-z]")
 _LINEAR = re.compile(r"([a-z])([+-])([a-z]|\d+)")
 _MULTIPLE = re.compile(r"(\d+)([a-z])")
 _QUOTIENT = re.compile(r"([a-z])/(\d+)")
-_STATED = re.compile(r"([a-z])=(?:[^=]{1,12}=)?(\d{1,6})(?:/(\d{1,6}))?")
+_STATED = re.compile(r"([a-z])=[^=, ]{1,12}(?:, [a-z]=\d{1,6}){1,2}, \1=(?:\d{1,6}/\d{1,6}=)?(\d{1,6})(?:/(\d{1,6}))?")
 _OPTION_FOUND = re.compile(r"\(([A-D])\) \d{1,6} yes$")
 _TAIL = re.compile(r"=(\d{1,6})(?:/(\d{1,6})|x)?$")
 
@@ -48,6 +49,28 @@ def option_step(name: str, value: str, choices: Sequence[str], found: int) -> st
     """Compare the options with a value one by one until the one at `found`."""
     refused = "".join(f"({LETTERS[i]}) {choices[i]} no, " for i in range(found))
     return f"{name} is {value}: {refused}({LETTERS[found]}) {choices[found]} yes"
+
+
+def definition_step(name: str, definition: str, known: Mapping[str, Fraction]) -> str | None:
+    """Restate a definition and the values it needs, and compute it: `c=a-b, a=9, b=4, c=5`.
+
+    None where it needs a value that is not known or no integer, or cannot be read.
+    """
+    operands = _NAME.findall(definition)
+    values = {one: known[one].numerator for one in operands if one in known}
+    if len(values) < len(set(operands)) or any(known[one].denominator != 1 for one in operands):
+        return None
+    if (match := _LINEAR.fullmatch(definition)) is not None:
+        left, right = (values[one] if one in values else int(one) for one in match.group(1, 3))
+        result = str(left + right if match[2] == "+" else left - right)
+    elif (match := _MULTIPLE.fullmatch(definition)) is not None:
+        result = str(int(match[1]) * values[match[2]])
+    elif (match := _QUOTIENT.fullmatch(definition)) is not None and int(match[2]):
+        result = ratio_text(values[match[1]], int(match[2]))
+    else:
+        return None
+    restated = "".join(f", {operand}={value}" for operand, value in values.items())
+    return f"{name}={definition}{restated}, {name}={result}"
 
 
 def check_step(question: Question, earlier_steps: Sequence[str], step: str) -> bool:
@@ -100,26 +123,9 @@ def _next_in_chain(
         known[stated[1]] = Fraction(int(stated[2]), int(stated[3] or 1))
     if goal in known:
         return _conclude(question, goal, known[goal])
-    worked = {name: _worked(text, known) for name, text in parts.items() if name not in known}
-    return frozenset(f"{name}={text}" for name, text in worked.items() if text is not None)
-
-
-def _worked(definition: str, known: Mapping[str, Fraction]) -> str | None:
-    """Substitute known values into a definition and compute it; None where one is not known."""
-    numbers = {name: value.numerator for name, value in known.items() if value.denominator == 1}
-    if (match := _LINEAR.fullmatch(definition)) is not None:
-        left = numbers.get(match[1])
-        right = int(match[3]) if match[3].isdecimal() else numbers.get(match[3])
-        if left is None or right is None:
-            return None
-        return f"{left}{match[2]}{right}={left + right if match[2] == '+' else left - right}"
-    if (match := _MULTIPLE.fullmatch(definition)) is not None:
-        value = numbers.get(match[2])
-        return None if value is None else f"{match[1]}*{value}={int(match[1]) * value}"
-    if (match := _QUOTIENT.fullmatch(definition)) is not None:
-        value = numbers.get(match[1])
-        return None if value is None or int(match[2]) == 0 else ratio_text(value, int(match[2]))
-    return None
+    unknown = [(name, text) for name, text in parts.items() if name not in known]
+    steps = [definition_step(name, text, known) for name, text in unknown]
+    return frozenset(step for step in steps if step is not None)
 
 
 def _tails(earlier: Sequence[str]) -> list[tuple[int, int]] | None:

@@ -15,7 +15,8 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 CONTEXT = 2048  # tokens the models are configured for
 
 # A word takes its leading space, and its trailing one before a lone letter or a number, so that
-# names and digits are the same tokens wherever they stand.
+# names and digits are the same tokens wherever they stand. A name that something is said of has
+# its equals sign with it: what was said of it before comes right after the same token.
 _PIECES = "|".join(  # noqa: FLY002 - one alternative a line
     (
         r"\n\n",
@@ -23,6 +24,7 @@ _PIECES = "|".join(  # noqa: FLY002 - one alternative a line
         r"\\[a-z]+\{",
         r"\}\{",
         r" ?[A-Za-z]{2,}(?: (?=[0-9]|[A-Za-z](?![A-Za-z])))?",
+        r"[a-z]=",
         r"[,.:;] ?",
         r"[\s\S]",
     )
