@@ -103,7 +103,8 @@ class InprocessDriver:
 
     async def stop(self) -> None:
         """End the stepping and free the engine; raises what vLLM raised at that."""
-        if self._stepping is not None:
+        # A loop that has been closed took the task with it.
+        if self._stepping is not None and not self._stepping.done():
             self._stepping.cancel()
             await asyncio.wait([self._stepping])
         self._end("it was stopped")
