@@ -27,7 +27,7 @@ from pipeline.experiment import Experiment
 from pipeline.reasoner_settings import StepSettings
 from pipeline.replay import replay
 
-PROBLEMS, REPEATS = 200, 3
+PROBLEMS, REPEATS = 500, 3
 QUICK_PROBLEMS, QUICK_REPEATS = 24, 1
 TOKEN_BUDGET = 512
 REASONERS = ("baseline", "parallel", "spec", "spec-methods")

@@ -18,6 +18,8 @@ from pipeline.pocket.train import Settings, Trainer
 DATASETS = Path(__file__).parents[1] / "datasets"
 TOKENIZER = build_tokenizer()
 CHAIN = Question("Let a=7, b=a+5, c=3b, d=c-a, e=d/6. Find e.")
+B, C = "b=a+5, a=7, b=12", "c=3b, b=12, c=36"
+D, E = "d=c-a, c=36, a=7, d=29", "e=d/6, d=29, e=29/6"
 CHOICE = Question("Let a=7, b=a+5. Find b.", ("15", "12", "9", "8"))
 EQUATION = Question("Solve 6x+5=9.")
 TWO_SIDED = Question("Solve 5x+3=2x+7.")
@@ -33,13 +35,13 @@ def drawn(seed: int, split: str = "training") -> Problem:
 @pytest.mark.parametrize(
     ("question", "earlier", "step"),
     [
-        (CHAIN, [], "b=a+5, a=7, b=12"),
-        (CHAIN, ["b=a+5, a=7, b=12"], "c=3b, b=12, c=36"),
-        (CHAIN, ["b=a+5, a=7, b=12", "c=3b, b=12, c=36"], "d=c-a, c=36, a=7, d=29"),
-        (CHAIN, ["b=a+5, a=7, b=12", "c=3b, b=12, c=36", "d=c-a, c=36, a=7, d=29"], "e=d/6, d=29, e=29/6"),
-        (CHAIN, ["b=a+5, a=7, b=12", "c=3b, b=12, c=36", "d=c-a, c=36, a=7, d=29", "e=d/6, d=29, e=29/6"], "\\boxed{\\frac{29}{6}}"),
-        (CHOICE, ["b=a+5, a=7, b=12"], "b is 12: (A) 15 no, (B) 12 yes"),
-        (CHOICE, ["b=a+5, a=7, b=12", "b is 12: (A) 15 no, (B) 12 yes"], "</think>\n\n\\boxed{B}"),
+        (CHAIN, [], B),
+        (CHAIN, [B], C),
+        (CHAIN, [B, C], D),
+        (CHAIN, [B, C, D], E),
+        (CHAIN, [B, C, D, E], "\\boxed{\\frac{29}{6}}"),
+        (CHOICE, [B], "b is 12: (A) 15 no, (B) 12 yes"),
+        (CHOICE, [B, "b is 12: (A) 15 no, (B) 12 yes"], "</think>\n\n\\boxed{B}"),
         (EQUATION, [], "6x=9-5=4"),
         (EQUATION, ["6x=9-5=4"], "x=4/6=2/3"),
         (TWO_SIDED, [], "5x-2x=3x"),
@@ -64,27 +66,28 @@ def test_a_right_step_is_right(question: Question, earlier: list[str], step: str
         pytest.param(CHAIN, [], "b=a+5, b=12", id="value not restated"),
         pytest.param(
             CHAIN,
-            ["b=a+5, a=7, b=12", "c=3b, b=12, c=36"],
+            [B, C],
             "d=c-b, c=36, b=12, d=24",
             id="definition of another",
         ),
-        pytest.param(CHAIN, [], "c=3b, b=12, c=36", id="jump"),
-        pytest.param(CHAIN, ["b=a+5, a=7, b=12"], "b=a+5, a=7, b=12", id="repetition"),
-        pytest.param(CHAIN, ["b=a+5, a=7, b=12"], "\\boxed{12}", id="early answer"),
-        pytest.param(CHAIN, ["nonsense"], "c=3b, b=12, c=36", id="unreadable step before"),
+        pytest.param(CHAIN, [], C, id="jump"),
+        pytest.param(CHAIN, [B], B, id="repetition"),
+        pytest.param(CHAIN, [B], "\\boxed{12}", id="early answer"),
+        pytest.param(CHAIN, ["nonsense"], C, id="unreadable step before"),
         pytest.param(CHAIN, [], "b=__import__('os')", id="code"),
         pytest.param(CHAIN, [], "", id="empty"),
-        pytest.param(CHOICE, ["b=a+5, a=7, b=12"], "b is 12: (A) 15 yes", id="wrong letter"),
+        pytest.param(CHOICE, [B], "b is 12: (A) 15 yes", id="wrong letter"),
+        pytest.param(CHOICE, [B, "b is 12: (A) 15 no, (B) 12 yes"], "\\boxed{C}", id="wrong box"),
         pytest.param(
-            CHOICE, ["b=a+5, a=7, b=12", "b is 12: (A) 15 no, (B) 12 yes"], "\\boxed{C}", id="wrong box"
-        ),
-        pytest.param(
-            CHOICE, ["b=a+5, a=7, b=13"], "b is 12: (A) 15 no, (B) 12 yes", id="not what was computed"
+            CHOICE,
+            ["b=a+5, a=7, b=13"],
+            "b is 12: (A) 15 no, (B) 12 yes",
+            id="not what was computed",
         ),
         pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6", id="not reduced"),
         pytest.param(EQUATION, ["6x=9-5=4"], "x=4/6=3/2", id="reduced wrongly"),
         pytest.param(SUM, ["1/2=3/0", "1/6=1/0"], "3/0+1/0=4/0", id="division by zero"),
-        pytest.param(Question("Why?"), [], "b=a+5, a=7, b=12", id="unreadable problem"),
+        pytest.param(Question("Why?"), [], B, id="unreadable problem"),
     ],
 )
 def test_a_wrong_step_is_wrong(question: Question, earlier: list[str], step: str) -> None:

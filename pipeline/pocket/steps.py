@@ -17,7 +17,10 @@ _NAME = re.compile(r"[a-z]")
 _LINEAR = re.compile(r"([a-z])([+-])([a-z]|\d+)")
 _MULTIPLE = re.compile(r"(\d+)([a-z])")
 _QUOTIENT = re.compile(r"([a-z])/(\d+)")
-_STATED = re.compile(r"([a-z])=[^=, ]{1,12}(?:, [a-z]=\d{1,6}){1,2}, \1=(?:\d{1,6}/\d{1,6}=)?(\d{1,6})(?:/(\d{1,6}))?")
+_STATED = re.compile(
+    r"([a-z])=[^=, ]{1,12}(?:, [a-z]=\d{1,6}){1,2}"
+    r", \1=(?:\d{1,6}/\d{1,6}=)?(\d{1,6})(?:/(\d{1,6}))?"
+)
 _OPTION_FOUND = re.compile(r"\(([A-D])\) \d{1,6} yes$")
 _TAIL = re.compile(r"=(\d{1,6})(?:/(\d{1,6})|x)?$")
 
