@@ -56,7 +56,7 @@ function labelBox(px, py, name, taken, right) {
 
 function scatter(points, costName, width) {
   const height = Math.round(Math.min(400, Math.max(260, width * 0.5)));
-  const left = 50, right = 16, top = 20, bottom = 46;
+  const left = 50, right = 16, top = 34, bottom = 46;
   const svg = canvas(width, height, `accuracy against ${costName}`);
   const shares = ticks(Math.min(...points.map((p) => p.low ?? p.y)), Math.max(...points.map((p) => p.high ?? p.y)), 5).filter((share) => share > -0.001 && share < 1.001);
   const costs = ticks(0, Math.max(...points.map((p) => p.x), 1e-12), width < 500 ? 4 : 8);
@@ -72,7 +72,8 @@ function scatter(points, costName, width) {
   svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end", class: "dim" }, costName));
   svg.append(shape("polyline", { points: paretoFront(points).map((p) => `${x(p.x)},${y(p.y)}`).join(" "), class: "front" }));
   const letters = Math.round(width / 20);
-  const taken = points.map((p) => ({ x: x(p.x) - 5, y: y(p.y) - 5, w: 10, h: 10 }));
+  const title = { x: left, y: 0, w: "accuracy".length * LETTER_WIDTH, h: 14 };
+  const taken = [title, ...points.map((p) => ({ x: x(p.x) - 5, y: y(p.y) - 5, w: 10, h: 10 }))];
   for (const p of points) {
     const mark = shape("g", { class: "mark" });
     if (p.low !== null) mark.append(shape("line", { x1: x(p.x), x2: x(p.x), y1: y(p.low), y2: y(p.high), class: "range" }));
