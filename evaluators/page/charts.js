@@ -47,11 +47,11 @@ function paretoFront(points) {
 const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
 // Where a point's name stands: the first place around it that is inside and free, else the first, moved inside.
-function labelBox(px, py, name, taken, right) {
+function labelBox(px, py, name, taken, left, right) {
   const w = name.length * LETTER_WIDTH, h = 14;
   const places = [[9, -16], [9, 3], [-9 - w, -16], [-9 - w, 3], [9, -32], [9, 19], [-9 - w, -32], [-9 - w, 19]];
   const boxes = places.map(([dx, dy]) => ({ x: px + dx, y: py + dy, w, h }));
-  return boxes.find((box) => box.x >= 0 && box.x + w <= right && box.y >= 0 && !taken.some((other) => overlap(box, other))) || { ...boxes[0], x: Math.min(boxes[0].x, right - w) };
+  return boxes.find((box) => box.x >= left && box.x + w <= right && box.y >= 0 && !taken.some((other) => overlap(box, other))) || { ...boxes[0], x: Math.min(boxes[0].x, right - w) };
 }
 
 function scatter(points, costName, width) {
@@ -80,7 +80,7 @@ function scatter(points, costName, width) {
     mark.append(shape("circle", { cx: x(p.x), cy: y(p.y), r: 5 }));
     mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} (${percent(p.low)} to ${percent(p.high)}) at ${fixed(p.x)}`));
     const name = p.name.length > letters ? p.name.slice(0, letters - 1) + "…" : p.name;
-    const box = labelBox(x(p.x), y(p.y), name, taken, width);
+    const box = labelBox(x(p.x), y(p.y), name, taken, left, width);
     taken.push(box);
     svg.append(mark, shape("text", { x: box.x, y: box.y + 11 }, name));
   }
