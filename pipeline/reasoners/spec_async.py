@@ -9,7 +9,9 @@ it is made: so the accepted steps are those of spec.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.reasoners.chain import Chain
 from pipeline.reasoners.moves import Unwritten
@@ -60,13 +62,14 @@ async def ahead_of_scores(track: SpecTrack) -> None:
                 reason = draft.reason if isinstance(draft, Unwritten) else None
                 await track.target_alone(reason)
             elif track.is_good(score):
-                await _cancel(deque([pending.popleft()]))
+                pending.popleft()
+                await _end([head.own])
                 track.keep(draft, score)
             else:
-                pending.popleft()
-                await _cancel(pending)
+                await _cancel(pending, kept=1)
                 own = await head.own if head.own is not None else None
                 track.rewrite(draft, score, own or await track.own_step(track.chain))
+                pending.clear()
     finally:
         await _cancel(pending)
 
@@ -98,13 +101,18 @@ async def _own(track: SpecTrack, built: asyncio.Task[Built]) -> Written | None:
     return None if isinstance(done.draft, Unwritten) else await track.own_step(done.chain)
 
 
-async def _cancel(pending: deque[Pending]) -> None:
-    """Cancel everything that is pending, in the engines too, and wait until it is over."""
-    tasks = [task for one in pending for task in (one.built, one.scored, one.own) if task]
-    pending.clear()
-    for task in tasks:
+async def _cancel(pending: deque[Pending], kept: int = 0) -> None:
+    """Cancel everything that is pending but the first `kept`."""
+    dropped = [pending.pop() for _ in range(len(pending) - kept)]
+    await _end([task for one in dropped for task in (one.built, one.scored, one.own)])
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any] | None]) -> None:
+    """Cancel tasks, in the engines too, and wait until they are over."""
+    begun = [task for task in tasks if task is not None]
+    for task in begun:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*begun, return_exceptions=True)
 
 
 async def solve(assignment: Assignment) -> Outcome:
