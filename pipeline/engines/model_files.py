@@ -15,6 +15,11 @@ HUB_SECONDS = 5.0
 HUB_ADVICE = "check the name and the connection to the hub, or give a folder that holds the model"
 
 
+def first_line(error: Exception) -> str:
+    """What a library says of its failure, without the paragraphs that follow."""
+    return str(error).strip().partition("\n")[0]
+
+
 def looks_like_path(model: str) -> bool:
     """Whether a model name can only mean a folder (a hub name is `name` or `owner/name`)."""
     return model.startswith(("/", ".", "~")) or model.count("/") > 1 or Path(model).exists()
@@ -70,9 +75,8 @@ def _path_of(model: str, revision: str | None, name: str) -> Path | None:
     except EntryNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise UserMistake(
-            f"the model {model!r} cannot be found ({reason}); {HUB_ADVICE}"
+            f"the model {model!r} cannot be found ({first_line(error)}); {HUB_ADVICE}"
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from pipeline.engines.model_files import HUB_ADVICE, looks_like_path, read_json
+from pipeline.engines.model_files import HUB_ADVICE, first_line, looks_like_path, read_json
 from pipeline.engines.protocol import Message
 from pipeline.errors import UserMistake
 
@@ -47,9 +47,8 @@ class HFTokenizer:
                 source, revision=revision, trust_remote_code=trust_remote_code
             )
         except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = str(error).strip().partition("\n")[0]
             raise UserMistake(
-                f"the tokenizer of {source!r} cannot be loaded ({reason}); {HUB_ADVICE}"
+                f"the tokenizer of {source!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"
             ) from error
         return cls(tokenizer, _eos_ids(source, revision, tokenizer.eos_token_id))
 

@@ -22,7 +22,7 @@ from pipeline.engines.facts import read_facts
 from pipeline.engines.generation import Cancelled, Generated, Generator
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.limits import check_sampling, room_for
-from pipeline.engines.model_files import HUB_ADVICE
+from pipeline.engines.model_files import HUB_ADVICE, first_line
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -184,17 +184,15 @@ def _load_model(settings: EngineSettings, device: str) -> Any:
             trust_remote_code=settings.trust_remote_code,
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise UserMistake(
-            f"the model {settings.model!r} cannot be loaded ({reason}); {HUB_ADVICE}"
+            f"the model {settings.model!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"
         ) from error
     try:
         return model.to(device)
     # torch reports a full device as RuntimeError, and a build without CUDA as AssertionError.
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise UserMistake(
-            f"the model {settings.model!r} does not go to {device} ({reason}); "
+            f"the model {settings.model!r} does not go to {device} ({first_line(error)}); "
             "choose another device, a smaller model or a smaller type of its weights"
         ) from error
 
