@@ -1,7 +1,7 @@
 """What the reasoners gain and cost on pocket problems: accuracy with intervals, target tokens.
 
     python benchmarks/spec_accuracy.py [--quick] [--model pocket-target --draft-model pocket-draft]
-        [--results DIR]
+        [--seed N] [--problems N] [--repeats N] [--results DIR]
 
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
 seeds, and compares each with baseline in pairs of problems. The speculative ones run with the
@@ -71,6 +71,7 @@ def main() -> None:
     arguments.add_argument("--results", type=Path, help="folder for the runs")
     arguments.add_argument("--problems", type=int)
     arguments.add_argument("--repeats", type=int)
+    arguments.add_argument("--seed", type=int, default=0)
     chosen = arguments.parse_args()
     problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
     repeats = chosen.repeats or (QUICK_REPEATS if chosen.quick else REPEATS)
@@ -82,6 +83,7 @@ def main() -> None:
         problem_range=f"first:{problems}",
         repeats=repeats,
         token_budget=TOKEN_BUDGET,
+        seed=chosen.seed,
     )
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -107,6 +109,7 @@ def main() -> None:
     result = {
         "problems": problems,
         "repeats": repeats,
+        "seed": chosen.seed,
         "threshold": threshold,
         "shares_of_target_tokens": shares,
         "reasoners": found,

@@ -236,7 +236,7 @@ def one_after_another(experiment: Experiment, draft: str, urls: list[str]) -> di
     )
     solved = []
     for problem in planned.selected:
-        ids = open_chain(tokenizer, planned.prompt_of(problem).text, experiment.thinking)
+        ids = open_chain(tokenizer, planned.prompts[problem.problem_id].text, experiment.thinking)
         task = Task(problem.dataset, problem.problem_id, tokenizer.decode_with_special(ids))
         solved.append(driver.solve(task, StepSettings().score_threshold))
     seconds = [one.seconds for one in solved]

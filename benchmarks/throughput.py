@@ -4,8 +4,9 @@
         [--process inprocess | subprocess]
 
 Both get the same prompts, sampling, per-request seeds, process mode, threads and batch limit, in
-turn, several rounds in one program, each with an empty prefix cache. The runner's
-time includes its records on the disk; starting an engine is in neither. Also measured: the
+turn, several rounds in one program, each with an empty prefix cache. Both have encoded the prompts
+before their time begins; the runner's ends when its records are on the disk. Starting an engine is
+in neither. Also measured: the
 processor time that the runner itself takes per attempt, on the scripted engine. With `--width`
 the model is a Qwen3 of that shape with random weights: the larger the model, the longer a step,
 and the less weighs what happens between steps.
@@ -40,7 +41,7 @@ from pipeline.seeds import request_seed
 
 CONCURRENCY = 32
 TOKEN_BUDGET, RANDOM_BUDGET = 512, 64
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS = 9, 2
 PROBLEMS, QUICK_PROBLEMS = 300, 96
 SCRIPTED_ATTEMPTS = 2_000
 
@@ -89,7 +90,11 @@ class Peer:
         planned = pipeline.plan(experiment)
         tokenizer = HFTokenizer.load(settings.model)
         self.prompts = [
-            {"prompt_token_ids": open_chain(tokenizer, planned.prompt_of(problem).text, "auto")}
+            {
+                "prompt_token_ids": open_chain(
+                    tokenizer, planned.prompts[problem.problem_id].text, "auto"
+                )
+            }
             for problem in planned.selected
         ]
         self.sampling = [

@@ -51,7 +51,7 @@ def estimate_of(plan: Plan) -> Estimate:
         missing = plan.experiment.repeats - sum(
             (problem.problem_id, repeat) in recorded for repeat in range(plan.experiment.repeats)
         )
-        task = plan.prompt_of(problem).text
+        task = plan.prompts[problem.problem_id].text
         prompt = len(open_chain(tokenizer, task, plan.experiment.thinking))
         prompt_tokens += missing * prompt
         generated += missing * (

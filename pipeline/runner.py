@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.interrupts import call, drain_on_interrupt
 from pipeline.models import with_model_folder
 from pipeline.problems import Problem, ProblemSet, default_refs_dir, load_problems
 from pipeline.prompting import Prompt, PromptSet, open_prompt_set, prompt_hashes, task_prompt
+from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
 from pipeline.reasoners.step_score import digit_ids
 from pipeline.record_writer import record_writer
@@ -47,12 +48,13 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do, worked out without an engine."""
+    """What a run would do, worked out without an engine; `prompts` are by problem id."""
 
     experiment: Experiment
     problems: ProblemSet
     selected: tuple[Problem, ...]
     prompt_set: PromptSet
+    prompts: Mapping[str, Prompt]
     directory: Path
 
     @property
@@ -69,10 +71,6 @@ class Plan:
             "dataset_fingerprint": self.problems.fingerprint,
             "prompts": {file: sha for file, sha in hashes.items() if file.startswith(used)},
         }
-
-    def prompt_of(self, problem: Problem) -> Prompt:
-        """The task as the reasoners see it."""
-        return task_prompt(self.prompt_set, problem, guidance="")
 
 
 def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
@@ -92,11 +90,13 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
     prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
     if experiment.tracks is not None and experiment.tracks.prompts == "methods":
         method_pool(prompt_set, experiment.tracks.method_pool)
+    selected = problems.select(experiment.problem_range)
     return Plan(
         experiment=experiment,
         problems=problems,
-        selected=problems.select(experiment.problem_range),
+        selected=selected,
         prompt_set=prompt_set,
+        prompts={p.problem_id: task_prompt(prompt_set, p, guidance="") for p in selected},
         directory=output_dir or RESULTS / experiment.name(),
     )
 
@@ -140,8 +140,10 @@ def run_plan(
             directory.withdraw(asked, only_errors=not force)
         recorded = directory.recorded()
         progress = Progress(total=sum(key not in recorded for key in asked))
+        warnings = list(_version_warnings(manifest))
         if progress.total:
-            call(_run(planned, directory, asked.missing(recorded), progress, display))
+            missing = asked.missing(recorded)
+            call(_run(planned, directory, missing, progress, display=display, warnings=warnings))
     return RunSummary(
         directory=planned.directory,
         planned=len(asked),
@@ -149,7 +151,7 @@ def run_plan(
         done=progress.done,
         failed=progress.failed,
         remaining=progress.total - progress.done,
-        warnings=_version_warnings(manifest),
+        warnings=tuple(warnings),
     )
 
 
@@ -158,11 +160,13 @@ async def _run(
     directory: RunDirectory,
     work: Iterator[Work],
     progress: Progress,
+    *,
     display: ProgressDisplay | None,
+    warnings: list[str],
 ) -> None:
     experiment = planned.experiment
     async with contextlib.AsyncExitStack() as stack:
-        engines = await _start(stack, experiment, directory)
+        engines = await _start(stack, planned, directory, warnings)
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
         writer = await stack.enter_async_context(record_writer(directory))
         attempts = Run(
@@ -170,7 +174,7 @@ async def _run(
             reasoners.load(experiment.reasoner),
             engines,
             planned.prompt_set,
-            planned.prompt_of,
+            planned.prompts,
             writer.append,
         )
         shown = display(progress) if display is not None else contextlib.nullcontext()
@@ -180,7 +184,7 @@ async def _run(
 
 
 async def _start(
-    stack: contextlib.AsyncExitStack, experiment: Experiment, directory: RunDirectory
+    stack: contextlib.AsyncExitStack, planned: Plan, directory: RunDirectory, warnings: list[str]
 ) -> Engines:
     """Start the engines for as long as `stack` is open; a run that cannot begin leaves no folder.
 
@@ -188,7 +192,7 @@ async def _start(
         UserMistake: what was asked for cannot be served.
         RunStopped: an engine does not start.
     """
-    log = directory.path / ENGINE_LOG
+    experiment, log = planned.experiment, directory.path / ENGINE_LOG
     try:
         engines = Engines(
             target=_engine(experiment.target, log),
@@ -196,6 +200,7 @@ async def _start(
         )
         await stack.enter_async_context(engines.running())
         _refuse_missing_abilities(experiment, engines)
+        warnings += _context_warnings(planned, engines.target)
     except BaseException as error:
         # Whatever ended the start, Ctrl-C too; nothing of it is hidden.
         kept = directory.take_back()
@@ -271,6 +276,26 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             },
         ],
     }
+
+
+def _context_warnings(planned: Plan, target: Engine) -> list[str]:
+    """Which prompts do not fit the target. What it encodes the tokenizer keeps for the attempts."""
+    if Ability.TOKEN_PROMPTS not in target.abilities:
+        return []
+    context, thinking = target.facts.context, planned.experiment.thinking
+    lengths = [
+        len(open_chain(target.tokenizer, prompt.text, thinking))
+        for prompt in planned.prompts.values()
+    ]
+    too_long = [length for length in lengths if context is not None and length >= context]
+    if not too_long:
+        return []
+    warning = (
+        f"{len(too_long)} of the {len(lengths)} prompts do not fit the target's context of "
+        f"{context} tokens (the longest has {max(too_long)}) and can only fail; "
+        "raise --max-model-len."
+    )
+    return [warning]
 
 
 def _version_warnings(manifest: dict[str, Any] | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ the disk takes the record. Nothing is kept of an attempt once its line is on the
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -122,7 +122,7 @@ class Run:
     reasoner: Reasoner
     engines: Engines
     prompt_set: PromptSet
-    prompt_of: Callable[[Problem], Prompt]
+    prompts: Mapping[str, Prompt]
     record: Callable[[Attempt], Awaitable[None]]
 
 
@@ -177,15 +177,13 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
         RunStopped: the engine cannot be brought back.
     """
     attempt = _Started(run, work, datetime.now(UTC), time.monotonic())
-    prompt: Prompt | None = None
     ledger = Ledger()
     failure: Exception
     for _ in range(2):
         ledger = Ledger()
         try:
-            prompt = run.prompt_of(work.problem)
-            outcome = await run.reasoner(_assignment(run, work, prompt, ledger))
-            return _record(attempt, ledger, prompt, outcome, None)
+            outcome = await run.reasoner(_assignment(run, work, ledger))
+            return _record(attempt, ledger, outcome, None)
         except EngineDead as death:
             failure = death
             await run.engines.mend()
@@ -194,14 +192,14 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
         except Exception as error:  # noqa: BLE001 - the boundary: whatever fails becomes a record
             failure = error
             break
-    return _record(attempt, ledger, prompt, None, failure)
+    return _record(attempt, ledger, None, failure)
 
 
-def _assignment(run: Run, work: Work, prompt: Prompt, ledger: Ledger) -> Assignment:
+def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
     return Assignment(
         experiment=run.experiment,
         problem=work.problem,
-        prompt=prompt,
+        prompt=run.prompts[work.problem.problem_id],
         prompt_set=run.prompt_set,
         repeat_id=work.repeat_id,
         target=run.engines.target,
@@ -213,7 +211,6 @@ def _assignment(run: Run, work: Work, prompt: Prompt, ledger: Ledger) -> Assignm
 def _record(
     attempt: _Started,
     ledger: Ledger,
-    prompt: Prompt | None,
     outcome: Outcome | None,
     failure: Exception | None,
 ) -> Attempt:
@@ -238,7 +235,7 @@ def _record(
         gold=problem.answer,
         kind=problem.kind,
         choice_order=problem.choice_order,
-        prompt_sha256=prompt.sha256 if prompt is not None else None,
+        prompt_sha256=run.prompts[problem.problem_id].sha256,
         tracks=outcome.tracks if outcome is not None else (),
         vote=outcome.vote if outcome is not None else None,
         response=outcome.response if outcome is not None else None,

@@ -40,6 +40,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "failing.json").write_text('{"faults": {"fail": [3]}}')
     (folder / "broken.json").write_text('{"faults": {"fail": [3]}')
     (folder / "file").write_text("")
+    (folder / "typo" / "task").mkdir(parents=True)
+    (folder / "typo" / "task" / "integer.j2").write_text("{{ probelm }}")
     (folder / "no-model").mkdir()
     (folder / "no-tokenizer").mkdir()
     (folder / "no-tokenizer" / "config.json").write_text("{}")
@@ -117,6 +119,7 @@ BAD_INPUT = [
     ("run baseline --data-file empty.jsonl", "empty.jsonl is empty"),
     ("run baseline --data-file answerless.jsonl", "answerless.jsonl:1"),
     (f"{OWN} --prompts nowhere", "--prompts nowhere: no folder with .j2 files"),
+    (f"{RUN} --prompts typo", "prompt standard/task/integer.j2: 'probelm' is undefined"),
     (f"{RUN} --output-dir file", "Cannot write to the run directory file"),
     (f"{RUN} --output-dir /dev/null/run", "choose another with --output-dir"),
     (f"{OWN} --engine transformers --model ./nowhere", "./nowhere does not exist"),
@@ -219,6 +222,7 @@ def test_a_prompt_longer_than_the_context_is_an_error_record(tmp_path: Path) -> 
     run = tmp_path / "run"
     said = speclrm(f"{OWN} --engine scripted --script short.json --problem-id 3 --output-dir {run}")
     assert said.code == 1
+    assert "1 of the 1 prompts do not fit the target's context of 20 tokens" in said.sentence
     [attempt] = read_attempts(run)
     assert attempt.error.type == "PromptTooLong"
     assert "the model's context 20: no room is left for an answer" in attempt.error.message

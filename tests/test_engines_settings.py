@@ -159,3 +159,20 @@ def test_without_a_template_the_contents_are_paragraphs(tiny_model: Path, tmp_pa
     (folder / "chat_template.jinja").unlink()
     messages = [{"role": "system", "content": "Solve."}, {"role": "user", "content": "a=7"}]
     assert HFTokenizer.load(str(folder)).render_chat(messages) == "Solve.\n\na=7\n\n"
+
+
+def test_a_template_that_refuses_a_question_is_told_in_a_sentence(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "strict"
+    shutil.copytree(tiny_model, folder)
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('system first') }}")
+    with pytest.raises(UserMistake, match="cannot render a question: system first; name a"):
+        HFTokenizer.load(str(folder)).render_chat([{"role": "user", "content": "a=7"}])
+
+
+def test_the_tokens_of_a_text_are_the_callers_own(tiny_model: Path) -> None:
+    tokenizer = HFTokenizer.load(str(tiny_model))
+    first = tokenizer.encode("a=7")
+    first.append(0)
+    assert tokenizer.encode("a=7") == first[:-1]

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from pipeline.engines.model_files import HUB_ADVICE, first_line, looks_like_path, read_json
@@ -14,6 +15,9 @@ from pipeline.engines.protocol import Message
 from pipeline.errors import UserMistake
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
+REMEMBERED = 1024
+"""Texts whose tokens are kept: the tracks and repeats of a problem begin alike, and every track
+asks the same question."""
 
 
 def _check_tokenizer_path(source: str) -> None:
@@ -33,6 +37,8 @@ class HFTokenizer:
     def __init__(self, tokenizer: Any, eos_ids: frozenset[int]) -> None:
         self._tokenizer = tokenizer
         self._eos_ids = eos_ids
+        self._encoded = lru_cache(REMEMBERED)(self._encode)
+        self._rendered = lru_cache(REMEMBERED)(self._render)
 
     @classmethod
     def load(
@@ -70,8 +76,10 @@ class HFTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, with nothing added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
-        return ids
+        return list(self._encoded(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of `token_ids`, special tokens left out, spaces as they are."""
@@ -88,16 +96,29 @@ class HFTokenizer:
         return text
 
     def render_chat(self, messages: Sequence[Message], *, thinking: bool | None = None) -> str:
-        """The chat by the model's own template; without one, the contents as paragraphs."""
+        """The chat by the model's own template; without one, the contents as paragraphs.
+
+        Raises `UserMistake` when the template cannot render it.
+        """
+        chat = tuple((message["role"], message["content"]) for message in messages)
+        return self._rendered(chat, thinking)
+
+    def _render(self, chat: tuple[tuple[str, str], ...], thinking: bool | None) -> str:
         if not self._tokenizer.chat_template:
-            return "".join(f"{message['content']}\n\n" for message in messages)
+            return "".join(f"{content}\n\n" for _, content in chat)
         asked = {} if thinking is None else {"enable_thinking": thinking}
-        text: str = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
-            tokenize=False,
-            add_generation_prompt=True,
-            **asked,
-        )
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                [{"role": role, "content": content} for role, content in chat],
+                tokenize=False,
+                add_generation_prompt=True,
+                **asked,
+            )
+        except TemplateError as error:
+            raise UserMistake(
+                f"the chat template of the tokenizer {self._tokenizer.name_or_path} cannot render "
+                f"a question: {first_line(error)}; name a tokenizer that can with --tokenizer"
+            ) from error
         return text
 
 

@@ -127,7 +127,8 @@ class VllmEngine:
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         params = vllm_requests.to_params(sampling, room)
         output = await driver.generate(list(prompt_token_ids), params, self._lora)
-        return vllm_requests.to_completion(output, sampling, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return vllm_requests.to_completion(output, sampling, self.tokenizer, seconds)
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Complete the chat as the model's template renders it."""

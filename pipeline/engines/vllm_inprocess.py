@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vllm.inputs import tokens_input
 from vllm.v1.engine import core
 
 from pipeline.errors import EngineDead, EngineFailure
@@ -145,7 +146,7 @@ class InprocessDriver:
         for job in jobs:
             if job.answer.cancelled():
                 continue
-            prompt = {"prompt_token_ids": job.prompt_token_ids}
+            prompt = tokens_input(job.prompt_token_ids)
             try:
                 self._engine.add_request(job.request_id, prompt, job.params, lora_request=job.lora)
             except Exception as error:  # noqa: BLE001 - boundary: validation, harmless to others

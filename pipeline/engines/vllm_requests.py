@@ -5,13 +5,15 @@ from typing import Any
 from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
 from pipeline.engines.limits import SEED_RANGE
-from pipeline.engines.protocol import Completion, SamplingRequest
+from pipeline.engines.protocol import Completion, SamplingRequest, Tokenizer
+from pipeline.engines.stopping import UNFINISHED_CHARACTER
 from pipeline.errors import EngineFailure
 
 
 def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
     """Sampling parameters for vLLM; one output at the end, nothing streamed.
 
+    vLLM decodes token by token, which only a search for stop strings needs.
     Log-probabilities are asked for by token id only: in a batch that holds such a request, a
     request for the top k would silently get wrong ones.
     """
@@ -22,13 +24,16 @@ def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
         top_p=sampling.top_p,
         seed=sampling.seed % SEED_RANGE,
         stop=list(sampling.stop),
+        detokenize=bool(sampling.stop),
         logprob_token_ids=list(sampling.logprobs_of) or None,
         structured_outputs=StructuredOutputsParams(choice=choices) if choices else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
 
-def to_completion(output: Any, sampling: SamplingRequest, seconds: float) -> Completion:
+def to_completion(
+    output: Any, sampling: SamplingRequest, tokenizer: Tokenizer, seconds: float
+) -> Completion:
     """The completion that a finished RequestOutput holds.
 
     Raises `EngineFailure` when vLLM gave the request up.
@@ -38,9 +43,10 @@ def to_completion(output: Any, sampling: SamplingRequest, seconds: float) -> Com
         raise EngineFailure(f"vLLM ended the request early: {text.finish_reason}")
     # An integer here is one of several end-of-text ids.
     stop_string = text.stop_reason if isinstance(text.stop_reason, str) else None
+    ids = tuple(text.token_ids)
     return Completion(
-        text=text.text,
-        token_ids=tuple(text.token_ids),
+        text=text.text if sampling.stop else _decoded(ids, tokenizer),
+        token_ids=ids,
         finish_reason=text.finish_reason,
         stop_string=stop_string,
         prompt_tokens=len(output.prompt_token_ids),
@@ -48,6 +54,13 @@ def to_completion(output: Any, sampling: SamplingRequest, seconds: float) -> Com
         seconds=seconds,
         logprobs=_first_logprobs(text.logprobs, sampling.logprobs_of),
     )
+
+
+def _decoded(ids: tuple[int, ...], tokenizer: Tokenizer) -> str:
+    """The text as vLLM would have decoded it: without its end, and without half a character."""
+    if ids and ids[-1] in tokenizer.eos_ids:
+        ids = ids[:-1]
+    return tokenizer.decode(ids).rstrip(UNFINISHED_CHARACTER)
 
 
 def _first_logprobs(rows: Any, token_ids: tuple[int, ...]) -> dict[int, float] | None:

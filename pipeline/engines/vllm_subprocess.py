@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from vllm.inputs import tokens_input
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from pipeline.engines.launch import START_LOCK
@@ -41,7 +42,7 @@ class SubprocessDriver:
         """The finished RequestOutput; cancelling aborts the request in the engine."""
         self.check()
         request_id = str(next(self._numbers))
-        prompt = {"prompt_token_ids": prompt_token_ids}
+        prompt = tokens_input(prompt_token_ids)
         last = None
         try:
             stream = self._engine.generate(prompt, params, request_id, lora_request=lora)
