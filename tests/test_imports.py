@@ -46,6 +46,7 @@ def test_what_cannot_be_read_does_not_hide_what_is_known_of_the_rest(bring, tmp_
     [
         (["99-0.pickle"], "problem '99', which is not in sums (60 to 61)"),
         (["result.pickle"], "does not say by its name which attempt it is"),
+        (["60-20261121.pickle"], "does not say by its name which attempt it is"),
         (["60-0.pickle", "60/0.pickle"], "both hold problem 60, repeat 0"),
     ],
 )

@@ -1,5 +1,6 @@
 """Steps as SpecReason and SSR record them, and what their tokens were spent on."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,10 @@ TOP_P = 0.95
 """Sampling is written into the scripts, not into their records."""
 
 
+REPEAT = re.compile("[0-9]{1,4}")
+"""A longer number is a date or the like; as a repeat it would make millions of missing attempts."""
+
+
 def problem_and_repeat(file: Path) -> tuple[str, int]:
     """The problem and repeat that a file's name says: `60-0.pickle` or `60/0.pickle`.
 
@@ -29,7 +34,7 @@ def problem_and_repeat(file: Path) -> tuple[str, int]:
     problem, dash, repeat = file.stem.rpartition("-")
     if not dash:
         problem, repeat = file.parent.name, file.stem
-    if not problem or not (repeat.isascii() and repeat.isdigit()):
+    if not problem or REPEAT.fullmatch(repeat) is None:
         raise UserMistake(
             f"{file} does not say by its name which attempt it is; keep the scripts' names, "
             "PROBLEM-REPEAT.pickle or PROBLEM/REPEAT.pickle."
