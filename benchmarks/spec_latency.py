@@ -7,8 +7,8 @@ Two comparisons:
 - Throughput, on two OpenAI-compatible vLLM servers with the same problems and the same settings:
   a driver that works as SpecReason does (one problem at a time, one request after another) against
   `spec` at concurrency 32, and the median latencies of driver, spec and spec-async at concurrency
-  1. The driver is benchmarks/sequential_driver.py. Then `spec` on vLLM engines of its own, each in
-  a process (concurrency 32): two cores spend most of their time on HTTP otherwise.
+  1. The driver is benchmarks/sequential_driver.py. Then `spec` on vLLM engines of its own, in this
+  process and each in one of its own: two cores spend most of their time on HTTP otherwise.
 - Drafting ahead, on scripted engines with a stated latency model: `spec` against `spec-async`,
   without and with `--rewrite-ahead`, at concurrency 1 for several acceptance rates. Two models that
   share two cores cannot show it.
@@ -30,7 +30,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from report import print_result
 from sequential_driver import SequentialDriver, Server, Task
@@ -249,6 +249,17 @@ def one_after_another(experiment: Experiment, draft: str, urls: list[str]) -> di
     return found | {"texts": [one.text for one in solved]}
 
 
+def on_own_engines(
+    experiment: Experiment, process: Literal["inprocess", "subprocess"], concurrency: int
+) -> dict[str, Any]:
+    """`experiment` without servers, on vLLM engines in this process or each in one of its own."""
+    target = EngineSettings("vllm", experiment.target.model, process=process)
+    assert experiment.draft is not None  # noqa: S101 - spec has one
+    draft = replace(target, model=experiment.draft.model)
+    changed = replace(experiment, target=target, draft=draft, concurrency=concurrency)
+    return through_runner(changed, f"spec, {concurrency} in flight, {process}")
+
+
 def throughput(model: str, draft: str, problems: int) -> dict[str, Any]:
     """The sequential driver against `spec`, on the same two servers."""
     with contextlib.ExitStack() as stack:
@@ -272,14 +283,14 @@ def throughput(model: str, draft: str, problems: int) -> dict[str, Any]:
         ahead = replace(experiment, reasoner="spec-async", steps=StepSettings(lookahead=1))
         asynchronous = through_runner(ahead, "spec-async, one problem at a time")
         many = through_runner(replace(experiment, concurrency=CONCURRENCY), "spec, 32 in flight")
-    own = EngineSettings("vllm", model, process="subprocess")
-    with_engines = replace(
-        experiment, target=own, draft=replace(own, model=draft), concurrency=CONCURRENCY
-    )
-    processes = through_runner(with_engines, "spec, 32 in flight, on engines of its own")
+    own = {
+        f"{process}, {concurrency} in flight": on_own_engines(experiment, process, concurrency)
+        for process in ("inprocess", "subprocess")
+        for concurrency in (1, CONCURRENCY)
+    }
     texts = sequential.pop("texts")
     alike = sum(ours == theirs for ours, theirs in zip(alone.pop("texts"), texts, strict=True))
-    for one in (asynchronous, many, processes):
+    for one in (asynchronous, many, *own.values()):
         one.pop("texts")
     sequential_rate = sequential["problems_per_minute"]
     return {
@@ -288,9 +299,12 @@ def throughput(model: str, draft: str, problems: int) -> dict[str, Any]:
         "spec_concurrency_1": alone,
         "spec_async_concurrency_1": asynchronous,
         "spec_concurrency_32": many,
-        "spec_concurrency_32_own_engines": processes,
+        "spec_on_own_engines": own,
         "ratio_on_the_servers": round(many["problems_per_minute"] / sequential_rate, 2),
-        "ratio_on_own_engines": round(processes["problems_per_minute"] / sequential_rate, 2),
+        "ratios_on_own_engines": {
+            name: round(one["problems_per_minute"] / sequential_rate, 2)
+            for name, one in own.items()
+        },
         "same_texts": alike,
     }
 

@@ -288,3 +288,19 @@ class TestDraftingAhead:
         assert world.ledger.usage()["draft"]["draft_dropped"].generated == sum(
             len(one.token_ids) for one in world.draft.answered
         )
+
+    @pytest.mark.parametrize("salt", [0, 1, 2])
+    async def test_cancelling_it_at_any_moment_leaves_no_request_behind(self, salt):
+        moment, ended = 0, False
+        while not ended:
+            world = World(target=wild(salt), draft=wild(salt), digits=moody(salt), hurry=salt)
+            steps = StepSettings(lookahead=2, rewrite_ahead=True)
+            task = asyncio.create_task(world.track("spec-async", steps, token_budget=150))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            ended = task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            moment += 1
+        assert moment > 50
