@@ -40,11 +40,7 @@ def estimate_of(plan: Plan) -> Estimate:
     if settings.engine == "openai" and settings.tokenizer is None:
         missing = len(asked) - len(recorded)
         return Estimate(len(asked), len(recorded), None, missing * budget)
-    tokenizer = HFTokenizer.load(
-        settings.tokenizer or settings.model,
-        settings.revision,
-        trust_remote_code=settings.trust_remote_code,
-    )
+    tokenizer = HFTokenizer.of(settings)
     context = _context(settings)
     prompt_tokens = generated = 0
     for problem in plan.selected:

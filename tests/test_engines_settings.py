@@ -176,3 +176,23 @@ def test_the_tokens_of_a_text_are_the_callers_own(tiny_model: Path) -> None:
     first = tokenizer.encode("a=7")
     first.append(0)
     assert tokenizer.encode("a=7") == first[:-1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "source", "revision"),
+    [
+        (EngineSettings("vllm", "a/model", revision="r1"), "a/model", "r1"),
+        (EngineSettings("vllm", "a/model", revision="r1", tokenizer="b/other"), "b/other", None),
+    ],
+)
+def test_a_revision_is_the_models_and_not_another_tokenizers(
+    monkeypatch: pytest.MonkeyPatch, settings: EngineSettings, source: str, revision: str | None
+) -> None:
+    loaded = []
+
+    def load(cls: object, *names: object, trust_remote_code: bool) -> None:
+        loaded.append(names)
+
+    monkeypatch.setattr(HFTokenizer, "load", classmethod(load))
+    HFTokenizer.of(settings)
+    assert loaded == [(source, revision)]

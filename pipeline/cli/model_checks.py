@@ -19,7 +19,7 @@ THOUGHT = "a thought that must stay"
 def model_findings(model: str) -> Iterator[Finding]:
     """The tokenizer and the chat template of a model."""
     settings = with_model_folder(EngineSettings(engine=resolve_auto(), model=model))
-    tokenizer = HFTokenizer.load(settings.tokenizer or settings.model)
+    tokenizer = HFTokenizer.of(settings)
     yield Finding(State.OK, "tokenizer", f"{model} loads")
     yield digits_finding(tokenizer)
     yield thinking_finding(tokenizer)

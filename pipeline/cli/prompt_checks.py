@@ -64,7 +64,7 @@ def pair_findings(target: str, draft: str) -> Iterator[Finding]:
 
 def _tokenizer(model: str) -> HFTokenizer:
     settings = with_model_folder(EngineSettings(engine=resolve_auto(), model=model))
-    return HFTokenizer.load(settings.tokenizer or settings.model)
+    return HFTokenizer.of(settings)
 
 
 def _single_tokens(tokenizer: Tokenizer) -> Iterator[Finding]:

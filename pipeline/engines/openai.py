@@ -158,13 +158,10 @@ class OpenAIEngine:
 
     def _load_tokenizer(self, server: Server) -> HFTokenizer | None:
         """The tokenizer that was named, or on vLLM the one of the model it loaded."""
-        settings = self._settings
-        source = settings.tokenizer or (server.root if server.is_vllm else None)
+        source = self._settings.tokenizer or (server.root if server.is_vllm else None)
         if source is None:
             return None
-        return HFTokenizer.load(
-            source, settings.revision, trust_remote_code=settings.trust_remote_code
-        )
+        return HFTokenizer.of(replace(self._settings, tokenizer=source))
 
     def _read_facts(self, server: Server) -> ModelFacts:
         """Facts from the model's files where they are a folder here; else only the name."""

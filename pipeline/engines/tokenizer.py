@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from pipeline.engines.model_files import HUB_ADVICE, first_line, looks_like_path, read_json
 from pipeline.engines.protocol import Message
+from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
@@ -57,6 +58,18 @@ class HFTokenizer:
                 f"the tokenizer of {source!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"
             ) from error
         return cls(tokenizer, _eos_ids(source, revision, tokenizer.eos_token_id))
+
+    @classmethod
+    def of(cls, settings: EngineSettings) -> "HFTokenizer":
+        """The tokenizer that the settings name, or their model's own at the model's revision.
+
+        Raises `UserMistake` when there is none.
+        """
+        return cls.load(
+            settings.tokenizer or settings.model,
+            None if settings.tokenizer else settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+        )
 
     @property
     def eos_ids(self) -> frozenset[int]:

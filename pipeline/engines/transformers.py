@@ -156,11 +156,7 @@ class TransformersEngine:
     def _load(self, facts: ModelFacts) -> Generator:
         """Load tokenizer and model, in the worker thread."""
         settings = self._settings
-        tokenizer = HFTokenizer.load(
-            settings.tokenizer or settings.model,
-            None if settings.tokenizer else settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-        )
+        tokenizer = HFTokenizer.of(settings)
         device = _device(settings)
         small = facts.parameters is not None and facts.parameters < ONE_THREAD_BELOW
         if device == "cpu" and small and "OMP_NUM_THREADS" not in os.environ:

@@ -95,7 +95,7 @@ class VllmEngine:
         """
         await self.stop()
         self._facts = await asyncio.to_thread(read_facts, self._settings)
-        self._tokenizer = await asyncio.to_thread(self._load_tokenizer)
+        self._tokenizer = await asyncio.to_thread(HFTokenizer.of, self._settings)
         try:
             self._driver = await asyncio.to_thread(self._make_driver, self._facts)
             await self._driver.start()
@@ -149,14 +149,6 @@ class VllmEngine:
         if self._driver is None:
             raise EngineDead("the vLLM engine is not running")
         return self._driver
-
-    def _load_tokenizer(self) -> HFTokenizer:
-        settings = self._settings
-        return HFTokenizer.load(
-            settings.tokenizer or settings.model,
-            None if settings.tokenizer else settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-        )
 
     async def _ask_once(self) -> None:
         prompt = self.tokenizer.encode(READY_PROMPT) or [0]
