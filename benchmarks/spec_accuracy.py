@@ -5,9 +5,9 @@
 
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
 seeds, and compares each with baseline in pairs of problems. The speculative ones run with the
-default score (greedy, threshold 7) and calibrated: with the expected digit and the threshold that
-`speclrm replay` suggests for a run on other problems. `--results` keeps the runs there and goes on
-with those that are there. The last line printed is a JSON object.
+default score (greedy, threshold 7) and calibrated: with the expected digit and the threshold from
+which on a kept step is reliable, as `speclrm replay` finds in a run on other problems. `--results`
+keeps the runs there and goes on with those that are there. The last line printed is a JSON object.
 """
 
 import argparse
@@ -36,12 +36,12 @@ OTHER_PROBLEMS = "500-599"
 
 
 def calibrated_threshold(experiment: Experiment, run: Path) -> float:
-    """The threshold on the expected digit that one repeat on other problems suggests."""
+    """From which expected digit on a kept step is reliable, by one repeat on other problems."""
     pipeline.run(replace(experiment, problem_range=OTHER_PROBLEMS, repeats=1), run)
-    suggested = replay(run).calibration.suggested_threshold
-    if suggested is None:
-        sys.exit("every judged step of the calibrating run is right, or every one is wrong")
-    return suggested
+    reliable = replay(run).calibration.reliable_from
+    if reliable is None:
+        sys.exit("no score of the calibrating run promises a right step")
+    return reliable
 
 
 def measured(experiment: Experiment, run: Path, baseline: Path) -> dict[str, Any]:

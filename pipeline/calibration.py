@@ -1,4 +1,4 @@
-"""How well scores tell right steps from wrong ones: AUROC, reliability, a suggested threshold."""
+"""How well scores tell right steps from wrong ones: AUROC, reliability, suggested thresholds."""
 
 import statistics
 from bisect import bisect_left, bisect_right
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_SCORE = 9.0
+RELIABLE = 0.95
+"""The chance to be right that makes a step safe to keep: a wrong one loses the answer, while a
+right one that is rejected costs one rewrite."""
 BINS = 10
 
 
@@ -27,14 +30,32 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
+class _Pool:
+    """Steps next to each other in score, and how many of them are right."""
+
+    from_score: float
+    right: int
+    steps: int
+
+    @property
+    def share_right(self) -> float:
+        return self.right / self.steps
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
-    """What scores are worth; `auroc` and `suggested_threshold` are None with one class only."""
+    """What scores are worth; `auroc` and `suggested_threshold` are None with one class only.
+
+    `reliable_from` is the threshold from which on every kept step is right with the chance
+    `RELIABLE`; None when no score promises that.
+    """
 
     right: int
     wrong: int
     auroc: float | None
     expected_calibration_error: float | None
     suggested_threshold: float | None
+    reliable_from: float | None
     reliability: tuple[Bin, ...]
 
 
@@ -55,6 +76,7 @@ def calibration(steps: Sequence[ScoredStep]) -> Calibration:
         auroc=auroc(right, wrong) if both else None,
         expected_calibration_error=gaps / len(steps) if steps else None,
         suggested_threshold=_best_threshold(right, wrong) if both else None,
+        reliable_from=_reliable_from(steps),
         reliability=bins,
     )
 
@@ -73,9 +95,32 @@ def _best_threshold(right: Sequence[float], wrong: Sequence[float]) -> float:
         kept = 1 - bisect_left(right, threshold) / len(right)
         return kept + bisect_left(wrong, threshold) / len(wrong)
 
-    best = max(scores, key=gain)
-    below = [score for score in scores if score < best]
-    return (best + below[-1]) / 2 if below else best
+    return _middle_below(max(scores, key=gain), scores)
+
+
+def _reliable_from(steps: Sequence[ScoredStep]) -> float | None:
+    """Where the chance to be right, as it rises with the score, reaches `RELIABLE`.
+
+    The chance is fitted by isotonic regression, pooling adjacent violators (Barlow et al.,
+    Statistical Inference under Order Restrictions, 1972, section 1.2).
+    """
+    pools: list[_Pool] = []
+    # Of equal scores the right ones first: then they end in one pool.
+    for step in sorted(steps, key=lambda step: (step.score, not step.right)):
+        pools.append(_Pool(step.score, int(step.right), 1))
+        while len(pools) > 1 and pools[-2].share_right >= pools[-1].share_right:
+            higher, lower = pools.pop(), pools.pop()
+            pools.append(
+                _Pool(lower.from_score, lower.right + higher.right, lower.steps + higher.steps)
+            )
+    reliable = [pool.from_score for pool in pools if pool.share_right >= RELIABLE]
+    return _middle_below(reliable[0], sorted(step.score for step in steps)) if reliable else None
+
+
+def _middle_below(threshold: float, scores: Sequence[float]) -> float:
+    """The middle between a threshold and the next score below it, if there is one."""
+    below = bisect_left(scores, threshold)
+    return (threshold + scores[below - 1]) / 2 if below else threshold
 
 
 def _reliability(steps: Sequence[ScoredStep]) -> tuple[Bin, ...]:

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.calibration import RELIABLE
 from pipeline.replay import Group, Replay, replay
 
 
@@ -60,11 +61,14 @@ def _settings(result: Replay) -> Table:
 def _calibration(result: Replay) -> Table:
     found = result.calibration
     auroc = "–" if found.auroc is None else f"{found.auroc:.3f}"
-    threshold = found.suggested_threshold
-    suggested = "–" if threshold is None else f"{threshold:.2f}"
+    suggested, reliable = (
+        "–" if threshold is None else f"{threshold:.2f}"
+        for threshold in (found.suggested_threshold, found.reliable_from)
+    )
     table = Table(
-        title=f"against the {result.label}: AUROC {auroc}, suggested threshold {suggested} "
-        f"(average), {found.right} right and {found.wrong} wrong steps"
+        title=f"against the {result.label}: AUROC {auroc}, {found.right} right and {found.wrong} "
+        f"wrong steps; suggested thresholds (average): {suggested} tells right from wrong best, "
+        f"from {reliable} on a kept step is right {RELIABLE:.0%} of the time"
     )
     for heading in ("steps", "mean score / 9", "share right"):
         table.add_column(heading, justify="right")
