@@ -1,7 +1,8 @@
 """What the reasoners gain and cost on pocket problems: accuracy with intervals, target tokens.
 
     python benchmarks/spec_accuracy.py [--quick] [--model pocket-target --draft-model pocket-draft]
-        [--seed N] [--problems N] [--repeats N] [--results DIR]
+        [--dataset pocket-long --token-budget 1024] [--seed N] [--problems N] [--repeats N]
+        [--results DIR]
 
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
 seeds, and compares each with baseline in pairs of problems. The speculative ones run with the
@@ -37,7 +38,8 @@ OTHER_PROBLEMS = "500-599"
 
 def calibrated_threshold(experiment: Experiment, run: Path) -> float:
     """From which expected digit on a kept step is reliable, by one repeat on other problems."""
-    pipeline.run(replace(experiment, problem_range=OTHER_PROBLEMS, repeats=1), run)
+    other = replace(experiment, dataset="pocket", problem_range=OTHER_PROBLEMS, repeats=1)
+    pipeline.run(replace(other, token_budget=TOKEN_BUDGET), run)
     reliable = replay(run).calibration.reliable_from
     if reliable is None:
         sys.exit("no score of the calibrating run promises a right step")
@@ -72,6 +74,8 @@ def main() -> None:
     arguments.add_argument("--problems", type=int)
     arguments.add_argument("--repeats", type=int)
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--dataset", default="pocket")
+    arguments.add_argument("--token-budget", type=int, default=TOKEN_BUDGET)
     chosen = arguments.parse_args()
     problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
     repeats = chosen.repeats or (QUICK_REPEATS if chosen.quick else REPEATS)
@@ -82,7 +86,8 @@ def main() -> None:
         target,
         problem_range=f"first:{problems}",
         repeats=repeats,
-        token_budget=TOKEN_BUDGET,
+        token_budget=chosen.token_budget,
+        dataset=chosen.dataset,
         seed=chosen.seed,
     )
     found: dict[str, Any] = {}
@@ -107,6 +112,7 @@ def main() -> None:
     alone = found["baseline"]["target_tokens"]
     shares = {label: round(one["target_tokens"] / alone, 4) for label, one in found.items()}
     result = {
+        "dataset": chosen.dataset,
         "problems": problems,
         "repeats": repeats,
         "seed": chosen.seed,
