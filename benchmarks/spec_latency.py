@@ -30,7 +30,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from report import print_result
 from sequential_driver import SequentialDriver, Server, Task
@@ -39,7 +39,7 @@ import pipeline
 from pipeline import reasoners
 from pipeline.engines.script import Latency, Script
 from pipeline.engines.scripted import ScriptedEngine
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import EngineSettings, ProcessMode
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
@@ -227,7 +227,7 @@ def one_after_another(experiment: Experiment, draft: str, urls: list[str]) -> di
     """The sequential driver on the experiment's problems."""
     planned = pipeline.plan(experiment)
     model = experiment.target.model
-    tokenizer = HFTokenizer.load(with_model_folder(EngineSettings("vllm", model)).model)
+    tokenizer = HFTokenizer.of(with_model_folder(EngineSettings("vllm", model)))
     driver = SequentialDriver(
         Server(urls[0], model),
         Server(urls[1], draft),
@@ -250,7 +250,7 @@ def one_after_another(experiment: Experiment, draft: str, urls: list[str]) -> di
 
 
 def on_own_engines(
-    experiment: Experiment, process: Literal["inprocess", "subprocess"], concurrency: int
+    experiment: Experiment, process: ProcessMode, concurrency: int
 ) -> dict[str, Any]:
     """`experiment` without servers, on vLLM engines in this process or each in one of its own."""
     target = EngineSettings("vllm", experiment.target.model, process=process)

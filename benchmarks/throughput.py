@@ -6,10 +6,9 @@
 Both get the same prompts, sampling, per-request seeds, process mode, threads and batch limit, in
 turn, several rounds in one program, each with an empty prefix cache. Both have encoded the prompts
 before their time begins; the runner's ends when its records are on the disk. Starting an engine is
-in neither. Also measured: the
-processor time that the runner itself takes per attempt, on the scripted engine. With `--width`
-the model is a Qwen3 of that shape with random weights: the larger the model, the longer a step,
-and the less weighs what happens between steps.
+in neither. Also measured: the processor time that the runner itself takes per attempt, on the
+scripted engine. With `--width` the model is a Qwen3 of that shape with random weights: the larger
+the model, the longer a step, and the less weighs what happens between steps.
 The last line printed is a JSON object.
 """
 
@@ -88,14 +87,10 @@ class Peer:
 
         self.arguments = vllm_setup.engine_arguments(settings, read_facts(settings), on_cpu=True)
         planned = pipeline.plan(experiment)
-        tokenizer = HFTokenizer.load(settings.model)
+        tokenizer = HFTokenizer.of(settings)
         self.prompts = [
-            {
-                "prompt_token_ids": open_chain(
-                    tokenizer, planned.prompts[problem.problem_id].text, "auto"
-                )
-            }
-            for problem in planned.selected
+            {"prompt_token_ids": open_chain(tokenizer, prompt.text, "auto")}
+            for prompt in planned.prompts.values()
         ]
         self.sampling = [
             SamplingParams(

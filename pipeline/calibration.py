@@ -104,9 +104,10 @@ def _reliable_from(steps: Sequence[ScoredStep]) -> float | None:
     The chance is fitted by isotonic regression, pooling adjacent violators (Barlow et al.,
     Statistical Inference under Order Restrictions, 1972, section 1.2).
     """
-    pools: list[_Pool] = []
     # Of equal scores the right ones first: then they end in one pool.
-    for step in sorted(steps, key=lambda step: (step.score, not step.right)):
+    ordered = sorted(steps, key=lambda step: (step.score, not step.right))
+    pools: list[_Pool] = []
+    for step in ordered:
         pools.append(_Pool(step.score, int(step.right), 1))
         while len(pools) > 1 and pools[-2].share_right >= pools[-1].share_right:
             higher, lower = pools.pop(), pools.pop()
@@ -114,7 +115,7 @@ def _reliable_from(steps: Sequence[ScoredStep]) -> float | None:
                 _Pool(lower.from_score, lower.right + higher.right, lower.steps + higher.steps)
             )
     reliable = [pool.from_score for pool in pools if pool.share_right >= RELIABLE]
-    return _middle_below(reliable[0], sorted(step.score for step in steps)) if reliable else None
+    return _middle_below(reliable[0], [step.score for step in ordered]) if reliable else None
 
 
 def _middle_below(threshold: float, scores: Sequence[float]) -> float:
