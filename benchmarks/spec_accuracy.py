@@ -1,8 +1,8 @@
 """What the reasoners gain and cost on pocket problems: accuracy with intervals, target tokens.
 
     python benchmarks/spec_accuracy.py [--quick] [--model pocket-target --draft-model pocket-draft]
-        [--dataset pocket-long --token-budget 1024] [--seed N] [--problems N] [--repeats N]
-        [--results DIR]
+        [--dataset pocket-long --token-budget 1024] [--temperature T] [--seed N] [--problems N]
+        [--repeats N] [--results DIR]
 
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
 seeds, and compares each with baseline in pairs of problems. The speculative ones run with the
@@ -31,6 +31,7 @@ from pipeline.replay import replay
 PROBLEMS, REPEATS = 500, 3
 QUICK_PROBLEMS, QUICK_REPEATS = 24, 1
 TOKEN_BUDGET = 512
+TEMPERATURE = 0.6
 REASONERS = ("baseline", "parallel", "spec", "spec-methods")
 CALIBRATED = ("spec", "spec-methods")
 OTHER_PROBLEMS = "500-599"
@@ -74,6 +75,7 @@ def main() -> None:
     arguments.add_argument("--problems", type=int)
     arguments.add_argument("--repeats", type=int)
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--temperature", type=float, default=TEMPERATURE)
     arguments.add_argument("--dataset", default="pocket")
     arguments.add_argument("--token-budget", type=int, default=TOKEN_BUDGET)
     chosen = arguments.parse_args()
@@ -87,6 +89,7 @@ def main() -> None:
         problem_range=f"first:{problems}",
         repeats=repeats,
         token_budget=chosen.token_budget,
+        temperature=chosen.temperature,
         dataset=chosen.dataset,
         seed=chosen.seed,
     )
@@ -116,6 +119,7 @@ def main() -> None:
         "problems": problems,
         "repeats": repeats,
         "seed": chosen.seed,
+        "temperature": chosen.temperature,
         "threshold": threshold,
         "shares_of_target_tokens": shares,
         "reasoners": found,

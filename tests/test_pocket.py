@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.pocket import prompts, rows
+from pipeline.pocket import mining, prompts, rows
 from pipeline.pocket.measure import auroc
 from pipeline.pocket.mistakes import wrong_step
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem, split_of
 from pipeline.pocket.sequences import RIGHT, SCORING, SOLVING, WRONG, Layout
 from pipeline.pocket.steps import Question, check_step, next_steps
 from pipeline.pocket.tokenizer import build_tokenizer
-from pipeline.pocket.train import Settings, Trainer
+from pipeline.pocket.train import MINED_SHARE, RECIPES, Settings, Trainer, draw
+from pipeline.resources import pocket_dir
 
 DATASETS = Path(__file__).parents[1] / "datasets"
+DRAFT = pocket_dir() / "draft"
 TOKENIZER = build_tokenizer()
 CHAIN = Question("Let a=7, b=a+5, c=3b, d=c-a, e=d/6. Find e.")
 B, C = "b=a+5, a=7, b=12", "c=3b, b=12, c=36"
@@ -264,7 +266,7 @@ def test_auroc_counts_pairs(right: list[float], wrong: list[float], area: float)
 
 def trained(folder: Path, *, steps: int, seed: int = 0, resume: bool = False) -> Trainer:
     folder.mkdir(exist_ok=True)
-    trainer = Trainer(Settings("draft", folder, steps, seed, resume, mined=None, workers=1), 0)
+    trainer = Trainer(Settings("draft", folder, steps, seed, resume, mined=(), workers=1), 0)
     trainer.run()
     return trainer
 
@@ -283,3 +285,31 @@ def test_an_interrupted_training_goes_on_from_its_last_state(tmp_path: Path) -> 
     second = trained(tmp_path, steps=3, resume=True)
     assert second.progress.step == 3
     assert second.progress.tokens > first.progress.tokens
+
+
+def test_what_is_mined_is_wrong_and_comes_from_training_problems_long_ones_if_asked(
+    tmp_path: Path,
+) -> None:
+    found = tmp_path / "mined.jsonl"
+    asked = ["--model", str(DRAFT), "--output", str(found), "--problems", "9"]
+    mining.main([*asked, "--long"])
+    mined = mining.read_mined(found)
+    assert mined
+    for one in mined:
+        assert split_of(one.problem.question.statement) == "training"
+        assert len(one.problem.steps) >= 10
+        for index, steps in one.mistakes.items():
+            earlier = one.problem.steps[:index]
+            assert not any(check_step(one.problem.question, earlier, step) for step in steps)
+    mining.main(asked)
+    assert max(len(one.problem.steps) for one in mining.read_mined(found)) < 10
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.1, 0.0), (0.5, MINED_SHARE)])
+def test_a_share_of_the_sequences_holds_mined_steps(progress: float, share: float) -> None:
+    problem, rng, layout = drawn(3), random.Random(0), Layout(TOKENIZER)
+    marker = layout.encode("mined mistake")
+    mined = [mining.Mined(problem, {i: ["mined mistake"] for i in range(len(problem.steps) + 1)})]
+    rows = [draw(rng, RECIPES["target"], layout, progress, mined) for _ in range(300)]
+    holding = sum(" ".join(map(str, marker)) in " ".join(map(str, row.ids)) for row in rows)
+    assert holding / 300 == pytest.approx(share, abs=0.08)

@@ -1,6 +1,6 @@
 """Collect a model's own wrong steps on training problems, for the other to learn to score.
 
-`python -m pipeline.pocket.mining --model FOLDER --output FILE --problems N`
+`python -m pipeline.pocket.mining --model FOLDER --output FILE --problems N [--long]`
 """
 
 import argparse
@@ -14,6 +14,7 @@ import torch
 
 from pipeline.pocket.measure import Loaded, sampled_steps
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem
+from pipeline.pocket.schedule import LONG
 from pipeline.pocket.steps import Question, check_step
 
 TEMPERATURES = (0.6, 1.0)
@@ -56,13 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--problems", type=int, default=3000)
+    parser.add_argument("--long", action="store_true", help="long chains of definitions")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     rng = random.Random(args.seed)  # noqa: S311 - reproducible, no secret
+    difficulty = LONG if args.long else Difficulty()
     problems = [
-        make_problem(rng, KINDS[i % len(KINDS)], Difficulty(), "training")
+        make_problem(rng, KINDS[i % len(KINDS)], difficulty, "training")
         for i in range(args.problems)
     ]
     with args.output.open("w") as out:

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,36 @@ from pipeline.pocket.tokenizer import build_tokenizer, save_tokenizer
 
 _log = logging.getLogger(__name__)
 
-SIZES = {"target": (192, 6, 384), "draft": (128, 3, 256)}  # width, layers, inner width
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model of one size is and what it is trained on.
+
+    The target meets more of what it is asked for: fractions, operands of two digits, long chains.
+    `wrong_weight` is the weight of a wrong step's digit, beside 1 for a right one's: in doubt,
+    score low.
+    """
+
+    width: int
+    layers: int
+    inner: int
+    kinds: tuple[Kind, ...]
+    long_share: float
+    two_digit_operands: float
+    wrong_weight: float
+
+
+RECIPES = {
+    "draft": Recipe(128, 3, 256, KINDS, long_share=0.10, two_digit_operands=0.10, wrong_weight=8.0),
+    "target": Recipe(
+        192, 6, 384, (*KINDS, "latex"), long_share=0.20, two_digit_operands=0.25, wrong_weight=24.0
+    ),
+}
 BATCH_TOKENS = 2400  # of one worker
 REPORT_STEPS = 20
 POOL = 256  # sequences drawn at a time and sorted by length
-LONG_SHARE, MINED_SHARE = 0.10, 0.25
+MINED_SHARE = 0.35
 SCORE_WEIGHT = 0.8  # beside 1 for solving
-WRONG_WEIGHT = 8.0  # of a wrong step's digit beside 1 for a right one's: in doubt, score low
 AVERAGE = 0.995  # of the running mean of weights that is saved
 SAVE_SECONDS = 120.0
 EVALUATE_SECONDS = 300.0
@@ -62,7 +85,7 @@ class Settings:
     steps: int
     seed: int
     resume: bool
-    mined: Path | None
+    mined: tuple[Path, ...]
     workers: int
 
 
@@ -75,16 +98,19 @@ class Progress:
     tokens: int = 0
 
 
-def draw(rng: random.Random, layout: Layout, progress: float, mined: Sequence[Mined]) -> Row:
+def draw(
+    rng: random.Random, recipe: Recipe, layout: Layout, progress: float, mined: Sequence[Mined]
+) -> Row:
     """Draw one training sequence."""
-    kind: Kind = rng.choice(KINDS)
+    kind = rng.choice(recipe.kinds)
     share = score_share_at(progress)
-    if mined and rng.random() < MINED_SHARE:
+    if mined and progress > 0.15 and rng.random() < MINED_SHARE:
         one = rng.choice(mined)
         return layout.solution(rng, one.problem, score_share=0.9, mistakes=one.mistakes)
     difficulty = difficulty_at(progress)
-    if progress > 0.2 and rng.random() < LONG_SHARE:
-        difficulty = LONG
+    if progress > 0.2:
+        difficulty = LONG if rng.random() < recipe.long_share else difficulty
+        difficulty = replace(difficulty, two_digit_operands=recipe.two_digit_operands)
     problem = make_problem(rng, kind, difficulty, "training")
     if rng.random() < method_share_at(progress):
         return layout.methods(rng, problem)
@@ -117,12 +143,13 @@ class Trainer:
         self.worker = worker
         self.tokenizer = build_tokenizer()
         self.layout = Layout(self.tokenizer)
-        width, layers, inner = SIZES[settings.size]
-        self.model = TinyQwen3(Shape(width, layers, inner, len(self.tokenizer)))
+        self.recipe = recipe = RECIPES[settings.size]
+        shape = Shape(recipe.width, recipe.layers, recipe.inner, len(self.tokenizer))
+        self.model = TinyQwen3(shape)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.optimizers = make_optimizers(self.model, RATE)
         self.progress = Progress()
-        self.mined = read_mined(settings.mined) if settings.mined else []
+        self.mined = [one for path in settings.mined for one in read_mined(path)]
         if settings.resume:
             self._restore()
         start = f"{settings.seed} {worker} {self.progress.step}"
@@ -156,7 +183,10 @@ class Trainer:
 
     def _stream(self) -> Iterator[list[Row]]:
         while True:
-            rows = [draw(self.rng, self.layout, self.share, self.mined) for _ in range(POOL)]
+            rows = [
+                draw(self.rng, self.recipe, self.layout, self.share, self.mined)
+                for _ in range(POOL)
+            ]
             yield from batches(rows, self.rng)
 
     def _step(self, rows: list[Row]) -> tuple[float, float]:
@@ -168,8 +198,8 @@ class Trainer:
         each = functional.cross_entropy(logits.float(), batch.targets[wanted], reduction="none")
         roles = batch.roles[wanted]
         solving = each[roles == SOLVING].mean()
-        weights = 1 + (WRONG_WEIGHT - 1) * (batch.targets[wanted] == self.layout.wrong_digit)
-        weights = weights * (roles == SCORING)
+        wrong = batch.targets[wanted] == self.layout.wrong_digit
+        weights = (1 + (self.recipe.wrong_weight - 1) * wrong) * (roles == SCORING)
         scoring = (each * weights).sum() / weights.sum()
         # A batch may ask no score question: the mean of nothing is not a number.
         total = solving if scoring.isnan() else solving + SCORE_WEIGHT * scoring
@@ -252,16 +282,18 @@ class Trainer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and train."""
     parser = argparse.ArgumentParser(prog="pipeline.pocket.train", description=__doc__)
-    parser.add_argument("--size", choices=sorted(SIZES), required=True)
+    parser.add_argument("--size", choices=sorted(RECIPES), required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True, help="optimizer steps in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/training.pt")
-    parser.add_argument("--mined", type=Path, help="wrong steps of the draft, from mining")
+    parser.add_argument(
+        "--mined", type=Path, nargs="*", default=(), help="wrong steps of the draft, from mining"
+    )
     args = parser.parse_args(arguments)
     args.output.mkdir(parents=True, exist_ok=True)
-    settings = Settings(**vars(args))
+    settings = Settings(**vars(args) | {"mined": tuple(args.mined)})
     # A terminated launcher must end its workers: daemons die in an orderly exit only.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     multiprocessing.spawn(_work, (settings,), nprocs=args.workers, daemon=True)
