@@ -2,7 +2,7 @@
 """Train one model of the pocket pair: `python -m pipeline.pocket.train --size target ...`.
 
 The schedule goes by steps: warm-up, a constant rate to 60 %, then a linear decay to 3 %. Problems
-are short at first and grow. The size, seed, steps, workers and mined file fix what is learned;
+are short at first and grow. The size, seed, steps, workers and mined files fix what is learned;
 a resumed run goes on from `training.pt` with problems of its own.
 """
 
