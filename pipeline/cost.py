@@ -26,29 +26,34 @@ def attempt_flops(
 ) -> Flops | None:
     """The operations an attempt cost; None where a model's shape or a count is unknown.
 
-    A token's forward pass costs 2P + 4·L·d·c operations: P weights, L layers, attention width d,
-    c positions attended to (Kaplan et al. 2020, arXiv 2001.08361, section 2.1, whose d·c term
-    counts half because it averages over the context; here c is summed exactly).
-    Cached prompt tokens cost nothing.
+    A token that is fed to the model costs 2B + 4·L·d·c operations: B weights of the layers, L
+    layers, attention width d, c positions attended to (Kaplan et al. 2020, arXiv 2001.08361,
+    section 2.1, whose d·c term counts half because it averages over the context; here c is summed
+    exactly). A generated token costs 2H more, the logits it was drawn from: H weights of the output
+    head. The last token of a request is never fed, so p prompt tokens and g generated ones are
+    p + g - 1 fed tokens and g logits. Cached prompt tokens cost nothing.
     """
     if usage is None:
         return None
     decode = total = 0.0
     for model, uses in usage.items():
         facts = models.get(model) or {}
-        weights, layers = facts.get("non_embedding_parameters"), facts.get("layers")
-        width = facts.get("attention_width")
-        if weights is None or layers is None or width is None:
+        body, head = facts.get("body_parameters"), facts.get("head_parameters")
+        layers, width = facts.get("layers"), facts.get("attention_width")
+        if body is None or head is None or layers is None or width is None:
             return None
         per_position = FLOPS_PER_ATTENDED_POSITION * layers * width
         for tokens in uses.values():
-            prompt_new, attended = tokens.prompt_new, tokens.attended_prompt
-            if prompt_new is None or attended is None or tokens.attended_generated is None:
+            prompt_new, requests = tokens.prompt_new, tokens.requests
+            attended, attended_generated = tokens.attended_prompt, tokens.attended_generated
+            if prompt_new is None or requests is None:
                 return None
-            generated = FLOPS_PER_PARAMETER * weights * tokens.generated
-            generated += per_position * tokens.attended_generated
-            prompt = FLOPS_PER_PARAMETER * weights * prompt_new
-            prompt += per_position * attended
+            if attended is None or attended_generated is None:
+                return None
+            generated = FLOPS_PER_PARAMETER * head * tokens.generated
+            generated += FLOPS_PER_PARAMETER * body * (tokens.generated - requests)
+            generated += per_position * attended_generated
+            prompt = FLOPS_PER_PARAMETER * body * prompt_new + per_position * attended
             decode += generated
             total += generated + prompt
     return Flops(decode, total)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.engines.facts import read_facts
+from pipeline.engines.facts import read_context
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.models import with_model_folder
@@ -59,4 +59,4 @@ def estimate_of(plan: Plan) -> Estimate:
 def _context(settings: EngineSettings) -> int | None:
     if settings.max_model_len is not None:
         return settings.max_model_len
-    return read_facts(settings).context if settings.engine in {"vllm", "transformers"} else None
+    return read_context(settings) if settings.engine in {"vllm", "transformers"} else None

@@ -25,6 +25,7 @@ class _Sums:
     prompt: int = 0
     cached: int | None = 0
     generated: int = 0
+    requests: int = 0
     attended_prompt: int = 0
     attended_generated: int = 0
 
@@ -39,12 +40,13 @@ class Ledger:
         """Add one completion's prompt and generated tokens."""
         sums = self._sums.setdefault((model, use), _Sums())
         prompt, cached = completion.prompt_tokens, completion.cached_prompt_tokens
-        end = prompt + completion.generated
+        wrote = completion.generated > 0
         sums.prompt += prompt - (cached or 0)
         sums.cached = None if cached is None or sums.cached is None else sums.cached + cached
         sums.generated += completion.generated
+        sums.requests += wrote
         sums.attended_prompt += _attended(cached or 0, prompt)
-        sums.attended_generated += _attended(prompt, end)
+        sums.attended_generated += _attended(prompt, prompt + completion.generated - wrote)
 
     def usage(self) -> dict[str, dict[str, Tokens]]:
         """The counts as the attempt line holds them: model -> use -> tokens."""
@@ -56,6 +58,7 @@ class Ledger:
                 generated=sums.generated,
                 attended_prompt=sums.attended_prompt,
                 attended_generated=sums.attended_generated,
+                requests=sums.requests,
             )
         return usage
 

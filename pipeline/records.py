@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 1
+SCHEMA = 2
+"""In schema 1 `requests` was not counted, and `attended_generated` held the last tokens too."""
 
 
 class Stop(StrEnum):
@@ -32,9 +33,10 @@ class CorruptRecord(ValueError):  # noqa: N818 - named for what it is
 class Tokens:
     """Tokens of one use; `prompt_cached` is None where the server does not report it.
 
+    `requests` are those that wrote a token. The last token of each is never fed to the model.
     `attended_prompt` and `attended_generated` sum, over the new prompt tokens and over the
-    generated ones, how many positions each attends to: what attention costs, exactly. An imported
-    attempt may know the generated tokens alone.
+    generated ones that are fed, how many positions each attends to: what attention costs, exactly.
+    An imported attempt may know the generated tokens alone.
     """
 
     prompt_new: int | None
@@ -42,6 +44,7 @@ class Tokens:
     generated: int
     attended_prompt: int | None
     attended_generated: int | None
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ tokens = st.builds(
     generated=counts,
     attended_prompt=counts,
     attended_generated=counts,
+    requests=st.just(0),
 )
 
 

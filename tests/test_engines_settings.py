@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.engines import ENGINES, create, resolve_auto
-from pipeline.engines.facts import Shape, count_weights, read_facts
+from pipeline.engines.facts import read_facts
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
@@ -100,32 +100,27 @@ def test_a_hub_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) 
         read_facts(EngineSettings("transformers", "nobody/nothing"))
 
 
-def test_weights_are_counted_once_and_the_head_with_every_token(tiny_model: Path) -> None:
+def test_weights_are_counted_once_and_the_head_apart(tiny_model: Path) -> None:
     facts = read_facts(EngineSettings("vllm", str(tiny_model)))
     layer = 64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64 + 2 * 32
     assert facts.parameters == 288 * 64 + 2 * layer + 64
-    assert facts.non_embedding_parameters == facts.parameters
+    assert (facts.body_parameters, facts.head_parameters) == (2 * layer + 64, 288 * 64)
     assert (facts.layers, facts.attention_width, facts.context) == (2, 64, 512)
 
 
-def test_the_formula_counts_what_the_file_headers_hold(tiny_model: Path) -> None:
-    config = json.loads((tiny_model / "config.json").read_text(encoding="utf-8"))
-    shape = Shape.of(config)
-    assert shape is not None
-    assert shape.count() == count_weights(tiny_model, shape)
-
-
-def test_an_untied_embedding_is_not_multiplied_with(tiny_model: Path) -> None:
-    config = json.loads((tiny_model / "config.json").read_text(encoding="utf-8"))
-    shape = Shape.of({**config, "tie_word_embeddings": False})
-    assert shape is not None
-    counts = shape.count()
-    assert counts is not None
-    assert counts.parameters - counts.non_embedding == 288 * 64
-
-
-def test_a_model_of_another_kind_has_no_counts() -> None:
-    assert Shape.of({"model_type": "whisper"}) is None
+def test_weights_that_are_there_twice_or_packed_change_no_fact(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "both"
+    shutil.copytree(tiny_model, folder)
+    shutil.copy(folder / "model.safetensors", folder / "consolidated.safetensors")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"] = {"quant_method": "awq", "bits": 4}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    there = read_facts(EngineSettings("vllm", str(folder)))
+    assert replace(there, model="") == replace(
+        read_facts(EngineSettings("vllm", str(tiny_model))), model=""
+    )
 
 
 def test_max_model_len_narrows_the_context(tiny_model: Path) -> None:

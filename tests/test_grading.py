@@ -12,7 +12,8 @@ from pipeline.grading import grade_run
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
 from pipeline.run_directory import RunDirectory
 
-MODELS = {"target": {"non_embedding_parameters": 100, "layers": 1, "attention_width": 8}}
+SHAPE = {"body_parameters": 100, "head_parameters": 9, "layers": 1, "attention_width": 8}
+MODELS = {"target": SHAPE}
 
 
 def attempt(text="so \\boxed{42}", **changes):
@@ -32,7 +33,7 @@ def attempt(text="so \\boxed{42}", **changes):
         vote=None,
         response=text,
         answer=None,
-        usage={"target": {"plain": Tokens(5, 2, 3, 15, 18)}},
+        usage={"target": {"plain": Tokens(5, 2, 3, 25, 17, 1)}},
         seconds=1.5,
         started="now",
     )
@@ -106,12 +107,16 @@ def test_a_row_holds_what_leaderboards_need(run):
                     "prompt_new": 5,
                     "prompt_cached": 2,
                     "generated": 3,
-                    "attended_prompt": 15,
-                    "attended_generated": 18,
+                    "attended_prompt": 25,
+                    "attended_generated": 17,
+                    "requests": 1,
                 }
             }
         },
-        "flops": {"decode": 2 * 100 * 3 + 4 * 8 * 18, "total": 2 * 100 * 8 + 4 * 8 * 33},
+        "flops": {
+            "decode": 2 * 100 * 2 + 2 * 9 * 3 + 4 * 8 * 17,
+            "total": 2 * 100 * 7 + 2 * 9 * 3 + 4 * 8 * 42,
+        },
         "seconds": 1.5,
         "steps": {"all": 1, "judged": 0, "rewritten": 0},
         "tracks": [{"id": "0", "extracted": "42", "verdict": "correct"}],

@@ -48,7 +48,22 @@ def test_prompt_tokens_are_new_or_cached_and_never_both():
 def test_a_token_attends_to_itself_and_to_all_before_it():
     tokens = booked(completion(prompt=3, new=2, cached=1))
     assert tokens.attended_prompt == 2 + 3
-    assert tokens.attended_generated == 4 + 5
+    assert tokens.attended_generated == 4
+
+
+@pytest.mark.parametrize(("prompt", "new", "cached"), [(3, 2, 1), (9, 1, 0), (4, 7, 3)])
+def test_as_many_positions_attend_as_tokens_are_fed(prompt, new, cached):
+    """Of p prompt and g generated tokens p + g - 1 are fed: the last one is only drawn."""
+    tokens = booked(completion(prompt, new, cached))
+    fed = tokens.prompt_new + tokens.generated - tokens.requests
+    assert fed == prompt - cached + new - 1
+    positions = range(cached + 1, cached + 1 + fed)
+    assert tokens.attended_prompt + tokens.attended_generated == sum(positions)
+
+
+def test_a_request_that_wrote_nothing_has_no_last_token():
+    tokens = booked(completion(prompt=3, new=0))
+    assert (tokens.requests, tokens.attended_generated) == (0, 0)
 
 
 def test_a_server_that_does_not_report_its_cache_leaves_the_count_unknown():
@@ -84,20 +99,8 @@ def test_sums_do_not_depend_on_how_requests_were_grouped(requests):
     tokens = booked(*requests)
     assert tokens.prompt_new + tokens.prompt_cached == sum(r.prompt_tokens for r in requests)
     assert tokens.generated == sum(len(r.token_ids) for r in requests)
+    assert tokens.requests == sum(len(r.token_ids) > 0 for r in requests)
     assert tokens == booked(*reversed(requests))
-
-
-@given(completions(), st.integers(0, 60))
-def test_one_request_costs_what_two_with_a_warm_cache_cost_together(request_, cut):
-    """Attention is counted by position, so cutting a text in two changes nothing in the sum."""
-    new = len(request_.token_ids)
-    first_part = min(cut, new)
-    first = replace(request_, token_ids=request_.token_ids[:first_part])
-    prefix = request_.prompt_tokens + first_part
-    rest = completion(prefix, new - first_part, cached=prefix)
-    whole, parts = booked(request_), booked(first, rest)
-    assert parts.attended_generated == whole.attended_generated
-    assert parts.attended_prompt == whole.attended_prompt
 
 
 @pytest.mark.parametrize("use", Use)

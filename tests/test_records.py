@@ -2,9 +2,30 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import attempts
 
 from pipeline import records
+
+ATTEMPT = records.Attempt(
+    dataset="sums",
+    problem_id="7",
+    repeat_id=0,
+    seed=1,
+    reasoner="baseline",
+    status="ok",
+    gold="4",
+    kind="integer",
+    choice_order=(),
+    prompt_sha256=None,
+    tracks=(records.Track("0", (), records.Stop.FINISHED, "4"),),
+    vote=None,
+    response="\\boxed{4}",
+    answer="4",
+    usage=None,
+    seconds=1.5,
+    started="2026-01-01T00:00:00+00:00",
+)
 
 
 @given(attempts())
@@ -17,11 +38,19 @@ def test_an_attempt_is_exactly_one_line(attempt):
     assert records.encode(attempt).count(b"\n") == 1
 
 
-@given(attempts())
-def test_no_proper_prefix_of_a_line_is_an_attempt(attempt):
+def test_no_proper_prefix_of_a_line_is_an_attempt():
+    line = records.encode(ATTEMPT).rstrip(b"\n")
+    assert records.decode(line) == ATTEMPT
+    for end in range(len(line)):
+        with pytest.raises(records.CorruptRecord, match=r".+"):
+            records.decode(line[:end])
+
+
+@given(attempts(), st.floats(0, 1, exclude_max=True))
+def test_no_cut_turns_any_attempt_into_another(attempt, share):
     line = records.encode(attempt).rstrip(b"\n")
     with pytest.raises(records.CorruptRecord, match=r".+"):
-        records.decode(line[: len(line) // 2])
+        records.decode(line[: int(share * len(line))])
 
 
 @pytest.mark.parametrize(
@@ -41,6 +70,15 @@ def test_what_is_not_an_attempt_is_refused_with_its_reason(line, complaint):
 
 @given(attempts())
 def test_a_newer_schema_is_refused(attempt):
-    line = records.encode(attempt).replace(b'"schema":1', b'"schema":99')
+    line = records.encode(attempt).replace(b'"schema":2', b'"schema":99')
     with pytest.raises(records.CorruptRecord, match="schema 99 is newer"):
         records.decode(line)
+
+
+def test_a_line_of_schema_1_reads_with_its_requests_unknown():
+    counts = b'{"prompt_new":5,"prompt_cached":0,"generated":2,"attended_prompt":15,'
+    usage = b'{"target":{"plain":' + counts + b'"attended_generated":13}}}'
+    line = records.encode(ATTEMPT).replace(b'"usage":null', b'"usage":' + usage)
+    old = records.decode(line.replace(b'"schema":2', b'"schema":1'))
+    assert old.schema == 1
+    assert old.usage == {"target": {"plain": records.Tokens(5, 0, 2, 15, 13, requests=None)}}

@@ -175,7 +175,8 @@ class OpenAIEngine:
             dtype=None,
             context=server.context or self._settings.max_model_len,
             parameters=None,
-            non_embedding_parameters=None,
+            body_parameters=None,
+            head_parameters=None,
             layers=None,
             attention_width=None,
         )

@@ -70,8 +70,10 @@ class Completion:
 class ModelFacts:
     """What the cost model and the manifest need to know of a model; None where unknown.
 
-    `parameters` counts all weights once (tied embeddings too); `non_embedding_parameters` those
-    that every token is multiplied with, the output head included. `context` is in tokens.
+    `parameters` counts all weights once (tied embeddings too); `body_parameters` those that every
+    token is multiplied with in the layers; `head_parameters` those that make logits of a position.
+    `attention_width` is the mean width of all queries and of all values of a layer. `context` is
+    in tokens.
     """
 
     model: str
@@ -79,7 +81,8 @@ class ModelFacts:
     dtype: str | None
     context: int | None
     parameters: int | None
-    non_embedding_parameters: int | None
+    body_parameters: int | None
+    head_parameters: int | None
     layers: int | None
     attention_width: int | None
 

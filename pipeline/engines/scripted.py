@@ -49,7 +49,8 @@ class ScriptedEngine:
             dtype=None,
             context=self._script.context,
             parameters=None,
-            non_embedding_parameters=None,
+            body_parameters=None,
+            head_parameters=None,
             layers=None,
             attention_width=None,
         )
