@@ -1,9 +1,11 @@
 """Kill a run at random instants, again and again, and look whether anything is lost or doubled.
 
-    python benchmarks/kill_resume.py [--quick]
+    python benchmarks/kill_resume.py [--quick] [--again force|retry-errors]
 
 Each round starts the real command line on a scripted engine with latency and kills the whole
-process with SIGKILL after a random time. The last line printed is a JSON object.
+process with SIGKILL after a random time. With `--again` the rounds make attempts again that a first
+run has made, and after every kill each attempt must be there once, and each line that was there
+before it still be there or in replaced.jsonl. The last line printed is a JSON object.
 """
 
 import argparse
@@ -20,7 +22,9 @@ from pathlib import Path
 from report import print_result
 
 from pipeline import records
-from pipeline.run_directory import PROBLEMS, attempt_files, read_attempts
+from pipeline.appending import REPLACED
+from pipeline.errors import UserMistake
+from pipeline.run_directory import PROBLEMS, RunDirectory, attempt_files, read_attempts
 
 KILLS = 200
 QUICK_KILLS = 20
@@ -32,14 +36,16 @@ WARM_UP_SECONDS = 10.0
 """The longest wait for the first attempt of a round; importing takes about a second."""
 WINDOW_SECONDS = 0.6
 """A kill comes up to this long after a round's first new attempt."""
+EARLY_SHARE, EARLY_SECONDS = 0.25, 2.0
+"""With `--again`, the share of kills that come this long after the start, attempts or not."""
+MANY_REQUESTS = 100_000
 
 
 def make_inputs(folder: Path, problems: int, reasoner: str) -> list[str]:
-    """Problems and a slow script; the command that runs them."""
+    """Problems; the command that runs them with what `write_script` writes."""
     data, script = folder / "sums.jsonl", folder / "script.json"
     rows = ({"id": str(n), "problem": f"{n}+1?", "answer": str(n + 1)} for n in range(problems))
     data.write_text("".join(json.dumps(row | {"kind": "integer"}) + "\n" for row in rows))
-    script.write_text(json.dumps({"latency": {"decode_token": DECODE_SECONDS}}))
     draft = ["--draft-script", str(script)] if reasoner.startswith("spec") else []
     return [
         *(sys.executable, "-m", "pipeline", "run", reasoner, "--data-file", str(data), *draft),
@@ -48,21 +54,53 @@ def make_inputs(folder: Path, problems: int, reasoner: str) -> list[str]:
     ]
 
 
+def write_script(folder: Path, seconds: float, fails: range) -> None:
+    """What both models do from now on: seconds a token, and the requests that fail."""
+    script = {"latency": {"decode_token": seconds}, "faults": {"fail": list(fails)}}
+    (folder / "script.json").write_text(json.dumps(script))
+
+
+def run_to_the_end(command: list[str]) -> None:
+    """Run it; attempts that failed are no reason to stop here."""
+    quiet = subprocess.DEVNULL
+    if subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode not in {0, 1}:
+        raise SystemExit("the run did not end by itself")
+
+
 def size(run: Path) -> int:
     """Bytes of attempt lines on the disk."""
-    return sum(file.stat().st_size for file in attempt_files(run)) if run.exists() else 0
+    return sum(file.stat().st_size for file in [*attempt_files(run), *run.glob(REPLACED)])
 
 
-def kill_once(command: list[str], run: Path, chance: random.Random) -> bool:
-    """Start the run, kill it some time after its first new bytes; False when it ended itself."""
+def kill_once(command: list[str], run: Path, wait: float, *, early: bool) -> bool:
+    """Start the run, kill it `wait` seconds after its first new bytes, or after its start if early.
+
+    False when it ended itself.
+    """
     before = size(run)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + WARM_UP_SECONDS
+    deadline = time.monotonic() + (0 if early else WARM_UP_SECONDS)
     while process.poll() is None and size(run) == before and time.monotonic() < deadline:
         time.sleep(0.005)
-    time.sleep(chance.uniform(0, WINDOW_SECONDS))
+    time.sleep(wait)
     process.send_signal(signal.SIGKILL)
     return process.wait() == -signal.SIGKILL
+
+
+def lines(run: Path) -> set[bytes]:
+    """Every attempt line, those that were replaced too."""
+    files = [*attempt_files(run), *run.glob(REPLACED)]
+    return {line for file in files for line in file.read_bytes().splitlines()}
+
+
+def wait_for_the_writer(run: Path) -> None:
+    """Until what was sent before the kill is written: the writing process holds the lock."""
+    while True:
+        try:
+            with RunDirectory(run):
+                return
+        except UserMistake:
+            time.sleep(0.01)
 
 
 def torn_lines(run: Path) -> int:
@@ -83,6 +121,29 @@ def unreadable_lines(run: Path) -> int:
     return bad
 
 
+def rounds(
+    kills: int, command: list[str], run: Path, chance: random.Random, *, again: bool
+) -> dict[str, int]:
+    """Kill again and again; what was met on the way."""
+    met = {"kills": 0, "torn_last_lines_met": 0, "attempts_lost_on_the_way": 0}
+    known = lines(run)
+    whole = Counter(attempt.key for attempt in read_attempts(run))
+    while met["kills"] < kills:
+        early = again and chance.random() < EARLY_SHARE
+        wait = chance.uniform(0, EARLY_SECONDS if early else WINDOW_SECONDS)
+        if not kill_once(command, run, wait, early=early):
+            break
+        met["kills"] += 1
+        met["torn_last_lines_met"] += torn_lines(run)
+        if again:
+            wait_for_the_writer(run)
+            before, known = known, lines(run)
+            met["attempts_lost_on_the_way"] += len(before - known)
+            now = Counter(attempt.key for attempt in read_attempts(run))
+            met["attempts_lost_on_the_way"] += (whole - now).total() + (now - whole).total()
+    return met
+
+
 def main() -> None:
     """Kill, resume, finish, count."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -90,32 +151,38 @@ def main() -> None:
     arguments.add_argument("--kills", type=int, help="another number of kills")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--reasoner", default="baseline")
+    arguments.add_argument("--again", choices=["force", "retry-errors"])
     chosen = arguments.parse_args()
     kills = chosen.kills or (QUICK_KILLS if chosen.quick else KILLS)
-    problems, chance = kills * PROBLEMS_PER_KILL, random.Random(chosen.seed)
+    problems, again = kills * PROBLEMS_PER_KILL, chosen.again
     expected = problems * REPEATS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run, command = folder / "run", make_inputs(folder, problems, chosen.reasoner)
-        killed = torn = 0
-        while killed < kills and kill_once(command, run, chance):
-            killed += 1
-            torn += torn_lines(run)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if again is not None:
+            write_script(folder, 0, range(1, MANY_REQUESTS, 1 if again == "retry-errors" else 3))
+            run_to_the_end(command)
+            command.append(f"--{again}")
+        write_script(folder, DECODE_SECONDS, range(1, MANY_REQUESTS if again else 1, 3))
+        met = rounds(kills, command, run, random.Random(chosen.seed), again=again is not None)
+        write_script(folder, 0, range(0))
+        run_to_the_end(command)
         seen = Counter(attempt.key for attempt in read_attempts(run))
         result = {
-            "kills": killed,
-            "torn_last_lines_met": torn,
+            "again": again,
+            **met,
             "attempts_expected": expected,
             "attempts_once": sum(count == 1 for count in seen.values()),
             "attempts_twice_or_more": sum(count > 1 for count in seen.values()),
             "attempts_missing": expected - len(seen),
+            "failed_at_the_end": sum(one.status == "error" for one in read_attempts(run)),
             "unreadable_lines": unreadable_lines(run),
             "seed": chosen.seed,
         }
     print_result("kill_resume", result)
-    kept = result["attempts_once"] == result["attempts_expected"]
-    sys.exit(0 if kept and killed == kills and result["unreadable_lines"] == 0 else 1)
+    bad = ("attempts_lost_on_the_way", "attempts_missing", "unreadable_lines", "failed_at_the_end")
+    whole = result["attempts_once"] == expected and not any(result[each] for each in bad)
+    sys.exit(0 if whole and met["kills"] == kills else 1)
 
 
 if __name__ == "__main__":

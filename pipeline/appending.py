@@ -1,4 +1,4 @@
-"""Lines appended to files so that they last, and the process that does it for a run.
+"""Lines put into files so that they last, and the process that does it for a run.
 
 `python appending.py FOLDER` reads frames (a file's name, a line) from its standard input, and
 answers each with one line: empty once the frame's line is on the disk, else why it is not.
@@ -8,6 +8,7 @@ win it back from the thread that steps an engine. It needs nothing but the stand
 
 import contextlib
 import errno
+import json
 import os
 import struct
 import sys
@@ -19,33 +20,38 @@ STDIN, STDOUT = 0, 1
 READ_BYTES = 1 << 20
 """The most that is read, and so synced together, at once; a pipe holds less."""
 
-_HEADER = struct.Struct(">HI")
-END = _HEADER.pack(0, 0)
+REPLACED = "replaced.jsonl"
+"""Beside the served folder: the lines that others took the place of."""
+
+_HEADER = struct.Struct(">HI?")
+END = _HEADER.pack(0, 0, False)
 """A frame without a file: the process ends, also while somebody else holds its pipe open."""
 
 
 class Frame(NamedTuple):
-    """A line for the end of the file `name`."""
+    """A line for the file `name`: for its end, or for the place of the attempt it `replaces`."""
 
     name: str
     line: bytes
+    replaces: bool = False
 
 
 def pack(frame: Frame) -> bytes:
     """The frame as it goes through the pipe."""
     name = os.fsencode(frame.name)
-    return _HEADER.pack(len(name), len(frame.line)) + name + frame.line
+    return _HEADER.pack(len(name), len(frame.line), frame.replaces) + name + frame.line
 
 
 def unpack(received: bytearray) -> Iterator[Frame]:
     """Take the whole frames out of `received`; the last one may be cut off and stays."""
     while len(received) >= _HEADER.size:
-        name_bytes, line_bytes = _HEADER.unpack_from(received)
+        name_bytes, line_bytes, replaces = _HEADER.unpack_from(received)
         start = _HEADER.size + name_bytes
         end = start + line_bytes
         if len(received) < end:
             return
-        yield Frame(os.fsdecode(bytes(received[_HEADER.size : start])), bytes(received[start:end]))
+        name = os.fsdecode(bytes(received[_HEADER.size : start]))
+        yield Frame(name, bytes(received[start:end]), replaces)
         del received[:end]
 
 
@@ -68,6 +74,42 @@ def append(file: Path, line: bytes) -> bool:
     return before == 0
 
 
+def replace_attempt(file: Path, line: bytes) -> None:
+    """Put `line` in the place of the line with its key, in one step; that one goes to REPLACED.
+
+    It is copied there before: a kill in between leaves it in both files, and never in none. A file
+    without such a line gets `line` at its end. Raises `OSError`.
+    """
+    key = _key(line)
+    lines = file.read_bytes().splitlines(keepends=True)
+    old = [place for place, there in enumerate(lines) if _key(there) == key]
+    if old:
+        append(file.parent.parent / REPLACED, b"".join(lines[place] for place in old))
+        lines[old[0]] = line
+        lines = [there for place, there in enumerate(lines) if place not in old[1:]]
+    else:
+        lines.append(line)
+    replace_file(file, b"".join(lines))
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Replace `file` in one step that a kill cannot halve, and wait for the disk. Raises `OSError`.
+
+    Its neighbour `.new` is there meanwhile, and after a kill.
+    """
+    fresh = file.with_name(file.name + ".new")
+    try:
+        with fresh.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        fresh.replace(file)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the names in `folder` are on the disk. Raises `OSError`."""
     handle = os.open(folder, os.O_RDONLY)
@@ -83,7 +125,10 @@ def append_all(folder: Path, frames: list[Frame]) -> list[str]:
     any_new = False
     for frame in frames:
         try:
-            any_new |= append(folder / frame.name, frame.line)
+            if frame.replaces:
+                replace_attempt(folder / frame.name, frame.line)
+            else:
+                any_new |= append(folder / frame.name, frame.line)
         except OSError as error:
             answers.append(_reason(error))
         else:
@@ -115,6 +160,15 @@ def _write_whole(handle: int, line: bytes) -> None:
     """Write all of `line`; a short write is what a disk that fills up answers with."""
     if os.write(handle, line) != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _key(line: bytes) -> tuple[object, object] | None:
+    """What tells the attempt of a line from others; None where the line holds none."""
+    try:
+        attempt = json.loads(line)
+        return attempt["problem_id"], attempt["repeat_id"]
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _reason(error: OSError) -> str:

@@ -10,7 +10,13 @@ from typing import NamedTuple, cast
 
 from pipeline import appending, records
 from pipeline.errors import RunStopped
-from pipeline.run_directory import PROBLEMS, RunDirectory, cannot_write, problem_file
+from pipeline.run_directory import (
+    PROBLEMS,
+    Recorded,
+    RunDirectory,
+    cannot_write,
+    problem_file,
+)
 
 _STDIN = 0
 GATHER_SECONDS = 0.002
@@ -28,8 +34,9 @@ class _Sent(NamedTuple):
 class RecordWriter(asyncio.SubprocessProtocol):
     """Sends attempts to the writing process; made by `record_writer`."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, there: Recorded) -> None:
         self._run = run
+        self._there = there
         self._sent: deque[_Sent] = deque()
         self._outbox = bytearray()
         self._answers = b""
@@ -44,6 +51,8 @@ class RecordWriter(asyncio.SubprocessProtocol):
     async def append(self, attempt: records.Attempt) -> None:
         """Put one attempt on the disk; it is there when this returns.
 
+        One that was there when the run began has its place taken by this one.
+
         Raises:
             RunStopped: the disk is full or failing, or the process has ended.
         """
@@ -54,7 +63,9 @@ class RecordWriter(asyncio.SubprocessProtocol):
         self._sent.append(sent)
         if not self._outbox:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send)
-        self._outbox += appending.pack(appending.Frame(file.name, records.encode(attempt)))
+        replaces = attempt.key in self._there
+        frame = appending.Frame(file.name, records.encode(attempt), replaces)
+        self._outbox += appending.pack(frame)
         await sent.arrived
 
     def finish(self) -> None:
@@ -95,15 +106,16 @@ class RecordWriter(asyncio.SubprocessProtocol):
 
 
 @contextlib.asynccontextmanager
-async def record_writer(directory: RunDirectory) -> AsyncIterator[RecordWriter]:
+async def record_writer(directory: RunDirectory, there: Recorded) -> AsyncIterator[RecordWriter]:
     """The writing process of an open run directory; at the end it has written all it was sent.
 
+    `there` are the attempts that the directory holds: a new one of theirs replaces its line.
     The process shares the directory's lock: when the run is killed, nobody else can open the
     directory before the last line is whole. In a session of its own, Ctrl-C does not reach it.
     """
     loop = asyncio.get_running_loop()
     transport, writer = await loop.subprocess_exec(
-        lambda: RecordWriter(directory.path),
+        lambda: RecordWriter(directory.path, there),
         *(sys.executable, "-I", "-S", appending.__file__, str(directory.path / PROBLEMS)),
         stderr=None,
         pass_fds=(directory.lock_handle,),

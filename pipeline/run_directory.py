@@ -8,8 +8,8 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,6 @@ from pipeline.experiment import differences
 MANIFEST = "run.json"
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
 PROBLEMS = "problems"
-REPLACED = "replaced.jsonl"
 VERDICTS = "verdicts.jsonl"
 ENGINE_LOG = "engine.log"
 LOCK = ".lock"
@@ -36,6 +35,8 @@ class Recorded:
 
     repeats: Mapping[str, int]
     """Problem id to a number whose bit n says that repeat n is there."""
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """The same for error records, which are in `repeats` too."""
 
     def __contains__(self, key: Key) -> bool:
         problem_id, repeat_id = key
@@ -43,6 +44,12 @@ class Recorded:
 
     def __len__(self) -> int:
         return sum(bits.bit_count() for bits in self.repeats.values())
+
+    def without_failures(self) -> "Recorded":
+        """Those that did not fail."""
+        return Recorded(
+            {one: bits & ~self.failed.get(one, 0) for one, bits in self.repeats.items()}
+        )
 
 
 class RunDirectory:
@@ -121,8 +128,15 @@ class RunDirectory:
         replace_file(self.path / MANIFEST, text.encode())
 
     def repair(self) -> int:
-        """Cut torn last lines, and give a whole last line its newline; how many were cut."""
-        return sum(_repair_tail(file) for file in attempt_files(self.path))
+        """Cut torn last lines, and give a whole last line its newline; how many were cut.
+
+        What a kill left of a file that was being replaced goes too.
+        """
+        for unfinished in (self.path / PROBLEMS).glob("*.jsonl.new"):
+            unfinished.unlink()
+        withdrawn = self.path / appending.REPLACED
+        files = [*attempt_files(self.path), *([withdrawn] if withdrawn.exists() else [])]
+        return sum(_repair_tail(file) for file in files)
 
     def recorded(self) -> Recorded:
         """Which attempts are on the disk.
@@ -131,34 +145,13 @@ class RunDirectory:
             UserMistake: a line is unreadable, or an attempt stands twice.
         """
         repeats: dict[str, int] = {}
+        failed: dict[str, int] = {}
         for attempt in read_attempts(self.path):
-            there, this = repeats.get(attempt.problem_id, 0), 1 << attempt.repeat_id
-            if there & this:
-                raise UserMistake(
-                    f"Problem {attempt.problem_id}, repeat {attempt.repeat_id} stands twice in "
-                    f"{self.path / PROBLEMS}; remove one of the two lines."
-                )
-            repeats[attempt.problem_id] = there | this
-        return Recorded(repeats)
-
-    def withdraw(self, keys: Container[Key], *, only_errors: bool) -> int:
-        """Move the lines of `keys` to replaced.jsonl, so that they are run again; how many moved.
-
-        A line is copied before it is removed: a kill between the two loses nothing.
-        """
-        moved = 0
-        for file in attempt_files(self.path):
-            kept: list[bytes] = []
-            out: list[bytes] = []
-            for line in file.read_bytes().splitlines(keepends=True):
-                attempt = records.decode(line)
-                leaves = attempt.key in keys and not (only_errors and attempt.status == "ok")
-                (out if leaves else kept).append(line)
-            if out:
-                append_synced(self.path / REPLACED, b"".join(out))
-                replace_file(file, b"".join(kept))
-                moved += len(out)
-        return moved
+            bit = 1 << attempt.repeat_id
+            repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
+            if attempt.status == "error":
+                failed[attempt.problem_id] = failed.get(attempt.problem_id, 0) | bit
+        return Recorded(repeats, failed)
 
     def append(self, attempt: records.Attempt) -> None:
         """Put one attempt on the disk; it is there when this returns.
@@ -173,7 +166,11 @@ class RunDirectory:
 
 def problem_file(run: Path, attempt: records.Attempt) -> Path:
     """The file of an attempt's problem."""
-    return run / PROBLEMS / f"{attempt.dataset}-{attempt.problem_id}.jsonl"
+    return run / PROBLEMS / _file_name(attempt)
+
+
+def _file_name(attempt: records.Attempt) -> str:
+    return f"{attempt.dataset}-{attempt.problem_id}.jsonl"
 
 
 def attempt_files(run: Path) -> list[Path]:
@@ -204,12 +201,12 @@ def read_manifest(run: Path) -> dict[str, Any]:
 
 
 def read_attempts(run: Path) -> Iterator[records.Attempt]:
-    """Every attempt of a run, one line in memory at a time.
+    """Every attempt of a run, each key once, one line in memory at a time.
 
     A torn last line (a run may be writing it now) is passed over.
 
     Raises:
-        UserMistake: a whole line is not an attempt.
+        UserMistake: a whole line is not an attempt, or none of this file, or it stands twice.
     """
     for file in attempt_files(run):
         yield from read_file(file)
@@ -217,17 +214,32 @@ def read_attempts(run: Path) -> Iterator[records.Attempt]:
 
 def read_file(file: Path) -> Iterator[records.Attempt]:
     """Every attempt of one problem's file; see `read_attempts`."""
+    lines_of: dict[Key, int] = {}
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 break
             try:
-                yield records.decode(line)
+                attempt = records.decode(line)
             except records.CorruptRecord as error:
                 raise UserMistake(
                     f"{file}, line {number} is not an attempt record ({error}); "
                     "move that line to another file and run the same command again."
                 ) from error
+            what = f"Problem {attempt.problem_id}, repeat {attempt.repeat_id}"
+            # Since each key has one file, this and the next check hold for the whole run.
+            if file.name != _file_name(attempt):
+                raise UserMistake(
+                    f"{what} stands in {file}, line {number}, and belongs in "
+                    f"{_file_name(attempt)}; move what is no file of the run out of {PROBLEMS}."
+                )
+            first = lines_of.setdefault(attempt.key, number)
+            if first != number:
+                raise UserMistake(
+                    f"{what} stands twice in {file}, lines {first} and {number}; "
+                    "remove one of the two lines."
+                )
+            yield attempt
 
 
 def refuse_changes(run: Path, recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
@@ -243,6 +255,14 @@ def refuse_changes(run: Path, recorded: Mapping[str, Any], asked: Mapping[str, A
             f"{run} holds a run with other settings; choose another --output-dir, "
             f"or ask for the recorded ones:\n  {listed}"
         )
+
+
+def lost_manifest(run: Path, attempts: int) -> UserMistake:
+    """What attempts without a manifest are told as: nothing says how they were made."""
+    return UserMistake(
+        f"{run} holds {attempts} attempts and no {MANIFEST}, so nothing says under which settings "
+        f"they were made; restore {MANIFEST} from a copy, or choose another --output-dir."
+    )
 
 
 def append_synced(file: Path, line: bytes) -> None:
@@ -264,14 +284,8 @@ def replace_file(file: Path, content: bytes) -> None:
     Raises:
         RunStopped: the disk is full or failing.
     """
-    fresh = file.with_name(file.name + ".new")
     try:
-        with fresh.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        fresh.replace(file)
-        appending.sync_folder(file.parent)
+        appending.replace_file(file, content)
     except OSError as error:
         raise cannot_write(file, error.strerror) from error
 

@@ -24,7 +24,7 @@ from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
 from pipeline.reasoners.step_score import digit_ids
 from pipeline.record_writer import record_writer
-from pipeline.run_directory import ENGINE_LOG, RunDirectory, refuse_changes
+from pipeline.run_directory import ENGINE_LOG, Recorded, RunDirectory, lost_manifest, refuse_changes
 from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
 
 RESULTS = Path("results")
@@ -112,7 +112,8 @@ def run(
     """Run an experiment; works in a script and inside a notebook's running event loop.
 
     What the directory already holds is not run again, unless `retry_errors` (its error records
-    in the asked slice) or `force` (all of the asked slice) says so.
+    in the asked slice) or `force` (all of the asked slice) says so. Even then it stays until its
+    successor is on the disk.
 
     Raises:
         UserMistake: what was asked cannot be done; nothing was changed.
@@ -136,14 +137,28 @@ def run_plan(
         if manifest is not None:
             refuse_changes(directory.path, manifest["identity"], planned.identity())
         directory.repair()
-        if force or retry_errors:
-            directory.withdraw(asked, only_errors=not force)
-        recorded = directory.recorded()
-        progress = Progress(total=sum(key not in recorded for key in asked))
+        there = directory.recorded()
+        if manifest is None and len(there):
+            raise lost_manifest(directory.path, len(there))
+        kept = there
+        if force:
+            kept = Recorded({})
+        elif retry_errors:
+            kept = there.without_failures()
+        progress = Progress(total=sum(key not in kept for key in asked))
         warnings = list(_version_warnings(manifest))
         if progress.total:
-            missing = asked.missing(recorded)
-            call(_run(planned, directory, missing, progress, display=display, warnings=warnings))
+            missing = asked.missing(kept)
+            running = _run(
+                planned,
+                directory,
+                missing,
+                progress,
+                there=there,
+                display=display,
+                warnings=warnings,
+            )
+            call(running)
     return RunSummary(
         directory=planned.directory,
         planned=len(asked),
@@ -161,6 +176,7 @@ async def _run(
     work: Iterator[Work],
     progress: Progress,
     *,
+    there: Recorded,
     display: ProgressDisplay | None,
     warnings: list[str],
 ) -> None:
@@ -168,7 +184,7 @@ async def _run(
     async with contextlib.AsyncExitStack() as stack:
         engines = await _start(stack, planned, directory, warnings)
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
-        writer = await stack.enter_async_context(record_writer(directory))
+        writer = await stack.enter_async_context(record_writer(directory, there))
         attempts = Run(
             experiment,
             reasoners.load(experiment.reasoner),

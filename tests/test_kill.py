@@ -36,6 +36,22 @@ def test_kill_dash_nine_loses_and_doubles_nothing(reasoner):
     assert ended.returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("again", ["force", "retry-errors"])
+def test_kill_dash_nine_while_attempts_are_made_again_loses_and_doubles_nothing(again):
+    ended = subprocess.run(
+        [sys.executable, PROGRAM, "--kills", "4", "--seed", "7", "--again", again],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    counted = json.loads(ended.stdout.splitlines()[-1])
+    assert counted["kills"] == 4
+    assert counted["attempts_lost_on_the_way"] == 0
+    assert counted["attempts_once"] == counted["attempts_expected"] == 400
+    assert ended.returncode == 0
+
+
 def has_a_line(run):
     return any(file.stat().st_size for file in attempt_files(run))
 

@@ -1,11 +1,14 @@
 """The process that writes attempts: what it was sent is on the disk once, whoever dies."""
 
 import asyncio
+import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,12 +16,14 @@ from hypothesis import strategies as st
 from test_run_directory import ATTEMPT, FILE, repeats
 
 from pipeline import appending, records
-from pipeline.appending import END, Frame, pack, unpack
+from pipeline.appending import END, REPLACED, Frame, pack, replace_attempt, unpack
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.record_writer import record_writer
-from pipeline.run_directory import PROBLEMS, RunDirectory, read_attempts
+from pipeline.run_directory import PROBLEMS, Recorded, RunDirectory, read_attempts
 
-FRAMES = st.lists(st.builds(Frame, st.text("abcä-.", min_size=1), st.binary()), max_size=5)
+FRAMES = st.lists(
+    st.builds(Frame, st.text("abcä-.", min_size=1), st.binary(), st.booleans()), max_size=5
+)
 PROGRAM = (sys.executable, "-I", "-S", appending.__file__)
 
 
@@ -39,15 +44,53 @@ def test_frames_arrive_whole_however_the_pipe_cuts_them(frames, piece):
 
 async def test_every_attempt_is_on_the_disk_when_its_append_returns(tmp_path):
     with RunDirectory(tmp_path) as directory:
-        async with record_writer(directory) as writer:
+        async with record_writer(directory, Recorded({})) as writer:
             await asyncio.gather(*(writer.append(attempt) for attempt in repeats(50)))
             assert sorted(numbers(tmp_path)) == list(range(50))
+
+
+async def test_an_attempt_that_was_there_gives_its_place_to_its_successor(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        for attempt in repeats(3):
+            directory.append(attempt)
+        async with record_writer(directory, directory.recorded()) as writer:
+            for attempt in (replace(ATTEMPT, repeat_id=1, answer="7"), *repeats(5)[3:]):
+                await writer.append(attempt)
+    made = {attempt.repeat_id: attempt.answer for attempt in read_attempts(tmp_path)}
+    assert made == {0: "42", 1: "7", 2: "42", 3: "42", 4: "42"}
+    assert records.decode((tmp_path / REPLACED).read_bytes()) == repeats(2)[1]
+
+
+@pytest.mark.parametrize("instant", range(12))
+def test_at_every_instant_of_a_replacement_the_old_attempt_or_the_new_is_there(tmp_path, instant):
+    """A kill between any two calls of the system; 12 are more than a replacement makes."""
+
+    def killed_at(number, call):
+        def counted(*arguments, **options):
+            if next(calls) == number:
+                raise KeyboardInterrupt
+            return call(*arguments, **options)
+
+        return counted
+
+    with RunDirectory(tmp_path) as directory:
+        for attempt in repeats(2):
+            directory.append(attempt)
+    new, calls = replace(ATTEMPT, answer="7"), itertools.count()
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        for owner, name in ((os, "write"), (os, "fsync"), (Path, "replace"), (Path, "open")):
+            patch.setattr(owner, name, killed_at(instant, getattr(owner, name)))
+        replace_attempt(tmp_path / PROBLEMS / FILE, records.encode(new))
+    there = list(read_attempts(tmp_path))
+    assert there in ([ATTEMPT, repeats(2)[1]], [new, repeats(2)[1]])
+    saved = (tmp_path / REPLACED).read_bytes() if (tmp_path / REPLACED).exists() else b""
+    assert ATTEMPT in (*there, *map(records.decode, saved.splitlines()))
 
 
 async def test_an_attempt_longer_than_the_pipe_arrives(tmp_path):
     long = replace(ATTEMPT, response="x" * 3_000_000)
     with RunDirectory(tmp_path) as directory:
-        async with record_writer(directory) as writer:
+        async with record_writer(directory, Recorded({})) as writer:
             await writer.append(long)
     assert list(read_attempts(tmp_path)) == [long]
 
@@ -56,7 +99,7 @@ async def test_a_line_that_cannot_be_written_stops_the_run_with_its_reason(tmp_p
     (tmp_path / PROBLEMS / FILE).mkdir(parents=True)
     other = replace(ATTEMPT, problem_id="8")
     with RunDirectory(tmp_path) as directory:
-        async with record_writer(directory) as writer:
+        async with record_writer(directory, Recorded({})) as writer:
             with pytest.raises(RunStopped, match=r"Cannot write .*d-7\.jsonl \(Is a directory\)"):
                 await writer.append(ATTEMPT)
             await writer.append(other)
@@ -66,7 +109,7 @@ async def test_a_line_that_cannot_be_written_stops_the_run_with_its_reason(tmp_p
 
 async def test_the_death_of_the_process_stops_the_run(tmp_path):
     with RunDirectory(tmp_path) as directory:
-        async with record_writer(directory) as writer:
+        async with record_writer(directory, Recorded({})) as writer:
             os.kill(writer.pid, signal.SIGSTOP)
             waiting = asyncio.ensure_future(writer.append(ATTEMPT))
             await asyncio.sleep(0)
@@ -79,7 +122,7 @@ async def test_the_death_of_the_process_stops_the_run(tmp_path):
 
 async def test_the_process_holds_the_lock_until_it_has_written(tmp_path):
     with RunDirectory(tmp_path) as first:
-        writing = record_writer(first)
+        writing = record_writer(first, Recorded({}))
         await writing.__aenter__()
     with pytest.raises(UserMistake, match="in use by another process"):
         RunDirectory(tmp_path)
@@ -90,7 +133,7 @@ async def test_the_process_holds_the_lock_until_it_has_written(tmp_path):
 
 async def test_ctrl_c_does_not_reach_the_process(tmp_path):
     with RunDirectory(tmp_path) as directory:
-        async with record_writer(directory) as writer:
+        async with record_writer(directory, Recorded({})) as writer:
             assert os.getpgid(writer.pid) != os.getpgid(0)
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from strategies import attempts
 
 from pipeline import records
+from pipeline.appending import REPLACED
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.run_directory import (
     ENGINE_LOG,
     LOCK,
     PROBLEMS,
-    REPLACED,
+    Recorded,
     RunDirectory,
     read_attempts,
     read_manifest,
@@ -99,7 +100,17 @@ def test_an_attempt_that_stands_twice_is_refused(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.append(ATTEMPT)
         directory.append(ATTEMPT)
-        with pytest.raises(UserMistake, match="Problem 7, repeat 0 stands twice"):
+        with pytest.raises(
+            UserMistake, match=r"Problem 7, repeat 0 stands twice in .*d-7\.jsonl, lines 1 and 2"
+        ):
+            directory.recorded()
+
+
+def test_a_copy_of_a_problems_file_is_refused(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+        (tmp_path / PROBLEMS / "d-7 (copy).jsonl").write_bytes(records.encode(ATTEMPT))
+        with pytest.raises(UserMistake, match=r"d-7 \(copy\).* line 1, and belongs in d-7\.jsonl"):
             directory.recorded()
 
 
@@ -128,14 +139,26 @@ def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path, monkeypatch)
     assert (tmp_path / PROBLEMS / FILE).read_bytes() == records.encode(ATTEMPT)
 
 
-def test_withdrawn_attempts_move_to_replaced(tmp_path):
+def test_failed_attempts_are_told_from_the_others(tmp_path):
     first, second = repeats(2)
     with RunDirectory(tmp_path) as directory:
         directory.append(first)
         directory.append(replace(second, status="error"))
-        assert directory.withdraw(frozenset({("7", 0), ("7", 1)}), only_errors=True) == 1
-        assert directory.recorded().repeats == {"7": 1}
-    assert records.decode((tmp_path / REPLACED).read_bytes()).repeat_id == 1
+        there = directory.recorded()
+    assert there == Recorded({"7": 0b11}, {"7": 0b10})
+    assert ("7", 1) in there
+    assert ("7", 1) not in there.without_failures()
+    assert ("7", 0) in there.without_failures()
+
+
+def test_what_a_kill_left_of_a_replacement_goes(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+        (tmp_path / PROBLEMS / "d-7.jsonl.new").write_bytes(b"half")
+        (tmp_path / REPLACED).write_bytes(records.encode(ATTEMPT) + b"half")
+        assert directory.repair() == 1
+    assert (tmp_path / REPLACED).read_bytes() == records.encode(ATTEMPT)
+    assert [file.name for file in (tmp_path / PROBLEMS).iterdir()] == [FILE]
 
 
 def test_a_folder_made_for_a_run_that_never_began_goes_and_its_log_stays(tmp_path):

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import runner
+from pipeline.appending import REPLACED
 from pipeline.asked import Asked
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.run_directory import Recorded, read_attempts, read_manifest
+from pipeline.run_directory import LOCK, Recorded, read_attempts, read_manifest
 
 PROBLEMS = 12
 
@@ -45,6 +46,12 @@ def with_script(experiment, file):
 
 def made(run):
     return {attempt.key: attempt for attempt in read_attempts(run)}
+
+
+def files(run):
+    """The content of every file; only the lock's owner may change."""
+    there = (path for path in run.rglob("*") if path.is_file() and path.name != LOCK)
+    return {path.relative_to(run).as_posix(): path.read_bytes() for path in there}
 
 
 def written(attempt):
@@ -136,6 +143,53 @@ def test_force_makes_the_asked_slice_again(experiment, tmp_path):
     summary = runner.run(replace(experiment, problem_range="0-1"), tmp_path / "run", force=True)
     assert (summary.planned, summary.done) == (4, 4)
     assert len(made(tmp_path / "run")) == 24
+
+
+@pytest.mark.parametrize("again", [{"force": True}, {"retry_errors": True}])
+def test_an_engine_that_does_not_start_leaves_what_was_to_be_made_again(
+    experiment, tmp_path, again
+):
+    failing = script(tmp_path, "failing.json", faults={"fail": [5, 9]})
+    runner.run(with_script(experiment, failing), tmp_path / "run")
+    before = files(tmp_path / "run")
+    broken = script(tmp_path, "broken.json", faults={"no such": []})
+    with pytest.raises(UserMistake, match=r"broken\.json"):
+        runner.run(with_script(experiment, broken), tmp_path / "run", **again)
+    assert files(tmp_path / "run") == before
+
+
+def test_force_that_ends_half_way_leaves_every_attempt_once(experiment, tmp_path):
+    runner.run(experiment, tmp_path / "run")
+    dying = script(tmp_path, "dying.json", faults={"die": list(range(6, 100))})
+    one_by_one = replace(with_script(experiment, dying), concurrency=1)
+    with pytest.raises(RunStopped):
+        runner.run(one_by_one, tmp_path / "run", force=True)
+    saved = (tmp_path / "run" / REPLACED).read_bytes().splitlines()
+    assert 0 < len(saved) < 24
+    assert len(made(tmp_path / "run")) == 24
+    assert runner.run(experiment, tmp_path / "run").done == 0
+
+
+@pytest.mark.parametrize("again", [{}, {"force": True}, {"retry_errors": True}])
+def test_a_corrupt_line_is_named_and_kept(experiment, tmp_path, again):
+    runner.run(experiment, tmp_path / "run")
+    file = tmp_path / "run" / "problems" / "sums-3.jsonl"
+    file.write_bytes(b"garbage\n" + file.read_bytes())
+    before = files(tmp_path / "run")
+    with pytest.raises(UserMistake, match=r"sums-3\.jsonl, line 1 is not .* move that line"):
+        runner.run(experiment, tmp_path / "run", **again)
+    assert files(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("change", [{}, {"seed": 1}])
+@pytest.mark.parametrize("missing", [True, False])
+def test_attempts_without_a_manifest_are_refused_and_left(experiment, tmp_path, change, missing):
+    runner.run(replace(experiment, repeats=1) if missing else experiment, tmp_path / "run")
+    (tmp_path / "run" / "run.json").unlink()
+    before = files(tmp_path / "run")
+    with pytest.raises(UserMistake, match=r"attempts and no run\.json, .* restore run\.json"):
+        runner.run(replace(experiment, **change), tmp_path / "run")
+    assert files(tmp_path / "run") == before
 
 
 def test_an_engine_that_dies_once_comes_back_and_nothing_is_lost(experiment, tmp_path):

@@ -58,7 +58,9 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     )
     click.echo(f"{summary.directory}")
     if summary.remaining:
-        click.echo("Interrupted: the same command goes on from there.", err=True)
+        left = "the remaining attempts are as they were; --force would begin again with all."
+        goes_on = left if force else "the same command goes on from there."
+        click.echo(f"Interrupted: {goes_on}", err=True)
         sys.exit(STOPPED)
     if summary.failed:
         click.echo(
