@@ -60,14 +60,24 @@ def generate(run: Path, rows: int) -> int:
         "slice": {"problem_ids": [str(n) for n in range(PROBLEMS)], "repeats": repeats},
     }
     (run / "run.json").write_text(json.dumps(manifest))
+    (run / "problems").mkdir()
     file = run / "verdicts.jsonl"
     with file.open("w") as out:
         for problem in range(PROBLEMS):
             skill = chance.random()
+            made_from = graded_file(run / "problems" / f"{problem}.jsonl")
             for repeat in range(repeats):
                 row = verdict(problem, repeat, right=chance.random() < skill, chance=chance)
-                out.write(json.dumps(row) + "\n")
+                digest = f"{chance.getrandbits(64):016x}"
+                out.write(json.dumps(row | {"made_from": made_from | {"digest": digest}}) + "\n")
     return file.stat().st_size
+
+
+def graded_file(file: Path) -> dict[str, object]:
+    """A file of attempts as its verdict rows name it; it holds none, as nothing reads them."""
+    file.touch()
+    seen = file.stat()
+    return {"file": file.name, "bytes": seen.st_size, "modified_ns": seen.st_mtime_ns}
 
 
 def verdict(problem: int, repeat: int, *, right: bool, chance: random.Random) -> dict[str, object]:

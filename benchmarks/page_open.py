@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from leaderboard_scale import generate
 from report import print_result
 
+from evaluators.attempt_lines import line_digest
 from evaluators.report import Report, ReportOptions, write_report
 from evaluators.statements import Statement, Statements
 
@@ -83,15 +84,16 @@ def main() -> None:
 def written(folder: Path, shape: Shape) -> Report:
     """The report of a generated run whose tracks have this shape."""
     run = folder / "run"
-    (run / "problems").mkdir(parents=True)
+    run.mkdir(parents=True)
     generate(run, ATTEMPTS)
     chance = random.Random(1)
     lines: dict[str, list[str]] = {}
-    with (run / "verdicts.jsonl").open() as verdicts:
-        for text in verdicts:
-            row = json.loads(text)
-            line = json.dumps(attempt(row, shape, chance)) + "\n"
-            lines.setdefault(row["problem_id"], []).append(line)
+    rows = [json.loads(text) for text in (run / "verdicts.jsonl").read_text().splitlines()]
+    for row in rows:
+        line = json.dumps(attempt(row, shape, chance)) + "\n"
+        lines.setdefault(row["problem_id"], []).append(line)
+        row["made_from"]["digest"] = line_digest(line.encode())
+    (run / "verdicts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for problem_id, attempts in lines.items():
         (run / "problems" / f"{problem_id}.jsonl").write_text("".join(attempts))
     asked = {name: Statement(f"Find $x_{{{name}}}$ with $\\frac{{x}}{{2}}=7$.") for name in lines}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluators.attempt_lines import open_regular
 from evaluators.estimators import maj_at_k, pass_at_k
 from evaluators.uncertainty import Uncertainty, uncertainty
 from evaluators.verdict_table import (
@@ -116,7 +117,7 @@ def graded_run(run: Path) -> GradedRun:
     """
     asked = _read_manifest(run / "run.json")
     table = verdict_table(run)
-    _refuse_strangers(run, table, asked.problem_ids)
+    _refuse_strangers(run, table, asked)
     return GradedRun(
         name=run.name or run.resolve().name,
         identity=asked.identity,
@@ -161,17 +162,6 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     )
 
 
-def _refuse_strangers(run: Path, table: VerdictTable, planned: tuple[str, ...]) -> None:
-    strangers = sorted(table.problems.keys() - set(planned))
-    if not planned:
-        raise NotGraded(f"{run} has no problems; run it again.")
-    if strangers:
-        raise NotGraded(
-            f"{run / 'verdicts.jsonl'} judges problem {strangers[0]}, which its run.json does not "
-            f"name; grade again: speclrm grade {run}"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What a manifest says of its run."""
@@ -183,9 +173,30 @@ class _Asked:
     started: str | None
 
 
+def _refuse_strangers(run: Path, table: VerdictTable, asked: _Asked) -> None:
+    """Verdicts on attempts that nobody asked for belong to another run, or to an older plan."""
+    advice = f"grade again: speclrm grade {run}"
+    if not asked.problem_ids or asked.repeats < 1:
+        raise NotGraded(f"{run} has no problems; run it again.")
+    strangers = sorted(table.problems.keys() - set(asked.problem_ids))
+    if strangers:
+        raise NotGraded(
+            f"{run / 'verdicts.jsonl'} judges problem {strangers[0]}, which its run.json does not "
+            f"name; {advice}"
+        )
+    for problem_id, counts in table.problems.items():
+        if counts.repeats > asked.repeats:
+            raise NotGraded(
+                f"{run / 'verdicts.jsonl'} judges repeat {counts.repeats - 1} of problem "
+                f"{problem_id}, and its run.json asks for {asked.repeats}, counted from 0; "
+                f"{advice}"
+            )
+
+
 def _read_manifest(file: Path) -> _Asked:
     try:
-        content: Any = json.loads(file.read_bytes())
+        with open_regular(file) as handle:
+            content: Any = json.loads(handle.read())
         identity = content["identity"]
         asked = _Asked(
             problem_ids=tuple(str(problem_id) for problem_id in content["slice"]["problem_ids"]),
@@ -197,11 +208,13 @@ def _read_manifest(file: Path) -> _Asked:
         _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
     except FileNotFoundError as error:
         raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
-    except ValueError as error:
+    except OSError as error:
+        raise NotGraded(f"{file} cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
         raise NotGraded(f"{file} is broken ({error}).") from error
     except KeyError as error:
         raise NotGraded(f"{file} is not the manifest of a run: it has no {error}.") from error
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise NotGraded(f"{file} is not the manifest of a run ({error}).") from error
     return asked
 

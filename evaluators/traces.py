@@ -6,10 +6,12 @@ Attempt lines are read as the plain JSON that docs/records.md describes.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
+from evaluators.attempt_lines import line_digest, problem_files, whole_lines
+from evaluators.verdict import Status
 from evaluators.verdict_table import NotGraded
 
 VERDICT_CODES = {"correct": "c", "wrong": "w", "no_answer": "n", "ungradable": "u"}
@@ -22,11 +24,46 @@ SCORE_BINS = 10
 MAX_STEP_PLACES = 40
 """Places of a step in its track that the acceptance chart tells apart; later ones join the last."""
 NEEDED = {"problem_id", "repeat_id", "status", "tracks"}
+"""What every attempt line has; the rest of it was checked when it was graded."""
 CUT_STOPS = ("budget", "length")
 
 Json = dict[str, Any]
 StepLabels = Callable[[Json], list[list[bool | None]]]
 """For an attempt, whether each judged draft of each track is right; None where nobody can say."""
+
+
+class TrackVerdict(TypedDict):
+    """The verdict of one track alone."""
+
+    id: str
+    extracted: str | None
+    verdict: Status
+
+
+class MadeFrom(TypedDict):
+    """Which attempt line a verdict is on."""
+
+    file: str
+    digest: str
+
+
+class VerdictRow(TypedDict):
+    """What pages and exports need of a verdict row, by docs/records.md."""
+
+    problem_id: str
+    repeat_id: int
+    status: str
+    gold: str
+    extracted: str | None
+    verdict: Status
+    rule: str
+    grader_version: str
+    stop: str | None
+    usage: dict[str, dict[str, dict[str, int | None]]] | None
+    flops: dict[str, float] | None
+    seconds: float | None
+    tracks: list[TrackVerdict]
+    made_from: MadeFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +110,23 @@ def attempts(run: Path) -> Iterator[Attempt]:
     """Every attempt of a graded run with its verdict; a torn last line is passed over.
 
     Raises:
-        NotGraded: a line is broken, or an attempt has no verdict.
+        NotGraded: a line is broken, or an attempt has no verdict or one of an earlier attempt.
     """
-    verdicts = {_key(row): row for row in _lines(run / "verdicts.jsonl")}
-    for file in sorted((run / "problems").glob("*.jsonl")):
-        for line in _lines(file):
-            verdict = verdicts.get(_key(line))
-            if verdict is None or len(verdict["tracks"]) != len(line["tracks"]):
-                problem, repeat = _key(line)
+    verdicts = {_key(row): row for row in _verdicts(run / "verdicts.jsonl")}
+    for file in problem_files(run):
+        for number, line in _numbered(file):
+            attempt = _parsed(line, f"{file}, line {number}")
+            if not attempt.keys() >= NEEDED:
+                lacks = ", ".join(sorted(NEEDED - attempt.keys()))
+                raise NotGraded(f"{file}, line {number} lacks {lacks}.")
+            verdict = verdicts.get(_key(attempt))
+            if verdict is None or verdict["made_from"]["digest"] != line_digest(line):
+                problem, repeat = _key(attempt)
                 raise NotGraded(
                     f"{run}: problem {problem}, repeat {repeat} has no verdict, or one of an "
                     f"earlier attempt; grade again: speclrm grade {run}"
                 )
-            yield Attempt(line, verdict)
+            yield Attempt(attempt, verdict)
 
 
 def track_labels(attempt: Attempt) -> list[list[bool | None]]:
@@ -208,15 +249,29 @@ def _key(row: Json) -> tuple[str, int]:
     return str(row["problem_id"]), int(row["repeat_id"])
 
 
-def _lines(file: Path) -> Iterator[Json]:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                row = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise NotGraded(f"{file}, line {number} is broken ({error}).") from error
-            if not isinstance(row, dict) or not row.keys() >= NEEDED:
-                raise NotGraded(f"{file}, line {number} lacks one of {', '.join(sorted(NEEDED))}.")
-            yield row
+def _verdicts(file: Path) -> Iterator[Json]:
+    for number, line in _numbered(file):
+        where = f"{file}, line {number}"
+        row = _parsed(line, where)
+        try:
+            msgspec.convert(row, VerdictRow)
+        except msgspec.ValidationError as error:
+            raise NotGraded(f"{where} is not a verdict row ({error}); grade again.") from error
+        yield row
+
+
+def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        yield from enumerate(whole_lines(file), start=1)
+    except OSError as error:
+        raise NotGraded(f"{file} cannot be read ({error.strerror}).") from error
+
+
+def _parsed(line: bytes, where: str) -> Json:
+    try:
+        row = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotGraded(f"{where} is broken ({error}).") from error
+    if not isinstance(row, dict):
+        raise NotGraded(f"{where} is not a JSON object.")
+    return row

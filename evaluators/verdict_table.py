@@ -7,7 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from evaluators.attempt_lines import open_regular
 from evaluators.estimators import AnswerClass
+from evaluators.freshness import GradedFile, stale_rows
+from evaluators.verdict import Status
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold; a million slim rows need about a tenth of it."""
@@ -15,6 +18,7 @@ MEMORY_LIMIT = "1GB"
 # Only what the counts need is read; the rest of each line is skipped.
 COLUMNS = {
     "problem_id": "VARCHAR",
+    "repeat_id": "VARCHAR",
     "status": "VARCHAR",
     "verdict": "VARCHAR",
     "grader_version": "VARCHAR",
@@ -25,12 +29,28 @@ COLUMNS = {
     "seconds": "DOUBLE",
     "tracks": "STRUCT(verdict VARCHAR)[]",
     "steps": 'STRUCT("all" BIGINT, judged BIGINT, rewritten BIGINT)',
+    "made_from": "STRUCT(file VARCHAR, bytes BIGINT, modified_ns BIGINT, digest VARCHAR)",
 }
-NEEDED = ("problem_id", "status", "verdict", "stop", "usage", "flops", "seconds", "grader_version")
+NEEDED = (
+    "problem_id",
+    "repeat_id",
+    "status",
+    "verdict",
+    "stop",
+    "usage",
+    "flops",
+    "seconds",
+    "grader_version",
+)
 """What every verdict row has, null where an imported attempt does not say."""
+MADE_FROM = {"file", "digest"}
+STATUSES = ("ok", "error")
+MOST_REPEATS = 999_999_999
 SLIM = """
 CREATE TABLE verdicts AS SELECT
-    problem_id, verdict, answer_class, seconds, grader_version,
+    problem_id, try_cast(repeat_id AS INTEGER) AS repeat_id, verdict, answer_class, seconds,
+    grader_version, made_from.file AS file, made_from.bytes AS bytes,
+    made_from.modified_ns AS modified_ns, made_from.digest AS digest,
     status = 'error' AS failed,
     verdict = 'correct' AS correct,
     stop IN ('budget', 'length') AS truncated,
@@ -45,7 +65,14 @@ CREATE TABLE verdicts AS SELECT
     usage['draft']['draft_kept'].generated AS draft_kept,
     usage['draft']['draft_dropped'].generated AS draft_dropped,
     steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
-    problem_id IS NULL OR status IS NULL OR verdict IS NULL OR grader_version IS NULL AS incomplete
+    NOT coalesce(
+        problem_id IS NOT NULL AND regexp_full_match(repeat_id, '[0-9]{{1,9}}')
+        AND status IN ('ok', 'error')
+        AND verdict IN ('correct', 'wrong', 'no_answer', 'ungradable')
+        AND grader_version IS NOT NULL
+        AND made_from.file IS NOT NULL AND made_from.digest IS NOT NULL,
+        false
+    ) AS incomplete
 FROM read_json(?, format = 'newline_delimited', columns = {columns}, maximum_object_size = {size})
 """
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
@@ -69,9 +96,21 @@ SELECT count(*),
 FROM verdicts
 """
 CLASSES = """
-SELECT problem_id, answer_class, count(*), count(*) FILTER (correct)
+SELECT problem_id, answer_class, count(*), count(*) FILTER (correct), max(repeat_id) + 1
 FROM verdicts GROUP BY ALL ORDER BY ALL
 """
+TWICE = """
+SELECT problem_id, repeat_id, count(*) FROM verdicts GROUP BY ALL HAVING count(*) > 1
+ORDER BY ALL LIMIT 1
+"""
+FILES = """
+SELECT file,
+    CASE WHEN min(bytes) = max(bytes) AND count(bytes) = count(*) THEN min(bytes) END,
+    CASE WHEN min(modified_ns) = max(modified_ns) THEN min(modified_ns) END,
+    count(*)
+FROM verdicts GROUP BY file
+"""
+DIGESTS = "SELECT digest FROM verdicts WHERE file = ?"
 
 
 class NotGraded(ValueError):  # noqa: N818 - named for what it is
@@ -80,11 +119,15 @@ class NotGraded(ValueError):  # noqa: N818 - named for what it is
 
 @dataclass(frozen=True, slots=True)
 class ProblemCounts:
-    """The verdicts of one problem; answers outside `classes` are no answers."""
+    """The verdicts of one problem; answers outside `classes` are no answers.
+
+    `repeats` is one more than the highest repeat that has a verdict.
+    """
 
     rows: int
     correct: int
     classes: tuple[AnswerClass, ...]
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +173,8 @@ def verdict_table(run: Path) -> VerdictTable:
     """Count the verdicts of a run directory.
 
     Raises:
-        NotGraded: there is no verdicts.jsonl, or a line of it is broken.
+        NotGraded: there is no verdicts.jsonl, a line of it is broken, an attempt has two rows, or
+            an attempt has changed since it was graded.
     """
     file = run / "verdicts.jsonl"
     if not file.is_file():
@@ -138,6 +182,8 @@ def verdict_table(run: Path) -> VerdictTable:
     with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as database:
         _load(database, file)
         totals = _totals(database, file)
+        _refuse_two_rows(database, file)
+        _refuse_stale(database, run, totals.rows)
         return VerdictTable(_problems(database), totals)
 
 
@@ -152,18 +198,59 @@ def _load(database: duckdb.DuckDBPyConnection, file: Path) -> None:
 def _broken(file: Path) -> NotGraded:
     """What to say of verdicts that could not be counted: the first bad line, where one is found."""
     advice = f"grade again: speclrm grade {file.parent}"
-    with file.open("rb") as lines:
+    with open_regular(file) as lines:
         for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                return NotGraded(f"{file}, line {number} is broken ({error}); {advice}")
-            if not isinstance(row, dict):
-                return NotGraded(f"{file}, line {number} is not a verdict row; {advice}")
-            missing = [name for name in NEEDED if name not in row]
-            if missing:
-                return NotGraded(f"{file}, line {number} has no {', '.join(missing)}; {advice}")
+            fault = _fault(line)
+            if fault is not None:
+                return NotGraded(f"{file}, line {number} {fault}; {advice}")
     return NotGraded(f"{file} has fields of a wrong type; {advice}")
+
+
+def _fault(line: bytes) -> str | None:
+    """What is wrong with a verdict line, if it can be told without reading it as a table."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return f"is broken ({error})"
+    if not isinstance(row, dict):
+        return "is not a verdict row"
+    missing = [name for name in NEEDED if name not in row]
+    if missing:
+        return f"has no {', '.join(missing)}"
+    if not isinstance(row.get("made_from"), dict) or not row["made_from"].keys() >= MADE_FROM:
+        return "does not say what it was made from, as an earlier version graded it"
+    if type(row["repeat_id"]) is not int or not 0 <= row["repeat_id"] <= MOST_REPEATS:
+        return f"has {row['repeat_id']!r} for its repeat"
+    if row["verdict"] not in list(Status):
+        return f"has {row['verdict']!r} for its verdict"
+    if row["status"] not in STATUSES:
+        return f"has {row['status']!r} for its status"
+    return None
+
+
+def _refuse_two_rows(database: duckdb.DuckDBPyConnection, file: Path) -> None:
+    twice = database.execute(TWICE).fetchone()
+    if twice is not None:
+        problem, repeat, rows = twice
+        raise NotGraded(
+            f"{file} has {rows} verdicts for problem {problem}, repeat {repeat}; "
+            f"grade again: speclrm grade {file.parent}"
+        )
+
+
+def _refuse_stale(database: duckdb.DuckDBPyConnection, run: Path, rows: int) -> None:
+    graded = [GradedFile(*one) for one in database.execute(FILES).fetchall()]
+    try:
+        stale = stale_rows(
+            run, graded, lambda name: (d for (d,) in database.execute(DIGESTS, [name]).fetchall())
+        )
+    except OSError as error:
+        raise NotGraded(f"{error.filename} cannot be read ({error.strerror}).") from error
+    if stale:
+        raise NotGraded(
+            f"{run} was graded before its attempts changed: {stale} of its {rows} verdicts were "
+            f"made from attempts that are no longer there; grade again: speclrm grade {run}"
+        )
 
 
 def _totals(database: duckdb.DuckDBPyConnection, file: Path) -> Totals:
@@ -177,10 +264,14 @@ def _totals(database: duckdb.DuckDBPyConnection, file: Path) -> Totals:
 
 def _problems(database: duckdb.DuckDBPyConnection) -> dict[str, ProblemCounts]:
     found: dict[str, ProblemCounts] = {}
-    for problem_id, answer_class, rows, correct in database.execute(CLASSES).fetchall():
+    counted = database.execute(CLASSES).fetchall()
+    for problem_id, answer_class, rows, correct, repeats in counted:
         before = found.get(problem_id, ProblemCounts(0, 0, ()))
         joined = () if answer_class is None else (AnswerClass(rows, correct),)
         found[problem_id] = ProblemCounts(
-            before.rows + rows, before.correct + correct, before.classes + joined
+            before.rows + rows,
+            before.correct + correct,
+            before.classes + joined,
+            max(before.repeats, repeats),
         )
     return found

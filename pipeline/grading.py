@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import evaluators
+from evaluators.attempt_lines import line_digest, open_regular
 from pipeline.cost import attempt_flops
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Stop, Track
@@ -20,7 +21,7 @@ from pipeline.run_directory import (
     VERDICTS,
     attempt_files,
     read_attempts,
-    read_file,
+    read_lines,
     read_manifest,
 )
 
@@ -78,15 +79,19 @@ def verdicts_of(run: Path) -> dict[tuple[str, int], str]:
     if not file.exists():
         return {}
     verdicts = {}
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
+    number = 0
+    try:
+        with open_regular(file) as lines:
+            for line in lines:
+                number += 1
                 row = json.loads(line)
                 verdicts[str(row["problem_id"]), int(row["repeat_id"])] = str(row["verdict"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise UserMistake(
-                    f"{file}, line {number} is no verdict ({error}); grade without --diff first."
-                ) from error
+    except OSError as error:
+        raise UserMistake(f"{file} cannot be read ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserMistake(
+            f"{file}, line {number} is no verdict ({error}); grade without --diff first."
+        ) from error
     return verdicts
 
 
@@ -140,7 +145,9 @@ def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Iterator[Ro
 def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one problem, with the classes of its answers numbered in order of appearance."""
     classes: list[str] = []
-    for attempt in read_file(file):
+    # Asked before the lines are read: what is added meanwhile makes the file another one.
+    seen = file.stat()
+    for line, attempt in read_lines(file):
         verdict = _grade(attempt)
         flops = attempt_flops(attempt.usage, models)
         yield {
@@ -165,6 +172,12 @@ def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]
             "seconds": attempt.seconds,
             "steps": _step_counts(attempt),
             "tracks": [_track_verdict(track, attempt) for track in attempt.tracks],
+            "made_from": {
+                "file": file.name,
+                "bytes": seen.st_size,
+                "modified_ns": seen.st_mtime_ns,
+                "digest": line_digest(line),
+            },
         }
 
 

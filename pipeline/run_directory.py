@@ -14,13 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from evaluators import attempt_lines
 from pipeline import appending, records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
 
 MANIFEST = "run.json"
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
-PROBLEMS = "problems"
+PROBLEMS = attempt_lines.PROBLEMS
 VERDICTS = "verdicts.jsonl"
 ENGINE_LOG = "engine.log"
 LOCK = ".lock"
@@ -175,7 +176,7 @@ def _file_name(attempt: records.Attempt) -> str:
 
 def attempt_files(run: Path) -> list[Path]:
     """The files that hold a run's attempt lines."""
-    return sorted((run / PROBLEMS).glob("*.jsonl"))
+    return attempt_lines.problem_files(run)
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
@@ -186,13 +187,14 @@ def read_manifest(run: Path) -> dict[str, Any]:
     """
     file = run / MANIFEST
     try:
-        manifest = json.loads(file.read_bytes())
+        with attempt_lines.open_regular(file) as handle:
+            manifest = json.loads(handle.read())
     except FileNotFoundError as error:
         raise UserMistake(
             f"{run} is not a run directory (it has no {MANIFEST}); "
             "name one that `speclrm run` made."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserMistake(f"{file} is unreadable ({error}); restore it from a copy.") from error
     if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_PARTS:
         parts = ", ".join(sorted(MANIFEST_PARTS))
@@ -209,23 +211,16 @@ def read_attempts(run: Path) -> Iterator[records.Attempt]:
         UserMistake: a whole line is not an attempt, or none of this file, or it stands twice.
     """
     for file in attempt_files(run):
-        yield from read_file(file)
+        for _, attempt in read_lines(file):
+            yield attempt
 
 
-def read_file(file: Path) -> Iterator[records.Attempt]:
-    """Every attempt of one problem's file; see `read_attempts`."""
+def read_lines(file: Path) -> Iterator[tuple[bytes, records.Attempt]]:
+    """Every attempt of one problem's file with its line; see `read_attempts`."""
     lines_of: dict[Key, int] = {}
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                attempt = records.decode(line)
-            except records.CorruptRecord as error:
-                raise UserMistake(
-                    f"{file}, line {number} is not an attempt record ({error}); "
-                    "move that line to another file and run the same command again."
-                ) from error
+    try:
+        for number, line in enumerate(attempt_lines.whole_lines(file), start=1):
+            attempt = _attempt_of(line, f"{file}, line {number}")
             what = f"Problem {attempt.problem_id}, repeat {attempt.repeat_id}"
             # Since each key has one file, this and the next check hold for the whole run.
             if file.name != _file_name(attempt):
@@ -239,7 +234,19 @@ def read_file(file: Path) -> Iterator[records.Attempt]:
                     f"{what} stands twice in {file}, lines {first} and {number}; "
                     "remove one of the two lines."
                 )
-            yield attempt
+            yield line, attempt
+    except OSError as error:
+        raise UserMistake(f"{file} cannot be read ({error.strerror}).") from error
+
+
+def _attempt_of(line: bytes, where: str) -> records.Attempt:
+    try:
+        return records.decode(line)
+    except records.CorruptRecord as error:
+        raise UserMistake(
+            f"{where} is not an attempt record ({error}); "
+            "move that line to another file and run the same command again."
+        ) from error
 
 
 def refuse_changes(run: Path, recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

@@ -47,8 +47,15 @@ def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:
     """Whether each draft was a right next step after the steps that stand before it."""
     texts = [step["text"] for step in track["steps"]]
     return [
-        check_step(question, texts[:place], step.get("draft_text") or step["text"])
+        check_step(question, texts[:place], _drafted(step))
         if step.get("score") is not None
         else None
         for place, step in enumerate(track["steps"])
     ]
+
+
+def _drafted(step: dict[str, Any]) -> str:
+    """What the draft wrote; a rejected draft may be empty."""
+    rejected: str | None = step.get("draft_text")
+    text: str = step["text"]
+    return text if rejected is None else rejected

@@ -2,6 +2,8 @@
 
 import json
 
+from evaluators.attempt_lines import line_digest
+
 
 def verdict_row(problem_id="0", repeat_id=0, *, right=True, **changes):
     """One line of verdicts.jsonl as grading writes it."""
@@ -21,6 +23,7 @@ def verdict_row(problem_id="0", repeat_id=0, *, right=True, **changes):
         "flops": {"decode": 2e9, "total": 3e9},
         "seconds": 1.0,
         "tracks": [{"id": "0", "extracted": "1", "verdict": "correct" if right else "wrong"}],
+        "made_from": {"file": "0.jsonl", "bytes": 0, "modified_ns": 0, "digest": "0" * 16},
     } | changes
 
 
@@ -46,8 +49,8 @@ def manifest(problem_ids, repeats, **identity):
 
 
 def write_run(folder, right, rows=None, **identity):
-    """A graded run; `right` maps a problem's id to one True or False for each repeat."""
-    (folder / "problems").mkdir(parents=True)
+    """A graded run without its attempts; `right` maps a problem's id to its repeats' outcomes."""
+    folder.mkdir(parents=True)
     repeats = max(len(attempts) for attempts in right.values())
     (folder / "run.json").write_text(json.dumps(manifest(list(right), repeats, **identity)))
     made = [
@@ -93,10 +96,34 @@ def attempt_line(row, tracks):
 
 
 def write_attempts(run, tracks_of):
-    """Attempt lines beside a run's verdicts; `tracks_of` gives the tracks of a verdict row."""
-    for text in (run / "verdicts.jsonl").read_text().splitlines():
-        row = json.loads(text)
+    """Attempt lines for a run's verdicts; `tracks_of` gives the tracks of a verdict row."""
+    (run / "problems").mkdir()
+    for row in rows_of(run):
         file = run / "problems" / f"{row['problem_id']}.jsonl"
         with file.open("a") as out:
             out.write(json.dumps(attempt_line(row, tracks_of(row))) + "\n")
+    return made_from_attempts(run)
+
+
+def made_from_attempts(run):
+    """The run, its verdicts saying that they were made from the attempts that it holds now."""
+    made = {}
+    for file in (run / "problems").glob("*.jsonl"):
+        for line in file.read_bytes().splitlines(keepends=True):
+            attempt = json.loads(line)
+            made[attempt["problem_id"], attempt["repeat_id"]] = {
+                "file": file.name,
+                "bytes": file.stat().st_size,
+                "modified_ns": file.stat().st_mtime_ns,
+                "digest": line_digest(line),
+            }
+    stamped = [
+        row | {"made_from": made[row["problem_id"], row["repeat_id"]]} for row in rows_of(run)
+    ]
+    (run / "verdicts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in stamped))
     return run
+
+
+def rows_of(run):
+    """The verdict rows of a run."""
+    return [json.loads(line) for line in (run / "verdicts.jsonl").read_text().splitlines()]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from foreign_results import data_file
-from graded_runs import step, verdict_row, write_attempts, write_run
+from graded_runs import made_from_attempts, step, verdict_row, write_attempts, write_run
 from huggingface_hub import ModelCard
 
 from evaluators.metrics import run_metrics
@@ -41,7 +41,7 @@ def graded(folder, rows=ROWS, shape=SHAPE, **identity):
     for file in (run / "problems").glob("*.jsonl"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         file.write_text("".join(json.dumps(_whole(line)) + "\n" for line in lines))
-    return run
+    return made_from_attempts(run)
 
 
 def _whole(line):
@@ -114,6 +114,7 @@ def test_what_an_engine_said_is_neutralised_too_and_a_long_text_is_cut_aloud(tmp
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     lines[0]["error"] = {"type": "=A", "message": "x" * 50_000}
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made_from_attempts(run)
     error = table(export(run, "csv", str(tmp_path / "all.csv")))[2]["error"]
     assert error.startswith("'=A: xxx")
     assert error.endswith("… (cut: 50,004 characters)")
@@ -320,8 +321,9 @@ def test_a_failed_export_leaves_the_earlier_file_as_it_was(tmp_path):
     file = tmp_path / "log.eval"
     file.write_text("before")
     run = graded(tmp_path / "run")
-    (run / "problems" / "61.jsonl").write_text("{}\n")
-    with pytest.raises(UserMistake, match="lacks one of"):
+    with (run / "problems" / "61.jsonl").open("a") as added:
+        added.write("{}\n")
+    with pytest.raises(UserMistake, match="line 3 lacks"):
         export(run, "inspect", str(file))
     assert file.read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.eval", "run"]

@@ -7,6 +7,7 @@ import pytest
 from commands import speclrm
 
 import evaluators
+from evaluators.attempt_lines import line_digest
 from pipeline.errors import UserMistake
 from pipeline.grading import grade_run
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
@@ -90,6 +91,13 @@ def test_every_attempt_gets_one_verdict(run):
 def test_a_row_holds_what_leaderboards_need(run):
     [row] = graded(run, attempt())
     rule, version = row.pop("rule"), row.pop("grader_version")
+    file = run / "problems" / "d-7.jsonl"
+    assert row.pop("made_from") == {
+        "file": file.name,
+        "bytes": file.stat().st_size,
+        "modified_ns": file.stat().st_mtime_ns,
+        "digest": line_digest(file.read_bytes()),
+    }
     assert (rule.count("/"), version) == (1, evaluators.GRADER_VERSION)
     assert row == {
         "dataset": "d",

@@ -11,7 +11,12 @@ from evaluators.estimators import TooFewAttempts
 from evaluators.metrics import run_metrics
 from evaluators.verdict_table import NotGraded, verdict_table
 
-GOOD_LINE = json.dumps(verdict_row("a")) + "\n"
+
+def line(*names, **changes):
+    return json.dumps(verdict_row(*names, **changes)) + "\n"
+
+
+GOOD_LINE = line("a")
 RIGHT = {"a": [True, True, False, False], "b": [True, False, False, False], "c": [False] * 4}
 
 
@@ -102,7 +107,20 @@ def test_a_name_with_glob_characters_is_only_a_name(tmp_path):
         ("verdicts.jsonl", "[]\n", r"verdicts\.jsonl, line 1 is not a verdict.* grade again"),
         ("verdicts.jsonl", GOOD_LINE + "not json\n", "line 2 is broken"),
         ("verdicts.jsonl", GOOD_LINE.replace("1.0,", '"long",'), "of a wrong type; grade again"),
-        ("verdicts.jsonl", json.dumps(verdict_row("z")) + "\n", "judges problem z"),
+        ("verdicts.jsonl", line("z"), "judges problem z"),
+        ("verdicts.jsonl", line("a") * 2, "has 2 verdicts for problem a, repeat 0; grade again"),
+        ("verdicts.jsonl", line("a", 4), "judges repeat 4 of problem a, and .* asks for 4"),
+        ("verdicts.jsonl", line("a", 10**6), "judges repeat 1000000 of problem a"),
+        ("verdicts.jsonl", line("a", 1.5), "line 1 has 1.5 for its repeat; grade again"),
+        ("verdicts.jsonl", line("a", -1), "line 1 has -1 for its repeat"),
+        ("verdicts.jsonl", line("a", "one"), "line 1 has 'one' for its repeat"),
+        ("verdicts.jsonl", line("a", None), "line 1 has None for its repeat"),
+        ("verdicts.jsonl", line("a", 10**30), "line 1 has 1000000.* for its repeat"),
+        ("verdicts.jsonl", line("a", verdict="maybe"), "line 1 has 'maybe' for its verdict"),
+        ("verdicts.jsonl", line("a", status="lost"), "line 1 has 'lost' for its status"),
+        ("verdicts.jsonl", line("a", made_from=None), "line 1 does not say what it was made from"),
+        ("verdicts.jsonl", "[" * 100_000 + "\n", "line 1 is broken"),
+        ("verdicts.jsonl", b"\xff\n", "line 1 is broken"),
     ],
 )
 def test_what_is_not_a_graded_run_is_told_with_what_to_do(tmp_path, file, content, complaint):
@@ -110,7 +128,7 @@ def test_what_is_not_a_graded_run_is_told_with_what_to_do(tmp_path, file, conten
     if content is None:
         (run / file).unlink()
     else:
-        (run / file).write_text(content)
+        (run / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(NotGraded, match=complaint):
         run_metrics(run)
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
-from graded_runs import step, verdict_row, write_attempts, write_run
+from graded_runs import rows_of, step, verdict_row, write_attempts, write_run
 
 from evaluators.page_files import Blocks, asset, script_json
 from evaluators.report import ReportOptions, write_report
@@ -166,22 +166,26 @@ def test_an_attempt_has_one_outcome(code, flags, tracks, outcome):
 
 
 def test_attempts_made_after_the_grading_are_refused(tmp_path):
-    run = write_run(tmp_path / "run", {"a": [True]})
-    write_attempts(run, lambda _: [[step("a")], [step("b")]])
-    with pytest.raises(NotGraded, match="or one of an earlier attempt; grade again"):
+    run = one_run(tmp_path)
+    [row] = [row for row in rows_of(run) if (row["problem_id"], row["repeat_id"]) == ("b", 1)]
+    kept = [json.dumps(other) + "\n" for other in rows_of(run) if other != row]
+    (run / "verdicts.jsonl").write_text("".join(kept))
+    with pytest.raises(NotGraded, match=r"problem b, repeat 1 has no verdict.*grade again"):
         write_report([run], tmp_path / "page.html", ReportOptions())
 
 
 @pytest.mark.parametrize(
-    ("line", "named"), [("[]\n", "line 2 lacks one of"), ("{\n", "line 2 is broken")]
+    ("line", "named"),
+    [
+        ("[]\n", "line 3 is not a JSON object"),
+        ("{\n", "line 3 is broken"),
+        ('{"status": "ok"}\n', "line 3 lacks problem_id, repeat_id, tracks"),
+    ],
 )
 def test_a_broken_attempt_is_named(tmp_path, line, named):
     run = one_run(tmp_path)
-    with (run / "problems" / "b.jsonl").open("r+") as file:
-        file.readline()
-        file.seek(file.tell())
+    with (run / "problems" / "b.jsonl").open("a") as file:
         file.write(line)
-        file.truncate()
     with pytest.raises(NotGraded, match=named):
         write_report([run], tmp_path / "page.html", ReportOptions())
 

@@ -1,0 +1,51 @@
+"""A run's attempt lines as bytes: the files that hold them, their whole lines, a digest of each."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+PROBLEMS = "problems"
+DIGEST_BYTES = 8
+"""Two attempts of a run of a million share a digest of this size with a chance below 1e-7."""
+
+
+def problem_files(run: Path) -> list[Path]:
+    """The files of a run's attempt lines, in the order in which they are read."""
+    return sorted((run / PROBLEMS).glob("*.jsonl"))
+
+
+def open_regular(file: Path) -> BinaryIO:
+    """Open a file for reading; a named pipe or a device could keep its reader waiting for ever.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    return file.open("rb") if stat.S_ISREG(file.stat().st_mode) else _refuse(file)
+
+
+def whole_lines(file: Path) -> Iterator[bytes]:
+    """The lines of a file, one in memory at a time; a torn last one is passed over.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    with open_regular(file) as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            yield line
+
+
+def line_digest(line: bytes) -> str:
+    """What tells an attempt line from every other: BLAKE2b of it without its newline, in hex."""
+    return hashlib.blake2b(line.removesuffix(b"\n"), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _refuse(file: Path) -> BinaryIO:
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(file))
