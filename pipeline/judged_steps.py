@@ -9,7 +9,7 @@ import evaluators
 from pipeline.pocket.steps import Question, check_step
 from pipeline.records import Attempt, Step, Track
 from pipeline.run_directory import read_attempts
-from pipeline.step_labels import pocket_questions
+from pipeline.step_labels import pocket_questions, question_of
 
 Label = Literal["pocket step check", "track verdict"]
 Checker = Callable[[Attempt, Track, int], bool]
@@ -91,7 +91,7 @@ def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool:
 def _by_pocket(questions: dict[str, Question]) -> Checker:
     def check(attempt: Attempt, track: Track, index: int) -> bool:
         earlier = [step.text for step in track.steps[:index]]
-        question = questions[attempt.problem_id]
+        question = question_of(questions, attempt.problem_id)
         return check_step(question, earlier, drafted_text(track.steps[index]))
 
     return check

@@ -1,9 +1,11 @@
 """Which judged drafts of a pocket run are right, by the check of the problems' own generator."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evaluators.traces import StepLabels
+from pipeline.errors import UserMistake
 from pipeline.pocket.steps import Question, check_step
 from pipeline.problems import load_problems
 from pipeline.run_directory import read_manifest
@@ -21,7 +23,7 @@ def pocket_labels(run: Path) -> StepLabels | None:
     if questions is None:
         return None
     return lambda line: [
-        _labels(questions[str(line["problem_id"])], track) for track in line["tracks"]
+        _labels(question_of(questions, str(line["problem_id"])), track) for track in line["tracks"]
     ]
 
 
@@ -41,6 +43,20 @@ def pocket_questions(run: Path) -> dict[str, Question] | None:
         problem.problem_id: Question(problem.problem, problem.choices)
         for problem in loaded.problems
     }
+
+
+def question_of(questions: Mapping[str, Question], problem_id: str) -> Question:
+    """The question of a problem.
+
+    Raises:
+        UserMistake: the dataset has no such problem.
+    """
+    if problem_id not in questions:
+        raise UserMistake(
+            f"The run holds an attempt at problem {problem_id}, which its dataset lacks; "
+            "move that problem's file out of the run, and its id out of run.json."
+        )
+    return questions[problem_id]
 
 
 def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:

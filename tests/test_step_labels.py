@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
 from graded_runs import manifest, step
 
+from pipeline.errors import UserMistake
 from pipeline.problems import load_problems
 from pipeline.step_labels import pocket_labels
 
@@ -29,6 +31,23 @@ def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
     labels = pocket_labels(tmp_path)(line)
     assert labels[0] == [True, None]
     assert labels[1][0] is False
+
+
+def test_an_empty_rejected_draft_is_no_right_step_though_its_rewrite_is(tmp_path):
+    from pipeline.pocket.steps import Question, next_steps  # noqa: PLC0415 - only this test
+
+    problem = pocket_run(tmp_path)
+    right = min(next_steps(Question(problem.problem, problem.choices), []))
+    tracks = [{"steps": [step(right, score=1.0, draft="")]}]
+    assert pocket_labels(tmp_path)({"problem_id": problem.problem_id, "tracks": tracks}) == [
+        [False]
+    ]
+
+
+def test_an_attempt_at_a_problem_that_the_dataset_lacks_is_told(tmp_path):
+    pocket_run(tmp_path)
+    with pytest.raises(UserMistake, match="problem nowhere, which its dataset lacks"):
+        pocket_labels(tmp_path)({"problem_id": "nowhere", "tracks": [{"steps": []}]})
 
 
 def test_other_datasets_and_changed_problems_have_no_labels(tmp_path):
