@@ -26,6 +26,15 @@ def test_the_average_is_the_expected_digit_over_the_ten(digits):
     assert 0 <= value_of(tuple(digits), "average") <= 9
 
 
+@pytest.mark.parametrize(("low", "high"), [(4, 8), (5, 9), (6, 9), (6, 8), (2, 8)])
+@given(millionths=st.integers(1, 150_000))
+def test_an_expected_digit_of_exactly_seven_is_seven(low, high, millionths):
+    digits = [0.0] * 10
+    digits[low] = round(millionths * (high - 7) / 10**6, 6)
+    digits[high] = round(millionths * (7 - low) / 10**6, 6)
+    assert value_of(tuple(digits), "average") == 7.0
+
+
 @given(masses)
 def test_greedy_is_the_likeliest_digit_the_smaller_of_two(digits):
     assert value_of(tuple(digits), "greedy") == float(digits.index(max(digits)))

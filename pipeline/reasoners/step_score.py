@@ -14,6 +14,8 @@ MIN_DIGIT_MASS = 0.5
 something else, and its digits say nothing: the step is rejected and flagged."""
 DECIMALS = 6
 """Recorded probabilities are rounded first and judged then: a replay decides as the run did."""
+WHOLE = 10**15
+"""Probabilities are added in this part of one: as fine as floating point is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,13 @@ def score_of(
 
 def value_of(digits: tuple[float, ...], method: ScoreMethod) -> float:
     """`greedy`: the most likely digit, the smaller of two; `average`: the expected digit, 0-9."""
-    mass = math.fsum(digits)
-    if mass <= 0:
+    # As whole numbers, which recorded decimals are: an expected digit of exactly 7 is 7, no less.
+    shares = [round(share * WHOLE) for share in digits]
+    if not any(shares):
         return 0.0
     if method == "greedy":
         return float(digits.index(max(digits)))
-    expected = math.fsum(digit * share for digit, share in enumerate(digits)) / mass
-    return min(expected, 9.0)
+    return sum(digit * share for digit, share in enumerate(shares)) / sum(shares)
 
 
 def is_kept(digits: tuple[float, ...], method: ScoreMethod, threshold: float) -> bool:
