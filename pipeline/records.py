@@ -116,7 +116,8 @@ class Selection:
 
     `by` is `model`, `random` or `same`; `pool` are the names of the methods by letter, from A, the
     last one `unknown`. `distributions` hold, for each chosen letter, the target's probabilities of
-    all letters of the pool at its place; empty where the model was not asked.
+    all letters of the pool at its place; empty where the model was not asked. `notes` say which
+    letters were chosen although the target gave them no probability.
     """
 
     by: Literal["model", "random", "same"]
@@ -124,6 +125,7 @@ class Selection:
     chosen: tuple[str, ...]
     distributions: tuple[tuple[float, ...], ...]
     prompt_sha256: str | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

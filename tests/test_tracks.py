@@ -108,6 +108,23 @@ class TestChoosingMethods:
         ids = [track.id for track in outcome.tracks]
         assert ids == ["A1", "B1", "C1", "D1", "E1", "F1", "G1", "G2", "G3"]
 
+    async def test_a_letter_without_any_probability_is_flagged(self):
+        world = World(target=DONE, draft=DONE)
+        likely = ord("A")
+        world.target.engine._logprobs = lambda prompt, ids: (
+            dict.fromkeys(ids, -30.0) | {likely: -0.1}
+        )
+        selection = (await world.reason("spec-methods")).selection
+        assert selection.notes == (
+            "letter B at place 2 was chosen without any probability",
+            "letter C at place 3 was chosen without any probability",
+        )
+
+    async def test_letters_with_probability_are_not(self):
+        world = World(target=DONE, draft=DONE)
+        world.target.engine._logprobs = lambda prompt, ids: dict.fromkeys(ids, -3.0)
+        assert (await world.reason("spec-methods")).selection.notes == ()
+
     async def test_the_control_same_gives_every_track_the_plain_task(self):
         settings = three_tracks(prompts="methods", selection="same")
         world = World(target=DONE, draft=DONE)

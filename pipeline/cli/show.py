@@ -114,7 +114,8 @@ def _selection(selection: Selection) -> str:
         shares = selection.distributions[place] if selection.distributions else ()
         share = f" ({shares[selection.pool.index(method)]:.0%})" if shares else ""
         parts.append(f"{method}{share}")
-    return f"methods by {selection.by}: {', '.join(parts)}\n"
+    notes = "".join(f"  {note}\n" for note in selection.notes)
+    return f"methods by {selection.by}: {', '.join(parts)}\n{notes}"
 
 
 def _vote(vote: Vote) -> str:

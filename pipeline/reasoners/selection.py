@@ -115,6 +115,12 @@ async def _by_the_target(assignment: Assignment, pool: tuple[str, ...], count: i
         tuple(pool[choice.index] for choice in choices),
         tuple(choice.distribution for choice in choices),
         question.sha256,
+        tuple(
+            f"letter {lettered[choice.index].letter} at place {place} was chosen without any "
+            "probability"
+            for place, choice in enumerate(choices, start=1)
+            if not choice.distribution[choice.index]
+        ),
     )
 
 
