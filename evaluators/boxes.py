@@ -29,14 +29,14 @@ class Box:
 
 def holds_box(text: str) -> bool:
     """Whether a complete box is there, be it empty."""
-    return "box" in text and bool(_complete_boxes(text))
+    return "box" in text and bool(complete_boxes(text))
 
 
 def last_boxed(text: str) -> Box | None:
     """The last complete box that holds something, joined with the boxes it forms a list with."""
     if "boxed" not in text and "fbox" not in text and "framebox" not in text:
         return None
-    boxes = [box for box in _complete_boxes(text) if box.text.strip()]
+    boxes = [box for box in complete_boxes(text) if box.text.strip()]
     if not boxes:
         return None
     parts = [boxes[-1]]
@@ -60,7 +60,8 @@ def _same_list(between: str) -> bool:
     return _CONNECTIVE.search(between) is not None
 
 
-def _complete_boxes(text: str) -> list[Box]:
+def complete_boxes(text: str) -> list[Box]:
+    """All complete boxes in order, empty ones too; of nested ones the inner."""
     closing = _closing_braces(text)
     boxes = []
     for match in _BOX.finditer(text):

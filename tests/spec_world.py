@@ -159,6 +159,7 @@ class World:
         faults=None,
         draft_faults=None,
         context=1_000_000,
+        draft_context=1_000_000,
         latency=None,
     ) -> None:
         target, draft = target or telling("t\n\n"), draft or telling("d\n\n")
@@ -167,7 +168,7 @@ class World:
             hurry,
         )
         self.draft = Watched(
-            Script(draft, always(9), latency or Latency(), draft_faults or Faults()),
+            Script(draft, always(9), latency or Latency(), draft_faults or Faults(), draft_context),
             None if hurry is None else hurry + 1,
         )
         self.problem = Problem(

@@ -160,6 +160,48 @@ async def test_a_full_context_is_a_length_stop_with_a_note():
     assert "context" in track.notes[0]
 
 
+LONG = (*(f"step {n}\n\n" for n in range(30)), "</think>\n\n\\boxed{7}")
+
+
+@pytest.mark.parametrize("reasoner", ["spec", "spec-async"])
+async def test_when_the_drafts_context_is_full_the_target_goes_on_alone_with_a_note(reasoner):
+    world = World(target=telling(*LONG), draft=telling(*LONG), draft_context=150)
+    track = await world.track(reasoner)
+    assert (track.stop, track.answer) == (Stop.FINISHED, "7")
+    assert "".join(step.text for step in track.steps) == "".join(LONG)
+    authors = [step.author for step in track.steps]
+    kept = authors.index("target")
+    assert kept > 0
+    assert authors[kept:] == ["target"] * (len(LONG) - kept)
+    assert track.notes == (
+        f"from step {kept} on the target wrote alone: the draft's context is full",
+    )
+    assert track.steps[kept].notes == ("no draft: the draft's context is full",)
+    longest = max(len(ids) for ids in world.draft.ids)
+    assert len(world.draft.ids) <= kept + 2, f"asked again after {longest} tokens"
+
+
+@pytest.mark.parametrize("reasoner", ["spec", "spec-async"])
+@pytest.mark.parametrize("sign", ["é", "€", "😀"])
+async def test_a_step_cut_by_its_length_never_splits_a_character(reasoner, sign):
+    text = "".join(f"{n}{sign * 5}" for n in range(99)) + "\n\n\\boxed{1}"
+    world = World(draft=lambda prompt, seed: text[len(said(prompt)) :])
+    track = await world.track(reasoner)
+    assert "".join(step.text for step in track.steps) == text
+    assert not any("\ufffd" in prompt for prompt, _ in world.draft.asked + world.target.asked)
+
+
+async def test_a_broken_character_that_the_model_wrote_stays():
+    text = "x" * 511 + "\ufffd" * 9 + "\n\n\\boxed{1}"
+    world = World(draft=lambda prompt, seed: text[len(said(prompt)) :])
+    assert "".join(step.text for step in (await world.track()).steps) == text
+
+
+async def test_a_baseline_cut_by_its_budget_does_not_end_in_a_broken_character():
+    [track] = (await World(target=telling("x" + "€" * 9)).reason("baseline", token_budget=9)).tracks
+    assert (track.steps[0].text, track.stop) == ("x€€", Stop.BUDGET)
+
+
 async def test_chains_may_be_longer_than_sixteen_steps():
     draft = telling(*(f"step {n}\n\n" for n in range(40)), "\\boxed{1}")
     assert len((await World(draft=draft).track()).steps) == 41
@@ -233,12 +275,17 @@ class TestDraftingAhead:
         hurry=st.integers(0, 10**6),
         haste=st.tuples(st.integers(0, 4), st.booleans()),
         first=st.integers(0, 2),
-        budget=st.integers(1, 400),
+        room=st.tuples(st.integers(1, 400), st.sampled_from([1_000_000, 120, 200, 300])),
     )
     @settings(max_examples=150, deadline=None)
-    async def test_gives_exactly_the_tracks_of_spec(self, salt, hurry, haste, first, budget):
+    async def test_gives_exactly_the_tracks_of_spec(self, salt, hurry, haste, first, room):
+        budget, draft_context = room
+
         def world(hurry):
-            return World(target=wild(salt), draft=wild(salt + 1), digits=moody(salt), hurry=hurry)
+            author, draft, judge = wild(salt), wild(salt + 1), moody(salt)
+            return World(
+                target=author, draft=draft, digits=judge, hurry=hurry, draft_context=draft_context
+            )
 
         one_by_one = StepSettings(first_n_steps_base_model=first)
         ahead = replace(one_by_one, lookahead=haste[0], rewrite_ahead=haste[1])

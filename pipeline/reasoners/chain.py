@@ -7,6 +7,7 @@ so that prefix caches do the rest.
 from dataclasses import dataclass, replace
 
 from pipeline.engines.protocol import Tokenizer
+from pipeline.reasoners.complete_answer import is_thinking
 from pipeline.reasoners.steps import Author, Written
 
 
@@ -32,10 +33,14 @@ class Vocabularies:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """An accepted (or supposed) prefix. `spent` counts the tokens of its steps."""
+    """An accepted (or supposed) prefix.
+
+    `thinking` says whether its thinking block is open; `spent` counts the tokens of its steps.
+    """
 
     target_ids: tuple[int, ...]
     draft_ids: tuple[int, ...]
+    thinking: bool
     texts: tuple[str, ...] = ()
     spent: int = 0
 
@@ -54,6 +59,7 @@ class Chain:
             self,
             target_ids=self.target_ids + vocabularies.ids_for("target", step),
             draft_ids=self.draft_ids + vocabularies.ids_for("draft", step),
+            thinking=is_thinking(step.text, before=self.thinking),
             texts=(*self.texts, step.text),
             spent=self.spent + step.tokens,
         )

@@ -12,7 +12,8 @@ from pipeline.ledger import Use
 from pipeline.prompting import score_question
 from pipeline.reasoner_settings import StepSettings
 from pipeline.reasoners.chain import Chain, Vocabularies
-from pipeline.reasoners.opening import open_chain
+from pipeline.reasoners.complete_answer import answer_form, states_answer
+from pipeline.reasoners.opening import open_chain, opens_thinking
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.step_score import Score, digit_ids, score_of
 from pipeline.reasoners.steps import (
@@ -21,12 +22,14 @@ from pipeline.reasoners.steps import (
     Author,
     Written,
     closes_thinking,
-    has_complete_answer,
     joined,
+    stop_after,
+    track_answer,
     without_think_close,
     written,
 )
 from pipeline.reasoners.track_plans import TrackPlan
+from pipeline.records import Stop
 from pipeline.seeds import request_seed
 
 Report = Callable[[Completion], None]
@@ -34,9 +37,16 @@ Report = Callable[[Completion], None]
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:
-    """A draft that did not come, and why; the target writes the step instead."""
+    """A draft that did not come, and why; the target writes the step instead.
+
+    `for_good` says that none will come after this chain either: the draft's context is full.
+    """
 
     reason: str
+    for_good: bool = False
+
+
+DRAFT_IS_FULL = Unwritten("the draft's context is full", for_good=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +74,52 @@ class Moves:
         self._question = target.tokenizer.encode(score_question(assignment.prompt_set).text)
         self._blank = target.tokenizer.encode(STEP_END)
         self._digits = digit_ids(target.tokenizer)
+        self._form = answer_form(assignment.problem, plan.prompt.text)
 
     def opened(self) -> Chain:
         """The chain before its first step, in the ids of both models."""
         thinking, task = self._assignment.experiment.thinking, self._plan.prompt.text
+        target, draft = self.vocabularies.target, self.vocabularies.draft
         return Chain(
-            target_ids=tuple(open_chain(self._engines["target"].tokenizer, task, thinking)),
-            draft_ids=tuple(open_chain(self._engines["draft"].tokenizer, task, thinking)),
+            target_ids=tuple(open_chain(target, task, thinking)),
+            draft_ids=tuple(open_chain(draft, task, thinking)),
+            thinking=opens_thinking(target, task, thinking),
         )
+
+    def stop_after(self, before: Chain, last: Written) -> Stop | None:
+        """Why the track stops if `last` is accepted after `before`; None if it goes on."""
+        left = self._assignment.experiment.token_budget - before.spent - last.tokens
+        answered = states_answer(last.text, self._form, thinking=before.thinking)
+        return stop_after((*before.texts, last.text), last, left, answered=answered)
+
+    def answer(self, chain: Chain, stop: Stop) -> str | None:
+        """The answer of a track that ended with this chain."""
+        thinking = self.opened().thinking
+        return track_answer("".join(chain.texts), self._form, stop, thinking=thinking)
 
     async def draft_step(self, chain: Chain, report: Report) -> Written | Unwritten:
         """The draft's next step after `chain`; a failing draft is no failure of the track.
 
-        `report` is called with every completion as it comes.
+        What a draft wrote until its context was full is no step. `report` is called with every
+        completion as it comes.
 
         Raises:
             EngineDead: the draft engine is gone.
-            PromptTooLong: the draft's context is full.
+            PromptTooLong: the draft's context is full before the first step.
         """
         draft = self._assignment.experiment.draft
         try:
             async with asyncio.timeout(draft.request_timeout if draft is not None else None):
-                return await self._step(chain, "draft", "draft", report)
-        except (EngineDead, PromptTooLong):
+                step = await self._step(chain, "draft", "draft", report)
+        except EngineDead:
             raise
+        except PromptTooLong:
+            if not chain.length:
+                raise
+            return DRAFT_IS_FULL
         except (EngineFailure, TimeoutError) as failure:
             return Unwritten(str(failure) or "it took too long")
+        return DRAFT_IS_FULL if step.context_full else step
 
     async def score(self, chain: Chain, draft: Written) -> Score:
         """The target's judgement of a draft after `chain`: one token of one request."""
@@ -130,7 +160,7 @@ class Moves:
         if not closes_thinking(first):
             return first
         if self._settings.think_close == "removed":
-            answered = has_complete_answer(first.text, self._assignment.problem.kind)
+            answered = states_answer(first.text, self._form, thinking=chain.thinking)
             tokenizer = self._engines[author].tokenizer
             return first if answered else without_think_close(first, tokenizer)
         if first.tokens >= left:

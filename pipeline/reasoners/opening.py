@@ -19,10 +19,19 @@ def open_chain(tokenizer: Tokenizer, task: str, thinking: Thinking) -> list[int]
     (Qwen3's) it is written here, so that every reasoner continues the same prefix. `auto` opens it
     when the tokenizer knows the tag as one token; `off` asks the template not to think.
     """
+    return tokenizer.encode(_rendered(tokenizer, task, thinking))
+
+
+def opens_thinking(tokenizer: Tokenizer, task: str, thinking: Thinking) -> bool:
+    """Whether the chain begins inside a thinking block."""
+    return _rendered(tokenizer, task, thinking).rstrip().endswith(THINK_OPEN)
+
+
+def _rendered(tokenizer: Tokenizer, task: str, thinking: Thinking) -> str:
     if thinking == "off":
-        return tokenizer.encode(tokenizer.render_chat(messages(task), thinking=False))
+        return tokenizer.render_chat(messages(task), thinking=False)
     rendered = tokenizer.render_chat(messages(task))
     is_open = rendered.rstrip().endswith(THINK_OPEN)
     if not is_open and (thinking == "on" or len(tokenizer.encode(THINK_OPEN)) == 1):
         rendered += THINK_OPEN + "\n"
-    return tokenizer.encode(rendered)
+    return rendered

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from pipeline.engines.protocol import Ability, Completion, SamplingRequest
 from pipeline.ledger import Use
-from pipeline.reasoners.opening import messages, open_chain
+from pipeline.reasoners.complete_answer import answer_form
+from pipeline.reasoners.opening import messages, open_chain, opens_thinking
 from pipeline.reasoners.protocol import Assignment
-from pipeline.reasoners.steps import track_answer
+from pipeline.reasoners.steps import REPLACEMENT, track_answer
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.records import Step, Stop, Track
 from pipeline.seeds import request_seed
@@ -61,13 +62,20 @@ def _recorded(
     assignment: Assignment, plan: TrackPlan, completion: Completion, notes: tuple[str, ...]
 ) -> Track:
     tokens = completion.generated
+    text = completion.text
+    if completion.finish_reason == "length":
+        text = text.rstrip(REPLACEMENT)  # a character that the cut left a part of
     stop = Stop.LENGTH
     if completion.finish_reason == "stop":
         stop = Stop.FINISHED
     elif tokens >= assignment.experiment.token_budget:
         stop = Stop.BUDGET
+    engine, task = assignment.target, plan.prompt.text
+    thinking = Ability.TOKEN_PROMPTS in engine.abilities and opens_thinking(
+        engine.tokenizer, task, assignment.experiment.thinking
+    )
     step = Step(
-        text=completion.text,
+        text=text,
         author="target",
         tokens=tokens,
         seconds=completion.seconds,
@@ -77,7 +85,7 @@ def _recorded(
         id=plan.track_id,
         steps=(step,),
         stop=stop,
-        answer=track_answer(completion.text, assignment.problem.kind, stop),
+        answer=track_answer(text, answer_form(assignment.problem, task), stop, thinking=thinking),
         role=plan.role,
         method=plan.method,
         notes=notes,

@@ -20,7 +20,7 @@ async def one_after_another(track: SpecTrack) -> None:
             continue
         draft = await track.draft(track.chain)
         if isinstance(draft, Unwritten):
-            await track.target_alone(draft.reason)
+            await track.target_alone(draft)
             continue
         score = await track.score(track.chain, draft)
         if track.is_good(score):

@@ -59,8 +59,7 @@ async def ahead_of_scores(track: SpecTrack) -> None:
             score, draft = await head.scored, (await head.built).draft
             if isinstance(draft, Unwritten) or score is None:
                 await _cancel(pending)
-                reason = draft.reason if isinstance(draft, Unwritten) else None
-                await track.target_alone(reason)
+                await track.target_alone(draft if isinstance(draft, Unwritten) else None)
             elif track.is_good(score):
                 pending.popleft()
                 await _end([head.own])

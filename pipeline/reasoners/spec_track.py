@@ -14,7 +14,7 @@ from pipeline.reasoners.chain import Chain
 from pipeline.reasoners.moves import ALONE, REWRITE, Moves, Unwritten
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.step_score import MIN_DIGIT_MASS, Score
-from pipeline.reasoners.steps import Written, stop_after, track_answer
+from pipeline.reasoners.steps import Written
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.records import Step, Stop, Track
 
@@ -37,6 +37,7 @@ class SpecTrack:
         self._steps: list[Step] = []
         self._notes: list[str] = []
         self._undecided: dict[int, list[Completion]] = {}
+        self._draft_is_full = False
 
     async def run(self) -> Track:
         """Reason to the end by the procedure; what was drafted in vain is booked as such.
@@ -62,12 +63,12 @@ class SpecTrack:
 
     @property
     def is_targets_turn(self) -> bool:
-        """Whether the next step is one of the first that the target writes alone."""
-        return self.chain.length < self.settings.first_n_steps_base_model
+        """Whether no draft is asked for: one of the first steps, or the draft has no room left."""
+        return self._draft_is_full or self.chain.length < self.settings.first_n_steps_base_model
 
     def ends_with(self, chain: Chain, step: Written) -> bool:
         """Whether the track would stop if `step` were accepted after `chain`."""
-        return self._stop_after(self.extended(chain, step), step) is not None
+        return self._moves.stop_after(chain, step) is not None
 
     def extended(self, chain: Chain, step: Written) -> Chain:
         """`chain` with one more step, in both models' ids."""
@@ -117,11 +118,16 @@ class SpecTrack:
         )
         self._accept(own, rewritten)
 
-    async def target_alone(self, because: str | None = None) -> None:
+    async def target_alone(self, because: Unwritten | None = None) -> None:
         """A step of the target that no draft was asked for, or for which none came."""
         self.drop_drafts(self.chain.length)
         step = await self._moves.target_step(self.chain, ALONE)
-        why = () if because is None else (f"no draft: {because}",)
+        if because is not None and because.for_good:
+            self._draft_is_full = True
+            self._notes.append(
+                f"from step {self.chain.length} on the target wrote alone: {because.reason}"
+            )
+        why = () if because is None else (f"no draft: {because.reason}",)
         alone = _step_of(step)
         self._accept(step, replace(alone, notes=(*step.notes, *why)))
 
@@ -131,25 +137,20 @@ class SpecTrack:
             self._book(self._undecided.pop(index), Use.DRAFT_DROPPED)
 
     def _accept(self, step: Written, record: Step) -> None:
+        self.stop = self._moves.stop_after(self.chain, step)
         self.chain = self.extended(self.chain, step)
         self._steps.append(record)
-        self.stop = self._stop_after(self.chain, step)
-
-    def _stop_after(self, chain: Chain, last: Written) -> Stop | None:
-        left = self._assignment.experiment.token_budget - chain.spent
-        return stop_after(chain.texts, last, self._assignment.problem.kind, left)
 
     def _book(self, completions: list[Completion], use: Use) -> None:
         for completion in completions:
             self._assignment.ledger.book("draft", use, completion)
 
     def _recorded(self, stop: Stop) -> Track:
-        text = "".join(self.chain.texts)
         return Track(
             id=self._plan.track_id,
             steps=tuple(self._steps),
             stop=stop,
-            answer=track_answer(text, self._assignment.problem.kind, stop),
+            answer=self._moves.answer(self.chain, stop),
             role=self._plan.role,
             method=self._plan.method,
             notes=tuple(self._notes),

@@ -1,13 +1,12 @@
 """Where a step ends, what it closes, and when a track stops."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from evaluators import extract_answer
-from evaluators.boxes import last_boxed
 from pipeline.engines.protocol import Completion, FinishReason, Tokenizer
+from pipeline.reasoners.complete_answer import AnswerForm, is_thinking, states_answer
 from pipeline.reasoners.opening import THINK_CLOSE
 from pipeline.records import Stop
 
@@ -17,8 +16,9 @@ STEP_TOKENS = 512
 MIN_STEPS_TO_REPEAT = 3
 
 Author = Literal["draft", "target"]
-# Without a box a letter counts as the answer only where the text says that it is one.
-_STATED_LETTER = re.compile(r"\banswer\b[*_\s]*(?:is\b)?[*_\s]*:?[*_\s(]*[A-Za-z]\b", re.IGNORECASE)
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+MAX_TOKENS_OF_A_CHARACTER = 4
+"""A character of UTF-8 has four bytes at most, and a byte is the smallest token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ def written(author: Author, tokenizer: Tokenizer, completion: Completion, asked:
     ids = completion.token_ids
     while ids and ids[-1] in tokenizer.eos_ids:
         ids = ids[:-1]
+    if completion.finish_reason == "length":
+        ids = _without_split_character(ids, tokenizer)
     text = tokenizer.decode(ids)
     stop = completion.stop_string
     if stop is not None and stop not in text:  # a server that keeps its stop string to itself
@@ -60,6 +62,19 @@ def written(author: Author, tokenizer: Tokenizer, completion: Completion, asked:
         ended=completion.finish_reason == "stop" and stop is None,
         context_full=completion.finish_reason == "length" and completion.generated < asked,
     )
+
+
+def _without_split_character(ids: tuple[int, ...], tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The ids without the last ones where the cut left a part of a character; the next step has it.
+
+    What a model really wrote as a broken character stays.
+    """
+    if not tokenizer.decode(ids).endswith(REPLACEMENT):
+        return ids
+    for cut in range(1, MAX_TOKENS_OF_A_CHARACTER):
+        if not tokenizer.decode(ids[:-cut]).endswith(REPLACEMENT):
+            return ids[:-cut]
+    return ids
 
 
 def joined(first: Written, rest: Written) -> Written:
@@ -98,24 +113,15 @@ def without_think_close(step: Written, tokenizer: Tokenizer) -> Written:
     )
 
 
-def has_complete_answer(text: str, kind: str) -> bool:
-    """Whether a text states an answer in full: a closed box with something in it, or a letter.
-
-    A word such as "boxed" or a box that is still open is no answer.
-    """
-    if last_boxed(text) is not None:
-        return extract_answer(text, kind) is not None
-    stated = kind == "choice" and _STATED_LETTER.search(text) is not None
-    return stated and extract_answer(text, kind) is not None
-
-
-def stop_after(texts: Sequence[str], last: Written, kind: str, budget_left: int) -> Stop | None:
+def stop_after(
+    texts: Sequence[str], last: Written, budget_left: int, *, answered: bool
+) -> Stop | None:
     """Why a track stops after its `last` accepted step; None while it goes on.
 
-    `texts` are the track's accepted steps, the last one included. The order of the reasons is
-    fixed: finished, repeated, budget, length.
+    `texts` are the track's accepted steps, the last one included; `answered` says that it states a
+    complete answer. The order of the reasons is fixed: finished, repeated, budget, length.
     """
-    if last.ended or has_complete_answer(last.text, kind):
+    if last.ended or answered:
         return Stop.FINISHED
     if len(texts) >= MIN_STEPS_TO_REPEAT and texts[-1].strip() == texts[-2].strip():
         return Stop.REPEATED
@@ -126,8 +132,17 @@ def stop_after(texts: Sequence[str], last: Written, kind: str, budget_left: int)
     return None
 
 
-def track_answer(text: str, kind: str, stop: Stop) -> str | None:
-    """The answer of a track's whole text; a track that was cut off needs a complete one."""
-    if stop is Stop.FINISHED or has_complete_answer(text, kind):
-        return extract_answer(text, kind)
+def track_answer(text: str, form: AnswerForm, stop: Stop, *, thinking: bool) -> str | None:
+    """The answer of a track's whole text, which begins in an open thinking block or not.
+
+    A track that was cut off has the last answer of its text only where a step states just that.
+    """
+    answer = extract_answer(text, form.kind)
+    if stop is Stop.FINISHED or answer is None:
+        return answer
+    for step in text.split(STEP_END):
+        stated = states_answer(step, form, thinking=thinking)
+        if stated and extract_answer(step, form.kind) == answer:
+            return answer
+        thinking = is_thinking(step, before=thinking)
     return None

@@ -22,6 +22,7 @@ from spec_world import (
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.scripted_tokenizer import END_ID, ByteTokenizer
 from pipeline.prompting import guidance_text, open_prompt_set
+from pipeline.reasoners.complete_answer import AnswerForm, states_answer
 from pipeline.reasoners.selection import UNKNOWN
 from pipeline.reasoners.steps import Written, stop_after
 from pipeline.reasoners.vote import ssr_mean_score
@@ -99,7 +100,8 @@ def written(text="so \\boxed{3}\n\n", *, full=True):
     ],
 )
 def test_a10_of_all_reasons_to_stop_that_hold_the_first_is_recorded(last, before, left, stop):
-    assert stop_after(("first\n\n", before, last.text), last, "integer", left) is stop
+    answered = states_answer(last.text, AnswerForm("integer"), thinking=True)
+    assert stop_after(("first\n\n", before, last.text), last, left, answered=answered) is stop
 
 
 async def test_a10_the_budget_counts_accepted_tokens_and_the_ledger_the_rest():

@@ -1,0 +1,237 @@
+"""When a step states a complete answer, and when it only speaks of one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spec_world import World, telling
+
+from pipeline.prompting import open_prompt_set, task_prompt
+from pipeline.reasoners.complete_answer import AnswerForm, answer_form, is_thinking, states_answer
+from pipeline.reasoners.steps import track_answer
+from pipeline.records import Stop
+
+KINDS = ("integer", "latex", "choice", "text")
+
+
+def form(kind, options=4):
+    """The form that the standard prompt of a kind asks for."""
+    problem = World(kind=kind, choices=("x",) * options if kind == "choice" else ()).problem
+    return answer_form(problem, task_prompt(open_prompt_set("standard"), problem, "").text)
+
+
+def states(kind, text, thinking):
+    return states_answer(text, form(kind), thinking=thinking)
+
+
+ANSWERS = [
+    ("integer", r"So \boxed{204}."),
+    ("integer", r"The answer is $\boxed{-3}$."),
+    ("integer", r"\boxed{025}"),
+    ("integer", "Therefore\n\\[\n\\boxed{1{,}024}.\n\\]\n"),
+    ("integer", r"Hence $n = \boxed{7}$, which is what was asked for."),
+    ("integer", r"\boxed{x = 12}"),
+    ("integer", r"\boxed{12 \text{ cm}}"),
+    ("integer", r"\boxed{45^\circ}"),
+    ("integer", r"\boxed{50\%}"),
+    ("integer", r"\boxed{\text{42}}"),
+    ("integer", r"\boxed{\frac{10}{2}}"),
+    ("integer", r"If 3 is even, we are done. It is not. So the answer is \boxed{8}."),
+    ("integer", r"The user wants \boxed{integer}. All in all \boxed{5}."),
+    ("integer", r"What is the answer? It is \boxed{5}."),
+    ("integer", r"Each of the forms works, and there are \boxed{6} of them."),
+    ("integer", "</think>\n\nThe answer is\n\n\\boxed{7}"),
+    ("integer", "Is it \\boxed{3}? Let me check.</think>\n\n\\boxed{7}"),
+    ("integer", r"So the number of possible rolls is \(\boxed{20}\)."),
+    ("integer", r"The number of workers required is \boxed{3}."),
+    ("integer", r"\boxed{9x = 1440 \Rightarrow x = 160}"),
+    ("integer", r"\boxed{\text{Thus the volume is }4^3=64.}"),
+    ("integer", r"The digit 7 appears \boxed{20} times."),
+    ("integer", r"She could choose in \frac{5!}{3!} ways, which is \boxed{20}."),
+    ("latex", r"So the value is \boxed{\frac{3}{8}}."),
+    ("latex", r"\boxed{\emptyset}"),
+    ("latex", r"So $x \in \boxed{[0, 7)}$."),
+    ("latex", r"It holds for all \boxed{x \ge 2}."),
+    ("latex", r"\boxed{\{\}}"),
+    ("latex", r"This is \boxed{3} and \boxed{5}."),
+    ("latex", r"In factored form the polynomial is \boxed{(x-1)(x+1)}."),
+    ("latex", r"That is so if and only if $x = \boxed{2}$."),
+    ("latex", r"Thus \fbox{12}."),
+    ("text", r"The capital is \boxed{\text{Paris}}."),
+    ("text", r"\boxed{no solution}"),
+    ("choice", r"\boxed{B}"),
+    ("choice", r"So it is \boxed{\text{(C)}}."),
+    ("choice", r"The energy is 14 eV: \boxed{A. 14 eV}"),
+]  # fmt: skip
+NO_ANSWERS = [
+    ("integer", r"The user wants \boxed{integer}."),
+    ("integer", r"I need to give it in the form \boxed{answer}."),
+    ("integer", r"\boxed{...}"),
+    ("integer", r"\boxed{?}"),
+    ("integer", r"\boxed{\text{}}"),
+    ("integer", r"I will put it in a \boxed at the end"),
+    ("integer", r"\boxed{"),
+    ("integer", r"\boxed{}"),
+    ("integer", r"\boxed 5"),
+    ("integer", r"\boxed{\frac{1}{2}}"),
+    ("integer", r"\boxed{3.5}"),
+    ("integer", r"\boxed{x}"),
+    ("integer", r"\boxed{3, 5}"),
+    ("integer", r"\boxed{n+1}"),
+    ("integer", r"So is it \boxed{12}?"),
+    ("integer", r"Maybe \boxed{12}."),
+    ("integer", r"Suppose the answer is \boxed{12}. Then the sum is even."),
+    ("integer", r"If $n = 3$ then \boxed{9}."),
+    ("integer", r"It could be \boxed{12}."),
+    ("integer", r"It might then be \boxed{12}."),
+    ("integer", r"It seems that this is \boxed{12}."),
+    ("integer", r"\boxed{12}. Wait, that counts twice."),
+    ("integer", r"So \boxed{12}. But I should check it."),
+    ("integer", r"The answer is not \boxed{12}."),
+    ("integer", r"It cannot be \boxed{12}."),
+    ("integer", r"They expect the final answer in a form such as \boxed{42}."),
+    ("integer", r"Put the result inside \boxed{42}."),
+    ("integer", r"At the end I will write \boxed{42}."),
+    ("integer", r"For example, \boxed{42}."),
+    ("integer", "It is 12. The answer is 12."),
+    ("integer", "the word boxed"),
+    ("latex", r"The final answer goes in \boxed{answer}."),
+    ("latex", r"\boxed{\text{answer}}"),
+    ("latex", r"\boxed{\text{your answer}}"),
+    ("latex", r"\boxed{\ldots}"),
+    ("latex", r"\boxed{\square}"),
+    ("latex", r"\boxed{\phantom{}}"),
+    ("latex", r"\boxed{\_\_}"),
+    ("latex", r"\boxed{<answer>}"),
+    ("latex", r"Is it $\boxed{\frac{3}{8}}$? Let me check."),
+    ("latex", r"Let us guess \boxed{\pi}."),
+    ("text", r"The instructions ask for \boxed{answer}."),
+    ("text", r"\boxed{Final answer here}"),
+    ("choice", r"\boxed{letter}"),
+    ("choice", r"\boxed{X}"),
+    ("choice", r"\boxed{14}"),
+    ("choice", r"\boxed{A} or \boxed{B}"),
+    ("choice", r"\boxed{A or B}"),
+    ("choice", "If the answer is A, then the mass is negative."),
+    ("choice", "So the answer is B? Let me check."),
+    ("choice", "Maybe the answer is A. But wait"),
+    ("choice", "Suppose the answer is C. Then"),
+    ("choice", "the answer A is wrong"),
+    ("choice", "ANSWER: X"),
+    ("choice", "answer: I don't know yet"),
+    ("choice", "The answer: a value in eV"),
+    ("choice", "The answer I need is the energy E"),
+    ("choice", "The answer is A or B."),
+    ("choice", "The answer is a matter of taste."),
+    ("choice", "The answer is not A."),
+    ("choice", "I think the answer is B."),
+    ("choice", "The answer is B. Hmm, no."),
+    ("choice", "x is 14 (B)"),
+]  # fmt: skip
+# For multiple choice, outside a thinking block only.
+STATED_LETTERS = [
+    "The answer is B.",
+    "The answer is (B).",
+    "The answer is (b).",
+    "**Answer: B**",
+    "Answer: **B**",
+    "ANSWER: D",
+    "The correct answer is option C.",
+    "The correct option is C, since the charge is negative.",
+    "Final answer: A",
+    "So the answer is C because it is the only one left.",
+    "The answer is B: 14 eV.",
+    "It is not B; the answer is A.",
+]
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+@pytest.mark.parametrize(("kind", "text"), ANSWERS)
+def test_a_closed_box_with_something_of_the_kind_is_an_answer(kind, text, thinking):
+    assert states(kind, text, thinking)
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+@pytest.mark.parametrize(("kind", "text"), NO_ANSWERS)
+def test_what_is_quoted_asked_supposed_taken_back_or_of_another_kind_is_none(kind, text, thinking):
+    assert not states(kind, text, thinking)
+
+
+@pytest.mark.parametrize("text", STATED_LETTERS)
+def test_a_stated_letter_is_an_answer_once_thinking_is_over(text):
+    assert states("choice", text, thinking=False)
+    assert not states("choice", text, thinking=True)
+    assert states("choice", f"{text}</think>\n\n", thinking=True)
+    assert not states("integer", text, thinking=False)
+
+
+def test_only_shown_options_are_letters():
+    assert states_answer("\\boxed{E}", form("choice", options=5), thinking=True)
+    assert not states_answer("\\boxed{E}", form("choice", options=4), thinking=True)
+    assert states_answer("Answer: I.", form("choice", options=10), thinking=False)
+    text = "Answer: I don't know yet"
+    assert not states_answer(text, form("choice", options=10), thinking=False)
+
+
+def test_the_words_of_the_prompts_own_format_are_no_answer():
+    problem = World(kind="text").problem
+    own = answer_form(problem, "Solve it. Write \\boxed{DEIN ERGEBNIS} when done.")
+    assert not states_answer("\\boxed{dein Ergebnis}", own, thinking=True)
+    assert states_answer("\\boxed{dein Ergebnis}", AnswerForm("text"), thinking=True)
+
+
+TAGS = ["</think>", "<think>", "\n\n", "{"]
+PIECES = st.sampled_from([*(text for _, text in ANSWERS + NO_ANSWERS), *STATED_LETTERS, *TAGS])
+
+
+@given(st.lists(PIECES | st.text(max_size=20), max_size=6), st.sampled_from(KINDS), st.booleans())
+def test_the_decision_is_total(parts, kind, thinking):
+    assert states(kind, " ".join(parts), thinking) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        (True, "a", True),
+        (False, "a", False),
+        (True, "a</think>b", False),
+        (False, "<think>a", True),
+        (False, "<think>a</think>b", False),
+        (True, "a</think>b<think>", True),
+    ],
+)
+def test_whether_the_thinking_block_is_open_is_read_from_the_text(before, text, after):
+    assert is_thinking(text, before=before) is after
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("one\n\nso \\boxed{5}\n\nWait, let me", "5"),
+        ("so \\boxed{5}\n\nor is it \\boxed{6}? Let me", None),
+        ("The user wants \\boxed{integer}.\n\nSo we", None),
+        ("if \\boxed{6}, then", None),
+        ("a</think>\n\nIt is \\boxed{5}.\n\nThat is because", "5"),
+    ],
+)
+def test_a_track_that_was_cut_off_has_an_answer_only_where_a_step_states_it(text, answer):
+    assert track_answer(text, form("integer"), Stop.BUDGET, thinking=True) == answer
+
+
+BEFORE_THE_ANSWER = [
+    ("integer", "The user wants \\boxed{integer}.\n\n"),
+    ("integer", "So is it \\boxed{12}? Let me check.\n\n"),
+    ("choice", "If the answer is A, then the mass is negative.\n\n"),
+    ("choice", "So the answer is B? Let me check.\n\n"),
+    ("choice", "ANSWER: X\n\n"),
+]
+
+
+@pytest.mark.parametrize(("kind", "early"), BEFORE_THE_ANSWER)
+@pytest.mark.parametrize("reasoner", ["spec", "spec-async"])
+async def test_a_track_goes_on_to_its_answer(kind, early, reasoner):
+    right = {"integer": "7", "choice": "C"}[kind]
+    draft = telling(early, "b\n\n", f"</think>\n\n\\boxed{{{right}}}")
+    world = World(draft=draft, kind=kind, choices=("x",) * 4 if kind == "choice" else ())
+    track = await world.track(reasoner)
+    assert (track.stop, track.answer) == (Stop.FINISHED, right)
+    assert track.steps[0].text == early
