@@ -1,6 +1,19 @@
-"""`python -m pipeline` is the command `speclrm`."""
+"""The command `speclrm`, which is also `python -m pipeline`."""
 
-from pipeline.cli import main
+import sys
+
+RUN_STOPPED = 3
+
+
+def command() -> None:
+    """Load the command line and call it; Ctrl-C is answered while it is being loaded, too."""
+    try:
+        from pipeline.cli import main  # noqa: PLC0415 - see above
+    except KeyboardInterrupt:
+        sys.stderr.write("Error: Interrupted.\n")
+        sys.exit(RUN_STOPPED)
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    command()

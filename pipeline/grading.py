@@ -3,17 +3,19 @@
 Verdicts are disposable: they are written anew from the attempts, whole or not at all.
 """
 
+import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import evaluators
 from evaluators.attempt_lines import line_digest, open_regular
+from evaluators.exports.output import whole_file
 from pipeline.cost import attempt_flops
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Stop, Track
@@ -56,11 +58,9 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
     """
     models = read_manifest(run)["models"]
     graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
-    fresh = run / (VERDICTS + ".new")
     try:
-        with fresh.open("w", encoding="utf-8") as out:
+        with contextlib.closing(graded), whole_file(run / VERDICTS) as out:
             counts = _write(graded, out, progress)
-        fresh.replace(run / VERDICTS)
     except OSError as error:
         raise UserMistake(
             f"Cannot write the verdicts {run / VERDICTS} ({error.strerror}); free space, or grade "
@@ -114,14 +114,14 @@ def graded_cases(run: Path) -> Iterator[dict[str, str]]:
 
 
 def _write(
-    graded: Iterator[Rows], out: TextIO, progress: Callable[[int], None] | None
+    graded: Iterator[Rows], out: IO[bytes], progress: Callable[[int], None] | None
 ) -> dict[str, int]:
     """Put the rows on the disk; how many have each verdict."""
     counts: dict[str, int] = {}
     for rows in graded:
         for row in rows:
             counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         if progress is not None:
             progress(sum(counts.values()))
     out.flush()
@@ -129,17 +129,23 @@ def _write(
     return counts
 
 
-def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Iterator[Rows]:
-    """The results in the order of `files`, with only a few of them waiting at a time."""
+def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Generator[Rows, None, None]:
+    """The results in the order of `files`, with only a few of them waiting at a time.
+
+    Closing it begins no other file.
+    """
     threads = os.cpu_count() or 1
     waiting: deque[Future[Rows]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         for file in files:
             waiting.append(pool.submit(work, file))
             if len(waiting) > FILES_AHEAD * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]]:

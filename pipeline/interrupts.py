@@ -6,14 +6,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Any
 
 from pipeline.errors import RunStopped
+from pipeline.signals import ended_by_signals
 
 
 @contextlib.contextmanager
 def drain_on_interrupt(in_flight: Callable[[], int]) -> Iterator[asyncio.Event]:
-    """An event that the first Ctrl-C sets; the second Ctrl-C, or SIGTERM, cancels the task.
+    """An event that the first Ctrl-C sets; the second Ctrl-C cancels the task.
 
     Outside the main thread (a notebook) signals belong to somebody else and nothing is installed.
     """
@@ -35,19 +37,17 @@ def drain_on_interrupt(in_flight: Callable[[], int]) -> Iterator[asyncio.Event]:
         )
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         yield draining
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def call(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine to its end, also where an event loop is already running in this thread.
 
     Raises:
-        RunStopped: it was cancelled by Ctrl-C or SIGTERM.
+        RunStopped: it was cancelled by Ctrl-C, SIGTERM or SIGHUP.
     """
     try:
         asyncio.get_running_loop()
@@ -71,9 +71,25 @@ def call(coroutine: Coroutine[Any, Any, None]) -> None:
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(coroutine)
+        asyncio.run(_cancelled_by_signals(coroutine))
     except (asyncio.CancelledError, KeyboardInterrupt) as interrupt:
         raise RunStopped(
             "Interrupted: attempts in flight were dropped, finished ones are kept; "
             "the same command goes on from there."
         ) from interrupt
+
+
+async def _cancelled_by_signals(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Await it; SIGTERM and SIGHUP cancel it from its first moment, engines starting or not."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - in a coroutine there is a task
+
+    def cancel(_number: int, _frame: FrameType | None) -> None:
+        if task.cancelling():
+            raise KeyboardInterrupt
+        task.cancel()
+        # The loop may be asleep.
+        loop.call_soon_threadsafe(lambda: None)
+
+    with ended_by_signals(cancel):
+        await coroutine

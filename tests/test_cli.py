@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -342,6 +343,15 @@ def interrupted(command: str, run: Path, signals: tuple[signal.Signals, ...]) ->
     return Said(process.returncode, out, err)
 
 
+ON_A_TERMINAL = """
+import os, sys
+terminal = os.open(sys.argv[1], os.O_RDWR)
+os.dup2(terminal, 1)
+os.dup2(terminal, 2)
+os.execv(sys.executable, [sys.executable, "-m", "pipeline", *sys.argv[2:]])
+"""
+
+
 def test_ctrl_c_records_what_is_in_flight_and_the_same_command_completes(
     slow: str, tmp_path: Path
 ) -> None:
@@ -365,4 +375,48 @@ def test_a_second_ctrl_c_drops_what_is_in_flight(slow: str, tmp_path: Path, sign
     assert "attempts in flight were dropped, finished ones are kept" in said.err
     assert "Traceback" not in said.err
     kept = attempts(tmp_path / "run")
+    assert speclrm(slow).out.startswith(f"{PROBLEMS - len(kept)} attempts made")
+
+
+def test_ctrl_c_while_the_program_is_being_loaded_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    said = subprocess.run(
+        [sys.executable, "-m", "pipeline", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert (said.returncode, said.stderr) == (3, "Error: Interrupted.\n")
+
+
+def test_a_run_under_nohup_outlasts_its_terminal(slow: str, tmp_path: Path) -> None:
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        said = interrupted(slow, tmp_path / "run", (signal.SIGHUP,))
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    assert said.code == 0
+    assert len(attempts(tmp_path / "run")) == PROBLEMS
+
+
+def test_a_run_whose_terminal_is_closed_ends_and_the_same_command_completes(
+    slow: str, tmp_path: Path
+) -> None:
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        # A session of its own, so that the terminal becomes the one that controls it.
+        [sys.executable, "-c", ON_A_TERMINAL, os.ttyname(theirs), *slow.split()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    while process.poll() is None and not list((tmp_path / "run").glob("problems/*.jsonl")):
+        time.sleep(0.02)
+    os.close(theirs)
+    os.close(terminal)
+    assert process.wait() == 3
+    kept = attempts(tmp_path / "run")
+    assert 0 < len(kept) < PROBLEMS
     assert speclrm(slow).out.startswith(f"{PROBLEMS - len(kept)} attempts made")

@@ -68,10 +68,11 @@ def test_ctrl_c_records_what_is_in_flight_and_the_same_command_completes(place, 
     assert place.keys(reasoner) == once()
 
 
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("reasoner", ["parallel", "spec-async", "spec-methods"])
-def test_sigterm_drops_the_tracks_in_flight_and_the_same_command_completes(place, reasoner):
+def test_sigterm_drops_the_tracks_in_flight_and_the_same_command_completes(place, reasoner, blow):
     slow(place)
-    said = place.struck(reasoner, signal.SIGTERM, "--concurrency 2")
+    said = place.struck(reasoner, blow, "--concurrency 2")
     made = place.keys(reasoner)
     assert (said.code, "in flight were dropped" in said.sentence) == (3, True)
     assert "Traceback" not in said.err

@@ -1,6 +1,10 @@
 """Verdicts are written anew from the attempts, whole or not at all."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +14,7 @@ import evaluators
 from evaluators.attempt_lines import line_digest
 from pipeline.errors import UserMistake
 from pipeline.grading import grade_run
-from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
+from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track, encode
 from pipeline.run_directory import RunDirectory
 
 SHAPE = {"body_parameters": 100, "head_parameters": 9, "layers": 1, "attention_width": 8}
@@ -224,6 +228,36 @@ def test_verdicts_that_cannot_be_written_are_the_users_mistake(run):
     (run / "verdicts.jsonl.new").mkdir()
     with pytest.raises(UserMistake, match=r"Cannot write the verdicts .*verdicts\.jsonl"):
         grade_run(run)
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_grading_that_is_interrupted_leaves_the_old_verdicts_and_no_other_file(run, blow):
+    before = graded(run, attempt())
+    lines = [encode(attempt(problem_id=str(n), repeat_id=k)) for n in range(90) for k in range(50)]
+    for n in range(90):
+        (run / "problems" / f"d-{n}.jsonl").write_bytes(b"".join(lines[n * 50 : n * 50 + 50]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "grade", run], stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not (run / "verdicts.jsonl.new").exists():
+        time.sleep(0.001)
+    process.send_signal(blow)
+    _, err = process.communicate()
+    assert (process.returncode, err.splitlines()[-1]) == (3, "Error: Interrupted.")
+    assert "Traceback" not in err
+    assert rows(run) == before
+    assert not (run / "verdicts.jsonl.new").exists()
+
+
+def test_a_file_of_cases_that_is_interrupted_leaves_no_output(tmp_path, monkeypatch):
+    def interrupted(file):
+        yield {}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluators, "grade_cases", interrupted)
+    said = speclrm(f"grade --file {tmp_path / 'cases'} --output {tmp_path / 'rows'}")
+    assert (said.code, said.sentence) == (3, "Error: Interrupted.")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

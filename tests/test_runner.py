@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -241,6 +243,32 @@ def test_the_log_of_an_engine_that_does_not_start_is_named(experiment, tmp_path,
         runner.run(experiment, tmp_path / "run")
     assert (tmp_path / "run.engine.log").read_text() == "why"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_engines_start_stops_them_and_leaves_no_folder(
+    experiment, tmp_path, monkeypatch, number
+):
+    stopped = []
+
+    class Starting:
+        def __init__(self, settings):
+            pass
+
+        async def start(self):
+            os.kill(os.getpid(), number)
+            await asyncio.Event().wait()
+
+        async def stop(self):
+            stopped.append(number)
+
+    monkeypatch.setattr(runner, "create", Starting)
+    before = signal.getsignal(number)
+    with pytest.raises(RunStopped, match="Interrupted"):
+        runner.run(experiment, tmp_path / "run")
+    assert stopped == [number]
+    assert not (tmp_path / "run").exists()
+    assert signal.getsignal(number) is before
 
 
 @given(recorded=st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 4))))

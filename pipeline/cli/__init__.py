@@ -3,11 +3,13 @@ of ours into a sentence and an exit code.
 """
 
 import importlib
+import signal
 import sys
 
 import click
 
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.signals import ended_by_signals
 
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
@@ -87,12 +89,11 @@ def main() -> None:
     not go on.
     """
     try:
-        group.main(standalone_mode=False)
+        with ended_by_signals(signal.default_int_handler):
+            group.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(USER_MISTAKE)
-    except click.Abort:
-        _fail("Aborted.", RUN_STOPPED)
     except UserMistake as error:
         _fail(str(error), USER_MISTAKE)
     except (RunStopped, EngineFailure) as error:
@@ -100,7 +101,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(RUN_STOPPED)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", RUN_STOPPED)
 
 

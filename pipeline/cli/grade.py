@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import evaluators
 from evaluators.crosscheck import NoSecondOpinion, disagreements
+from evaluators.exports.output import whole_file
 from pipeline.errors import UserMistake
 from pipeline.grading import Grading, grade_run, graded_cases, verdicts_of
 from pipeline.run_directory import read_manifest
@@ -103,15 +104,13 @@ def _grade_file(file: Path, output: Path | None, *, cross_check: bool) -> None:
     """Grade row by row; an output file appears whole or not at all."""
     rows = evaluators.grade_cases(file)
     kept: list[dict[str, Any]] = []
-    fresh = output.with_name(output.name + ".new") if output is not None else None
     try:
-        with fresh.open("w", encoding="utf-8") if fresh is not None else nullcontext() as out:
+        with whole_file(output) if output is not None else nullcontext() as out:
             for row in rows:
-                click.echo(json.dumps(row, ensure_ascii=False), file=out)
+                line = json.dumps(row, ensure_ascii=False)
+                click.echo(line if out is None else line.encode(), file=out)
                 if cross_check:
                     kept.append(row)
-        if fresh is not None and output is not None:
-            fresh.replace(output)
     except (OSError, evaluators.BadCase) as error:
         raise UserMistake(f"Cannot grade {file}: {error}") from error
     if cross_check:
