@@ -1,25 +1,74 @@
-"""What every benchmark program prints last can be read by a program, and says what it ran on."""
+"""Benchmark programs run, and end with one line that a program can read and that says on what."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-PRINTING = "from report import print_result; print('a row'); print_result('sums', {'ratio': 0.5})"
+PARTS = {"report", "sequential_driver"}
+"""Modules that the programs share."""
+SMALL = {
+    "grading_accuracy": ["{cases}"],
+    "grading_fuzz": ["--inputs", "50"],
+    "interval_coverage": ["--studies", "1"],
+    "leaderboard_scale": ["--rows", "500"],
+    "reliable_threshold": ["--quick", "--runs", "1"],
+}
+"""Programs that take seconds, in a smaller form than `--quick`."""
+LONG = {
+    "kill_resume",
+    "memory_growth",
+    "page_open",
+    "pocket_skill",
+    "prefix_reuse",
+    "spec_accuracy",
+    "spec_latency",
+    "throughput",
+}
+"""Programs that need an engine, a browser or minutes; `make bench` runs them."""
 
 
-def test_the_last_line_is_an_object_with_the_figures_and_what_they_were_measured_on():
+def programs() -> set[str]:
+    return {file.stem for file in BENCHMARKS.glob("*.py")} - PARTS
+
+
+def test_every_program_is_run_here_or_known_to_be_long():
+    assert SMALL.keys() | LONG == programs()
+    assert SMALL.keys().isdisjoint(LONG)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_program_ends_with_its_figures_and_what_they_were_measured_on(name, tmp_path):
+    cases = tmp_path / "cases.jsonl"
+    row = {"gold": "4", "output": "\\boxed{4}", "kind": "integer", "verdict": "correct"}
+    cases.write_text(json.dumps(row) + "\n")
     ended = subprocess.run(
-        [sys.executable, "-c", PRINTING],
+        [sys.executable, f"{name}.py", *(part.format(cases=cases) for part in SMALL[name])],
         cwd=BENCHMARKS,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout.splitlines()[-1])
-    assert (result["benchmark"], result["ratio"]) == ("sums", 0.5)
+    assert result["benchmark"] == name
     assert result["hardware"]["cores"] >= 1
     assert result["versions"]["python"] == sys.version.split()[0]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", result["date"])
+    about = {"benchmark", "hardware", "versions", "date"}
+    assert result.keys() - about, "there are no figures in it"
+
+
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_a_long_program_prints_its_result_under_its_own_name(name):
+    calls = [
+        node
+        for node in ast.walk(ast.parse((BENCHMARKS / f"{name}.py").read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print_result"
+    ]
+    assert {ast.literal_eval(node.args[0]) for node in calls} == {name}

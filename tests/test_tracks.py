@@ -76,11 +76,24 @@ async def test_the_first_parallel_track_is_the_baseline():
     assert (first.steps[0].text, first.answer) == (alone.steps[0].text, alone.answer)
 
 
-async def test_no_track_waits_for_another():
-    world = World(target=DONE, draft=DONE)
-    tracks = await world.reason("parallel", TrackSettings(tracks=5))
-    assert [track.id for track in tracks.tracks] == list("01234")
-    assert [text for text, _ in world.target.asked[:5]] == [world.target.asked[0][0]] * 5
+@pytest.mark.parametrize("reasoner", ["parallel", *SPECULATIVE])
+async def test_no_track_waits_for_another(reasoner):
+    """The first track's first request is never answered; the others go to their ends and agree."""
+    hung = Faults(hang=frozenset({1}))
+    alone = reasoner == "parallel"
+    author = telling("\\boxed{4}")
+    world = World(
+        target=author,
+        draft=author,
+        faults=hung if alone else None,
+        draft_faults=None if alone else hung,
+    )
+    prompts = "methods" if reasoner == "spec-methods" else "same"
+    settings = three_tracks(prompts=prompts, fast="2")
+    outcome = await asyncio.wait_for(world.reason(reasoner, settings), HANGS)
+    stops = [track.stop for track in outcome.tracks]
+    assert stops == [Stop.CANCELLED, Stop.FINISHED, Stop.FINISHED]
+    assert (outcome.answer, world.target.cancelled + world.draft.cancelled) == ("4", 1)
 
 
 class TestChoosingMethods:
