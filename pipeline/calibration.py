@@ -1,5 +1,6 @@
 """How well scores tell right steps from wrong ones: AUROC, reliability, suggested thresholds."""
 
+import math
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -9,15 +10,19 @@ MAX_SCORE = 9.0
 RELIABLE = 0.95
 """The chance to be right that makes a step safe to keep: a wrong one loses the answer, while a
 right one that is rejected costs one rewrite."""
+CONFIDENCE = 0.95
+"""How sure a reliable threshold is: one-sided, over problems like those of the run."""
+BISECTIONS = 50
 BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredStep:
-    """A score from 0 to 9, and whether the step was right."""
+    """A score from 0 to 9, whether the step was right, and the problem it belongs to."""
 
     score: float
     right: bool
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class _Pool:
 class Calibration:
     """What scores are worth; `auroc` and `suggested_threshold` are None with one class only.
 
-    `reliable_from` is the threshold from which on every kept step is right with the chance
-    `RELIABLE`; None when no score promises that.
+    `reliable_from` is the threshold from which on a kept step is right with the chance `RELIABLE`,
+    `reliable_steps` how many steps of the run it would keep; None when no score promises that.
     """
 
     right: int
@@ -56,6 +61,7 @@ class Calibration:
     expected_calibration_error: float | None
     suggested_threshold: float | None
     reliable_from: float | None
+    reliable_steps: int | None
     reliability: tuple[Bin, ...]
 
 
@@ -69,6 +75,7 @@ def calibration(steps: Sequence[ScoredStep]) -> Calibration:
     wrong = sorted(step.score for step in steps if not step.right)
     bins = _reliability(steps)
     both = bool(right) and bool(wrong)
+    reliable_from, reliable_steps = _reliable_from(steps) or (None, None)
     gaps = sum(one.count * abs(one.predicted - one.observed) for one in bins)
     return Calibration(
         right=len(right),
@@ -76,7 +83,8 @@ def calibration(steps: Sequence[ScoredStep]) -> Calibration:
         auroc=auroc(right, wrong) if both else None,
         expected_calibration_error=gaps / len(steps) if steps else None,
         suggested_threshold=_best_threshold(right, wrong) if both else None,
-        reliable_from=_reliable_from(steps),
+        reliable_from=reliable_from,
+        reliable_steps=reliable_steps,
         reliability=bins,
     )
 
@@ -98,11 +106,12 @@ def _best_threshold(right: Sequence[float], wrong: Sequence[float]) -> float:
     return _middle_below(max(scores, key=gain), scores)
 
 
-def _reliable_from(steps: Sequence[ScoredStep]) -> float | None:
-    """Where the chance to be right, as it rises with the score, reaches `RELIABLE`.
+def _reliable_from(steps: Sequence[ScoredStep]) -> tuple[float, int] | None:
+    """From where on a step is right with the chance `RELIABLE`, and how many steps lie there.
 
-    The chance is fitted by isotonic regression, pooling adjacent violators (Barlow et al.,
-    Statistical Inference under Order Restrictions, 1972, section 1.2).
+    Two things must hold: the chance at the threshold itself, fitted to rise with the score by
+    isotonic regression, pooling adjacent violators (Barlow et al., Statistical Inference under
+    Order Restrictions, 1972, section 1.2), and the lower bound of the share over all steps kept.
     """
     # Of equal scores the right ones first: then they end in one pool.
     ordered = sorted(steps, key=lambda step: (step.score, not step.right))
@@ -114,8 +123,49 @@ def _reliable_from(steps: Sequence[ScoredStep]) -> float | None:
             pools.append(
                 _Pool(lower.from_score, lower.right + higher.right, lower.steps + higher.steps)
             )
-    reliable = [pool.from_score for pool in pools if pool.share_right >= RELIABLE]
-    return _middle_below(reliable[0], [step.score for step in ordered]) if reliable else None
+    scores = [step.score for step in ordered]
+    for pool in pools:
+        kept = ordered[bisect_left(scores, pool.from_score) :]
+        if pool.share_right >= RELIABLE and right_at_least(kept) >= RELIABLE:
+            return _middle_below(pool.from_score, scores), len(kept)
+    return None
+
+
+def right_at_least(steps: Sequence[ScoredStep]) -> float:
+    """The lower bound, with `CONFIDENCE`, of the share of right steps on other such problems.
+
+    Hoeffding's bound for a mean of n independent 0s and 1s (1963, theorem 1, in its sharpest form:
+    n times the relative entropy), with the effective number of steps for n, because the steps of
+    one problem rise and fall together: steps / design effect (Kish 1965). The spread between
+    problems is taken with one supposed problem more, of the usual size and all wrong; where no step
+    is wrong, a problem then counts as one step.
+    """
+    if not steps:
+        return 0.0
+    wrong: dict[str, list[bool]] = {}
+    for step in steps:
+        wrong.setdefault(step.problem, []).append(not step.right)
+    total = len(steps)
+    supposed = sum(len(flags) ** 2 for flags in wrong.values()) / total
+    missed = sum(sum(flags) for flags in wrong.values())
+    rate = (missed + supposed) / (total + supposed)
+    spread = sum((sum(flags) - rate * len(flags)) ** 2 for flags in wrong.values())
+    spread += (supposed * (1 - rate)) ** 2
+    independent = (total + supposed) * rate * (1 - rate)
+    effective = total / max(1.0, spread / independent) if independent else 1.0
+    entropy = -math.log(1 - CONFIDENCE) / effective
+    share = 1 - missed / total
+    low, high = 0.0, share
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _relative_entropy(share, middle) > entropy else (low, middle)
+    return low
+
+
+def _relative_entropy(share: float, chance: float) -> float:
+    """Of a share of right steps to their chance, which is above 0 and at most the share."""
+    right = share * math.log(share / chance) if share else 0.0
+    return right + ((1 - share) * math.log((1 - share) / (1 - chance)) if share < 1 else 0.0)
 
 
 def _middle_below(threshold: float, scores: Sequence[float]) -> float:

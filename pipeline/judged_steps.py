@@ -23,6 +23,7 @@ class JudgedStep:
     on a rewrite, 0 where the draft was kept. `right` is what the label says.
     """
 
+    problem: str
     track: int
     index: int
     guidance: str
@@ -66,6 +67,7 @@ def _of_track(attempt: Attempt, track: Track, number: int, check: Checker) -> It
             continue
         kept = step.draft_text is None
         yield JudgedStep(
+            problem=attempt.problem_id,
             track=number,
             index=index,
             guidance=track.role or track.method or "none",

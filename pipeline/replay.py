@@ -76,7 +76,9 @@ def replay(run: Path) -> Replay:
         raise UserMistake(
             f"{run} has no scored steps; replay needs a run of spec, spec-async or spec-methods."
         )
-    scored = [ScoredStep(value_of(step.digits, "average"), step.right) for step in steps]
+    scored = [
+        ScoredStep(value_of(step.digits, "average"), step.right, step.problem) for step in steps
+    ]
     digits = Counter(int(value_of(step.digits, "greedy")) for step in steps)
     return Replay(
         run=run,

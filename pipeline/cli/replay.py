@@ -61,14 +61,17 @@ def _settings(result: Replay) -> Table:
 def _calibration(result: Replay) -> Table:
     found = result.calibration
     auroc = "–" if found.auroc is None else f"{found.auroc:.3f}"
-    suggested, reliable = (
-        "–" if threshold is None else f"{threshold:.2f}"
-        for threshold in (found.suggested_threshold, found.reliable_from)
+    suggested = "–" if found.suggested_threshold is None else f"{found.suggested_threshold:.2f}"
+    reliable = (
+        f"no score promises that a kept step is right {RELIABLE:.0%} of the time (–)"
+        if found.reliable_from is None
+        else f"from {found.reliable_from:.2f} on ({found.reliable_steps} steps) a kept step is "
+        f"right at least {RELIABLE:.0%} of the time"
     )
     table = Table(
         title=f"against the {result.label}: AUROC {auroc}, {found.right} right and {found.wrong} "
         f"wrong steps; suggested thresholds (average): {suggested} tells right from wrong best, "
-        f"from {reliable} on a kept step is right {RELIABLE:.0%} of the time"
+        f"{reliable}"
     )
     for heading in ("steps", "mean score / 9", "share right"):
         table.add_column(heading, justify="right")
