@@ -6,6 +6,8 @@ from dataclasses import dataclass
 _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
 _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _UNBRACED = re.compile(r"\\?[^\s$.,;\\{}]{1,40}")
+_MINUS = re.compile(r"(?:[=$(\[]|\A)\s*[-\u2212]$")
+_RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|\w)")
 # Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
 # retraction there makes the second box replace the first.
 MAX_BETWEEN = 60
@@ -69,14 +71,26 @@ def complete_boxes(text: str) -> list[Box]:
         if text.startswith("{", opened):
             if opened in closing:
                 end = closing[opened]
-                boxes.append(Box(text[opened + 1 : end], match.start(), end + 1, "box"))
+                boxes.append(_with_signs(text, text[opened + 1 : end], match.start(), end + 1))
         elif bare := _UNBRACED.match(text, opened):
             boxes.append(Box(bare.group(), match.start(), bare.end(), "box"))
-    return [
-        box
-        for index, box in enumerate(boxes)
-        if index + 1 == len(boxes) or boxes[index + 1].start >= box.end
-    ]
+    outer: list[Box] = []
+    for box in boxes:
+        if not outer or box.start >= outer[-1].end:
+            outer.append(box)
+        elif text[box.start : box.end] == outer[-1].text.strip():
+            outer[-1] = Box(box.text, outer[-1].start, outer[-1].end, "box")
+    return outer
+
+
+def _with_signs(text: str, inner: str, start: int, end: int) -> Box:
+    """A box with the minus sign before it and the power or base after it: they are the answer's."""
+    after = _RAISED.match(text, end)
+    if after and inner.strip():
+        inner, end = f"({inner}){after.group()}", after.end()
+    if inner.strip() and _MINUS.search(text[max(0, start - 8) : start]):
+        inner = f"-({inner})" if re.search(r"[-+(]", inner) else f"-{inner}"
+    return Box(inner, start, end, "box")
 
 
 def _closing_braces(text: str) -> dict[int, int]:

@@ -84,9 +84,15 @@ def _environment(group: Group, read_answer: Callable[[list[Item]], Node]) -> Nod
     rows = _rows(group.items)
     if sum(len(row) for row in rows) > MAX_ENTRIES:
         raise Unreadable("a matrix of too many entries")
+    if group.opening == "env:det":
+        return Op("det", (_matrix(rows, read_answer),))
     if group.opening == "env:cases":
         statements = tuple(read_answer([item for cell in row for item in cell]) for row in rows)
         return Listing(statements, "and")
+    return _matrix(rows, read_answer)
+
+
+def _matrix(rows: list[list[list[Item]]], read_answer: Callable[[list[Item]], Node]) -> Mat:
     if len({len(row) for row in rows}) != 1:
         raise Unreadable("a matrix with uneven rows")
     return Mat(tuple(tuple(read_answer(cell) for cell in row) for row in rows))

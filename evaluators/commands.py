@@ -136,8 +136,6 @@ COMMANDS = MappingProxyType(
         "int": ("fn", "int"),
         "lim": ("fn", "lim"),
         "pmod": ("fn", "pmod"),
-        "overline": ("fn", "overline"),
-        "bar": ("fn", "overline"),
         "choose": ("op", "choose"),
         "sqrt": ("fn", "sqrt"),
         "pounds ": ("word", "pounds"),
@@ -153,20 +151,48 @@ COMMANDS = MappingProxyType(
 # Commands whose argument is running text, and commands that only change how things look.
 TEXT_COMMANDS = _words(
     """
-    text mbox textbf textit textrm texttt textsf textnormal mathrm operatorname hbox emph rm
+    text mbox textbf textit textrm texttt textsf textnormal mathrm hbox emph rm
     mathsf mathit textsc textup bf it mathtt
     """
 )
 IGNORED_COMMANDS = _words(
     """
     left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm middle
-    , ; ! : > displaystyle textstyle scriptstyle limits nolimits thinspace medspace thickspace
-    hfill mathbf boldsymbol bm mathcal mathfrak mathscr vec hat tilde widehat widetilde
-    overrightarrow mathop mathrel mathord boxed fbox framebox underline underbrace overbrace
-    angle measuredangle star blacksquare square Box qed hspace vspace smash bold pmb dot ddot
-    enspace space negthinspace nonumber notag noindent par large Large LARGE small normalsize
-    allowbreak nobreak strut mathstrut ensuremath checkmark bigstar item centering m
+    , ; ! : > - / @ " displaystyle textstyle scriptstyle limits nolimits thinspace medspace
+    thickspace
+    hfill mathbf boldsymbol bm mathcal mathfrak mathscr mathop mathrel mathord boxed fbox framebox
+    underline underbrace overbrace hspace vspace smash bold pmb enspace space negthinspace
+    nonumber notag noindent par large Large LARGE small normalsize
+    allowbreak nobreak strut mathstrut ensuremath item centering
     """
+)
+# Signs drawn beside an answer that are no part of it: the end of a proof, a tick.
+MARKS = _words("star bigstar blacksquare square Box qed checkmark")
+# Accents that only say what kind of thing a name names, and accents that make another name.
+ARROWS = _words("vec overrightarrow widehat")
+ACCENTS = _words("hat tilde widetilde dot ddot bar overline")
+# Environments: lists of rows, grids, determinants, and those that only lay out.
+ENVIRONMENTS = MappingProxyType(
+    {
+        **dict.fromkeys(("cases", "dcases", "rcases"), "env:cases"),
+        **dict.fromkeys(
+            (
+                *("matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "psmallmatrix"),
+                *("bsmallmatrix", "array", "tabular"),
+            ),
+            "env:matrix",
+        ),
+        "vmatrix": "env:det",
+        **dict.fromkeys(
+            _words(
+                """
+                aligned align gather gathered equation split document eqnarray alignedat alignat
+                flalign multline multlined math displaymath center flushleft flushright
+                """
+            ),
+            "",
+        ),
+    }
 )
 # Commands whose braced argument is not part of the answer.
 DROPPED_COMMANDS = frozenset(

@@ -14,6 +14,8 @@ MAX_READ = 1_600
 # Clauses without a value that may follow the conclusion.
 MAX_CLAUSES = 12
 CACHED = 512
+# Kinds of tokens of a clause that states no value and may follow the conclusion.
+_PROSE = frozenset({"word", "sym", "sep", "gap", "mark", "close"})
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])\d+,\d+(?![\d,])")
 
 
@@ -38,6 +40,8 @@ def _concluded(tail: str, comma: Comma) -> list[Node]:
         found = _value(clause)
         if found is not None:
             return _variants(found)
+        if not all(token.kind in _PROSE for token in clause):
+            return []
     return []
 
 

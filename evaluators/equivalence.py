@@ -28,6 +28,7 @@ from evaluators.scalars import Policy, same_scalar
 from evaluators.sequences import has_free_sign, is_several, same_several
 from evaluators.tokens import Comma
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
+from evaluators.wording import plain_words, wording
 
 # Gold answers repeat with every attempt; their trees are kept, as are the latest answers'.
 CACHED_TREES = 2_048
@@ -42,8 +43,6 @@ _NOT_GROUPED = re.compile(
     r"|[(\[{]\s*(?:\\[,;! ]\s*)*[-+]?\d{1,3},\d{3}\s*(?:\\(?:right|[,;! ])\s*)*\\?[)\]}]"
 )
 _ONE_DECIMAL = re.compile(r"[^\d,()\[\]]{0,20}-?\d+(?:,|\{,\})\d+[^\d,()\[\]]{0,20}")
-_SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
-_PUNCTUATION = re.compile(r"[^\w\s]|_")
 
 
 def compare(gold: str, answer: str, policy: Policy) -> Decision:
@@ -99,16 +98,9 @@ def readings(text: str, *, decimal_comma: bool = True) -> tuple[Node, ...]:
 
 def _unread(gold: str, answer: str, *, gold_read: bool) -> Decision:
     """Without a tree only the wording can be compared."""
-    if plain_words(gold) == plain_words(answer):
+    if wording(gold) == wording(answer):
         return equal("same_words")
     return undecided("answer_not_read" if gold_read else "gold_not_read")
-
-
-def plain_words(text: str) -> str:
-    """The words of a text, for comparison: no markup, punctuation, case, articles."""
-    text = re.sub(r"\\(?:text|mathrm|textbf|mbox)\b|\\[a-zA-Z]+(?=\W)|[{}$\\]", " ", text)
-    words = _PUNCTUATION.sub(" ", text).casefold().split()
-    return " ".join(word for word in words if word not in _SMALL_WORDS)
 
 
 def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:

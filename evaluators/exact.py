@@ -135,6 +135,11 @@ def _fact(values: list[Fraction]) -> Fraction:
     return Fraction(math.factorial(_natural(values[0], MAX_FACTORIAL)))
 
 
+def _double_factorial(values: list[Fraction]) -> Fraction:
+    value = _natural(values[0], MAX_FACTORIAL)
+    return Fraction(math.prod(range(value, 0, -2)))
+
+
 def _binom(values: list[Fraction]) -> Fraction:
     return Fraction(
         math.comb(_natural(values[0], MAX_FACTORIAL), _natural(values[1], MAX_FACTORIAL))
@@ -166,6 +171,7 @@ _OPERATIONS: dict[str, Callable[[list[Fraction]], Fraction]] = {
     "root": _root,
     "neg": lambda values: -values[0],
     "fact": _fact,
+    "fact2": _double_factorial,
     "binom": _binom,
     "percent": lambda values: values[0] / 100,
     "abs": lambda values: abs(values[0]),

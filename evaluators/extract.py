@@ -26,7 +26,7 @@ _ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DO
 _MARKER = re.compile(
     r"""(?:\#{4}
       |(?:\b(?:final|correct|corrected|revised)\s+)?
-       (?:\banswers?\b|\bans\b|\bantwort\b|\bréponse\b|\brespuesta\b|ответ|答案|最终结果|答)
+       (?:(?<!\\)\banswers?\b|(?<!\\)\bans\b|\bantwort\b|\bréponse\b|\brespuesta\b|ответ|答案|最终结果|答)
        (?!\s*(?:the|this|that|to\s+this\s+question|key|choices?)\b)
        [*_`"'\s]{0,6}
        (?:[-–—](?=\s)\s*

@@ -32,7 +32,7 @@ _BINARY = {
     "*": _PRODUCT,
     "/": _PRODUCT,
 }
-_POSTFIX = {"!": "fact", "%": "percent", "deg": "deg", "'": "prime", "''": "prime"}
+_POSTFIX = {"!": "fact", "!!": "fact2", "%": "percent", "deg": "deg", "'": "prime", "''": "prime"}
 _APPLIED = frozenset({"f", "g", "h", "F", "G", "H"})
 
 ReadAnswer = Callable[[list[Item]], Node]

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from evaluators.brackets import read_group
-from evaluators.nodes import Node, Num, Op, Unreadable
+from evaluators.nodes import Node, Num, Op, Sym, Unreadable, walk
 from evaluators.terms import combined, raised_function
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
@@ -56,12 +56,23 @@ def read_function(reader: Reader, name: str) -> Node:
     if name == "sqrt":
         return _root(reader)
     if name == "overline":
-        return Op("overline", (reader.argument(),))
+        return _overlined(reader.argument())
     if name in _BOUNDED:
         return _bounded(reader, name)
+    if name == "deg":
+        return _applied(reader, "apply:deg")
     if name == "pmod":
         raise Unreadable("a residue class")
     return _applied(reader, name)
+
+
+def _overlined(node: Node) -> Node:
+    """A conjugate where the imaginary unit is written; a line over other numbers is not read."""
+    if any(isinstance(n, Sym) and n.name == "i" for n in walk(node)):
+        return Op("conj", (node,))
+    if any(isinstance(n, Num) for n in walk(node)):
+        raise Unreadable("a line over a number")
+    return Op("overline", (node,))
 
 
 def _at_parenthesis(reader: Reader) -> bool:

@@ -42,6 +42,13 @@ def read_letters(run: str, *, prose: bool) -> list[tuple[str, str]]:
     return [("word", run)]
 
 
+def binds(word: str) -> bool:
+    """Whether a word is a number, a unit, or joins or qualifies statements."""
+    lower = word.lower()
+    bound = (JOINERS, QUALIFIERS, NUMBER_WORDS, CONCLUSIONS)
+    return is_unit(word) or any(lower in words for words in bound)
+
+
 def resolved(tokens: list[Token]) -> list[Token]:
     """Short runs of letters beside a word are words of the same sentence; elsewhere products."""
     kinds = [_prose_kind(token) for token in tokens]

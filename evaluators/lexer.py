@@ -5,16 +5,23 @@ import re
 import unicodedata
 from fractions import Fraction
 
+from evaluators.accents import accented
 from evaluators.commands import (
+    ACCENTS,
+    ARROWS,
     BLACKBOARD,
     COMMANDS,
     DROPPED_COMMANDS,
+    ENVIRONMENTS,
     IGNORED_COMMANDS,
+    MARKS,
     TEXT_COMMANDS,
 )
 from evaluators.digits import MAX_DIGITS, read_number
-from evaluators.letters import read_letters, resolved
+from evaluators.foreign import role
+from evaluators.letters import binds, read_letters, resolved
 from evaluators.nodes import Unreadable
+from evaluators.numerals import is_numeral, with_numerals
 from evaluators.signs import CHARACTERS, GREEK_LETTERS
 from evaluators.tokens import Comma, Token
 from evaluators.words import ALIASES, FUNCTIONS, GREEK, SPELLINGS
@@ -27,8 +34,11 @@ MAX_BRACES = 200
 
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+\*?|.)", re.DOTALL)
 _LETTERS = re.compile(r"[ap]\.m\.|[A-Za-z]{2,}['’][a-z]{1,2}(?![A-Za-z])|[A-Za-z]+")
+_HYPHENED = re.compile(r"[-‐‑]([A-Za-z]+)")
 _BRACED = re.compile(r"\s*(?:\[[^\[\]]{0,80}\])?\s*\{([^{}]{0,400})\}")
-_ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}(?:\s*\{[lcr|\s]*\}|\s*\[[a-z]\])?")
+_ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}(?:\s*\{[lcr|\s\d]*\}|\s*\[[a-z]\])?")
+_NAME = re.compile(r"\s*\{\s*([a-zA-Z]+)\s*\}\s*(?=([\w({\[\\])?)")
+_SET_LETTER = re.compile(r"\s*\{?\s*([A-Z])\s*\}?")
 _VULGAR = frozenset("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒")
 _MULTI = {
     "<=": ("rel", "<="),
@@ -46,6 +56,7 @@ _MULTI = {
     "~=": ("rel", "~"),
     "<>": ("rel", "!="),
     "||": ("bar", "||"),
+    "!!": ("op", "!!"),
 }
 
 
@@ -70,7 +81,7 @@ class _Lexer:
     def run(self) -> list[Token]:
         while self.at < len(self.text):
             self._next()
-        return resolved(self.tokens)
+        return with_numerals(resolved(self.tokens))
 
     def _in_text(self) -> bool:
         return bool(self.braces) and any(self.braces)
@@ -120,6 +131,10 @@ class _Lexer:
         self.at = match.end()
         for kind, text in read_letters(run, prose=self._in_text()):
             self._emit(kind, text)
+        hyphened = _HYPHENED.match(self.text, self.at)
+        if hyphened and is_numeral(run.lower()) and is_numeral(hyphened.group(1).lower()):
+            self.at += 1
+            self.spaced = True
 
     def _brace(self, char: str) -> None:
         self.at += 1
@@ -133,9 +148,12 @@ class _Lexer:
         elif self.braces:
             was_text = self.braces.pop()
             if was_text:
-                self.spaced = True
+                # Text set apart from a bracket by nothing names a function of what it holds.
+                self.spaced = self.spaced or not self.text.startswith("(", self.at)
             else:
                 self._emit("close", "{")
+        else:
+            self._emit("close", "{")
 
     def _sign(self, char: str) -> None:
         for length in (3, 2):
@@ -157,6 +175,15 @@ class _Lexer:
             self._vulgar(char)
         elif not char.isascii():
             self._foreign(char)
+        elif char == "#":
+            self._number_sign()
+        elif char not in '"`' and char.isprintable():
+            self._emit("unknown", char)
+
+    def _number_sign(self) -> None:
+        """Before a word it says *number of*; before a digit it is not read."""
+        after = self.text[self.at : self.at + 2].strip()
+        self._emit("unknown" if after[:1].isdigit() else "word", "#")
 
     def _is_factorial(self, piece: str) -> bool:
         """`4!=24` says what four factorial is; `x != 4` that x is not four."""
@@ -172,7 +199,7 @@ class _Lexer:
         """Superscripts, other scripts' digits and letters, full-width and styled characters."""
         plain = unicodedata.normalize("NFKC", char)
         name = unicodedata.name(char, "")
-        raised = "SUPERSCRIPT" in name and plain in "0123456789+-n"
+        raised = "SUPERSCRIPT" in name and plain in "0123456789+-−n()"
         lowered = "SUBSCRIPT" in name and plain.isalnum()
         if raised or lowered:
             run = [plain]
@@ -193,17 +220,19 @@ class _Lexer:
                 digits.append(str(unicodedata.digit(self.text[self.at])))
                 self.at += 1
             self._splice("".join(digits))
-        elif plain != char and plain.isascii() and plain.strip():
+        elif plain != char and plain.strip():
             self._splice(plain)
         elif char.isalpha():
             self._foreign_word(char)
+        elif kind := role(char):
+            self._emit(kind, char)
 
     def _foreign_word(self, first: str) -> None:
         word = [first]
         while (
             self.at < len(self.text)
-            and self.text[self.at].isalpha()
             and not self.text[self.at].isascii()
+            and unicodedata.category(self.text[self.at])[0] in "LM"
         ):
             word.append(self.text[self.at])
             self.at += 1
@@ -230,6 +259,12 @@ class _Lexer:
             self._environment(name)
         elif name == "mathbb":
             self._blackboard()
+        elif name in ("operatorname", "operatorname*"):
+            self._operator()
+        elif name in ACCENTS or name in ARROWS or name in ("angle", "measuredangle"):
+            self._accent(name)
+        elif name in MARKS:
+            self._emit("mark", name)
         elif name in DROPPED_COMMANDS:
             argument = _BRACED.match(self.text, self.at)
             self.at = argument.end() if argument else self.at
@@ -245,21 +280,40 @@ class _Lexer:
             self._emit("sym", SPELLINGS.get(name, name))
         elif name in FUNCTIONS or name in ALIASES:
             self._emit(*read_letters(name, prose=False)[0])
-        elif name.isalpha():
+        elif name == "#":
+            self._number_sign()
+        else:
             self._unknown(name)
 
     def _unknown(self, name: str) -> None:
-        r"""A command run together with the letters after it (`\quadx`, `\pir`), or a new one."""
-        for length in range(len(name) - 1, 1, -1):
-            head = name[:length]
-            if head in COMMANDS or head in GREEK or head in FUNCTIONS or head in IGNORED_COMMANDS:
-                self.text = (
-                    self.text[: self.at] + f"\\{head} {name[length:]}" + self.text[self.at :]
-                )
-                if len(self.text) > 2 * MAX_ANSWER:
-                    raise Unreadable("longer than an answer can be")
-                return
-        self._emit("word", name)
+        r"""A command run together with a letter after it (`\quadx`, `\pir`), or a new one."""
+        head = name[:-1]
+        known = head in COMMANDS or head in GREEK or head in FUNCTIONS or head in IGNORED_COMMANDS
+        if len(head) > 1 and name.isalpha() and known:
+            self._splice(f"\\{head} {name[-1]}")
+        else:
+            self._emit("unknown", f"\\{name}")
+
+    def _operator(self) -> None:
+        r"""`\operatorname{lcm}` is a known function, a unit or word, or an unknown function."""
+        match = _NAME.match(self.text, self.at)
+        if match is None:
+            self._emit("unknown", "\\operatorname")
+            return
+        self.at = match.end()
+        kind, text = read_letters(match.group(1), prose=True)[0]
+        if kind == "word" and match.group(2) and not binds(text):
+            kind, text = "fn", f"apply:{text}"
+        self._emit(kind, text)
+
+    def _accent(self, name: str) -> None:
+        found = accented(name, self.text, self.at)
+        if found is None:
+            self._emit("unknown", f"\\{name}")
+            return
+        token, self.at = found
+        if token is not None:
+            self._emit(*token)
 
     def _opens_brace(self) -> bool:
         while self.at < len(self.text) and self.text[self.at] == " ":
@@ -279,26 +333,21 @@ class _Lexer:
     def _environment(self, which: str) -> None:
         match = _ENVIRONMENT.match(self.text, self.at)
         if match is None:
+            self._emit("unknown", f"\\{which}")
             return
         self.at = match.end()
         name = match.group(1).rstrip("*")
-        kind = "open" if which == "begin" else "close"
-        if name in (
-            "aligned",
-            "align",
-            "gather",
-            "gathered",
-            "equation",
-            "split",
-            "document",
-            "eqnarray",
-        ):
+        if name not in ENVIRONMENTS:
+            self._emit("unknown", f"\\{which}{{{name}}}")
+        elif bracket := ENVIRONMENTS[name]:
+            self._emit("open" if which == "begin" else "close", bracket)
+        else:
             self.spaced = True
-            return
-        self._emit(kind, f"env:{'cases' if name == 'cases' else 'matrix'}")
 
     def _blackboard(self) -> None:
-        match = re.compile(r"\s*\{?\s*([A-Z])\s*\}?").match(self.text, self.at)
-        if match:
-            self.at = match.end()
-            self._emit("sym", BLACKBOARD.get(match.group(1), match.group(1)))
+        match = _SET_LETTER.match(self.text, self.at)
+        if match is None:
+            self._emit("unknown", "\\mathbb")
+            return
+        self.at = match.end()
+        self._emit("sym", BLACKBOARD.get(match.group(1), match.group(1)))

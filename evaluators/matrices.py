@@ -2,10 +2,12 @@
 
 from fractions import Fraction
 
-from evaluators.nodes import Listing, Mat, Node, Num, Op, Rel, Sym
+from evaluators.nodes import Listing, Mat, Node, Num, Op, Rel, Sym, negated
 
 # A product of matrices beyond this size is left as written, entries of a factor.
 MAX_FACTOR = 36
+# A determinant beyond this order is left as written.
+MAX_ORDER = 4
 
 
 def reduced(node: Node) -> Node:
@@ -23,6 +25,8 @@ def reduced(node: Node) -> Node:
 def _operation(name: str, args: tuple[Node, ...]) -> Node:
     plain = Op(name, args)
     matrices = [arg for arg in args if isinstance(arg, Mat)]
+    if name == "det" and matrices and set(_shape(matrices[0])) <= {len(matrices[0].rows)}:
+        return _determinant(matrices[0].rows) if len(matrices[0].rows) <= MAX_ORDER else plain
     if not matrices:
         return plain
     if name == "add" and len(matrices) == len(args) and len({_shape(m) for m in matrices}) == 1:
@@ -36,6 +40,18 @@ def _operation(name: str, args: tuple[Node, ...]) -> Node:
     if name == "div" and len(matrices) == 1 and isinstance(args[0], Mat):
         return _scaled(Op("div", (Num(Fraction(1)), args[1])), args[0])
     return plain
+
+
+def _determinant(rows: tuple[tuple[Node, ...], ...]) -> Node:
+    """The determinant, by expansion along the first row."""
+    if len(rows) == 1:
+        return rows[0][0]
+    terms = []
+    for index, entry in enumerate(rows[0]):
+        minor = tuple((*row[:index], *row[index + 1 :]) for row in rows[1:])
+        term = Op("mul", (entry, _determinant(minor)))
+        terms.append(negated(term) if index % 2 else term)
+    return Op("add", tuple(terms))
 
 
 def _shape(matrix: Mat) -> "tuple[int, int]":

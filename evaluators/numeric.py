@@ -264,7 +264,8 @@ _METHODS: dict[str, _Method] = {
     "max": lambda self, values: max(self.real(values)),
     "min": lambda self, values: min(self.real(values)),
     "cbrt": lambda self, values: self.root([values[0], self.mp.mpf(3)]),
-    "overline": lambda _, values: values[0],
+    "overline": lambda self, values: self._unknown("overline", values),
+    "conj": lambda self, values: self.mp.conj(values[0]),
 }
 _FUNCTIONS = {
     **{

@@ -1,39 +1,52 @@
 """An answer's text to its typed tree: lists, statements, relations; formulas are read elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 from evaluators.formula import read_formula
 from evaluators.lexer import tokenize
-from evaluators.nodes import Listing, Node, Num, Op, Quantity, Rel, Sym, Unreadable, Words, is_deep
+from evaluators.nodes import (
+    CONSTANTS,
+    Listing,
+    Node,
+    Num,
+    Op,
+    Quantity,
+    Rel,
+    Seq,
+    Sym,
+    Unreadable,
+    Words,
+    is_deep,
+)
+from evaluators.numerals import SCALES
+from evaluators.phrases import (
+    CHANGED_AFTER,
+    WORD,
+    are_words,
+    currency,
+    is_altered,
+    is_denied,
+    is_kind,
+    runs_of,
+    words_of,
+)
 from evaluators.terms import with_bases
 from evaluators.tokens import Comma, Token
 from evaluators.tree import Group, Item, nest
-from evaluators.units import is_unit
 from evaluators.words import JOINERS, NUMBER_WORDS, PHRASES, QUALIFIERS
 
 # Tokens that break a text into the clauses of a derivation.
 _BREAKS = frozenset({"stop", "cell"})
 # Trailing tokens that are punctuation of the sentence, not part of the answer.
-_TRAILING = frozenset({"sep", "row", "gap", "stop"})
-_WORD = frozenset({"word"})
+_TRAILING = frozenset({"sep", "row", "gap", "stop", "mark"})
+_TICKS = frozenset({"checkmark", "✓", "✔", "✅", "☑"})
 _PARAMETER_SETS = (Sym("Integers"), Sym("Naturals"))
-_DENIALS = frozenset({"not", "isn't", "never", "except", "neither", "nor"})
 _FUNCTION_NAMES = frozenset({"f", "g", "h", "p", "q", "F", "G", "H", "P", "Q", "E", "V", "S", "T"})
-_CURRENCIES = frozenset({"dollars", "euros", "pounds", "cents", "yen"})
-_UNIT_SIGNS = ("^", "/", "-")
-# Letters run together between signs are a product up to this many, a word beyond.
-LONGEST_NAME = 5
-_LETTER_UNITS = frozenset({"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A"})
-
-
-@dataclass(slots=True)
-class _Run:
-    """Neighbouring items that are all words, or all formula."""
-
-    wordy: bool
-    items: list[Item]
+# Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
+_LEADING = frozenset({"=", "~", "in"})
+_STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<=": ">", ">=": "<"})
 
 
 def read(text: str, comma: Comma = Comma.LIST) -> Node:
@@ -86,31 +99,34 @@ def _unwrapped(items: list[Item]) -> list[Item]:
 
 def _trimmed(items: list[Item]) -> list[Item]:
     start, end = 0, len(items)
-    while end > start and _is_kind(items[end - 1], _TRAILING):
+    while end > start and is_kind(items[end - 1], _TRAILING):
         end -= 1
-    while start < end and _is_kind(items[start], _TRAILING):
+    while start < end and is_kind(items[start], _TRAILING) and not _is_sign_of_proof(items[start]):
         start += 1
     return items[start:end]
 
 
-def _is_kind(item: Item, kinds: frozenset[str]) -> bool:
-    return isinstance(item, Token) and item.kind in kinds
+def _is_sign_of_proof(item: Item) -> bool:
+    """A square or star ends a proof; before a value it would be an operator."""
+    return isinstance(item, Token) and item.kind == "mark" and item.text not in _TICKS
 
 
-def _is_sign(item: Item, signs: str) -> bool:
-    return isinstance(item, Token) and item.kind == "op" and item.text in signs
+def _is_joiner(item: Item) -> bool:
+    return isinstance(item, Token) and item.kind == "word" and item.text.lower() in JOINERS
 
 
 def _split(items: list[Item]) -> tuple[list[list[Item]], str]:
     """The statements of a list and how they are joined; a comma before a joiner counts once."""
+    if any(_is_joiner(item) for item in (*items[:1], *items[-1:])):
+        raise Unreadable("a list that lacks an end")
     parts: list[list[Item]] = [[]]
     joiner = ","
     for item in items:
-        if isinstance(item, Token) and item.kind == "word" and item.text.lower() in JOINERS:
+        if isinstance(item, Token) and _is_joiner(item):
             word = item.text.lower()
             joiner = "or" if word in ("or", "oder", "ou") else "and" if joiner == "," else joiner
             parts.append([])
-        elif _is_kind(item, frozenset({"sep", "row"})):
+        elif is_kind(item, frozenset({"sep", "row"})):
             parts.append([])
         elif isinstance(item, Token) and item.kind == "gap":
             continue
@@ -121,55 +137,54 @@ def _split(items: list[Item]) -> tuple[list[list[Item]], str]:
 
 def _read_statement(items: list[Item]) -> Node | None:
     """One answer with its words: label before, unit or noun after; None if it qualifies."""
+    if len(items) > 1 and _is_equals(items[0]) and are_words(items[1:]):
+        items = items[1:]
     labelled = _without_label(items)
     items = _without_qualifier(labelled)
     if not items:
         return None
-    if len(items) < len(labelled) and all(_is_kind(item, _WORD) for item in items):
+    if len(items) < len(labelled) and are_words(items):
         raise Unreadable("prose")
-    if any(_is_kind(item, _BREAKS) for item in items):
+    if any(is_kind(item, _BREAKS) for item in items):
         raise Unreadable("a derivation")
-    runs = _runs(items)
+    runs = runs_of(items)
     formulas = [index for index, run in enumerate(runs) if not run.wordy]
     if not formulas:
         return _words(runs[0].items)
     if len(formulas) > 1:
         raise Unreadable("prose between formulas")
-    if _denied(runs[: formulas[0]]):
-        raise Unreadable("a denial")
-    value = _read_relation(runs[formulas[0]].items)
     after = runs[formulas[0] + 1 :]
-    unit = _unit_text(after[0].items) if after else _currency(runs[: formulas[0]])
+    if is_denied(runs[: formulas[0]]) or is_altered(runs, formulas[0]):
+        raise Unreadable("a denial, or words that change the value")
+    value = _read_relation(runs[formulas[0]].items)
+    unit = words_of(after[0].items) if after else currency(runs[: formulas[0]])
     return _with_unit(value, unit) if unit else value
 
 
-def _denied(before: list[_Run]) -> bool:
-    """Whether the words just before a formula say that it is not the answer."""
-    words = before[-1].items[-2:] if before else []
-    return any(isinstance(word, Token) and word.text.lower() in _DENIALS for word in words)
-
-
-def _currency(before: list[_Run]) -> str:
-    """The currency written before an amount."""
-    word = before[-1].items[-1] if before else None
-    return word.text if isinstance(word, Token) and word.text in _CURRENCIES else ""
+def _is_equals(item: Item) -> bool:
+    return isinstance(item, Token) and item.kind == "rel" and item.text == "="
 
 
 def last_formula(items: list[Item]) -> Node:
     """The last formula of a clause of prose, with the unit after it."""
     part = _split(_trimmed(items))[0][-1:]
-    runs = _runs(_without_qualifier(part[0])) if part else []
+    runs = runs_of(_without_qualifier(part[0])) if part else []
     for index in range(len(runs) - 1, -1, -1):
-        if not runs[index].wordy and not _denied(runs[:index]):
+        if not runs[index].wordy and not is_denied(runs[:index]):
+            if is_altered(runs, index):
+                raise Unreadable("words that change the value")
             value = _read_relation(runs[index].items)
             after = runs[index + 1 : index + 2]
-            return _with_unit(value, _unit_text(after[0].items)) if after else value
+            return _with_unit(value, words_of(after[0].items)) if after else value
     raise Unreadable("no formula in the clause")
 
 
 def _with_unit(value: Node, unit: str) -> Node:
     if not unit.strip():
         return value
+    first, _, rest = unit.partition(" ")
+    if first.lower() in SCALES:
+        return _with_unit(Op("mul", (value, Num(Fraction(SCALES[first.lower()])))), rest)
     if unit.split(maxsplit=1)[0].lower() in ("percent", "percentage", "pct"):
         return Op("percent", (value,))
     if unit.split(maxsplit=1)[0].lower() in ("degrees", "degree", "deg"):
@@ -182,10 +197,12 @@ def _with_unit(value: Node, unit: str) -> Node:
 
 
 def _words(items: list[Item]) -> Node:
-    words = _unit_text(items).split()
+    words = words_of(items).split()
     if not words:
         raise Unreadable("empty brackets")
     first = words[0].lower()
+    if first in NUMBER_WORDS and words[1:2] and words[1].lower() in CHANGED_AFTER:
+        raise Unreadable("words that change the value")
     if first in NUMBER_WORDS:
         value = Num(Fraction(NUMBER_WORDS[first]))
         return Quantity(value, " ".join(words[1:])) if words[1:] else value
@@ -222,78 +239,12 @@ def _without_qualifier(items: list[Item]) -> list[Item]:
             return items[:index]
         if _qualifies([item]) and isinstance(item, Token):
             after = items[index + 1 : index + 2]
-            if item.text == "which" and after and _is_kind(after[0], _WORD):
+            if item.text == "which" and after and is_kind(after[0], WORD):
                 raise Unreadable("a derivation")
             return items[:index]
         if isinstance(item, Token) and item.kind == "fn" and item.text == "pmod" and index:
             return items[:index]
     return items
-
-
-def _runs(items: list[Item]) -> list[_Run]:
-    runs: list[_Run] = []
-    for index, item in enumerate(items):
-        wordy = _wordy(items, index)
-        if runs and runs[-1].wordy and not wordy and len(runs) > 1 and _extends_unit(items, index):
-            wordy = True
-        if runs and runs[-1].wordy == wordy:
-            runs[-1].items.append(item)
-        else:
-            runs.append(_Run(wordy, [item]))
-    return runs
-
-
-def _wordy(items: list[Item], index: int) -> bool:
-    item = items[index]
-    if isinstance(item, Group):
-        script = index > 0 and _is_sign(items[index - 1], "^_")
-        return (
-            bool(item.items)
-            and len(items) > 1
-            and not script
-            and all(_is_kind(inner, _WORD) for inner in item.items)
-        )
-    if item.kind != "word":
-        return False
-    if len(item.text) > 1 or not item.text.isascii():
-        return not _is_product(items, index)
-    if len(items) == 1:
-        return True
-    before = items[index - 1] if index else None
-    after = items[index + 1] if index + 1 < len(items) else None
-    if before is not None and (item.text in _LETTER_UNITS or _is_kind(before, _WORD)):
-        return not isinstance(before, Token) or before.kind in ("num", "word", "sym")
-    return after is not None and _is_kind(after, _WORD)
-
-
-def _is_product(items: list[Item], index: int) -> bool:
-    """Letters run together that a formula continues: `abcd/4`, `rate*time`."""
-    item = items[index]
-    if isinstance(item, Group) or item.prose or len(item.text) > LONGEST_NAME:
-        return False
-    neighbours = items[max(0, index - 1) : index] + items[index + 1 : index + 2]
-    return any(
-        isinstance(n, Token) and n.kind == "op" and n.text in ("+", "-", "*", "/", "_")
-        for n in neighbours
-    ) and not is_unit(item.text)
-
-
-def _extends_unit(items: list[Item], index: int) -> bool:
-    """Powers, slashes and hyphens inside a unit: `cm^2`, `km/h`."""
-    item, previous = items[index], items[index - 1]
-    if isinstance(item, Token) and item.kind == "op" and item.text in _UNIT_SIGNS:
-        return index + 1 < len(items)
-    return isinstance(previous, Token) and previous.kind == "op" and previous.text in _UNIT_SIGNS
-
-
-def _unit_text(run: list[Item]) -> str:
-    pieces: list[str] = []
-    for item in run:
-        if isinstance(item, Token):
-            pieces.append(item.text)
-        else:
-            pieces.extend(i.text for i in item.items if isinstance(i, Token))
-    return " ".join(pieces).replace("^ ", "^")
 
 
 def _read_relation(items: list[Item]) -> Node:
@@ -303,24 +254,27 @@ def _read_relation(items: list[Item]) -> Node:
     negate = False
     for item in items:
         if isinstance(item, Token) and item.kind == "rel":
+            if negate and item.text not in _STRUCK:
+                raise Unreadable("a stroke through no sign it can negate")
             if item.text == "not":
                 negate = True
                 continue
-            ops.append(
-                {"=": "!=", "in": "notin"}.get(item.text, item.text) if negate else item.text
-            )
+            ops.append(_STRUCK[item.text] if negate else item.text)
             negate = False
             operands.append([])
+        elif negate:
+            raise Unreadable("a stroke through no sign it can negate")
         else:
             operands[-1].append(item)
     if not ops:
         return read_formula(items, read_answer)
-    if not operands[0]:
+    if not operands[0] and ops[0] in _LEADING:
+        value = read_formula(operands[1], read_answer)
+        if ops[0] == "in" and not _is_set(value):
+            raise Unreadable("a member of what is no set")
+        if len(ops) == 1:
+            return value
         operands, ops = operands[1:], ops[1:]
-    if ops and not operands[-1]:
-        operands, ops = operands[:-1], ops[:-1]
-    if not ops:
-        return read_formula(operands[0], read_answer)
     if any(not operand for operand in operands):
         raise Unreadable("a relation without a side")
     head = _function_head(operands[0]) if ops[0] in ("=", "~", "mapsto") else None
@@ -328,9 +282,17 @@ def _read_relation(items: list[Item]) -> Node:
     return Rel(tuple(ops), (first, *(read_formula(o, read_answer) for o in operands[1:])))
 
 
+def _is_set(node: Node) -> bool:
+    named = isinstance(node, Sym) and node.name in CONSTANTS and node.name[0].isupper()
+    joined = isinstance(node, Op) and node.name in ("cup", "cap", "setminus", "builder")
+    return named or joined or isinstance(node, Seq)
+
+
 def _function_head(items: list[Item]) -> Node | None:
-    """`name(x, y)` before an equals sign defines a function, whatever the name."""
-    if not items[1:] or not _is_kind(items[0], frozenset({"sym"})):
+    r"""`name(x, y)` before an equals sign defines a function, whatever the name; `\min` names."""
+    if len(items) == 1 and isinstance(items[0], Token) and items[0].kind == "fn":
+        return Sym(items[0].text)
+    if not items[1:] or not is_kind(items[0], frozenset({"sym"})):
         return None
     group, name = items[-1], items[0]
     if not isinstance(group, Group) or group.opening != "(" or isinstance(name, Group):
@@ -339,10 +301,10 @@ def _function_head(items: list[Item]) -> Node | None:
         return None
     named = name.text in _FUNCTION_NAMES
     allowed = frozenset({"sym", "sep", "num"}) if named else frozenset({"sym", "sep"})
-    if not all(_is_kind(i, allowed) for i in group.items):
+    if not all(is_kind(i, allowed) for i in group.items):
         return None
     arguments = tuple(
-        Sym(i.text) for i in group.items if _is_kind(i, frozenset({"sym"})) and isinstance(i, Token)
+        Sym(i.text) for i in group.items if is_kind(i, frozenset({"sym"})) and isinstance(i, Token)
     )
     label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
     return Op(f"apply:{label}", arguments)

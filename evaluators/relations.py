@@ -93,9 +93,18 @@ def _same_definition(gold: Rel, answer: Rel, policy: Policy) -> Decision:
         changed = {new for old, new in renamed.items() if old != new}
         if changed & free_symbols(answer.args[-1]) - set(renamed):
             return different("other_variable")
-    elif isinstance(left, Sym) and isinstance(right, Sym) and left != right:
+    elif (
+        (isinstance(left, Sym) and isinstance(right, Sym) and left != right)
+        or _is_applied_to(left, right)
+        or _is_applied_to(right, left)
+    ):
         return different("other_name")
     return same_scalar(gold.args[-1], rename(answer.args[-1], renamed), policy)
+
+
+def _is_applied_to(head: Node, name: Node) -> bool:
+    """`f(x) = 7` says another thing than `x = 7`."""
+    return isinstance(name, Sym) and name.name in _arguments(head) and isinstance(head, Op)
 
 
 def _defines(head: Node) -> bool:

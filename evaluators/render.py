@@ -28,7 +28,7 @@ _INFIX = {
     "pm": " ± ",
     "mp": " ∓ ",
 }
-_POSTFIX = {"fact": "!", "percent": "%", "deg": "°"}
+_POSTFIX = {"fact": "!", "fact2": "!!", "percent": "%", "deg": "°"}
 _SIGNS = {"in": " \\in ", "notin": " \\notin ", "~": " ≈ ", "!=": " ≠ "}
 _SET_NAMES = {
     "Reals": "ℝ",

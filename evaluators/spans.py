@@ -3,18 +3,25 @@
 
 import re
 
+from evaluators.numerals import SCALES
+from evaluators.units import UNIT_WORDS
+
 _DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
 _SENTENCE_END = re.compile(
     r"(?:(?:[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|;\s|\s+(?:because|since|as|which)\s)"
 )
 # What may follow a closed formula and still belongs to the answer: units, percent, a second part.
-_CONTINUES = re.compile(r"\s*(?:%|\\%|percent|pct|degrees|°|,|and\b|or\b|\\cup|\+|-|=)")
+_CHANGES = ("squared", "cubed", "factorial", "percent", "pct", *SCALES)
+_AFTER = "|".join(sorted({*_CHANGES, *UNIT_WORDS, "and", "or"}))
+_CONTINUES = re.compile(
+    rf"\s*(?:(?:{_AFTER})(?![\w'’])|[%°,+=<>/^_*-]|\\(?:%|cup|cap|pm|text|mathrm|times|cdot|le|ge|in)(?![a-zA-Z]))"
+)
 
 
 def statement(text: str) -> str:
     """The answer at the start of `text`: a delimited formula, or up to the sentence's end."""
-    body = text.lstrip(" \t*_`:：")
+    body = text.lstrip(" \t*_`:：}")
     if body.startswith("\n") or not body:
         body = body.lstrip()
     opening = _DISPLAY.match(body)

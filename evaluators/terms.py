@@ -12,6 +12,7 @@ from evaluators.words import FUNCTIONS, NUMBER_WORDS
 # Bases a subscript on digits can name.
 MIN_BASE, MAX_BASE = 2, 36
 _BASES = frozenset(str(base) for base in range(MIN_BASE, MAX_BASE + 1))
+_DIGIT_LETTERS = frozenset("ABCDEF")
 _NAMES = {"*": "mul", "/": "div", "over": "div", ":": "ratio", "choose": "binom"}
 
 
@@ -66,15 +67,41 @@ def label(items: Sequence[Item]) -> str:
 
 
 def with_bases(items: list[Item]) -> list[Item]:
-    """`2110 (base 3)` and `2110 base 3` written with a subscript."""
+    """`2110 (base 3)`, `2110 base 3` and `(2110)_3` written with a subscript."""
     changed: list[Item] = []
     for item in items:
+        if _is_subscript(item) and changed:
+            changed = _digits_alone(changed)
         inner = list(item.items) if isinstance(item, Group) and item.opening == "(" else [item]
         if _is_base(inner[:1]) and changed and isinstance(changed[-1], Token):
             changed += [Token("op", "_"), *inner[1:]]
         else:
             changed.append(item)
     return changed
+
+
+def _is_subscript(item: Item) -> bool:
+    return isinstance(item, Token) and item.kind == "op" and item.text == "_"
+
+
+def _digits_alone(items: list[Item]) -> list[Item]:
+    """Digits before a subscript as one token: out of their brackets, letters among them too."""
+    *rest, last = items
+    if isinstance(last, Group) and last.opening in ("(", "{") and len(last.items) == 1:
+        inner = last.items[0]
+        last = inner if isinstance(inner, Token) and inner.kind == "num" else last
+    while (
+        rest
+        and isinstance(last, Token)
+        and not last.spaced
+        and set(last.text) <= _DIGIT_LETTERS | set("0123456789")
+        and isinstance(before := rest[-1], Token)
+        and before.kind == "num"
+        and before.text.isalnum()
+    ):
+        rest.pop()
+        last = Token("num", before.text + last.text, before.spaced, False, Fraction(0))
+    return [*rest, last]
 
 
 def _is_base(items: list[Item]) -> bool:

@@ -21,13 +21,15 @@ class Group:
 
 Item = Token | Group
 
+# What may follow the answer and belongs to its sentence.
+_ENDING = frozenset({"close", "stop", "sep", "row", "gap", "mark"})
 _ROUND = frozenset({"(", "[", ")", "]"})
 
 
 def nest(tokens: list[Token]) -> list[Item]:
     """Group the tokens by their brackets. Raises Unreadable when brackets do not match."""
     stack: list[tuple[Token | None, list[Item]]] = [(None, [])]
-    for token in tokens:
+    for index, token in enumerate(tokens):
         items = stack[-1][1]
         opened = stack[-1][0]
         role = _role(token, opened, items)
@@ -37,8 +39,8 @@ def nest(tokens: list[Token]) -> list[Item]:
             stack.append((token, []))
         elif role == "close":
             if opened is None or not _match(opened.text, token.text):
-                if opened is None and token.text in ("{", "]", ")"):
-                    continue  # a closing bracket too many, as after a box that was cut out
+                if opened is None and all(t.kind in _ENDING for t in tokens[index:]):
+                    break  # a closing bracket too many, as after a box that was cut out
                 raise Unreadable("brackets that do not match")
             stack.pop()
             stack[-1][1].append(Group(opened.text, token.text, tuple(items), opened.spaced))
@@ -82,7 +84,7 @@ def _expects_operand(items: list[Item]) -> bool:
     if isinstance(last, Group):
         return False
     if last.kind == "op":
-        return last.text not in ("!", "'", "''", "%", "deg")
+        return last.text not in ("!", "!!", "'", "''", "%", "deg")
     return last.kind in ("rel", "sep", "row", "cell", "fn", "stop", "word", "gap")
 
 

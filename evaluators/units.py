@@ -57,6 +57,8 @@ _CANONICAL = MappingProxyType(
 )
 # Units that a letter or two could also mean as variables: read as units only in running text.
 AMBIGUOUS = frozenset({"m", "s", "g", "h", "l", "t", "n", "w", "v", "j", "in", "y", "rs"})
+# Words that, behind a value, belong to it.
+UNIT_WORDS = frozenset(_CANONICAL) - AMBIGUOUS | frozenset({"m", "s", "g", "h", "square", "cubic"})
 _FILLER = frozenset({"of", "the", "a", "an", "in", "total", "exactly", "only", "about"})
 _SQUARES = MappingProxyType(
     {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3"}

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from recorded_verdicts import judged, recorded
 
-from evaluators import BadCase, Status, grade, grade_cases
+from evaluators import GRADER_VERSION, BadCase, Status, grade, grade_cases
 
 CASES = Path(__file__).parent / "cases"
 
@@ -15,7 +16,7 @@ def table(name):
     return [pytest.param(row, id=row["id"]) for row in rows]
 
 
-@pytest.mark.parametrize("row", table("equivalence.jsonl"))
+@pytest.mark.parametrize("row", [*table("equivalence.jsonl"), *table("notations.jsonl")])
 def test_answers_are_judged_as_the_table_says(row):
     verdict = grade(row["answer"], row["gold"], row["kind"])
     assert verdict.correct is row["correct"], verdict.explanation
@@ -25,6 +26,18 @@ def test_answers_are_judged_as_the_table_says(row):
 def test_letters_are_judged_as_the_table_says(row):
     verdict = grade(row["answer"], row["gold"], "choice")
     assert verdict.correct is row["correct"], verdict.explanation
+
+
+def test_a_changed_verdict_comes_with_a_new_grader_version():
+    version, verdicts = recorded()
+    changed = [
+        (row["id"], verdicts[key], status)
+        for key, status, row in judged()
+        if verdicts.get(key, status) != status
+    ]
+    renew = "change GRADER_VERSION, then: python tests/recorded_verdicts.py"
+    assert not changed or version != GRADER_VERSION, f"verdicts changed within {version}; {renew}"
+    assert version == GRADER_VERSION, "record the new verdicts: python tests/recorded_verdicts.py"
 
 
 @pytest.mark.parametrize(
