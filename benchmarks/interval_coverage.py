@@ -1,16 +1,20 @@
-"""How often the intervals hold the truth, by simulation over a spread of problem accuracies.
+"""How often the intervals hold the truth, by simulation over kinds of problem sets.
 
-Problems have accuracies from Beta(m·s, (1-m)·s): mean m, and s from 0.5 (nearly every problem all
-right or all wrong) to 1,000 (all alike). The population's truth is m, that of the samples is the
-mean of the drawn problems, that of a difference is the gap between two such means. The last line
-printed is one JSON object.
+Spread: problems have accuracies from Beta(m·s, (1-m)·s): mean m, and s from 0.5 (nearly every
+problem all right or all wrong) to 1,000 (all alike); the second run of a pair is right 0.9 times as
+often. Rare: few problems are of another kind: impossible while the rest is nearly always right, or
+the mirror image; the second run of a pair breaks some of the solved problems, or solves some of the
+others. The population's truth is the mean accuracy over the kind, that of the samples is the mean
+of the drawn problems, that of a difference is the gap between two means over the kind. The last
+line printed is one JSON object.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 from report import print_result
 
 from evaluators.uncertainty import (
@@ -26,14 +30,40 @@ REPEATS = (1, 4, 16)
 PROBLEMS = (30, 500)
 GAP = 0.1
 """How much less accurate the second run of a pair is, relative to the first."""
+EASY = (0.99, 1.0)
+"""How often a problem is right that is not impossible; mirrored, wrong that is not always right."""
+BROKEN = (0.02, 0.05)
+"""Problems that only one run of a pair can solve."""
+BASES = (1.0, 0.99, 0.9)
+"""How often the run that can is right at each problem."""
+
+Skills = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A kind of problem set: how to draw it, and what is true of the whole kind.
+
+    `draw` gives each problem's accuracy under the first run and under the second; `mean` is the
+    first's true accuracy (None: this kind is about differences), `difference` the second's less
+    that (None: it is about one run).
+    """
+
+    case: str
+    kind: str
+    draw: Callable[[np.random.Generator, int], tuple[Skills, Skills]]
+    mean: float | None
+    difference: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The share of intervals that held the truth, over one interval's scenarios."""
+    """The share of intervals that held the truth, over one interval's scenarios of one kind."""
 
     interval: str
+    kind: str
     problems: int
+    scenarios: int
     mean: float
     worst: float
     worst_case: str
@@ -50,64 +80,99 @@ def main() -> None:
     results = [result for problems in PROBLEMS for result in coverages(problems, studies)]
     for one in results:
         print(
-            f"{one.interval:<11} n={one.problems:<4} covers {one.mean:.1%} on average, "
-            f"{one.worst:.1%} at worst ({one.worst_case}), {one.mean_width:.1%} wide"
+            f"{one.interval:<11} {one.kind:<7} n={one.problems:<4} covers {one.mean:.1%} on "
+            f"average, {one.worst:.1%} at worst ({one.worst_case}), {one.mean_width:.1%} wide"
         )
-    values = {
-        "studies_per_scenario": studies,
-        "scenarios": len(MEANS) * len(CONCENTRATIONS) * len(REPEATS),
-        "coverage": [asdict(one) for one in results],
-    }
+    values = {"studies_per_scenario": studies, "coverage": [asdict(one) for one in results]}
     print_result("interval_coverage", values)
 
 
-def coverages(problems: int, studies: int) -> Iterator[Coverage]:
-    """The coverage of each interval at this number of problems."""
-    held: dict[str, dict[str, float]] = {"population": {}, "samples": {}, "difference": {}}
-    widths: dict[str, list[float]] = {name: [] for name in held}
+def scenarios(problems: int) -> Iterator[Scenario]:
+    """All kinds of problem sets, for sets of this many problems."""
     for mean in MEANS:
         for concentration in CONCENTRATIONS:
-            for repeats in REPEATS:
-                case = f"mean {mean:.0%}, concentration {concentration:g}, k={repeats}"
-                found = study(problems, mean, concentration, repeats, studies)
-                for name, (share, width) in found.items():
-                    held[name][case] = share
-                    widths[name].append(width)
-    for name, cases in held.items():
-        worst = min(cases, key=lambda case: cases[case])
+            yield _spread(mean, concentration)
+    for easy in EASY:
+        for name, rare in (("2%", 0.02), ("1/n", 1 / problems)):
+            yield _rare(f"{name} impossible, rest {easy:.0%}", rare, 0.0, easy)
+            yield _rare(f"{name} always right, rest {1 - easy:.0%}", rare, 1.0, 1 - easy)
+    for broken in BROKEN:
+        for base in BASES:
+            yield _broken(f"second breaks {broken:.0%} of {base:.0%}", broken, base, 0.0)
+            yield _broken(f"second solves {broken:.0%} of {1 - base:.0%}", broken, 1 - base, 1.0)
+
+
+def _spread(mean: float, concentration: float) -> Scenario:
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:
+        skill = chance.beta(mean * concentration, (1 - mean) * concentration, problems)
+        return skill, skill * (1 - GAP)
+
+    case = f"mean {mean:.0%}, concentration {concentration:g}"
+    return Scenario(case, "spread", draw, mean, -GAP * mean)
+
+
+def _rare(case: str, share: float, rare: float, rest: float) -> Scenario:
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:
+        skill = np.where(chance.random(problems) < share, rare, rest)
+        return skill, skill
+
+    return Scenario(case, "rare", draw, share * rare + (1 - share) * rest, None)
+
+
+def _broken(case: str, share: float, base: float, changed: float) -> Scenario:
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:
+        second = np.where(chance.random(problems) < share, changed, base)
+        return np.full(problems, base), second
+
+    return Scenario(case, "rare", draw, None, share * (changed - base))
+
+
+def coverages(problems: int, studies: int) -> Iterator[Coverage]:
+    """The coverage of each interval at this number of problems, by kind of scenario."""
+    found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
+    for scenario in scenarios(problems):
+        for repeats in REPEATS:
+            for name, held in study(problems, scenario, repeats, studies).items():
+                case = f"{scenario.case}, k={repeats}"
+                found.setdefault((name, scenario.kind), {})[case] = held
+    for (name, kind), cases in found.items():
+        worst = min(cases, key=lambda case: cases[case][0])
         yield Coverage(
             interval=name,
+            kind=kind,
             problems=problems,
-            mean=float(np.mean(list(cases.values()))),
-            worst=cases[worst],
+            scenarios=len(cases),
+            mean=float(np.mean([share for share, _ in cases.values()])),
+            worst=cases[worst][0],
             worst_case=worst,
-            mean_width=float(np.mean(widths[name])),
+            mean_width=float(np.mean([width for _, width in cases.values()])),
         )
 
 
 def study(
-    problems: int, mean: float, concentration: float, repeats: int, studies: int
+    problems: int, scenario: Scenario, repeats: int, studies: int
 ) -> dict[str, tuple[float, float]]:
-    """For each interval: the share that held the truth, and the mean width."""
-    chance = np.random.default_rng(round(1_000 * mean) + problems + repeats)
-    hits: dict[str, list[bool]] = {"population": [], "difference": []}
-    widths: dict[str, list[float]] = {"population": [], "difference": []}
-    if repeats > 1:
-        hits["samples"], widths["samples"] = [], []
+    """For each interval the scenario is about: the share that held the truth, and mean width."""
+    chance = np.random.default_rng([problems, repeats, *scenario.case.encode()])
+    hits: dict[str, list[bool]] = {}
+    widths: dict[str, list[float]] = {}
 
     def note(name: str, interval: Interval, truth: float) -> None:
-        hits[name].append(interval.low <= truth <= interval.high)
-        widths[name].append(interval.high - interval.low)
+        hits.setdefault(name, []).append(interval.low <= truth <= interval.high)
+        widths.setdefault(name, []).append(interval.high - interval.low)
 
     for _ in range(studies):
-        skill = chance.beta(mean * concentration, (1 - mean) * concentration, problems)
-        correct = chance.binomial(repeats, skill)
-        other = chance.binomial(repeats, skill * (1 - GAP))
-        note("population", population_interval((correct / repeats).tolist(), repeats), mean)
-        gaps = ((other - correct) / repeats).tolist()
-        note("difference", difference_interval(gaps, repeats), -GAP * mean)
-        if repeats > 1:
-            note("samples", samples_interval(correct.tolist(), repeats), float(skill.mean()))
+        first, second = scenario.draw(chance, problems)
+        correct, other = chance.binomial(repeats, first), chance.binomial(repeats, second)
+        if scenario.mean is not None:
+            means = (correct / repeats).tolist()
+            note("population", population_interval(means, repeats), scenario.mean)
+            if repeats > 1:
+                truth = float(first.mean())
+                note("samples", samples_interval(correct.tolist(), repeats), truth)
+        if scenario.difference is not None:
+            gaps = ((other - correct) / repeats).tolist()
+            note("difference", difference_interval(gaps), scenario.difference)
     return {name: (float(np.mean(hits[name])), float(np.mean(widths[name]))) for name in hits}
 
 

@@ -4,22 +4,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-
-import numpy as np
 
 from evaluators.metrics import GradedRun
-from evaluators.uncertainty import Interval, difference_interval, minimum_detectable_effect
-
-EXACT_SIGNS = 14
-"""With up to this many discordant problems every one of their 2**n sign patterns is counted."""
-DRAWN_SIGNS = 20_000
-"""Sign patterns drawn beyond that: the p-value's own standard error is then below 0.002 at 0.05."""
-DRAW_BLOCK = 1_000
-"""Patterns in memory at a time."""
-DRAW_SEED = 20_150_831
-ROUNDING = 1e-9
-"""Sums of differences closer than this are the same sum."""
+from evaluators.power import detectable
+from evaluators.sign_flips import is_exact, sign_flip_p
+from evaluators.uncertainty import Interval, difference_interval
 
 
 class NotComparable(ValueError):  # noqa: N818 - named for what it is
@@ -40,7 +29,8 @@ class Comparison:
     """`second` minus `first` on their common problems, as shares of 1.
 
     `p` is two-sided; `adjusted_p` is Holm's, over all comparisons made together. `detectable` is
-    the true difference that this design would find in four of five studies, None for one problem.
+    the true difference that four of five studies like this one would find, None where none would
+    be found or no problem differs (see `evaluators.power`).
     """
 
     first: str
@@ -67,35 +57,13 @@ def compare_runs(runs: Sequence[GradedRun]) -> list[Comparison]:
     first, *others = runs
     for other in others:
         _refuse(first, other)
-    pairs = [_differences(first, other) for other in others]
-    p_values = [sign_flip_p([d.second - d.first for d in pair]) for pair in pairs]
+    changes = [_changes(first, other) for other in others]
+    p_values = [sign_flip_p(change.whole) for change in changes]
     adjusted = holm(p_values)
     return [
-        _comparison(first, other, pair, p, adjusted_p)
-        for other, pair, p, adjusted_p in zip(others, pairs, p_values, adjusted, strict=True)
+        _comparison(first, other, change, p, adjusted_p)
+        for other, change, p, adjusted_p in zip(others, changes, p_values, adjusted, strict=True)
     ]
-
-
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """Two-sided p of the mean paired difference when each problem's sign is a coin's.
-
-    The paired permutation test (Fisher 1935, The Design of Experiments, section 21): exact for few
-    discordant problems, else from drawn sign patterns, counting the observed one (Phipson & Smyth
-    2010, arXiv 1603.05766), so that p is never 0.
-    """
-    moved = np.array([d for d in differences if d != 0])
-    if not len(moved):
-        return 1.0
-    observed = abs(float(moved.sum())) - ROUNDING
-    if len(moved) <= EXACT_SIGNS:
-        signs = np.array(list(product((-1, 1), repeat=len(moved))))
-        return float((np.abs(signs @ moved) >= observed).mean())
-    generator = np.random.default_rng(DRAW_SEED)
-    as_far = 0
-    for _ in range(DRAWN_SIGNS // DRAW_BLOCK):
-        signs = generator.integers(0, 2, size=(DRAW_BLOCK, len(moved))) * 2 - 1
-        as_far += int((np.abs(signs @ moved) >= observed).sum())
-    return (as_far + 1) / (DRAWN_SIGNS + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -109,48 +77,62 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _comparison(
-    first: GradedRun, second: GradedRun, pairs: Sequence[Discordant], p: float, adjusted_p: float
-) -> Comparison:
-    differences = [pair.second - pair.first for pair in pairs]
-    wins, losses = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-    repeats = min(first.repeats, second.repeats)
-    return Comparison(
-        first=first.name,
-        second=second.name,
-        problems=len(pairs),
-        difference=statistics.fmean(differences),
-        interval=difference_interval(differences, repeats),
-        p=p,
-        adjusted_p=adjusted_p,
-        wins=wins,
-        ties=len(pairs) - wins - losses,
-        losses=losses,
-        detectable=_detectable(differences),
-        discordant=tuple(pair for pair in pairs if pair.first != pair.second),
-        warnings=tuple(_warnings(first, second, len(pairs))),
-    )
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Each common problem's change from run to run: `whole` times 1 / `unit`, exactly."""
+
+    problem_ids: tuple[str, ...]
+    whole: tuple[int, ...]
+    unit: int
+
+    @property
+    def shares(self) -> list[float]:
+        return [change / self.unit for change in self.whole]
 
 
-def _detectable(differences: Sequence[float]) -> float | None:
-    """None where the spread of differences is unknown: one problem, or none that differs."""
-    if len(differences) < 2 or not any(differences):  # noqa: PLR2004 - a spread needs two
-        return None
-    error = statistics.stdev(differences) / math.sqrt(len(differences))
-    return minimum_detectable_effect(error, len(differences)) if error > 0 else None
-
-
-def _differences(first: GradedRun, second: GradedRun) -> list[Discordant]:
-    theirs = second.means
-    common = [
-        Discordant(name, mean, theirs[name]) for name, mean in first.means.items() if name in theirs
-    ]
+def _changes(first: GradedRun, second: GradedRun) -> _Changes:
+    """Counts of right attempts, brought to the least common multiple of the two repeats."""
+    common = tuple(name for name in first.problems if name in second.problems)
     if not common:
         raise NotComparable(
             f"{first.name} and {second.name} have no problem in common; "
             "run both with one --problem-id."
         )
-    return common
+    unit = math.lcm(first.repeats, second.repeats)
+    ours, theirs = unit // first.repeats, unit // second.repeats
+    whole = (
+        second.problems[name].correct * theirs - first.problems[name].correct * ours
+        for name in common
+    )
+    return _Changes(common, tuple(whole), unit)
+
+
+def _comparison(
+    first: GradedRun, second: GradedRun, changes: _Changes, p: float, adjusted_p: float
+) -> Comparison:
+    wins = sum(change > 0 for change in changes.whole)
+    losses = sum(change < 0 for change in changes.whole)
+    before, after = first.means, second.means
+    found = detectable(changes.whole)
+    return Comparison(
+        first=first.name,
+        second=second.name,
+        problems=len(changes.whole),
+        difference=statistics.fmean(changes.shares),
+        interval=difference_interval(changes.shares),
+        p=p,
+        adjusted_p=adjusted_p,
+        wins=wins,
+        ties=len(changes.whole) - wins - losses,
+        losses=losses,
+        detectable=None if found is None else found / changes.unit,
+        discordant=tuple(
+            Discordant(name, before[name], after[name])
+            for name, change in zip(changes.problem_ids, changes.whole, strict=True)
+            if change
+        ),
+        warnings=tuple(_warnings(first, second, changes)),
+    )
 
 
 def _refuse(first: GradedRun, second: GradedRun) -> None:
@@ -173,7 +155,7 @@ def _refuse(first: GradedRun, second: GradedRun) -> None:
         )
 
 
-def _warnings(first: GradedRun, second: GradedRun, common: int) -> list[str]:
+def _warnings(first: GradedRun, second: GradedRun, changes: _Changes) -> list[str]:
     said = [
         f"{name} differs: {first.identity.get(name)} and {second.identity.get(name)}"
         for name in ("token_budget", "temperature", "top_p", "seed", "thinking")
@@ -181,8 +163,10 @@ def _warnings(first: GradedRun, second: GradedRun, common: int) -> list[str]:
     ]
     if first.repeats != second.repeats:
         said.append(f"repeats differ: {first.repeats} and {second.repeats}")
+    if not is_exact(changes.whole):
+        said.append("p is an upper bound: the exact one would take too long; use equal repeats")
     for run in (first, second):
-        alone = len(run.problems) - common
+        alone = len(run.problems) - len(changes.whole)
         missing = len(run.problems) * run.repeats - run.totals.rows
         if alone:
             said.append(f"{run.name} has {alone} problems that the other run lacks; left out")

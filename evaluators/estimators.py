@@ -1,25 +1,22 @@
 """What k attempts at one problem are worth: pass@k and maj@k from n recorded attempts."""
 
 import math
-from collections.abc import Sequence
-from itertools import combinations
+import statistics
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-MAX_SUBSETS = 5_000
-"""Up to this many subsets are voted on one by one; beyond it, this many are drawn."""
-DRAW_SEED = 20_150_831
-"""Seed of the drawn subsets: the same verdicts give the same number."""
-
-
-Votes = npt.NDArray[np.int64]
-"""Votes for each class of answers, a row for each subset."""
+MAX_ATTEMPTS = 256
+"""Attempts at one problem of which maj@k may take a part: a third of a second at most."""
 
 
 class TooFewAttempts(ValueError):  # noqa: N818 - named for what it is
     """An estimator for k attempts was asked of fewer."""
+
+
+class TooManyAttempts(ValueError):  # noqa: N818 - named for what it is
+    """An estimator would have to work too long to be exact."""
 
 
 class AnswerClass(NamedTuple):
@@ -41,43 +38,59 @@ def pass_at_k(attempts: int, correct: int, k: int) -> float:
     return 1 - math.comb(attempts - correct, k) / math.comb(attempts, k)
 
 
-def maj_at_k(attempts: int, classes: Sequence[AnswerClass], k: int) -> float:
-    """The chance that a majority vote of k attempts is right, averaged over subsets of k.
+@lru_cache(maxsize=4_096)
+def maj_at_k(attempts: int, classes: tuple[AnswerClass, ...], k: int) -> float:
+    """The chance that a majority vote of k attempts is right, averaged over all subsets of k.
 
     Wang et al. 2022 (arXiv 2203.11171) with the grader's classes of equal answers. Attempts outside
-    all classes gave no answer and do not vote; tied classes share the credit. Over all subsets
-    where there are few of them, else over `MAX_SUBSETS` drawn with a fixed seed.
+    all classes gave no answer and do not vote; tied classes share the credit. Exact: over the most
+    votes that a class may get, the subsets are counted class by class, so that the work grows with
+    attempts · k² and not with the number of subsets.
 
     Raises:
         TooFewAttempts: there are fewer than k attempts, or k is below 1.
+        TooManyAttempts: there are more than `MAX_ATTEMPTS`, of which k is a part.
     """
     _check(attempts, k)
-    if not classes:
-        return 0.0
-    votes = _votes(attempts, classes, k)
-    credit = np.array([one.correct / one.size for one in classes])
-    most = votes.max(axis=1, keepdims=True)
-    winners = (votes == most) & (most > 0)
-    shares = (winners * credit).sum(axis=1) / np.maximum(winners.sum(axis=1), 1)
-    return float(shares.mean())
-
-
-def _votes(attempts: int, classes: Sequence[AnswerClass], k: int) -> Votes:
-    """Votes for each class, a row for each subset of k attempts."""
-    sizes = [one.size for one in classes]
-    if math.comb(attempts, k) > MAX_SUBSETS:
-        silent = attempts - sum(sizes)
-        drawn = np.random.default_rng(DRAW_SEED).multivariate_hypergeometric(
-            [*sizes, silent], k, size=MAX_SUBSETS
+    most = max((one.size for one in classes), default=0)
+    if k == attempts:  # one subset; counting the ways to choose less than all would overflow
+        leaders = [one.correct / one.size for one in classes if one.size == most]
+        return statistics.fmean(leaders) if leaders else 0.0
+    if attempts > MAX_ATTEMPTS:
+        raise TooManyAttempts(
+            f"maj@{k} of {attempts} attempts a problem is too much work to be exact (at most "
+            f"{MAX_ATTEMPTS}); leave k out, or make it {attempts}."
         )
-        ballots_drawn: Votes = drawn[:, :-1]
-        return ballots_drawn
-    voter = np.repeat(np.arange(len(sizes)), sizes)
-    ballots = np.zeros((attempts, len(sizes)), dtype=np.int64)
-    ballots[np.arange(len(voter)), voter] = 1
-    chosen = np.array(list(combinations(range(attempts), k)))
-    votes: Votes = ballots[chosen].sum(axis=1)
-    return votes
+    share = sum(_credit_at(attempts, classes, k, votes) for votes in range(1, min(most, k) + 1))
+    return min(1.0, share / math.comb(attempts, k))
+
+
+def _credit_at(attempts: int, classes: tuple[AnswerClass, ...], k: int, most: int) -> float:
+    """Subsets of k attempts whose leading classes get `most` votes, each times its credit.
+
+    Both arrays hold, for [leaders so far, votes so far], the number of ways to choose attempts of
+    the classes seen; in `credited` one leader is marked, and a way counts as much as that leader is
+    worth. Classes too small to lead vote like attempts without an answer: as they like.
+    """
+    able = [one for one in classes if one.size >= most]
+    others = attempts - sum(one.size for one in able)
+    ways = np.zeros((k // most + 1, k + 1))
+    credited = np.zeros_like(ways)
+    ways[0, 0] = 1.0
+    for one in able:
+        lead = float(math.comb(one.size, most))
+        led_ways, led_credited = np.zeros_like(ways), np.zeros_like(ways)
+        for votes in range(min(most, k + 1)):
+            chosen = float(math.comb(one.size, votes))
+            led_ways[:, votes:] += chosen * ways[:, : k + 1 - votes]
+            led_credited[:, votes:] += chosen * credited[:, : k + 1 - votes]
+        led_ways[1:, most:] += lead * ways[:-1, : k + 1 - most]
+        led_credited[1:, most:] += lead * credited[:-1, : k + 1 - most]
+        led_credited[1:, most:] += lead * one.correct / one.size * ways[:-1, : k + 1 - most]
+        ways, credited = led_ways, led_credited
+    rest = np.array([float(math.comb(others, k - votes)) for votes in range(k + 1)])
+    leaders = np.arange(1, len(ways))
+    return float((credited[1:] @ rest / leaders).sum())
 
 
 def _check(attempts: int, k: int) -> None:

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 LEVEL = 0.95
 """The share of intervals that hold the true value."""
-POWER = 0.8
-"""The share of studies that find an effect as large as the minimum detectable one."""
 BISECTIONS = 60
 """Halvings of the bracket of a t quantile: more than a double can tell apart."""
 LARGE_FREEDOM = 1_000
@@ -82,20 +80,20 @@ def samples_error(correct: Sequence[int], repeats: int) -> float | None:
 def population_interval(means: Sequence[float], repeats: int) -> Interval:
     """Interval for the accuracy over the population of problems; never leaves 0 to 1.
 
-    Wilson's score interval at the effective sample size m(1-m)/SE² with Student's quantile for n-1
-    degrees of freedom: the modified Wilson interval for clustered samples (Franco, Little, Louis &
-    Slud 2019, J. Survey Statistics and Methodology 7:334-364). Bowyer et al. 2025 (arXiv
-    2503.01747) show why the plain normal interval is too narrow on small sets.
+    Wilson's score interval at an effective sample size, with Student's quantile for n-1 degrees of
+    freedom: the modified Wilson interval for clustered samples (Franco, Little, Louis & Slud 2019,
+    J. Survey Statistics and Methodology 7:334-364). The size is n times the spread of one attempt
+    over that of a problem's mean, at most n·k: for k = 1 it is n. Both spreads are taken with one
+    problem more that came out all right and one all wrong, because n problems say little of a rare
+    kind that none of them is (as Agresti & Coull 1998, American Statistician 52:119-126). Bowyer et
+    al. 2025 (arXiv 2503.01747) show why the plain normal interval is too narrow on small sets.
     """
     problems = len(means)
-    mean = statistics.fmean(means)
-    spread = mean * (1 - mean)
-    error = population_error(means) or 0.0
-    # The spread of true accuracies plus sampling noise is never below m(1-m)/k, so the effective
-    # size is at most n·k; where all came out right or wrong, repeats are taken as no news.
-    most = problems * repeats
-    size = problems if spread <= 0 else min(spread / error**2, most) if error > 0 else most
-    return _wilson(mean, size, student_quantile((1 + LEVEL) / 2, problems - 1))
+    mean = (sum(means) + 1) / (problems + 2)
+    spread = (sum(one * one for one in means) + 1) / (problems + 2) - mean * mean
+    gain = min(mean * (1 - mean) / spread, repeats)
+    quantile = student_quantile((1 + LEVEL) / 2, problems - 1)
+    return _wilson(statistics.fmean(means), problems * gain, quantile)
 
 
 def samples_interval(correct: Sequence[int], repeats: int) -> Interval:
@@ -122,28 +120,19 @@ def _wilson(mean: float, size: float, quantile: float) -> Interval:
     return Interval(min(max(0.0, centre - half), mean), max(min(1.0, centre + half), mean))
 
 
-def difference_interval(differences: Sequence[float], repeats: int) -> Interval:
+def difference_interval(differences: Sequence[float]) -> Interval:
     """Interval for the mean paired difference over the population of problems, within -1 to 1.
 
     Agresti & Min 2005 (Statistics in Medicine 24:729-740) with Student's quantile: two supposed
-    problems more, one of them discordant half each way. With k repeats a discordant problem is
-    supposed to differ by 1/sqrt(k), the size of its sampling noise; for k = 1 this is their rule.
+    problems more, one of them discordant by 1 half each way. That holds for any number of repeats:
+    a second run may break a whole problem however often the problem is repeated.
     """
     supposed = len(differences) + 2
     mean = sum(differences) / supposed
-    squares = (sum(d * d for d in differences) + 1 / repeats) / supposed
+    squares = (sum(d * d for d in differences) + 1) / supposed
     error = math.sqrt(max(0.0, squares - mean * mean) / supposed)
     half = student_quantile((1 + LEVEL) / 2, max(1, len(differences) - 1)) * error
     return Interval(max(-1.0, mean - half), min(1.0, mean + half))
-
-
-def minimum_detectable_effect(error: float, problems: int) -> float:
-    """The true difference that a test at 5 % finds in 80 % of studies with this standard error.
-
-    Bloom 1995 (Evaluation Review 19:547-556): (t[0.975] + t[0.8]) · SE.
-    """
-    freedom = max(1, problems - 1)
-    return (student_quantile((1 + LEVEL) / 2, freedom) + student_quantile(POWER, freedom)) * error
 
 
 @lru_cache(maxsize=256)
@@ -159,17 +148,20 @@ def student_quantile(probability: float, freedom: int) -> float:
         second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
         return normal + first / freedom + second / freedom**2
     low, high = 0.0, 1.0
-    while _student_cdf(high, freedom) < probability:
+    while student_cdf(high, freedom) < probability:
         high *= 2
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        below = _student_cdf(middle, freedom) < probability
+        below = student_cdf(middle, freedom) < probability
         low, high = (middle, high) if below else (low, middle)
     return high
 
 
-def _student_cdf(value: float, freedom: int) -> float:
-    """Abramowitz & Stegun 26.7.3 and 26.7.4: finite sums for whole degrees of freedom."""
+def student_cdf(value: float, freedom: int) -> float:
+    """The distribution of Student's t, by finite sums for whole degrees of freedom.
+
+    Abramowitz & Stegun 26.7.3 and 26.7.4.
+    """
     angle = math.atan(value / math.sqrt(freedom))
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = freedom % 2

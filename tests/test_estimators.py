@@ -1,13 +1,15 @@
 """pass@k and maj@k are averages over every subset of k attempts."""
 
 import itertools
+import math
 import statistics
 
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.estimators import AnswerClass, TooFewAttempts, maj_at_k, pass_at_k
+from evaluators.estimators import AnswerClass, TooFewAttempts, TooManyAttempts, maj_at_k, pass_at_k
 
 
 def subsets_average(attempts, k, credit):
@@ -37,7 +39,7 @@ def vote(chosen):
 
 def classes_of(answers):
     named = sorted({answer for answer in answers if answer is not None})
-    return [AnswerClass(n := answers.count(name), n * (name == 0)) for name in named]
+    return tuple(AnswerClass(n := answers.count(name), n * (name == 0)) for name in named)
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, None]), min_size=1, max_size=7), st.data())
@@ -47,14 +49,35 @@ def test_maj_at_k_is_the_average_vote_over_subsets(answers, data):
     assert maj_at_k(len(answers), classes_of(answers), k) == pytest.approx(expected)
 
 
-def test_drawn_subsets_agree_with_all_of_them():
-    # Two classes of 12 and 8 of 20 attempts, votes of 9: the hypergeometric tail at 5 and more.
-    import scipy.stats  # noqa: PLC0415 - only this test needs it
-
-    classes = [AnswerClass(12, 12), AnswerClass(8, 0)]
+def test_two_classes_are_the_hypergeometric_tail():
+    # 12 and 8 of 20 attempts, votes of 9: the chance of 5 and more, over 167,960 subsets.
+    classes = (AnswerClass(12, 12), AnswerClass(8, 0))
     expected = scipy.stats.hypergeom.sf(4, 20, 12, 9)
-    assert maj_at_k(20, classes, 9) == pytest.approx(expected, abs=0.02)
-    assert maj_at_k(20, classes, 9) == maj_at_k(20, classes, 9)
+    assert maj_at_k(20, classes, 9) == pytest.approx(expected, rel=1e-12)
+
+
+def test_maj_at_k_is_exact_where_there_are_many_subsets():
+    # 646,646 of 22 attempts with three classes and silent ones, each subset voted on one by one.
+    classes = (AnswerClass(9, 9), AnswerClass(8, 0), AnswerClass(3, 1))
+    ways = total = 0
+    for a, b, c in itertools.product(range(10), range(9), range(4)):
+        if 0 <= 10 - a - b - c <= 2:
+            of_these = math.comb(9, a) * math.comb(8, b) * math.comb(3, c)
+            of_these *= math.comb(2, 10 - a - b - c)
+            worth = [w for v, w in ((a, 1), (b, 0), (c, 1 / 3)) if v == max(a, b, c)]
+            ways += of_these * statistics.fmean(worth)
+            total += of_these
+    assert total == math.comb(22, 10)
+    assert maj_at_k(22, classes, 10) == pytest.approx(ways / total, rel=1e-12)
+
+
+def test_all_of_many_attempts_are_one_vote():
+    assert maj_at_k(5_000, (AnswerClass(2_000, 2_000), AnswerClass(2_000, 0)), 5_000) == 0.5
+
+
+def test_a_part_of_too_many_attempts_is_refused_not_guessed():
+    with pytest.raises(TooManyAttempts, match=r"maj@250 of 500 attempts .* leave k out"):
+        maj_at_k(500, (AnswerClass(300, 300),), 250)
 
 
 @pytest.mark.parametrize("k", [0, -1, 5])
@@ -62,4 +85,4 @@ def test_more_attempts_than_there_are_is_refused(k):
     with pytest.raises(TooFewAttempts, match=f"k is {k}, but there are 4"):
         pass_at_k(4, 2, k)
     with pytest.raises(TooFewAttempts, match="run more repeats"):
-        maj_at_k(4, [AnswerClass(2, 2)], k)
+        maj_at_k(4, (AnswerClass(2, 2),), k)

@@ -52,10 +52,10 @@ function drawBoard() {
 function drawPairs() {
   const heads = ["run", "problems", "difference", "95 % interval", "p", "Holm p", "won / tied / lost", "detectable"];
   const signed = (share) => (share >= 0 ? "+" : "") + percent(share);
-  const pValue = (p) => p < 0.0001 ? "< 0.0001" : p.toFixed(4);
+  const pValue = (p) => p < 0.0001 ? "<0.0001" : p.toFixed(4);
   const rows = DATA.comparisons.map((one) => one.refused
     ? element("tr", {}, element("td", { class: "text" }, one.second), element("td", { class: "long", colspan: 7 }, one.refused))
-    : element("tr", {}, element("td", { class: "text" }, one.second), ...[one.problems, signed(one.difference), `${signed(one.interval[0])} to ${signed(one.interval[1])}`, pValue(one.p), pValue(one.adjusted_p), `${one.wins} / ${one.ties} / ${one.losses}`, one.detectable === null ? "unknown" : percent(one.detectable)].map((text) => element("td", {}, String(text)))));
+    : element("tr", {}, element("td", { class: "text" }, one.second), ...[one.problems, signed(one.difference), `${signed(one.interval[0])} to ${signed(one.interval[1])}`, pValue(one.p), pValue(one.adjusted_p), `${one.wins} / ${one.ties} / ${one.losses}`, one.detectable === null ? "–" : percent(one.detectable)].map((text) => element("td", {}, String(text)))));
   const warnings = DATA.comparisons.flatMap((one) => (one.warnings || []).map((text) => element("tr", {}, element("td", { class: "text" }, one.second), element("td", { class: "long", colspan: 7 }, "warning: " + text))));
   const empty = rows.length ? [] : [element("tr", {}, element("td", { class: "long" }, "There is only one run."))];
   document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col", class: head === "run" ? "text" : "" }, head)))), element("tbody", {}, ...rows, ...warnings, ...empty));

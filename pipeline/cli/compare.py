@@ -11,6 +11,7 @@ from rich.text import Text
 
 from evaluators.comparison import Comparison, NotComparable, compare_runs
 from evaluators.metrics import graded_run
+from evaluators.sign_flips import p_text
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
 
@@ -33,8 +34,9 @@ MAX_LISTED = 30
 def compare_command(runs: tuple[Path, ...], form: str, everything: bool) -> None:
     """Compare graded RUNS with the first of them, problem by problem.
 
-    Differences are the later run minus the first. p is of a sign-flip permutation test, Holm's p
-    is adjusted for the number of comparisons.
+    Differences are the later run minus the first. p is of the exact sign-flip test, whose null
+    hypothesis is that each problem's difference is as likely to be positive as negative by the
+    same amount; Holm's p is adjusted for the number of comparisons.
     """
     if len(runs) < 2:  # noqa: PLR2004 - a comparison needs two
         raise UserMistake("Name two or more runs to compare: speclrm compare FIRST SECOND...")
@@ -63,7 +65,7 @@ def _table(comparisons: list[Comparison]) -> Table:
     table = Table(
         title=Text(f"against {comparisons[0].first}"),
         caption="95 % interval over the population of problems; "
-        "detectable: found in 80 % of studies like this one.",
+        "detectable: the true difference that 80 % of studies like this one find.",
     )
     table.add_column("run")
     for heading in ("problems", "difference", "95 % interval", "p", "Holm p"):
@@ -76,10 +78,10 @@ def _table(comparisons: list[Comparison]) -> Table:
             str(one.problems),
             f"{one.difference:+.1%}",
             f"{one.interval.low:+.1%} to {one.interval.high:+.1%}",
-            f"{one.p:.4f}",
-            f"{one.adjusted_p:.4f}",
+            p_text(one.p),
+            p_text(one.adjusted_p),
             f"{one.wins} / {one.ties} / {one.losses}",
-            f"{one.detectable:.1%}" if one.detectable is not None else "unknown",
+            f"{one.detectable:.1%}" if one.detectable is not None else "–",
         )
     return table
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluators import leaderboard
-from evaluators.estimators import TooFewAttempts
+from evaluators.estimators import TooFewAttempts, TooManyAttempts
 from evaluators.leaderboard import NoSuchBaseline, Row
 from evaluators.metrics import run_metrics
 from evaluators.report import ReportOptions, write_report
@@ -69,7 +69,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     name = Path(baseline).resolve().name if baseline is not None else None
     try:
         rows = leaderboard.rows([run_metrics(run, k) for run in runs], name)
-    except (NotGraded, NoSuchBaseline, TooFewAttempts) as error:
+    except (NotGraded, NoSuchBaseline, TooFewAttempts, TooManyAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
         _print_table(rows)
