@@ -7,9 +7,9 @@
 Runs baseline, parallel, spec and spec-methods through vLLM on the same problems, repeats and
 seeds, and compares each with baseline in pairs of problems. The speculative ones run with the
 default score (greedy, threshold 7) and calibrated: with the expected digit and the threshold from
-which on a kept step is reliable, as `speclrm replay` finds in a run on other problems; where it finds
-none, the calibrated ones are left out. `--results` keeps the runs there and goes on with those that
-are there. The last line printed is a JSON object.
+which on a kept step is reliable, as `speclrm replay` finds in a run on other problems; where it
+finds none, the calibrated ones are left out. `--results` keeps the runs there and goes on with
+those that are there. The last line printed is a JSON object.
 """
 
 import argparse

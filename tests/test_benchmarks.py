@@ -13,6 +13,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PARTS = {"report", "sequential_driver"}
 """Modules that the programs share."""
 SMALL = {
+    "early_endings": ["{cases}"],
     "grading_accuracy": ["{cases}"],
     "grading_fuzz": ["--inputs", "50"],
     "interval_coverage": ["--studies", "1"],
