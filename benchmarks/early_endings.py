@@ -5,8 +5,9 @@ complete answer; where the output's own final answer stands in a later step, it 
 where it then has another answer, it was harmed. Beside the rule in use stands the plain one: the
 first closed box that holds something, or for multiple choice a letter after the word "answer".
 
-Files are JSON lines with `outputs` (a list) or one of `output`, `response`, `pred`; `kind` is latex
-where it is left out, and `choices` tells how many options there are.
+Files are JSON lines with `outputs` (a list) or one of `output`, `response`, `pred`, `answer`;
+`kind` is latex where it is left out, and `choices` tells how many options there are. Without files
+the golden table of multiple choice is read.
 
 `--first STEP` puts a step before every output, such as one that restates the instruction.
 
@@ -28,6 +29,7 @@ from pipeline.reasoners.complete_answer import AnswerForm, is_thinking, states_a
 from pipeline.reasoners.opening import THINK_CLOSE
 from pipeline.reasoners.steps import STEP_END
 
+CASES = Path(__file__).resolve().parent.parent / "tests" / "cases" / "choice.jsonl"
 QUICK_OUTPUTS = 500
 LETTER = re.compile(r"\banswer\b[*_\s]*(?:is\b)?[*_\s]*:?[*_\s(]*[A-Za-z]\b", re.IGNORECASE)
 
@@ -52,7 +54,7 @@ def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            said = [row[name] for name in ("output", "response", "pred") if row.get(name)]
+            said = [row[name] for name in ("output", "response", "pred", "answer") if row.get(name)]
             letters = "".join(chr(ord("A") + n) for n in range(len(row.get("choices", ()))))
             for output in row.get("outputs", said[:1]):
                 yield output, AnswerForm(row.get("kind", "latex"), letters)
@@ -70,7 +72,7 @@ def ending(steps: list[str], form: AnswerForm, rule: Rule, *, thinking: bool) ->
 def main() -> None:
     """Count, print the steps that end a track early, and the sums as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("files", type=Path, nargs="*", default=[CASES])
     parser.add_argument("--first", help="a step to put before every output")
     parser.add_argument("--thinking", action="store_true", help="outputs begin in a thinking block")
     parser.add_argument("--show", type=int, default=5, help="early endings to print for each rule")

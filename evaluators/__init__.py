@@ -2,6 +2,7 @@
 
 from evaluators.answer import extract_answer
 from evaluators.cases import BadCase, grade_cases
+from evaluators.classes import class_key
 from evaluators.grader import GRADER_VERSION, KINDS, explain, grade, same_answer
 from evaluators.sandbox import warm_up
 from evaluators.verdict import Status, Verdict
@@ -12,6 +13,7 @@ __all__ = [
     "BadCase",
     "Status",
     "Verdict",
+    "class_key",
     "explain",
     "extract_answer",
     "grade",

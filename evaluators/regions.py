@@ -33,6 +33,16 @@ class Region:
     endpoints: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stretch of a set of real numbers; `low` and `high` are the same for a single point."""
+
+    low: Any
+    high: Any
+    low_in: bool
+    high_in: bool
+
+
 class NotRegion(Exception):  # noqa: N818 - not a failure: the answer is something else
     """The node is no set of real numbers that can be tested."""
 
@@ -75,6 +85,38 @@ def same_region(gold: Node, answer: Node) -> Decision:
             continue
         tested += 1
     return equal("same_region") if 2 * tested >= len(probes) else undecided("region_undefined")
+
+
+def pieces(node: Node, point: Mapping[str, Any]) -> list[Piece]:
+    """The set from left to right, however it was written; `point` gives parameters their values.
+
+    Raises:
+        NotRegion, NotNumeric, Inexact: it is no set of real numbers that can be tested.
+    """
+    mp = context()
+    region = _region(node, point)
+    ends = _distinct(region.endpoints)
+    if len(ends) > MAX_ENDPOINTS:
+        raise NotRegion
+    found: list[Piece] = []
+    for low, high in pairwise([mp.ninf, *ends, mp.inf]):
+        inside = region.contains(_between(low, high))
+        at_low = bool(mp.isfinite(low)) and region.contains(low)
+        if at_low and found and found[-1].high == low:
+            before = found.pop()
+            found.append(Piece(before.low, high if inside else low, before.low_in, not inside))
+        elif at_low or inside:
+            found.append(Piece(low, high if inside else low, at_low, at_low and not inside))
+    return found
+
+
+def _between(low: Any, high: Any) -> Any:
+    mp = context()
+    if mp.isfinite(low) and mp.isfinite(high):
+        return (low + high) / 2
+    if mp.isfinite(low):
+        return low + 1
+    return high - 1 if mp.isfinite(high) else mp.mpf(0)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

@@ -150,7 +150,7 @@ def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Generator[R
 
 def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one problem, with the classes of its answers numbered in order of appearance."""
-    classes: list[str] = []
+    classes: dict[str, int] = {}
     # Asked before the lines are read: what is added meanwhile makes the file another one.
     seen = file.stat()
     for line, attempt in read_lines(file):
@@ -166,7 +166,11 @@ def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]
             "verdict": verdict.status,
             "rule": verdict.rule,
             "grader_version": evaluators.GRADER_VERSION,
-            "answer_class": _class_of(verdict.extracted, attempt.kind, classes),
+            "answer_class": None
+            if verdict.extracted is None
+            else classes.setdefault(
+                evaluators.class_key(verdict.extracted, attempt.kind), len(classes)
+            ),
             "stop": _stop(attempt),
             "usage": {
                 model: {use: asdict(tokens) for use, tokens in uses.items()}
@@ -203,17 +207,6 @@ def _track_verdict(track: Track, attempt: Attempt) -> dict[str, Any]:
     text = "".join(step.text for step in track.steps)
     verdict = evaluators.grade(text, attempt.gold, attempt.kind)
     return {"id": track.id, "extracted": verdict.extracted, "verdict": verdict.status}
-
-
-def _class_of(answer: str | None, kind: str, classes: list[str]) -> int | None:
-    """The number of the answer's class among the problem's answers; a new one joins `classes`."""
-    if answer is None:
-        return None
-    for number, member in enumerate(classes):
-        if evaluators.same_answer(answer, member, kind):
-            return number
-    classes.append(answer)
-    return len(classes) - 1
 
 
 def _step_counts(attempt: Attempt) -> dict[str, int]:

@@ -58,4 +58,7 @@ def _under(rule: VoteRule, attempts: list[Attempt]) -> RuleResult:
 def _same(winner: str | None, attempt: Attempt) -> bool:
     if winner is None or attempt.answer is None:
         return winner == attempt.answer
-    return evaluators.same_answer(winner, attempt.answer, attempt.kind) is True
+    winning, recorded = (
+        evaluators.class_key(answer, attempt.kind) for answer in (winner, attempt.answer)
+    )
+    return winning == recorded

@@ -11,10 +11,20 @@ from typing import Protocol
 
 from pipeline.errors import EngineDead, EngineFailure
 from pipeline.reasoner_settings import MAX_SCORE, Fast, TrackSettings, VoteRule
-from pipeline.reasoners.vote import answer_classes, tokens_of, vote, why_excluded
+from pipeline.reasoners.vote import answer_classes, standing_of, tokens_of, why_excluded
 from pipeline.records import Stop, Track
 
 AGREEING = 2
+MOST: dict[VoteRule, float] = {
+    "majority": 1,
+    "ssr-v1": 1,
+    "ssr-v2": 1,
+    "score-weighted": MAX_SCORE,
+}
+"""What one more track can add to a standing."""
+NEEDS_AGREEMENT: tuple[VoteRule, ...] = ("ssr-v1", "ssr-v2")
+ROUNDING = 1e-6
+"""A lead of less may be one of floating point, in sums of scores."""
 
 
 class TrackRun(Protocol):
@@ -34,26 +44,40 @@ def is_decided(ended: Sequence[Track], left: int, kind: str, settings: TrackSett
     if settings.fast is None:
         return False
     voters = [track for track in ended if why_excluded(track, settings.vote) is None]
-    sizes = sorted((one.size for one in answer_classes(voters, kind)), reverse=True)
     if settings.fast == "exact":
-        return _cannot_change(ended, left, kind, settings.vote)
+        return _cannot_change(voters, left, kind, settings.vote)
     needed: dict[Fast, int] = {"1": 1, "2": AGREEING}
-    return bool(sizes) and sizes[0] >= needed[settings.fast]
+    sizes = (one.size for one in answer_classes(voters, kind))
+    return max(sizes, default=0) >= needed[settings.fast]
 
 
-def _cannot_change(ended: Sequence[Track], left: int, kind: str, rule: VoteRule) -> bool:
-    """Whether the winning answer is the same whatever the tracks that are left will say."""
-    standings = sorted(vote(ended, kind, rule).standings, reverse=True)
-    if not standings:
+def _cannot_change(voters: Sequence[Track], left: int, kind: str, rule: VoteRule) -> bool:
+    """Whether the winning answer is the same text whatever the tracks that are left will say.
+
+    Every answer's class is its own property, so later answers neither join nor part the classes
+    that are there: each track that is left adds at most `MOST` to one class, be it new, and to one
+    spelling in it. A lead of more than that, among the classes and then among the spellings of the
+    leading one, is a lead at the end, and cannot be tied. So the answer that wins is the one of
+    now, to the letter, and its verdict too, since that is a function of the answer's text. The SSR
+    rules go by size only where an answer is repeated, and a lead in size is a clear majority. Under
+    the other rules a single track can win, and nothing is decided before the last one.
+    """
+    if rule not in MOST:
         return False
-    second = standings[1] if len(standings) > 1 else 0.0
-    if rule == "majority":
-        return standings[0] > second + left
-    if rule in {"ssr-v1", "ssr-v2"}:
-        return standings[0] >= AGREEING and standings[0] > second + left
-    if rule == "score-weighted":
-        return standings[0] > second + left * MAX_SCORE
-    return False
+    classes = answer_classes(voters, kind)
+    if not classes or (rule in NEEDS_AGREEMENT and max(one.size for one in classes) < AGREEING):
+        return False
+    leader = max(classes, key=lambda one: standing_of(one, rule))
+    return all(
+        _lead([standing_of(one, rule) for one in groups]) > left * MOST[rule] + ROUNDING
+        for groups in (classes, leader.spellings)
+    )
+
+
+def _lead(standings: list[float]) -> float:
+    """How much the first has over the second."""
+    first, second = (*sorted(standings, reverse=True), 0.0)[:2]
+    return first - second
 
 
 async def run_tracks(

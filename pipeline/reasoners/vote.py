@@ -1,13 +1,15 @@
 """How tracks' answers become the attempt's answer: classes of equal answers, and rules over them.
 
-A pure function of recorded tracks: every rule can be computed again from any run.
+A pure function of recorded tracks: every rule can be computed again from any run. The classes are a
+function of the answers alone, not of their order; ties go to what comes first among the tracks.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from evaluators import same_answer
+from evaluators import class_key
 from pipeline.reasoner_settings import VoteRule
 from pipeline.records import Excluded, Step, Stop, Track, Vote
 
@@ -24,13 +26,18 @@ class AnswerClass:
 
     @property
     def answer(self) -> str:
-        """The answer as its first track wrote it."""
-        return self.tracks[0].answer or ""
+        """The answer as most of its tracks wrote it."""
+        return max(self.spellings, key=lambda one: len(one.tracks)).tracks[0].answer or ""
 
     @property
     def size(self) -> int:
         """How many tracks say so."""
         return len(self.tracks)
+
+    @property
+    def spellings(self) -> list["AnswerClass"]:
+        """Its tracks by the very text of their answers: each is judged as one."""
+        return _grouped(self.tracks, lambda track: track.answer or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +94,15 @@ def why_excluded(track: Track, rule: VoteRule) -> str | None:
 
 
 def answer_classes(tracks: Sequence[Track], kind: str) -> list[AnswerClass]:
-    """The tracks by equal answers, first come first; undecided equality is none."""
-    classes: list[list[Track]] = []
+    """The tracks by equal answers, first come first."""
+    return _grouped(tracks, lambda track: class_key(track.answer or "", kind))
+
+
+def _grouped(tracks: Sequence[Track], key: Callable[[Track], str]) -> list[AnswerClass]:
+    groups: dict[str, list[Track]] = {}
     for track in tracks:
-        for members in classes:
-            if same_answer(members[0].answer or "", track.answer or "", kind) is True:
-                members.append(track)
-                break
-        else:
-            classes.append([track])
-    return [AnswerClass(tuple(members)) for members in classes]
+        groups.setdefault(key(track), []).append(track)
+    return [AnswerClass(tuple(members)) for members in groups.values()]
 
 
 def tokens_of(track: Track) -> int:
@@ -120,62 +126,75 @@ def _ssr_score(step: Step) -> float | None:
     return SSR_REWRITTEN_SCORE if step.draft_text is not None else step.score
 
 
+def standing_of(group: AnswerClass, rule: VoteRule) -> float:
+    """What a class (or a spelling within one) has under a rule."""
+    match rule:
+        case "longest":
+            return float(max(map(tokens_of, group.tracks)))
+        case "mean-score":
+            return statistics.fmean(map(mean_score, group.tracks))
+        case "score-weighted":
+            return math.fsum(map(mean_score, group.tracks))
+    return float(group.size)
+
+
+def _decided(
+    classes: list[AnswerClass],
+    rule: VoteRule,
+    best: Callable[[Track], float],
+    reason: str,
+) -> Decision:
+    """The class of the highest standing, in it the spelling of the highest, of that the best track.
+
+    The spelling is chosen before the track, because a class may hold spellings that a gold answer
+    tells apart: the verdict is that of most of the class, whichever track comes first.
+    """
+    standings = tuple(standing_of(one, rule) for one in classes)
+    winner = classes[standings.index(max(standings))]
+    spelling = max(winner.spellings, key=lambda one: standing_of(one, rule))
+    return Decision(standings, winner, max(spelling.tracks, key=best), reason)
+
+
 def _largest(classes: list[AnswerClass]) -> Decision:
-    sizes = tuple(float(one.size) for one in classes)
-    winner = classes[sizes.index(max(sizes))]
-    tied = sizes.count(max(sizes)) > 1
-    reason = f"{winner.size} of {int(sum(sizes))} votes"
-    return Decision(
-        sizes, winner, winner.tracks[0], reason + ("; the first of a tie" if tied else "")
-    )
+    sizes = [one.size for one in classes]
+    tied = "; the first of a tie" if sizes.count(max(sizes)) > 1 else ""
+    return _decided(classes, "majority", lambda _: 0.0, f"{max(sizes)} of {sum(sizes)} votes{tied}")
 
 
 def _longest(classes: list[AnswerClass]) -> Decision:
-    lengths = tuple(float(max(map(tokens_of, one.tracks))) for one in classes)
-    winner = classes[lengths.index(max(lengths))]
-    return Decision(
-        lengths, winner, max(winner.tracks, key=tokens_of), "the longest track with an answer"
-    )
+    return _decided(classes, "longest", tokens_of, "the longest track with an answer")
 
 
 def _mean_score(classes: list[AnswerClass]) -> Decision:
-    means = tuple(statistics.fmean(map(mean_score, one.tracks)) for one in classes)
-    winner = classes[means.index(max(means))]
-    return Decision(
-        means, winner, max(winner.tracks, key=mean_score), "the highest mean score of its tracks"
-    )
+    return _decided(classes, "mean-score", mean_score, "the highest mean score of its tracks")
 
 
 def _score_weighted(classes: list[AnswerClass]) -> Decision:
-    weights = tuple(float(sum(map(mean_score, one.tracks))) for one in classes)
-    winner = classes[weights.index(max(weights))]
-    return Decision(
-        weights, winner, max(winner.tracks, key=mean_score), "the largest sum of mean scores"
-    )
+    return _decided(classes, "score-weighted", mean_score, "the largest sum of mean scores")
 
 
 def _ssr_v1(classes: list[AnswerClass]) -> Decision:
-    sizes = tuple(float(one.size) for one in classes)
-    if max(sizes) > 1:
-        winner = classes[sizes.index(max(sizes))]
-        return Decision(
-            sizes, winner, max(winner.tracks, key=tokens_of), "repeated answer, its longest track"
-        )
+    if max(one.size for one in classes) > 1:
+        return _decided(classes, "ssr-v1", tokens_of, "repeated answer, its longest track")
     longest = _longest(classes)
-    return Decision(sizes, longest.winner, longest.chosen, "all different, the longest track")
+    return replace(
+        longest,
+        standings=(1.0,) * len(classes),
+        reason="all different, the longest track",
+    )
 
 
 def _ssr_v2(classes: list[AnswerClass]) -> Decision:
-    sizes = tuple(float(one.size) for one in classes)
+    sizes = [one.size for one in classes]
     if max(sizes) > 1 and sizes.count(max(sizes)) == 1:
-        winner = classes[sizes.index(max(sizes))]
-        return Decision(
-            sizes, winner, max(winner.tracks, key=tokens_of), "clear majority, its longest track"
-        )
-    tracks = [track for one in classes for track in one.tracks]
-    best = max(tracks, key=ssr_mean_score)
-    winner = next(one for one in classes if best in one.tracks)
-    return Decision(sizes, winner, best, "no clear majority, the highest mean score (rewritten: 9)")
+        return _decided(classes, "ssr-v2", tokens_of, "clear majority, its longest track")
+    best = max((track for one in classes for track in one.tracks), key=ssr_mean_score)
+    return Decision(
+        standings=tuple(map(float, sizes)),
+        winner=next(one for one in classes if best in one.tracks),
+        chosen=best,
+        reason="no clear majority, the highest mean score (rewritten: 9)",
+    )
 
 
 _RULES: dict[VoteRule, Callable[[list[AnswerClass]], Decision]] = {
