@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import pickletools
 from collections import Counter, OrderedDict, defaultdict
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserMistake
+from pipeline.imports import unpickle
 from pipeline.imports.fields import CorruptEntry
 from pipeline.imports.unpickle import load_plain
 
@@ -76,6 +78,44 @@ def test_a_huge_file_is_not_read(tmp_path):
         out.truncate(10**9)
     with pytest.raises(CorruptEntry, match="1,000,000,000 bytes, more than the"):
         load_plain(file)
+
+
+MANY_OBJECTS = {
+    "lists": b"]",
+    "sets": b"\x8f",
+    "dicts": b"}",
+    "remembered lists": b"]\x94",
+    "numbers": b"K\x01",
+    "pushed and dropped": b"]0",
+    "marks": b"(",
+}
+
+
+@pytest.mark.parametrize("piece", MANY_OBJECTS.values(), ids=MANY_OBJECTS)
+def test_a_pickle_of_many_objects_is_refused_before_more_than_the_allowed_are_made(
+    tmp_path, monkeypatch, piece
+):
+    decoded = []
+
+    def counted(content):
+        for operation in genops(content):
+            decoded.append(operation[0].name)
+            yield operation
+
+    genops = pickletools.genops
+    monkeypatch.setattr(unpickle.pickletools, "genops", counted)
+    monkeypatch.setattr(unpickle, "MAX_VALUES", 1000)
+    with pytest.raises(CorruptEntry, match="more than 1,000 operations"):
+        load_plain(_written(tmp_path, b"\x80\x04(" + piece * 20_000 + b"l."))
+    assert len(decoded) == 1001
+
+
+def test_a_large_attempt_is_far_from_what_is_refused(tmp_path):
+    steps = [{"text": "a b " * 60, "score": 7.0, "tokens": i, "time": i + 0.5} for i in range(400)]
+    record = {"tracks": [[dict(step) for step in steps] for _ in range(16)]}
+    content = pickle.dumps(record)
+    assert sum(1 for _ in pickletools.genops(content)) < unpickle.MAX_VALUES / 4
+    assert load_plain(_written(tmp_path, content)) == record
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -17,10 +17,12 @@ from typing import Any
 from pipeline.errors import UserMistake
 from pipeline.imports.fields import CorruptEntry
 
-MAX_BYTES = 64 * 1024 * 1024
-"""A recorded attempt is a few hundred kilobytes."""
-MAX_VALUES = 2_000_000
-"""Values in a file, one that is referred to twice counted twice."""
+MAX_BYTES = 16 * 1024 * 1024
+"""A recorded attempt is a few hundred kilobytes; text may take four times its bytes in memory."""
+MAX_VALUES = 500_000
+"""Operations in a file, and values in what it holds, one that is referred to twice counted twice.
+Sixteen tracks of 400 steps take 90,000; the largest thing an operation makes without text, an
+empty set, has 216 bytes."""
 MAX_DEPTH = 64
 PLACEHOLDER_ROOTS = {"numpy", "vllm", "torch"}
 """Packages whose objects these scripts may have left in a record; none of them is read."""
@@ -105,7 +107,7 @@ def load_plain(file: Path) -> object:
     content = file.read_bytes()
     try:
         value = _carried_out(content, file)
-    except UserMistake:
+    except (UserMistake, CorruptEntry):
         raise
     # A broken pickle fails as any program can, in the decoder or on the stack; all is ours.
     except Exception as error:
@@ -117,9 +119,11 @@ def load_plain(file: Path) -> object:
 
 def _carried_out(content: bytes, file: Path) -> object:
     machine = _Machine(file)
-    for opcode, argument, _ in pickletools.genops(content):
+    for carried_out, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if opcode.name == "STOP":
             break
+        if carried_out >= MAX_VALUES:
+            raise CorruptEntry(f"{file.name} holds more than {MAX_VALUES:,} operations")
         if opcode.name in _PUSHED:
             machine.stack.append(argument)
         elif opcode.name in _CARRIED_OUT:
