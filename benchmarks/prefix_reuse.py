@@ -82,7 +82,7 @@ async def excesses(
             return
         found["steps"].append(len(judged))
         for number, (step, score) in enumerate(zip(judged, watching.scores, strict=True)):
-            computed = score.prompt_tokens - (score.cached_prompt_tokens or 0)
+            computed = (score.prompt_tokens or 0) - (score.cached_prompt_tokens or 0)
             # A rewrite's tokens stand in the cache from when they were generated.
             new = step.draft_tokens or step.tokens or 0
             bound = new + question + BLOCK_TOKENS

@@ -61,7 +61,9 @@ CREATE TABLE verdicts AS SELECT
         AS target_tokens,
     coalesce(list_sum(list_transform(map_values(usage['draft']), lambda u: u.generated)), 0)
         AS draft_tokens,
-    usage IS NOT NULL AS counted, stop IS NULL AS endless,
+    usage IS NOT NULL AND len(list_filter(flatten(list_transform(
+        map_values(usage), lambda uses: map_values(uses))), lambda u: u.generated IS NULL)) = 0
+        AS counted, stop IS NULL AS endless,
     usage['draft']['draft_kept'].generated AS draft_kept,
     usage['draft']['draft_dropped'].generated AS draft_dropped,
     steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
@@ -85,8 +87,10 @@ SELECT count(*),
     count(*) FILTER (failed),
     count(*) FILTER (NOT correct AND track_correct),
     count(*) FILTER (counted),
-    coalesce(sum(target_tokens), 0), coalesce(sum(draft_tokens), 0),
-    sum(draft_kept), sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)),
+    coalesce(sum(target_tokens) FILTER (counted), 0),
+    coalesce(sum(draft_tokens) FILTER (counted), 0),
+    sum(draft_kept) FILTER (counted),
+    sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)) FILTER (counted),
     sum(steps), sum(judged), sum(rewritten),
     CASE WHEN count(*) = count(flops_decode) THEN sum(flops_decode) END,
     CASE WHEN count(*) = count(flops_total) THEN sum(flops_total) END,

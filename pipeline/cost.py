@@ -44,14 +44,14 @@ def attempt_flops(
             return None
         per_position = FLOPS_PER_ATTENDED_POSITION * layers * width
         for tokens in uses.values():
-            prompt_new, requests = tokens.prompt_new, tokens.requests
+            prompt_new, made, requests = tokens.prompt_new, tokens.generated, tokens.requests
             attended, attended_generated = tokens.attended_prompt, tokens.attended_generated
-            if prompt_new is None or requests is None:
+            if prompt_new is None or made is None or requests is None:
                 return None
             if attended is None or attended_generated is None:
                 return None
-            generated = FLOPS_PER_PARAMETER * head * tokens.generated
-            generated += FLOPS_PER_PARAMETER * body * (tokens.generated - requests)
+            generated = FLOPS_PER_PARAMETER * head * made
+            generated += FLOPS_PER_PARAMETER * body * (made - requests)
             generated += per_position * attended_generated
             prompt = FLOPS_PER_PARAMETER * body * prompt_new + per_position * attended
             decode += generated

@@ -1,6 +1,5 @@
 """Where every token of an attempt went: each is booked once, under one model and one use."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.engines.protocol import Completion
@@ -18,49 +17,56 @@ class Use(StrEnum):
     SELECTION = "selection"
 
 
-@dataclass(slots=True)
-class _Sums:
-    """Counts of one model and use so far; `cached` is None once a completion did not say."""
-
-    prompt: int = 0
-    cached: int | None = 0
-    generated: int = 0
-    requests: int = 0
-    attended_prompt: int = 0
-    attended_generated: int = 0
-
-
 class Ledger:
     """The token counts of one attempt, by model (`target`, `draft`) and use."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, Use], _Sums] = {}
+        self._sums: dict[tuple[str, Use], Tokens] = {}
 
     def book(self, model: str, use: Use, completion: Completion) -> None:
         """Add one completion's prompt and generated tokens."""
-        sums = self._sums.setdefault((model, use), _Sums())
-        prompt, cached = completion.prompt_tokens, completion.cached_prompt_tokens
-        wrote = completion.generated > 0
-        sums.prompt += prompt - (cached or 0)
-        sums.cached = None if cached is None or sums.cached is None else sums.cached + cached
-        sums.generated += completion.generated
-        sums.requests += wrote
-        sums.attended_prompt += _attended(cached or 0, prompt)
-        sums.attended_generated += _attended(prompt, prompt + completion.generated - wrote)
+        tokens, before = _tokens(completion), self._sums.get((model, use))
+        self._sums[model, use] = tokens if before is None else _both(before, tokens)
 
     def usage(self) -> dict[str, dict[str, Tokens]]:
         """The counts as the attempt line holds them: model -> use -> tokens."""
         usage: dict[str, dict[str, Tokens]] = {}
-        for (model, use), sums in self._sums.items():
-            usage.setdefault(model, {})[use.value] = Tokens(
-                prompt_new=sums.prompt,
-                prompt_cached=sums.cached,
-                generated=sums.generated,
-                attended_prompt=sums.attended_prompt,
-                attended_generated=sums.attended_generated,
-                requests=sums.requests,
-            )
+        for (model, use), tokens in self._sums.items():
+            usage.setdefault(model, {})[use.value] = tokens
         return usage
+
+
+def _tokens(completion: Completion) -> Tokens:
+    """What one completion counts; None for what the server did not say."""
+    prompt, cached = completion.prompt_tokens, completion.cached_prompt_tokens
+    generated = completion.generated
+    requests = None if generated is None else int(generated > 0)
+    return Tokens(
+        prompt_new=None if prompt is None else prompt - (cached or 0),
+        prompt_cached=cached,
+        generated=generated,
+        attended_prompt=None if prompt is None else _attended(cached or 0, prompt),
+        attended_generated=None
+        if prompt is None or generated is None or requests is None
+        else _attended(prompt, prompt + generated - requests),
+        requests=requests,
+    )
+
+
+def _both(first: Tokens, second: Tokens) -> Tokens:
+    """The counts of two; what is unknown of one is unknown of both."""
+    return Tokens(
+        prompt_new=_sum(first.prompt_new, second.prompt_new),
+        prompt_cached=_sum(first.prompt_cached, second.prompt_cached),
+        generated=_sum(first.generated, second.generated),
+        attended_prompt=_sum(first.attended_prompt, second.attended_prompt),
+        attended_generated=_sum(first.attended_generated, second.attended_generated),
+        requests=_sum(first.requests, second.requests),
+    )
+
+
+def _sum(known: int | None, added: int | None) -> int | None:
+    return None if known is None or added is None else known + added
 
 
 def _attended(start: int, end: int) -> int:

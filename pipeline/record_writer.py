@@ -55,16 +55,16 @@ class RecordWriter(asyncio.SubprocessProtocol):
 
         Raises:
             RunStopped: the disk is full or failing, or the process has ended.
+            UnreadableAttempt: its line could not be read back; nothing was written.
         """
-        file = problem_file(self._run, attempt)
+        file, line = problem_file(self._run, attempt), records.encode(attempt)
         sent = _Sent(file, asyncio.get_running_loop().create_future())
         if self.ended.done():
             raise self._gone()
         self._sent.append(sent)
         if not self._outbox:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send)
-        replaces = attempt.key in self._there
-        frame = appending.Frame(file.name, records.encode(attempt), replaces)
+        frame = appending.Frame(file.name, line, attempt.key in self._there)
         self._outbox += appending.pack(frame)
         await sent.arrived
 

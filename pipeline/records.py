@@ -4,14 +4,16 @@ docs/records.md documents every field. Reading validates types and refuses a new
 an imported attempt can lack (counts, times, a seed) is None there and never 0.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 SCHEMA = 2
 """In schema 1 `requests` was not counted, and `attended_generated` held the last tokens too."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What all readers can add: the page's numbers are exact up to here."""
 
 
 class Stop(StrEnum):
@@ -29,9 +31,13 @@ class CorruptRecord(ValueError):  # noqa: N818 - named for what it is
     """A line is not an attempt of a schema this version reads."""
 
 
+class UnreadableAttempt(ValueError):  # noqa: N818 - same
+    """An attempt holds what its line cannot say: what is read back would differ."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of one use; `prompt_cached` is None where the server does not report it.
+    """Tokens of one use; None where the server does not report them.
 
     `requests` are those that wrote a token. The last token of each is never fed to the model.
     `attended_prompt` and `attended_generated` sum, over the new prompt tokens and over the
@@ -39,12 +45,12 @@ class Tokens:
     An imported attempt may know the generated tokens alone.
     """
 
-    prompt_new: int | None
-    prompt_cached: int | None
-    generated: int
-    attended_prompt: int | None
-    attended_generated: int | None
-    requests: int | None = None
+    prompt_new: Count | None
+    prompt_cached: Count | None
+    generated: Count | None
+    attended_prompt: Count | None
+    attended_generated: Count | None
+    requests: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +179,38 @@ class Attempt:
 
 
 def encode(attempt: Attempt) -> bytes:
-    """The attempt as one JSON line, newline included."""
-    return msgspec.json.encode(attempt) + b"\n"
+    """The attempt as one JSON line, newline included.
+
+    Raises:
+        UnreadableAttempt: the line, read back, would be no attempt or another one.
+    """
+    try:
+        line = msgspec.json.encode(attempt)
+        same = _DECODER.decode(line) == attempt
+    except (msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+        raise UnreadableAttempt(
+            f"the attempt cannot be written so that it is read ({error})"
+        ) from error
+    if not same:
+        raise UnreadableAttempt(
+            "the attempt cannot be written so that it is read: a number of it is no finite number"
+        )
+    return line + b"\n"
+
+
+def unread(attempt: Attempt, error: UnreadableAttempt) -> Attempt:
+    """The error record in place of an attempt that could not be read back: nothing it came to."""
+    return replace(
+        attempt,
+        status="error",
+        tracks=(),
+        vote=None,
+        response=None,
+        answer=None,
+        usage=None,
+        selection=None,
+        error=Failure(type(error).__name__, str(error)),
+    )
 
 
 def decode(line: bytes) -> Attempt:

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline import environment, reasoners
 from pipeline.asked import Asked
 from pipeline.engines import create
+from pipeline.engines.masking import Secrets
 from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
@@ -182,7 +183,7 @@ async def _run(
 ) -> None:
     experiment = planned.experiment
     async with contextlib.AsyncExitStack() as stack:
-        engines = await _start(stack, planned, directory, warnings)
+        engines = await _start(stack, planned, directory, warnings, progress)
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
         writer = await stack.enter_async_context(record_writer(directory, there))
         attempts = Run(
@@ -200,7 +201,11 @@ async def _run(
 
 
 async def _start(
-    stack: contextlib.AsyncExitStack, planned: Plan, directory: RunDirectory, warnings: list[str]
+    stack: contextlib.AsyncExitStack,
+    planned: Plan,
+    directory: RunDirectory,
+    warnings: list[str],
+    progress: Progress,
 ) -> Engines:
     """Start the engines for as long as `stack` is open; a run that cannot begin leaves no folder.
 
@@ -209,10 +214,15 @@ async def _start(
         RunStopped: an engine does not start.
     """
     experiment, log = planned.experiment, directory.path / ENGINE_LOG
+
+    def engine(settings: EngineSettings) -> Engine:
+        served = replace(with_model_folder(settings), log=log, on_wait=progress.asked_to_wait)
+        return create(served)
+
     try:
         engines = Engines(
-            target=_engine(experiment.target, log),
-            draft=_engine(experiment.draft, log) if experiment.draft is not None else None,
+            target=engine(experiment.target),
+            draft=engine(experiment.draft) if experiment.draft is not None else None,
         )
         await stack.enter_async_context(engines.running())
         _refuse_missing_abilities(experiment, engines)
@@ -224,10 +234,6 @@ async def _start(
             raise
         raise type(error)(f"{error}; the engine's log is {kept}") from error
     return engines
-
-
-def _engine(settings: EngineSettings, log: Path) -> Engine:
-    return create(replace(with_model_folder(settings), log=log))
 
 
 def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
@@ -252,6 +258,12 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
         raise UserMistake(
             "The draft's server takes no token prompts, which the reasoner "
             f"{experiment.reasoner!r} needs; name its tokenizer with --draft-tokenizer."
+        )
+    if draft is not None and Ability.STOP_STRING not in draft.abilities:
+        raise UserMistake(
+            "The draft's server takes the stop string out of its answers and does not name it, so "
+            "that the end of a step looks like the end of the text; serve the draft with vLLM, or "
+            "with a server that names it or honours include_stop_str_in_output."
         )
 
 
@@ -285,7 +297,7 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             *before["sessions"],
             {
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": shlex.join(sys.argv),
+                "command": Secrets.of().masked(shlex.join(sys.argv)),
                 "concurrency": experiment.concurrency,
                 "versions": environment.versions(),
                 "hardware": environment.hardware(),

@@ -19,7 +19,7 @@ from pipeline.ledger import Ledger
 from pipeline.problems import Problem
 from pipeline.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
-from pipeline.records import Attempt, Failure
+from pipeline.records import Attempt, Failure, UnreadableAttempt, unread
 from pipeline.seeds import request_seed
 
 MAX_RESTARTS = 3
@@ -36,7 +36,11 @@ class Work:
 
 @dataclass(slots=True)
 class Progress:
-    """What a progress display shows. `generated` counts tokens of ended attempts."""
+    """What a progress display shows.
+
+    `generated` counts tokens of ended attempts, as far as they are known; `busy_until` is when a
+    server that asked to wait may be asked again, in monotonic seconds.
+    """
 
     total: int
     done: int = 0
@@ -44,6 +48,7 @@ class Progress:
     in_flight: int = 0
     generated: int = 0
     began: float = 0.0
+    busy_until: float = 0.0
 
     def begin(self) -> None:
         """Start the clock, once the engines are ready."""
@@ -55,8 +60,14 @@ class Progress:
         self.done += 1
         self.failed += attempt.status == "error"
         self.generated += sum(
-            tokens.generated for uses in (attempt.usage or {}).values() for tokens in uses.values()
+            tokens.generated or 0
+            for uses in (attempt.usage or {}).values()
+            for tokens in uses.values()
         )
+
+    def asked_to_wait(self, seconds: float) -> None:
+        """Take down that a server is busy and asks to be asked again later."""
+        self.busy_until = max(self.busy_until, time.monotonic() + seconds)
 
     @property
     def seconds(self) -> float:
@@ -158,7 +169,11 @@ async def run_attempts(
             group.create_task(keep(attempt))
 
     async def keep(attempt: Attempt) -> None:
-        await run.record(attempt)
+        try:
+            await run.record(attempt)
+        except UnreadableAttempt as error:
+            attempt = unread(attempt, error)
+            await run.record(attempt)
         unrecorded.release()
         progress.ended(attempt)
 
@@ -189,6 +204,12 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
             await run.engines.mend()
         except RunStopped:
             raise
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            failure = EngineFailure("a request was cancelled by its engine, not by the run")
+            failure.__cause__ = error
+            break
         except Exception as error:  # noqa: BLE001 - the boundary: whatever fails becomes a record
             failure = error
             break
@@ -206,6 +227,12 @@ def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
         draft=run.engines.draft,
         ledger=ledger,
     )
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that is to end, not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _record(

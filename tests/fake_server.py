@@ -12,19 +12,23 @@ MODELS: Answer = (200, {"data": [{"id": "m", "owned_by": "someone"}]})
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[str], Answer]) -> Iterator[str]:
-    """Serve until the block ends; `answer` maps a path to a status and a JSON body."""
+def serving(
+    answer: Callable[[str], Answer], on_post: Callable[[str, Any], Answer] | None = None
+) -> Iterator[str]:
+    """Serve until the block ends; `answer` maps a path to a status and a JSON body.
+
+    `on_post` is for answers that depend on the body of what was posted.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.reply()
+            self.reply(*answer(self.path))
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.reply()
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.reply(*(on_post(self.path, body) if on_post else answer(self.path)))
 
-        def reply(self) -> None:
-            status, body = answer(self.path)
+        def reply(self, status: int, body: Any) -> None:
             content = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))

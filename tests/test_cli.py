@@ -134,7 +134,7 @@ BAD_INPUT = [
         "'Qwen/QwQ-99B' is no folder here and the Hugging Face hub does not answer; check the name",
     ),
     (f"{OWN} --engine transformers --lora l", "--lora does nothing with --engine transformers"),
-    (f"{OWN} --engine vllm --request-timeout 9", "drop it, or choose openai"),
+    (f"{OWN} --engine vllm --busy-timeout 9", "drop it, or choose openai"),
     (f"{OWN} --engine scripted --base-url u", "--base-url does nothing with --engine scripted"),
     ("grade", "Name run directories (for example results/*)"),
     ("grade nowhere", "nowhere is not a run directory (it has no run.json)"),

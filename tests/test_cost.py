@@ -113,6 +113,13 @@ def test_an_unknown_count_gives_no_figure(missing):
     assert attempt_flops(usage(spent), {"target": FACTS}) is None
 
 
+@pytest.mark.parametrize("unknown", Tokens.__slots__)
+def test_a_count_that_nobody_made_gives_no_figure(unknown):
+    counted = replace(Tokens(10, 0, 5, 55, 65, 1), **{unknown: None})
+    figure = attempt_flops(usage(counted), {"target": FACTS})
+    assert (figure is None) == (unknown != "prompt_cached")
+
+
 def test_a_model_that_the_manifest_does_not_know_gives_no_figure():
     assert attempt_flops(usage(Tokens(1, 0, 1, 1, 1, 1)), {"target": None}) is None
 

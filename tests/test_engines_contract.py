@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import create
-from pipeline.engines.protocol import Engine, SamplingRequest
+from pipeline.engines.limits import TooSlow
+from pipeline.engines.protocol import Ability, Engine, SamplingRequest
 from pipeline.engines.script import Script
 from pipeline.engines.scripted import ScriptedEngine
 from pipeline.engines.settings import EngineName, EngineSettings
@@ -138,9 +139,20 @@ async def test_a_cancelled_request_leaves_the_engine_usable(engine: Engine) -> N
     assert (await engine.complete(ids(engine, "Let a=7."), SCORE)).token_ids
 
 
+async def test_a_request_that_is_not_done_in_its_time_is_a_failure_and_the_engine_goes_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = replace(engine._settings, request_timeout=1e-6)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_settings", hurried)
+        with pytest.raises(TooSlow, match="not finished within 1e-06 s"):
+            await engine.complete(ids(engine, "Let a=7."), replace(SAMPLED, max_tokens=400))
+    assert (await engine.complete(ids(engine, "Let a=7."), SCORE)).token_ids
+
+
 async def test_facts_and_abilities_are_known(engine: Engine) -> None:
     assert engine.facts.context == CONTEXT
-    assert len(engine.abilities) == 4
+    assert engine.abilities == set(Ability)
 
 
 @pytest.mark.parametrize("name", ENGINES[:2])

@@ -1,9 +1,13 @@
 """The openai engine against a server that lives in this test and behaves as it is told."""
 
+import base64
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engines import openai
-from pipeline.engines.http_retry import RetryPolicy
+from pipeline.engines import http_retry, openai
+from pipeline.engines.http_retry import LONGEST_ASKED, RetryPolicy
 from pipeline.engines.openai import OpenAIEngine
 from pipeline.engines.openai_wire import parse_answer
 from pipeline.engines.protocol import Ability, SamplingRequest
@@ -41,11 +45,14 @@ class Fake:
     root: str | None = None
     models: Reply | None = None
     next: list[Reply] = field(default_factory=list)
-    good: dict[str, Any] = field(default_factory=lambda: GOOD)
+    good: Any = field(default_factory=lambda: GOOD)
     seen: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     hung: threading.Event = field(default_factory=threading.Event)
     hang: bool = False
+    drip: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    credentials: str | None = None
 
     def reply(self, path: str, body: dict[str, Any] | None) -> Reply:
         if self.hang:
@@ -56,7 +63,20 @@ class Fake:
         self.seen.append({"path": path, **(body or {})})
         if self.next:
             return self.next.pop(0)
-        return 200, json.dumps(SPOKEN if "chat" in path else self.good)
+        good = self.good if not callable(self.good) else self.good(self.seen[-1])
+        return 200, json.dumps(SPOKEN if "chat" in path else good)
+
+    def send(self, to: Any, content: bytes) -> None:
+        """The answer at once, or a byte now and then until the test is over or nobody listens."""
+        if not self.drip:
+            to.write(content)
+        for byte in content if self.drip else b"":
+            if self.hung.wait(0.02):
+                return
+            try:
+                to.write(bytes([byte]))
+            except OSError:
+                return
 
 
 @pytest.fixture
@@ -67,11 +87,14 @@ def fake() -> Iterator[Fake]:
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(length)) if length else None
+            state.credentials = self.headers.get("Authorization")
             status, text = state.reply(self.path, body)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
+            for name, value in state.headers.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(text.encode())
+            state.send(self.wfile, text.encode())
 
         do_GET = do_POST = answer  # noqa: N815 - the names that http.server calls
 
@@ -96,7 +119,7 @@ def start(fake: Fake, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Star
     async def started(**settings: Any) -> OpenAIEngine:
         asked = {"tokenizer": str(tiny_model), "base_url": fake.url, "model": "m", **settings}
         engine = OpenAIEngine(EngineSettings("openai", **asked))
-        engine._policy = RetryPolicy(tries=3, within=5.0, first_wait=0.01)
+        engine._policy = replace(engine._policy, tries=3, first_wait=0.01)
         await engine.start()
         fake.seen.clear()
         return engine
@@ -149,8 +172,9 @@ async def test_without_a_tokenizer_there_is_only_chat(fake: Fake, start: Start) 
     fake.owner = "someone"
     engine = await start(tokenizer=None)
     done = await engine.chat(CHAT, ASKED)
-    assert (done.text, done.completion_tokens, done.token_ids) == ("7", 1, ())
+    assert (done.text, done.generated, done.token_ids) == ("7", 1, None)
     assert engine.abilities == frozenset()
+    assert done.prompt_tokens == 9
     with pytest.raises(UserMistake, match="name it with --tokenizer"):
         _ = engine.tokenizer
     await engine.stop()
@@ -209,6 +233,340 @@ async def test_what_cannot_get_better_is_not_tried_again(
     await engine.stop()
 
 
+def counted(**usage: Any) -> str:
+    return json.dumps(GOOD | {"usage": {"prompt_tokens": 4, "completion_tokens": 1} | usage})
+
+
+def chosen(**choice: Any) -> str:
+    return json.dumps(GOOD | {"choices": [GOOD["choices"][0] | choice]})
+
+
+UNUSABLE: list[tuple[str, str]] = [
+    (chosen(text=None), "text is null"),
+    (chosen(text=7), "text"),
+    (chosen(text=["7"]), "text"),
+    (chosen(message={"content": None}), "content is null"),
+    (chosen(message={"content": 7}), "content"),
+    (chosen(token_ids="22"), "token_ids"),
+    (chosen(token_ids=[-1]), "token_ids"),
+    (chosen(token_ids=[True]), "token_ids"),
+    (chosen(token_ids=[10**30]), "token_ids"),
+    (chosen(finish_reason=None), "finish_reason None"),
+    (chosen(finish_reason=1), "finish_reason"),
+    (counted(completion_tokens=-1), "completion_tokens"),
+    (counted(completion_tokens=10**30), "completion_tokens"),
+    (counted(completion_tokens=10**9), "completion_tokens"),
+    (counted(completion_tokens="1"), "completion_tokens"),
+    (counted(completion_tokens=1.5), "completion_tokens"),
+    (counted(completion_tokens=True), "completion_tokens"),
+    (counted(completion_tokens=math.nan), "completion_tokens"),
+    (counted(prompt_tokens=math.inf), "prompt_tokens"),
+    (counted(prompt_tokens=-5), "prompt_tokens"),
+    (counted(prompt_tokens_details={"cached_tokens": -1}), "cached_tokens"),
+    (counted(prompt_tokens_details={"cached_tokens": 5}), "cached_tokens is 5.* only 4"),
+    (json.dumps(GOOD | {"usage": "none"}), "usage"),
+    ("[" * 100_000, "is not JSON"),
+    ('{"choices": 9' + "9" * 5000 + "}", "is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), UNUSABLE, ids=[body[:90] for body, _ in UNUSABLE])
+async def test_an_answer_with_what_is_none_is_a_failure_that_names_server_and_field(
+    fake: Fake, start: Start, body: str, field: str
+) -> None:
+    engine = await start()
+    fake.next = [(200, body)]
+    with pytest.raises(EngineFailure, match=field) as told:
+        await engine.complete([1], ASKED)
+    assert fake.url in str(told.value)
+    assert len(str(told.value)) < 500
+    await engine.stop()
+
+
+@pytest.mark.parametrize("value", [math.nan, "x", None, 2.0])
+async def test_a_log_probability_that_is_none_is_a_failure(
+    fake: Fake, start: Start, value: Any
+) -> None:
+    engine = await start()
+    fake.next = [(200, chosen(logprobs={"top_logprobs": [{"token_id:15": value}]}))]
+    with pytest.raises(EngineFailure, match="logprob"):
+        await engine.complete([1], replace(ASKED, logprobs_of=(15,)))
+    await engine.stop()
+
+
+NOT_COUNTED: list[Any] = [
+    None,
+    {},
+    {"prompt_tokens": None, "completion_tokens": None},
+    {"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}},
+]
+
+
+@pytest.mark.parametrize("usage", NOT_COUNTED)
+async def test_tokens_that_a_server_does_not_count_are_unknown_and_not_none(
+    fake: Fake, start: Start, usage: Any
+) -> None:
+    fake.owner = "someone"
+    engine = await start(tokenizer=None)
+    fake.next = [(200, json.dumps(SPOKEN | {"usage": usage}))]
+    done = await engine.chat(CHAT, ASKED)
+    assert (done.prompt_tokens, done.cached_prompt_tokens, done.generated) == (None, None, None)
+    await engine.stop()
+
+
+async def test_what_a_server_does_not_count_its_tokenizer_does(fake: Fake, start: Start) -> None:
+    fake.owner = "someone"
+    engine = await start()
+    fake.next = [(200, json.dumps({"choices": [{"text": "a=7", "finish_reason": "length"}]}))]
+    done = await engine.complete([1, 2], ASKED)
+    assert (done.prompt_tokens, done.generated) == (2, 3)
+    await engine.stop()
+
+
+WRITES = "one=1 two\n\nthree"
+
+
+def strips(asked: dict[str, Any]) -> str:
+    """What is left of the model's text before the first stop string."""
+    text = WRITES[: WRITES.index(asked["stop"][0])] if asked.get("stop") else WRITES
+    return str(text)
+
+
+def stripping(asked: dict[str, Any]) -> Any:
+    return {"choices": [{"text": strips(asked), "finish_reason": "stop"}]}
+
+
+def naming(asked: dict[str, Any]) -> Any:
+    stop = asked.get("stop", [None])[0]
+    return {"choices": [{"text": strips(asked), "finish_reason": "stop", "matched_stop": stop}]}
+
+
+def keeping(asked: dict[str, Any]) -> Any:
+    kept = strips(asked) + asked.get("stop", [""])[0]
+    return {"choices": [{"text": kept, "finish_reason": "stop"}]}
+
+
+def keeping_when_asked(asked: dict[str, Any]) -> Any:
+    return keeping(asked) if asked.get("include_stop_str_in_output") else stripping(asked)
+
+
+def running_on(asked: dict[str, Any]) -> Any:
+    return {"choices": [{"text": WRITES, "finish_reason": "length"}]}
+
+
+TELLING = [naming, keeping, keeping_when_asked, running_on]
+
+
+@pytest.mark.parametrize("server", TELLING)
+async def test_a_stop_string_is_told_from_the_end_of_the_text(
+    fake: Fake, start: Start, server: Callable[[dict[str, Any]], Any]
+) -> None:
+    fake.owner, fake.good = "someone", server
+    engine = await start()
+    assert Ability.STOP_STRING in engine.abilities
+    done = await engine.complete([1], replace(ASKED, stop=("\n\n",)))
+    assert (done.text, done.finish_reason, done.stop_string) == ("one=1 two", "stop", "\n\n")
+    assert engine.tokenizer.decode(done.token_ids) == "one=1 two\n\n"
+    fake.good = {"choices": [{"text": "the end", "finish_reason": "stop"}]}
+    ended = await engine.complete([1], replace(ASKED, stop=("\n\n",)))
+    assert (ended.text, ended.finish_reason, ended.stop_string) == ("the end", "stop", None)
+    await engine.stop()
+
+
+def refusing_the_field(asked: dict[str, Any]) -> Any:
+    assert "include_stop_str_in_output" not in asked, "as a server with a strict schema would"
+    return stripping(asked)
+
+
+@pytest.mark.parametrize("server", [stripping, refusing_the_field])
+async def test_a_server_that_hides_what_stopped_it_is_known_and_never_believed(
+    fake: Fake, start: Start, server: Callable[[dict[str, Any]], Any]
+) -> None:
+    fake.owner, fake.good = "someone", server
+    engine = await start()
+    assert Ability.STOP_STRING not in engine.abilities
+    assert (await engine.complete([1], ASKED)).text == WRITES
+    fake.good = stripping
+    with pytest.raises(EngineFailure, match="does not say whether a stop string or the end of"):
+        await engine.complete([1], replace(ASKED, stop=("\n\n",)))
+    await engine.stop()
+
+
+async def test_tokens_tell_the_stop_string_that_vllm_behind_a_proxy_does_not_name(
+    fake: Fake, start: Start
+) -> None:
+    engine = await start()
+    ids = engine.tokenizer.encode("a=7\n\n")
+    fake.next = [(200, chosen(text="a=7", token_ids=ids, stop_reason=None))]
+    done = await engine.complete([1], replace(ASKED, stop=("\n\n",)))
+    assert (done.text, done.stop_string, done.token_ids) == ("a=7", "\n\n", tuple(ids))
+    await engine.stop()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What is waited between tries, without waiting."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(http_retry, "asyncio", SleeplessAsyncio(sleep))
+    return waited
+
+
+@dataclass
+class SleeplessAsyncio:
+    sleep: Any
+
+
+ASKED_TO_WAIT = [
+    (429, "7", 7.0),
+    (503, "7", 7.0),
+    (429, "7.5", 7.5),
+    (429, "0", 0.01),
+    (503, "86400", LONGEST_ASKED),
+]
+
+
+@pytest.mark.parametrize("case", ASKED_TO_WAIT)
+async def test_a_busy_server_is_left_alone_as_long_as_it_asks_and_that_is_told(
+    fake: Fake, start: Start, waits: list[float], case: tuple[int, str, float]
+) -> None:
+    status, asked, wait = case
+    told: list[float] = []
+    engine = await start(on_wait=told.append)
+    fake.headers = {"Retry-After": asked}
+    fake.next = [(status, "busy")] * 3
+    assert (await engine.complete([1], ASKED)).text == "7"
+    assert waits == told == [wait] * 3
+    await engine.stop()
+
+
+async def test_a_busy_server_may_name_a_date(fake: Fake, start: Start, waits: list[float]) -> None:
+    engine = await start()
+    fake.headers = {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=90), True)}
+    fake.next = [(429, "busy")]
+    await engine.complete([1], ASKED)
+    assert len(waits) == 1
+    assert 60 < waits[0] <= 90
+    await engine.stop()
+
+
+@pytest.mark.parametrize("asked", [None, "30", "soon", "-1", "NaN", "Fri, 99 Foo 2026", "9" * 5000])
+async def test_patience_ends_after_the_time_allowed_and_is_longer_than_trouble_gets(
+    fake: Fake, start: Start, waits: list[float], asked: str | None
+) -> None:
+    engine = await start(busy_timeout=100.0)
+    fake.headers = {} if asked is None else {"Retry-After": asked}
+    fake.next = [(429, "slow down")] * 999
+    with pytest.raises(EngineFailure, match=r"answers 429, after 100 s of waiting .*: slow"):
+        await engine.complete([1], ASKED)
+    assert sum(waits) == pytest.approx(100.0)
+    assert len(fake.seen) == len(waits) + 1
+    await engine.stop()
+
+
+KEY, PASSWORD = "sk-proj/abc+DEF_0123", "pass/w%rd"
+TOKEN = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
+
+
+@pytest.fixture
+def secretive(fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """An engine with a key in the environment, and a user and a password in the address."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    address = fake.url.replace("://", "://user:pass%2Fw%25rd@")
+
+    async def started(**settings: Any) -> OpenAIEngine:
+        return await start(base_url=address, **settings)
+
+    return started
+
+
+def holds_a_secret(text: str) -> bool:
+    return any(one in text for one in (KEY, KEY.replace("/", "\\/"), PASSWORD, TOKEN, "pass%2F"))
+
+
+ECHOES = [
+    f"Incorrect API key provided: {KEY}. You may find it",
+    json.dumps({"error": {"message": f"Bearer {KEY}"}}).replace("/", "\\/"),
+    f"user {PASSWORD} or Basic {TOKEN}",
+    f"see http://user:{PASSWORD}@host/v1",
+    "x" * 290 + KEY,
+]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+async def test_a_key_that_a_server_says_back_is_masked_in_every_error(
+    fake: Fake, secretive: Start, waits: list[float], echo: str, status: int
+) -> None:
+    engine = await secretive()
+    assert fake.credentials == f"Basic {TOKEN}"
+    fake.headers = {"WWW-Authenticate": echo, "Retry-After": KEY}
+    fake.next = [(status, echo)] * 999
+    with pytest.raises(EngineFailure, match=f"answers {status}") as told:
+        await engine.complete([1], ASKED)
+    chain = [told.value, told.value.__cause__, told.value.__context__]
+    assert not any(holds_a_secret(f"{error!r}") for error in chain)
+    assert not holds_a_secret(f"{engine._secrets!r} {engine.facts!r}")
+    await engine.stop()
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+async def test_a_key_that_a_server_says_back_at_the_start_is_masked(
+    fake: Fake, secretive: Start, echo: str, status: int
+) -> None:
+    fake.models = (status, echo if status > 200 else json.dumps({"data": [{"id": echo}]}))
+    with pytest.raises((UserMistake, RunStopped)) as told:
+        await secretive()
+    assert not holds_a_secret(str(told.value))
+
+
+@pytest.mark.parametrize("owner", ["vllm", "someone"])
+async def test_a_key_in_what_the_model_writes_is_masked_in_text_and_tokens(
+    fake: Fake, secretive: Start, owner: str
+) -> None:
+    fake.owner = owner
+    engine = await secretive()
+    ids = engine.tokenizer.encode(f"it is {KEY}")
+    choice = {"text": f"it is {KEY}", "token_ids": ids, "finish_reason": "stop"}
+    fake.next = [(200, json.dumps({"choices": [choice]}))]
+    done = await engine.complete([1], ASKED)
+    assert done.text == engine.tokenizer.decode(done.token_ids) == "it is ***"
+    await engine.stop()
+
+
+async def test_a_short_key_masks_no_words_of_the_model(
+    fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "EMPTY")
+    engine = await start()
+    fake.next = [(200, chosen(text="the EMPTY set")), (400, "EMPTY")]
+    assert (await engine.complete([1], ASKED)).text == "the EMPTY set"
+    with pytest.raises(EngineFailure, match=r"answers 400: \*\*\*$"):
+        await engine.complete([1], ASKED)
+    await engine.stop()
+
+
+@pytest.mark.parametrize("key", ["sk-\u00e4bcdefg", "sk-abc\ndefgh"])
+async def test_a_key_that_no_header_can_carry_is_the_users_mistake(
+    start: Start, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UserMistake, match="the key in OPENAI_API_KEY holds a character") as told:
+        await start()
+    assert key not in str(told.value)
+
+
+async def test_a_password_in_a_broken_address_is_masked(start: Start) -> None:
+    for address in ("http://user:secret1/x@host:1", "ftp://user:secret1@host", "http://u:secret1@"):
+        with pytest.raises(UserMistake) as told:
+            await start(base_url=address)
+        assert "secret1" not in f"{told.value} {told.value.__cause__}"
+
+
 async def test_a_prompt_longer_than_the_context_is_not_sent(fake: Fake, start: Start) -> None:
     engine = await start()
     with pytest.raises(PromptTooLong, match="100 tokens and the model's context 100"):
@@ -222,6 +580,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"base_url": NOT_THERE}, "server at http://127.0.0.1:9/v1 does not answer"),
     ({"base_url": None}, "give --base-url"),
     ({"base_url": "localhost:8000"}, "must begin with http"),
+    ({"base_url": "http://localhost:port"}, "'http://localhost:port' is no address of a server"),
+    ({"base_url": "http://localhost:99999/v1"}, "is no address of a server"),
+    ({"base_url": "http://[::1/v1"}, "is no address of a server"),
+    ({"base_url": "http://"}, "is no address of a server"),
+    ({"base_url": "http://host/v1?x=1"}, "is no address of a server"),
     ({"model": "n"}, "does not serve the model 'n'; it serves m"),
 ]
 
@@ -238,6 +601,10 @@ STARTS = [
     ((500, "boom"), RunStopped, "status 500 .*boom"),
     ((401, ""), UserMistake, "set OPENAI_API_KEY"),
     ((404, ""), UserMistake, "answers with status 404"),
+    ((521, "web server is down"), RunStopped, "status 521 .*web server is down"),
+    ((499, ""), UserMistake, "answers with status 499"),
+    ((200, "[" * 100_000), UserMistake, "no OpenAI-compatible server"),
+    ((200, '{"data": null}'), UserMistake, "no OpenAI-compatible server"),
     ((200, "hello"), UserMistake, "no OpenAI-compatible server"),
 ]
 
@@ -252,10 +619,23 @@ async def test_a_server_that_fails_at_the_start_is_told_of(
 
 
 async def test_a_server_that_hangs_is_given_up_in_time(fake: Fake, start: Start) -> None:
-    engine = await start(request_timeout=0.2)
+    engine = await start()
+    engine._policy = replace(engine._policy, seconds=0.2)
     fake.hang = True
-    with pytest.raises(EngineFailure, match="no answer in time"):
+    with pytest.raises(EngineFailure, match=r"not finished within 0\.2 s and was given up; raise"):
         await engine.complete([1], ASKED)
+    await engine.stop()
+
+
+async def test_an_answer_that_comes_in_drips_is_given_up_in_time_and_not_asked_for_again(
+    fake: Fake, start: Start
+) -> None:
+    engine = await start()
+    engine._policy = replace(engine._policy, seconds=0.3)
+    fake.drip = True
+    with pytest.raises(EngineFailure, match=r"not finished within 0\.3 s"):
+        await engine.complete([1], ASKED)
+    assert len(fake.seen) == 1
     await engine.stop()
 
 
@@ -302,7 +682,7 @@ async def test_a_stopped_engine_is_dead(start: Start) -> None:
 
 @given(seed=st.integers(0, 2**64), failed=st.integers(1, 60))
 def test_waits_are_bounded_and_follow_from_the_seed(seed: int, failed: int) -> None:
-    policy = RetryPolicy(tries=5, within=60.0)
+    policy = RetryPolicy(tries=5, seconds=1.0, patience=60.0)
     wait = policy.wait(seed, failed)
     assert policy.first_wait / 2 <= wait <= policy.longest_wait
     assert wait == policy.wait(seed, failed)

@@ -130,6 +130,13 @@ def test_unknown_counts_are_empty_cells(tmp_path):
     assert (row["target_tokens"], row["seconds"], row["flops_total"]) == ("", "", "")
 
 
+def test_a_count_that_the_server_did_not_give_is_an_empty_cell(tmp_path):
+    usage = {"target": {"verify": {"generated": 4}, "rewrite": {"generated": None}}, "draft": {}}
+    run = graded(tmp_path / "run", [verdict_row("60", usage=usage)], {"60": [True]})
+    [row] = table(export(run, "csv", str(tmp_path / "all.csv")))
+    assert (row["target_tokens"], row["draft_tokens"]) == ("", "0")
+
+
 # Texts that authors ask not to publish
 
 
@@ -284,6 +291,13 @@ def test_tokens_that_nobody_counted_are_left_out_and_not_0(tmp_path):
     [sample] = log_of(run, tmp_path)["samples"]
     assert sample["model_usage"] == {}
     assert sample["metadata"]["tokens"]["target"]["plain"]["generated"] == 9
+
+
+def test_a_role_that_generated_nobody_knows_how_many_tokens_is_left_out(tmp_path):
+    usage = {"target": {"plain": {"prompt_new": 5, "prompt_cached": None, "generated": None}}}
+    run = graded(tmp_path / "run", [verdict_row("60", usage=usage)], {"60": [True]})
+    [sample] = log_of(run, tmp_path)["samples"]
+    assert sample["model_usage"] == {}
 
 
 def test_missing_attempts_make_a_cancelled_log_whose_accuracy_counts_them(tmp_path):

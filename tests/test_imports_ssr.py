@@ -23,6 +23,13 @@ def test_an_ssr_baseline_is_one_track_with_its_model_and_time(bring, tmp_path):
     assert read_manifest(run)["identity"]["target"]["model"] == "Qwen/QwQ-32B"
 
 
+def test_a_count_that_no_reader_could_add_is_an_error_record(bring, tmp_path):
+    record = foreign.ssr_baseline(RIGHT)
+    record["reasoning"]["num_tokens"] = 10**30
+    attempt = the_attempt(bring, "ssr", dump(record, tmp_path / "60-0.pickle"))
+    assert (attempt.status, attempt.error.type) == ("error", "UnreadableAttempt")
+
+
 def test_the_gold_answer_is_ours_and_never_the_foreign_files(bring, tmp_path):
     file = dump(foreign.ssr_baseline(RIGHT), tmp_path / "60-0.pickle")
     assert the_attempt(bring, "ssr", file).gold == "2"

@@ -72,6 +72,28 @@ def test_a_server_that_does_not_report_its_cache_leaves_the_count_unknown():
     assert tokens.prompt_new == 3 + 5
 
 
+UNKNOWN = ("prompt_new", "prompt_cached", "generated", "attended_prompt", "attended_generated")
+
+
+@pytest.mark.parametrize(
+    ("unsaid", "unknown"),
+    [
+        ({"prompt_tokens": None}, {"prompt_new", "attended_prompt", "attended_generated"}),
+        ({"token_ids": None}, {"generated", "attended_generated", "requests"}),
+        (
+            {"prompt_tokens": None, "cached_prompt_tokens": None, "token_ids": None},
+            {*UNKNOWN, "requests"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", range(3))
+def test_what_one_answer_does_not_count_is_unknown_of_the_sum_and_never_0(unsaid, unknown, place):
+    answers = [completion(prompt=5, new=2, cached=1)] * 3
+    answers[place] = replace(answers[place], **unsaid)
+    tokens = booked(*answers)
+    assert {name for name in tokens.__slots__ if getattr(tokens, name) is None} == unknown
+
+
 def test_a_server_that_sends_no_token_ids_is_believed_its_count():
     silent = replace(completion(prompt=5, new=0, cached=None), completion_tokens=4)
     assert booked(silent).generated == 4

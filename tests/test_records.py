@@ -1,5 +1,8 @@
 """The attempt line survives the round trip, and nothing else is taken for one."""
 
+import math
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +39,46 @@ def test_a_line_reads_back_as_the_attempt_it_was(attempt):
 @given(attempts())
 def test_an_attempt_is_exactly_one_line(attempt):
     assert records.encode(attempt).count(b"\n") == 1
+
+
+STEP = records.Step("so", "target", tokens=2, seconds=0.5, finish="stop")
+TOKENS = records.Tokens(1, 0, 2, 1, 5, 1)
+
+
+def with_step(**changes):
+    return {
+        "tracks": (records.Track("0", (replace(STEP, **changes),), records.Stop.FINISHED, "4"),)
+    }
+
+
+def with_tokens(**changes):
+    return {"usage": {"target": {"plain": replace(TOKENS, **changes)}}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": math.nan},
+        {"seconds": math.inf},
+        {"response": "half \ud835 a character"},
+        {"repeat_id": "0"},
+        {"status": "well"},
+        {"response": 7},
+        with_step(score=math.nan),
+        with_step(digits=(0.5, math.nan)),
+        with_step(seconds=-math.inf),
+        with_step(text=None),
+        with_tokens(generated=10**30),
+        with_tokens(generated=-1),
+        with_tokens(generated=math.nan),
+        with_tokens(prompt_new="1"),
+        with_tokens(prompt_new=1.5),
+    ],
+    ids=str,
+)
+def test_what_could_not_be_read_back_is_not_written(change):
+    with pytest.raises(records.UnreadableAttempt, match="cannot be written so that it is read"):
+        records.encode(replace(ATTEMPT, **change))
 
 
 def test_no_proper_prefix_of_a_line_is_an_attempt():

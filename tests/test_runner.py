@@ -1,8 +1,10 @@
 """A run makes what is missing, once; failures are records; a dead engine comes back or ends it."""
 
 import asyncio
+import itertools
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 
@@ -10,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import runner
+from pipeline import reasoners, runner
 from pipeline.appending import REPLACED
 from pipeline.asked import Asked
+from pipeline.cli.progress import _detail
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.run_directory import LOCK, Recorded, read_attempts, read_manifest
+from pipeline.scheduler import Progress
 
 PROBLEMS = 12
 
@@ -298,6 +302,63 @@ def test_a_bug_in_a_reasoner_is_a_record_with_its_name(experiment, tmp_path, mon
     assert summary.failed == 1
     [attempt] = read_attempts(tmp_path / "run")
     assert (attempt.status, attempt.error.type) == ("error", "ZeroDivisionError")
+
+
+def sometimes(monkeypatch, act):
+    """Let the baseline do `act` to what its second attempt comes to."""
+    right, calls = reasoners.load("baseline"), itertools.count()
+
+    async def odd(assignment):
+        outcome = await right(assignment)
+        return outcome if next(calls) != 1 else act(outcome)
+
+    monkeypatch.setattr(reasoners, "load", lambda name: odd)
+
+
+def test_a_cancellation_that_comes_from_the_engine_is_an_error_record(
+    experiment, tmp_path, monkeypatch
+):
+    def cancelled(_outcome):
+        raise asyncio.CancelledError
+
+    sometimes(monkeypatch, cancelled)
+    summary = runner.run(experiment, tmp_path / "run")
+    assert (summary.done, summary.failed, summary.remaining) == (24, 1, 0)
+    [failed] = [one for one in made(tmp_path / "run").values() if one.status == "error"]
+    assert failed.error.message == "a request was cancelled by its engine, not by the run"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"response": 7}, {"answer": "\ud835"}, {"tracks": ("no track",)}], ids=str
+)
+def test_an_attempt_that_could_not_be_read_back_is_an_error_record(
+    experiment, tmp_path, monkeypatch, wrong
+):
+    sometimes(monkeypatch, lambda outcome: replace(outcome, **wrong))
+    summary = runner.run(experiment, tmp_path / "run")
+    assert (summary.done, summary.failed, summary.remaining) == (24, 1, 0)
+    [failed] = [one for one in made(tmp_path / "run").values() if one.status == "error"]
+    assert failed.error.type == "UnreadableAttempt"
+
+
+def test_a_request_that_hangs_is_given_up_after_its_time_and_the_rest_goes_on(experiment, tmp_path):
+    hanging = script(tmp_path, "hanging.json", faults={"hang": [5]})
+    target = replace(experiment.target, script=hanging, request_timeout=1.0)
+    summary = runner.run(replace(experiment, target=target), tmp_path / "run")
+    assert (summary.done, summary.failed, summary.remaining) == (24, 1, 0)
+    [failed] = [one for one in made(tmp_path / "run").values() if one.status == "error"]
+    assert failed.error.type == "TooSlow"
+    assert (
+        "not finished within 1 s and was given up; raise --request-timeout" in failed.error.message
+    )
+
+
+def test_the_progress_line_says_how_long_a_server_asks_to_wait():
+    progress = Progress(total=3)
+    assert "asks to wait" not in _detail(progress)
+    progress.asked_to_wait(1000.0)
+    progress.asked_to_wait(12.0)  # another request's: the longer wait is told
+    assert re.search(r"0 failed, 0 tokens/s, server asks to wait (1000|99\d) s", _detail(progress))
 
 
 def test_the_name_is_a_pure_function_of_the_settings(experiment):

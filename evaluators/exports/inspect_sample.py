@@ -137,19 +137,19 @@ def _metadata(attempt: Attempt) -> Json:
 
 
 def _usage(usage: Mapping[str, Mapping[str, Json]] | None) -> dict[str, Json]:
-    """Tokens by role; a role whose prompt tokens nobody counted is left out: here 0 is a count."""
+    """Tokens by role; a role whose tokens nobody counted is left out: here 0 is a count."""
     counted = {}
     for role, uses in (usage or {}).items():
         new = [use["prompt_new"] for use in uses.values()]
         cached = [use["prompt_cached"] for use in uses.values()]
-        if None in new:
+        made = [use["generated"] for use in uses.values()]
+        if None in new or None in made:
             continue
-        made = sum(use["generated"] for use in uses.values())
         known = [count for count in cached if count is not None]
         counted[role] = {
             "input_tokens": sum(new),
-            "output_tokens": made,
-            "total_tokens": sum(new) + sum(known) + made,
+            "output_tokens": sum(made),
+            "total_tokens": sum(new) + sum(known) + sum(made),
         }
         if len(known) == len(cached):
             counted[role]["input_tokens_cache_read"] = sum(known)

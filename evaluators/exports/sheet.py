@@ -120,7 +120,8 @@ def _row(run: GradedRun, attempt: Attempt, *, hidden: bool) -> dict[str, Any]:
 def _generated(usage: Mapping[str, Any] | None, model: str) -> int | None:
     if usage is None:
         return None
-    return sum(int(use["generated"]) for use in usage.get(model, {}).values())
+    counts = [use["generated"] for use in usage.get(model, {}).values()]
+    return None if None in counts else sum(counts)
 
 
 def _cell(value: object) -> object:

@@ -66,7 +66,7 @@ function fact(list, name, value) {
 // Tokens by model and use, as one line.
 function usageText(usage) {
   const models = new Map();
-  for (const [model, use, count] of usage) models.set(model, [...(models.get(model) || []), `${use.replace(/^draft_/, "")} ${count.toLocaleString("en")}`]);
+  for (const [model, use, count] of usage) models.set(model, [...(models.get(model) || []), `${use.replace(/^draft_/, "")} ${count === null ? "unknown" : count.toLocaleString("en")}`]);
   return [...models].map(([model, uses]) => `${model}: ${uses.join(", ")}`).join(" · ");
 }
 

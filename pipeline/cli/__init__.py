@@ -3,11 +3,13 @@ of ours into a sentence and an exit code.
 """
 
 import importlib
+import io
 import signal
 import sys
 
 import click
 
+from pipeline.engines.masking import Secrets
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.signals import ended_by_signals
 
@@ -92,7 +94,9 @@ def main() -> None:
         with ended_by_signals(signal.default_int_handler):
             group.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        click.echo(Secrets.of().masked(said.getvalue()), err=True, nl=False)
         sys.exit(USER_MISTAKE)
     except UserMistake as error:
         _fail(str(error), USER_MISTAKE)
@@ -106,5 +110,5 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int) -> None:
-    click.echo(f"Error: {sentence}", err=True)
+    click.echo(f"Error: {Secrets.of().masked(sentence)}", err=True)
     sys.exit(code)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.engines import resolve_auto
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.models import DRAFT, TARGET
 
@@ -37,10 +37,6 @@ class EngineOption:
     draft_default: Any = None
     aliases: tuple[str, ...] = ()
     engines: frozenset[str] = frozenset({"vllm", "openai", "transformers", "scripted"})
-
-    def used(self, engine: str, prefix: str) -> bool:
-        """Whether the engine uses it; how long a draft may take goes for every engine."""
-        return engine in self.engines or (bool(prefix) and self.field == "request_timeout")
 
 
 VLLM = frozenset({"vllm"})
@@ -80,7 +76,16 @@ ENGINE_OPTIONS = (
         "request-timeout",
         "request_timeout",
         ABOVE_ZERO,
-        "Seconds a request to a server, or any draft, may take.",
+        f"Seconds a request may take; for the target {SERVER_SECONDS:g} by a server, else "
+        f"{LOCAL_SECONDS:g}.",
+        None,
+        SERVER_SECONDS,
+    ),
+    EngineOption(
+        "busy-timeout",
+        "busy_timeout",
+        click.FloatRange(min=0),
+        "Seconds in which a server may say that it is busy.",
         600.0,
         600.0,
         engines=OPENAI,
@@ -215,7 +220,7 @@ def engine_settings(values: Mapping[str, Any], prefix: str, given: set[str]) -> 
     if settings["engine"] == "auto":
         settings["engine"] = resolve_auto()
     for option in ENGINE_OPTIONS:
-        if _value_name(prefix, option) in given and not option.used(settings["engine"], prefix):
+        if _value_name(prefix, option) in given and settings["engine"] not in option.engines:
             raise UserMistake(
                 f"--{prefix}{option.flag} does nothing with --{prefix}engine {settings['engine']}; "
                 f"drop it, or choose {' or '.join(sorted(option.engines))}."

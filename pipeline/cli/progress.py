@@ -1,8 +1,10 @@
 """What a running experiment shows: a live bar on a terminal, a line now and then elsewhere."""
 
 import contextlib
+import math
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import click
@@ -66,4 +68,6 @@ def _line(progress: Progress) -> None:
 
 def _detail(progress: Progress) -> str:
     speed = progress.generated / progress.seconds if progress.seconds else 0.0
-    return f"{progress.failed} failed, {speed:,.0f} tokens/s"
+    wait = progress.busy_until - time.monotonic()
+    busy = f", server asks to wait {math.ceil(wait)} s" if wait > 0 else ""
+    return f"{progress.failed} failed, {speed:,.0f} tokens/s{busy}"

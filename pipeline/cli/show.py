@@ -144,9 +144,10 @@ def _ending(attempt: Attempt) -> Text:
         for use, tokens in uses.items():
             computed = "unknown" if tokens.prompt_new is None else tokens.prompt_new
             cached = "unknown" if tokens.prompt_cached is None else tokens.prompt_cached
+            generated = "unknown" if tokens.generated is None else tokens.generated
             text.append(
                 f"{model} {use}: {computed} prompt tokens computed, {cached} cached, "
-                f"{tokens.generated} generated\n",
+                f"{generated} generated\n",
                 style="dim",
             )
     text.append(_seconds(attempt.seconds), style="dim")

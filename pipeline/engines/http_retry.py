@@ -2,27 +2,40 @@
 
 import asyncio
 import hashlib
-import time
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
-# Besides 5xx: the server asks for patience.
-PATIENCE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+from pipeline.engines.limits import time_limit
+
+# The server is well and asks to be asked later.
+BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+LONGEST_ASKED = 120.0
+"""The longest wait in seconds that a server is granted at once."""
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `tries` tries that begin within `within` seconds.
+    """How long one try may take, and how often and how long it is tried again.
 
-    Between them it waits `first_wait` seconds, twice as long each time up to `longest_wait`, of
+    A try has `seconds` from connecting to the last byte; one that takes longer is not repeated. A
+    broken connection, 408 and 5xx end after `tries` tries. 429 and 503 end when `patience` seconds
+    have been waited. A wait is as long as the server asks (`Retry-After`), at most `LONGEST_ASKED`;
+    where it does not say, `first_wait` seconds, twice as long each time up to `longest_wait`, of
     which a pure function of seed and try takes off up to one half.
     """
 
     tries: int
-    within: float
+    seconds: float
+    patience: float
     first_wait: float = 0.5
     longest_wait: float = 20.0
 
@@ -48,36 +61,67 @@ class Unreachable(Exception):  # noqa: N818 - named for what it is
     """The server could not be connected to, or broke the connection off, at every try."""
 
 
-class TooSlow(Exception):  # noqa: N818 - same
-    """The server did not answer in time, at every try."""
+async def send(
+    client: httpx.AsyncClient,
+    call: Call,
+    policy: RetryPolicy,
+    on_wait: Callable[[float], None] | None = None,
+) -> httpx.Response:
+    """The server's answer, whatever its status; 5xx, 408 and 429 only when patience has ended.
 
-
-def _retriable(response: httpx.Response) -> bool:
-    return response.is_server_error or response.status_code in PATIENCE
-
-
-async def send(client: httpx.AsyncClient, call: Call, policy: RetryPolicy) -> httpx.Response:
-    """The server's answer, whatever its status; 5xx, 408 and 429 only after the last try.
-
-    Raises `Unreachable` or `TooSlow` when the last try brought no answer.
+    `on_wait` is told of each wait that a busy server imposes, in seconds.
+    Raises `Unreachable` when the last try brought no answer, `TooSlow` when one took too long.
     """
-    deadline = time.monotonic() + policy.within
-    failed = 0
+    failed = busy = 0
+    patience = policy.patience
     while True:
-        try:
-            response = await client.request(call.method, call.url, json=call.body)
-            if not _retriable(response):
-                return response
-            problem: httpx.Response | Exception = response
-        except httpx.TimeoutException as error:
-            problem = TooSlow(f"no answer in time ({type(error).__name__})")
-        except httpx.TransportError as error:
-            problem = Unreachable(str(error) or type(error).__name__)
-        failed += 1
-        wait = policy.wait(call.seed, failed)
-        if failed >= policy.tries or time.monotonic() + wait > deadline:
-            break
+        answer = await _once(client, call, policy.seconds)
+        if isinstance(answer, httpx.Response) and answer.status_code in BUSY:
+            busy += 1
+            asked = _asked(answer)
+            wait = policy.wait(call.seed, busy) if asked is None else max(asked, policy.first_wait)
+            wait = min(wait, patience)
+            patience -= wait
+            if wait <= 0:
+                return answer
+            if on_wait is not None:
+                on_wait(wait)
+        elif isinstance(answer, httpx.Response) and not _may_pass(answer):
+            return answer
+        else:
+            failed += 1
+            if failed >= policy.tries:
+                break
+            wait = policy.wait(call.seed, failed)
         await asyncio.sleep(wait)
-    if isinstance(problem, httpx.Response):
-        return problem
-    raise problem
+    if isinstance(answer, httpx.Response):
+        return answer
+    raise answer
+
+
+async def _once(
+    client: httpx.AsyncClient, call: Call, seconds: float
+) -> httpx.Response | Unreachable:
+    """What one try brings."""
+    try:
+        async with time_limit(seconds):
+            return await client.request(call.method, call.url, json=call.body)
+    except httpx.TransportError as error:
+        return Unreachable(str(error) or type(error).__name__)
+
+
+def _may_pass(response: httpx.Response) -> bool:
+    return response.is_server_error or response.status_code == HTTPStatus.REQUEST_TIMEOUT
+
+
+def _asked(response: httpx.Response) -> float | None:
+    """The seconds that the server asks to wait; None where it does not say."""
+    asked = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(asked):
+        return min(float(asked), LONGEST_ASKED)
+    try:
+        until = parsedate_to_datetime(asked)
+    except (ValueError, OverflowError):
+        return None
+    seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(math.ceil(seconds), 0), LONGEST_ASKED)

@@ -1,10 +1,33 @@
-"""What every engine checks of a request before any work is done for it."""
+"""What every engine holds a request to: what it checks before any work, and the time it allows."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.errors import EngineFailure, PromptTooLong
 
 # Generators take 64 signed bits; derived seeds may be wider.
 SEED_RANGE = 2**63
+
+
+class TooSlow(EngineFailure):
+    """A request was not finished within its time and was given up."""
+
+
+@contextlib.asynccontextmanager
+async def time_limit(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """Cancel what takes longer than `seconds`; raises `TooSlow`."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield limit
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TooSlow(
+            f"the request was not finished within {seconds:g} s and was given up; raise "
+            "--request-timeout (for a draft --draft-request-timeout)"
+        ) from error
 
 
 def room_for(prompt_tokens: int, context: int | None, max_tokens: int) -> int:

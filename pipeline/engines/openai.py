@@ -1,8 +1,9 @@
 """The openai engine: any OpenAI-compatible server; one that is vLLM can do everything."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import httpx
 
 from pipeline.engines.facts import read_facts
-from pipeline.engines.http_retry import Call, RetryPolicy, TooSlow, Unreachable, send
+from pipeline.engines.http_retry import BUSY, Call, RetryPolicy, Unreachable, send
 from pipeline.engines.limits import check_sampling, room_for
+from pipeline.engines.masking import Secrets
 from pipeline.engines.model_files import looks_like_path
 from pipeline.engines.openai_server import START_POLICY, Server, make_client, meet
 from pipeline.engines.openai_wire import (
@@ -29,14 +31,17 @@ from pipeline.engines.protocol import (
     SamplingRequest,
 )
 from pipeline.engines.settings import EngineSettings
+from pipeline.engines.stopping import cut_at_stop
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
 
 READY_PROMPT = "1+1="
 # A busy server is late to list its models; one that takes longer than this hangs.
 HEALTH_SECONDS = 30.0
-# One request is tried this often, the tries beginning within two of the settings' time-outs.
 TRIES = 5
+# Greedy tokens in which a server has room to come upon a stop string.
+PROBE_TOKENS = 16
+MOST_STOPS = 4
 TOO_LONG = ("context length", "context_length", "maximum model length", "too long")
 
 
@@ -45,12 +50,15 @@ class OpenAIEngine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._policy = RetryPolicy(tries=TRIES, within=2 * settings.request_timeout)
+        self._policy = RetryPolicy(TRIES, settings.seconds_allowed, settings.busy_timeout)
+        self._secrets = Secrets.of(settings.base_url)
         self._client: httpx.AsyncClient | None = None
         self._server: Server | None = None
         self._tokenizer: HFTokenizer | None = None
         self._facts: ModelFacts | None = None
         self._reports_cache = False
+        self._tells_stops = False
+        self._keep_stops = False
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -59,7 +67,9 @@ class OpenAIEngine:
         if self._tokenizer is not None:
             found.add(Ability.TOKEN_PROMPTS)
         if self._server is not None and self._server.is_vllm:
-            found |= {Ability.DIGIT_LOGPROBS, Ability.CHOICE}
+            found |= {Ability.DIGIT_LOGPROBS, Ability.CHOICE, Ability.STOP_STRING}
+        if self._tells_stops:
+            found.add(Ability.STOP_STRING)
         if self._reports_cache:
             found.add(Ability.CACHED_COUNT)
         return frozenset(found)
@@ -84,18 +94,22 @@ class OpenAIEngine:
     async def start(self) -> None:
         """Find server, model and tokenizer, and ask for one token."""
         await self.stop()
-        self._client = make_client(self._settings)
-        try:
-            self._server = await meet(self._client, self._settings)
-            self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
-            self._facts = await asyncio.to_thread(self._read_facts, self._server)
-            await self._ask_once()
-        except (UserMistake, RunStopped):
-            await self.stop()
-            raise
-        except EngineFailure as error:
-            await self.stop()
-            raise RunStopped(f"the server lists its models but gives no text: {error}") from error
+        with self._masking():
+            self._client = make_client(self._settings)
+            try:
+                self._server = await meet(self._client, self._settings)
+                self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
+                self._facts = await asyncio.to_thread(self._read_facts, self._server)
+                await self._ask_once()
+                await self._learn_to_tell_stops()
+            except (UserMistake, RunStopped):
+                await self.stop()
+                raise
+            except EngineFailure as error:
+                await self.stop()
+                raise RunStopped(
+                    f"the server lists its models but gives no text: {error}"
+                ) from error
 
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
@@ -108,7 +122,10 @@ class OpenAIEngine:
         ids = list(prompt_token_ids)
         prompt = ids if server.is_vllm else self.tokenizer.decode_with_special(ids)
         body = completion_body(self._settings.model, prompt, sampling, room, vllm=server.is_vllm)
-        return await self._post("/completions", body, sampling, len(prompt_token_ids))
+        if self._keep_stops and sampling.stop:
+            body["include_stop_str_in_output"] = True
+        with self._masking():
+            return await self._post("/completions", body, sampling, len(prompt_token_ids))
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Answer a chat by the server's own template."""
@@ -118,18 +135,18 @@ class OpenAIEngine:
         if sampling.logprobs_of:
             raise EngineFailure("digit log-probabilities need a token prompt, not a chat")
         body = chat_body(self._settings.model, messages, sampling, vllm=server.is_vllm)
-        return await self._post("/chat/completions", body, sampling, 0)
+        with self._masking():
+            return await self._post("/chat/completions", body, sampling, None)
 
     async def health(self) -> None:
         """Raise `EngineDead` when the server cannot be reached, hangs or fails."""
         server = self._running()
         call = Call("GET", f"{server.base_url}/models")
         try:
-            async with asyncio.timeout(HEALTH_SECONDS):
-                response = await self._send(call, START_POLICY)
+            response = await self._send(call, replace(START_POLICY, seconds=HEALTH_SECONDS))
         except EngineDead:
             raise
-        except (EngineFailure, TimeoutError) as error:
+        except EngineFailure as error:
             raise EngineDead(f"the server at {server.base_url} does not answer") from error
         if not response.is_success:
             raise EngineDead(f"the server at {server.base_url} says {response.status_code}")
@@ -189,43 +206,77 @@ class OpenAIEngine:
             done = await self.complete(self._tokenizer.encode(READY_PROMPT), one)
         self._reports_cache = done.cached_prompt_tokens is not None
 
+    async def _learn_to_tell_stops(self) -> None:
+        """Find out whether a stop string can be told from the end of the text.
+
+        A server names it, or leaves it in the text, or does so when it is asked to. Letters of
+        what the model says anyway are the stop strings of the test.
+        """
+        if self._running().is_vllm or self._tokenizer is None:
+            return
+        prompt = self._tokenizer.encode(READY_PROMPT)
+        asked = SamplingRequest(PROBE_TOKENS, temperature=0.0, top_p=1.0, seed=0)
+        said = (await self.complete(prompt, asked)).text
+        letters = tuple(dict.fromkeys("".join(said.split())))[:MOST_STOPS]
+        for keep in (False, True):
+            self._keep_stops = keep
+            try:
+                done = await self.complete(prompt, replace(asked, stop=letters))
+            except EngineFailure:  # it does not say what stopped it, or does not know the field
+                continue
+            self._tells_stops = done.stop_string is not None
+            if self._tells_stops:
+                return
+
     async def _post(
-        self, path: str, body: dict[str, Any], sampling: SamplingRequest, prompt_tokens: int
+        self, path: str, body: dict[str, Any], sampling: SamplingRequest, prompt_tokens: int | None
     ) -> Completion:
         began = time.perf_counter()
         server = self._running()
         call = Call("POST", f"{server.base_url}{path}", body, sampling.seed)
         response = await self._send(call, self._policy)
         if not response.is_success:
-            raise _failure(response)
+            raise self._failure(response)
         try:
-            parsed = response.json()
-        except ValueError as error:
-            raise EngineFailure(f"the server's answer is not JSON: {error}") from error
-        answer = parse_answer(parsed, sampling)
-        return self._completion(answer, prompt_tokens, time.perf_counter() - began)
+            answer = parse_answer(response.json(), sampling)
+        except (ValueError, RecursionError) as error:
+            raise EngineFailure(
+                f"the answer of the server at {server.base_url} is not JSON ({error})"
+            ) from error
+        except EngineFailure as error:
+            raise EngineFailure(f"{error}, at {server.base_url}") from error
+        return self._completion(answer, sampling, prompt_tokens, time.perf_counter() - began)
 
     async def _send(self, call: Call, policy: RetryPolicy) -> httpx.Response:
         if self._client is None:
             raise EngineDead("the openai engine is not running")
         try:
-            return await send(self._client, call, policy)
+            return await send(self._client, call, policy, self._settings.on_wait)
         except Unreachable as error:
             raise EngineDead(
                 f"the server at {call.url} cannot be reached any more ({error})"
             ) from error
-        except TooSlow as error:
-            raise EngineFailure(f"the server at {call.url}: {error}") from error
 
-    def _completion(self, answer: Answer, prompt_tokens: int, seconds: float) -> Completion:
-        ids = answer.token_ids
-        if ids is None and self._tokenizer is not None:
-            ids = tuple(self._tokenizer.encode(answer.text))
+    def _completion(
+        self, answer: Answer, sampling: SamplingRequest, prompt_tokens: int | None, seconds: float
+    ) -> Completion:
+        text, ids = self._secrets.masked_text(answer.text), answer.token_ids
+        cut = cut_at_stop(text, sampling.stop)
+        finish, stop = answer.finish_reason, cut.stop_string or answer.stop_string
+        if finish == "stop" and stop is None and ids is not None:
+            stop = self._stop_among(ids, sampling.stop)
+        elif finish == "stop" and stop is None and sampling.stop and not self._tells_stops:
+            raise EngineFailure(
+                f"the server at {self._running().base_url} does not say whether a stop string or "
+                "the end of the text ended its answer"
+            )
+        if ids is None or text != answer.text:
+            ids = self._encoded(cut.text + (stop or ""))
         return Completion(
-            text=answer.text,
-            token_ids=ids or (),
-            finish_reason=answer.finish_reason,
-            stop_string=answer.stop_string,
+            text=cut.text,
+            token_ids=ids,
+            finish_reason=finish if stop is None else "stop",
+            stop_string=stop,
             prompt_tokens=answer.prompt_tokens or prompt_tokens,
             cached_prompt_tokens=answer.cached_tokens,
             seconds=seconds,
@@ -233,11 +284,33 @@ class OpenAIEngine:
             completion_tokens=answer.completion_tokens,
         )
 
+    def _stop_among(self, ids: tuple[int, ...], stop: tuple[str, ...]) -> str | None:
+        """The stop string in the tokens, which keep it."""
+        if not stop or self._tokenizer is None:
+            return None
+        return cut_at_stop(self._tokenizer.decode(ids), stop).stop_string
 
-def _failure(response: httpx.Response) -> EngineFailure:
-    """The error that an answer without success stands for."""
-    reason = reason_of(response.text)
-    too_long = any(words in reason for words in TOO_LONG)
-    if response.status_code == HTTPStatus.BAD_REQUEST and too_long:
-        return PromptTooLong(f"the server refuses the prompt: {reason}")
-    return EngineFailure(f"the server answers {response.status_code}: {reason}")
+    def _encoded(self, text: str) -> tuple[int, ...] | None:
+        return None if self._tokenizer is None else tuple(self._tokenizer.encode(text))
+
+    def _failure(self, response: httpx.Response) -> EngineFailure:
+        """The error that an answer without success stands for."""
+        reason = reason_of(response.text, self._secrets)
+        too_long = any(words in reason for words in TOO_LONG)
+        if response.status_code == HTTPStatus.BAD_REQUEST and too_long:
+            return PromptTooLong(f"the server refuses the prompt: {reason}")
+        waited = response.status_code in BUSY and self._policy.patience > 0
+        after = f", after {self._policy.patience:g} s of waiting (--busy-timeout)" if waited else ""
+        return EngineFailure(f"the server answers {response.status_code}{after}: {reason}")
+
+    @contextlib.contextmanager
+    def _masking(self) -> Iterator[None]:
+        """Let no error out that holds a key or a password."""
+        try:
+            yield
+        except (EngineFailure, UserMistake, RunStopped) as error:
+            masked = self._secrets.masked(str(error))
+            if masked == str(error):
+                raise
+            # Its cause would show what is masked here.
+            raise type(error)(masked) from None

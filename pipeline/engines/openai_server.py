@@ -2,23 +2,23 @@
 
 import difflib
 import ipaddress
-import os
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
-from pipeline.engines.http_retry import Call, RetryPolicy, TooSlow, Unreachable, send
-from pipeline.engines.openai_wire import reason_of
+from pipeline.engines.http_retry import Call, RetryPolicy, Unreachable, send
+from pipeline.engines.limits import TooSlow
+from pipeline.engines.masking import KEY_VARIABLE, Secrets, api_key, credentials_of
+from pipeline.engines.openai_wire import MAX_TOKENS, reason_of
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 CONNECT_SECONDS = 5.0
 # A server that is down is told of in well under the half minute that a user waits for.
-START_POLICY = RetryPolicy(tries=3, within=8.0)
-START_SECONDS = 8.0
+START_POLICY = RetryPolicy(tries=3, seconds=8.0, patience=8.0)
+LAST_PORT = 2**16 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +32,57 @@ class Server:
 
 
 def base_url_of(settings: EngineSettings) -> str:
-    """The address up to /v1; raises `UserMistake` when none was given."""
-    if not settings.base_url:
+    """The address up to /v1, without its `user:password@`.
+
+    Raises `UserMistake` when none was given, or what was given is none.
+    """
+    url = _address(settings).copy_with(username=None, password=None)
+    base = str(url).rstrip("/")
+    return base if base.endswith("/v1") else f"{base}/v1"
+
+
+def _address(settings: EngineSettings) -> httpx.URL:
+    """The address as it was given."""
+    given = settings.base_url
+    if not given:
         raise UserMistake(
             "the engine openai needs the server's address; give --base-url, for example "
             "http://127.0.0.1:8000/v1"
         )
-    url = settings.base_url.rstrip("/")
-    if not url.startswith(("http://", "https://")):
-        raise UserMistake(f"the base URL {settings.base_url!r} must begin with http:// or https://")
-    return url if url.endswith("/v1") else f"{url}/v1"
+    shown = Secrets.of(given).masked(given)
+    if not given.startswith(("http://", "https://")):
+        raise UserMistake(f"the base URL {shown!r} must begin with http:// or https://")
+    wrong = UserMistake(
+        f"the base URL {shown!r} is no address of a server; give --base-url host, port and path, "
+        "for example http://127.0.0.1:8000/v1"
+    )
+    try:
+        url = httpx.URL(given)
+    except httpx.InvalidURL:
+        raise wrong from None  # its words may hold a piece of a password
+    if not url.host or not 0 < (url.port or 1) <= LAST_PORT or url.query or url.fragment:
+        raise wrong
+    return url
 
 
 def make_client(settings: EngineSettings) -> httpx.AsyncClient:
-    """A client with the key of the environment, unlimited connections, and no other state."""
-    key = os.environ.get(KEY_VARIABLE)
-    url = base_url_of(settings)
+    """A client with the key of the environment, or with the user and password of the address.
+
+    It has unlimited connections and no other state. How long a request may take its caller says.
+    """
+    url, key = _address(settings), api_key()
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise UserMistake(
+            f"the key in {KEY_VARIABLE} holds a character that no key has; set it again"
+        )
+    named = bool(credentials_of(settings.base_url or ""))
     return httpx.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=httpx.Timeout(settings.request_timeout, connect=CONNECT_SECONDS, pool=None),
+        auth=httpx.BasicAuth(url.username, url.password) if named else None,
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
         # A proxy of the environment must not stand between us and this machine.
-        trust_env=not _is_loopback(httpx.URL(url).host),
+        trust_env=not _is_loopback(url.host),
     )
 
 
@@ -71,19 +100,16 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
     """
     base = base_url_of(settings)
     url = f"{base}/models"
-    client_timeout, client.timeout = client.timeout, httpx.Timeout(START_SECONDS)
     try:
         response = await send(client, Call("GET", url), START_POLICY)
     except (Unreachable, TooSlow) as error:
         raise UserMistake(
             f"the server at {base} does not answer ({error}); start it, or correct --base-url"
         ) from error
-    finally:
-        client.timeout = client_timeout
-    _check_status(response, url)
+    _check_status(response, url, Secrets.of(settings.base_url))
     try:
         models = {str(one["id"]): one for one in response.json()["data"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserMistake(
             f"{url} does not list models, so it is no OpenAI-compatible server; --base-url is its "
             "address up to /v1"
@@ -91,16 +117,16 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
     return _server(base, models, settings.model)
 
 
-def _check_status(response: httpx.Response, url: str) -> None:
-    status = HTTPStatus(response.status_code)
+def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:
+    status = response.status_code
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise UserMistake(
             f"the server refuses access to {url} ({status}); set {KEY_VARIABLE} in the environment"
         )
     if response.is_server_error:
+        reason = reason_of(response.text, secrets)
         raise RunStopped(
-            f"the server at {url} fails with status {status} ({reason_of(response.text)}); look "
-            "into its log"
+            f"the server at {url} fails with status {status} ({reason}); look into its log"
         )
     if not response.is_success:
         raise UserMistake(
@@ -122,6 +148,6 @@ def _server(base: str, models: dict[str, Any], model: str) -> Server:
     return Server(
         base_url=base,
         is_vllm=entry.get("owned_by") == "vllm",
-        context=context if isinstance(context, int) else None,
+        context=context if type(context) is int and 0 < context <= MAX_TOKENS else None,
         root=root if isinstance(root, str) else None,
     )

@@ -1,9 +1,12 @@
 """Requests and answers of OpenAI-compatible servers, as JSON bodies. What comes in is untrusted."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
 
 from pipeline.engines.limits import SEED_RANGE
+from pipeline.engines.masking import Secrets
 from pipeline.engines.protocol import FinishReason, Message, SamplingRequest
 from pipeline.errors import EngineFailure
 
@@ -12,6 +15,51 @@ TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no passwor
 VLLM_PLAIN_SAMPLING = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 # What the longest error text of a server may fill of one of ours, in characters.
 MAX_REASON = 300
+MAX_TOKENS = 10**8
+"""The most tokens that a server may count in one request; more is no count."""
+LOGPROB_ROUNDING = 0.001
+LONGEST_FINISH = 40
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+TokenId = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Logprob = Annotated[float, msgspec.Meta(le=LOGPROB_ROUNDING)]
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: Count | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    """`stop_reason` is vLLM's name for the stop string, `matched_stop` SGLang's."""
+
+    text: str | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+    token_ids: list[TokenId] | None = None
+    stop_reason: Any = None
+    matched_stop: Any = None
+    logprobs: Any = None
+
+
+class _Body(msgspec.Struct):
+    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+    usage: _Usage | None = None
+
+
+class _Logprobs(msgspec.Struct):
+    top_logprobs: Annotated[list[dict[str, Logprob] | None], msgspec.Meta(min_length=1)]
 
 
 class Answer(NamedTuple):
@@ -73,36 +121,48 @@ def chat_body(
 
 
 def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
-    """What a completion or chat body says; raises `EngineFailure` when it is none."""
+    """What a completion or chat body says; raises `EngineFailure` when it is none.
+
+    A count of 0 beside an answer is what servers send that do not count: it is not reported.
+    """
     try:
-        choice = body["choices"][0]
-        usage = body.get("usage") or {}
-        ids = choice.get("token_ids")
-        details = usage.get("prompt_tokens_details") or {}
-        return Answer(
-            text=_whole_characters(_text(choice)),
-            token_ids=None if ids is None else tuple(map(int, ids)),
-            finish_reason=_finish(choice.get("finish_reason")),
-            stop_string=_stop_string(choice),
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
-            cached_tokens=details.get("cached_tokens"),
-            logprobs=_logprobs(choice.get("logprobs"), sampling.logprobs_of),
+        whole = msgspec.convert(body, _Body)
+        choice, usage = whole.choices[0], whole.usage or _Usage()
+        logprobs = _logprobs(choice, sampling.logprobs_of)
+    except msgspec.ValidationError as error:
+        raise _no_completion(str(error)) from error
+    prompt_tokens = usage.prompt_tokens or None
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    if prompt_tokens is not None and cached is not None and cached > prompt_tokens:
+        raise _no_completion(
+            f"usage.prompt_tokens_details.cached_tokens is {cached}, and usage.prompt_tokens "
+            f"only {prompt_tokens}"
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise EngineFailure(
-            f"the server's answer is no completion ({type(error).__name__}: {error})"
-        ) from error
+    return Answer(
+        text=_whole_characters(_text(choice)),
+        token_ids=None if choice.token_ids is None else tuple(choice.token_ids),
+        finish_reason=_finish(choice.finish_reason),
+        stop_string=_stop_string(choice, sampling.stop),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=usage.completion_tokens or None,
+        cached_tokens=cached if prompt_tokens is not None else None,
+        logprobs=logprobs,
+    )
 
 
-def _text(choice: Mapping[str, Any]) -> str:
-    message = choice.get("message")
+def _text(choice: _Choice) -> str:
+    message = choice.message
     if message is None:
-        return str(choice["text"])
-    content = message.get("content") or ""
+        if choice.text is None:
+            raise _no_completion("choices[0].text is null")
+        return choice.text
     # Servers that part thinking from answer: put together what the model wrote.
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    return f"<think>\n{thought}\n</think>\n\n{content}" if thought else str(content)
+    thought = message.reasoning_content or message.reasoning
+    if thought:
+        return f"<think>\n{thought}\n</think>\n\n{message.content or ''}"
+    if message.content is None:
+        raise _no_completion("choices[0].message.content is null")
+    return message.content
 
 
 def _whole_characters(text: str) -> str:
@@ -110,27 +170,40 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _finish(reason: object) -> FinishReason:
+def _finish(reason: str | None) -> FinishReason:
     if reason == "stop":
         return "stop"
     if reason == "length":
         return "length"
-    raise EngineFailure(f"the server ended the request with finish_reason {reason!r}")
+    said = repr(reason) if len(reason or "") <= LONGEST_FINISH else "that is none"
+    raise EngineFailure(f"the server ended the request with finish_reason {said}")
 
 
-def _stop_string(choice: Mapping[str, Any]) -> str | None:
-    """The stop string where the server names it: vLLM's stop_reason, SGLang's matched_stop."""
-    named = choice.get("stop_reason", choice.get("matched_stop"))
-    return named if isinstance(named, str) else None
+def _stop_string(choice: _Choice, asked: tuple[str, ...]) -> str | None:
+    """The stop string, where the server names it."""
+    for named in (choice.stop_reason, choice.matched_stop):
+        if isinstance(named, str) and named in asked:
+            return named
+    return None
 
 
-def _logprobs(logprobs: Any, token_ids: tuple[int, ...]) -> dict[int, float] | None:
+def _logprobs(choice: _Choice, token_ids: tuple[int, ...]) -> dict[int, float] | None:
     if not token_ids:
         return None
-    first = logprobs["top_logprobs"][0]
-    return {token: float(first[f"{TOKEN_PREFIX}{token}"]) for token in token_ids}
+    first = msgspec.convert(choice.logprobs, _Logprobs).top_logprobs[0] or {}
+    missing = [token for token in token_ids if f"{TOKEN_PREFIX}{token}" not in first]
+    if missing:
+        raise _no_completion(f"choices[0].logprobs lacks the tokens {missing}")
+    return {token: first[f"{TOKEN_PREFIX}{token}"] for token in token_ids}
 
 
-def reason_of(text: str) -> str:
-    """The readable part of an error answer, cut to a length that fits a message."""
-    return " ".join(text.split())[:MAX_REASON]
+def _no_completion(reason: str) -> EngineFailure:
+    return EngineFailure(f"the server's answer is no completion ({reason})")
+
+
+def reason_of(text: str, secrets: Secrets) -> str:
+    """The readable part of an error answer, cut to a length that fits a message.
+
+    Secrets are masked before the cut, which could leave the beginning of one.
+    """
+    return " ".join(secrets.masked(text[: 100 * MAX_REASON]).split())[:MAX_REASON]

@@ -16,6 +16,7 @@ class Ability(Enum):
     DIGIT_LOGPROBS = "digit log-probabilities"
     CHOICE = "constrained choice"
     CACHED_COUNT = "cached token counts"
+    STOP_STRING = "naming of the stop string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +44,30 @@ class Completion:
 
     `finish_reason` is `length` when max_tokens or the context ended it, else `stop`; then
     `stop_string` names the stop string, or is None at the model's own end of text.
-    `token_ids` include the end-of-text id where the model wrote one.
+    `token_ids` include the end-of-text id where the model wrote one; None where a server does not
+    send them and the tokenizer is unknown.
     `text` is `token_ids` decoded without special tokens, cut before the stop string.
-    `cached_prompt_tokens` is None where the server does not report it. `seconds` is wall time.
-    `completion_tokens` is the server's own count of new tokens, where it gives one: the only one
-    when it does not send `token_ids` and no tokenizer is known.
+    `prompt_tokens` and `cached_prompt_tokens` are None where the server does not report them.
+    `seconds` is wall time. `completion_tokens` is the server's own count of new tokens, where it
+    gives one: the only one without `token_ids`.
     """
 
     text: str
-    token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...] | None
     finish_reason: FinishReason
     stop_string: str | None
-    prompt_tokens: int
+    prompt_tokens: int | None
     cached_prompt_tokens: int | None
     seconds: float
     logprobs: Mapping[int, float] | None = None
     completion_tokens: int | None = None
 
     @property
-    def generated(self) -> int:
-        """How many tokens are new."""
-        return len(self.token_ids) if self.completion_tokens is None else self.completion_tokens
+    def generated(self) -> int | None:
+        """How many tokens are new; None where nobody counted them."""
+        if self.completion_tokens is not None or self.token_ids is None:
+            return self.completion_tokens
+        return len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from pipeline.engines.limits import check_sampling, room_for
+from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -75,12 +75,13 @@ class ScriptedEngine:
         await self.health()
         check_sampling(sampling)
         room = room_for(len(prompt_token_ids), self._script.context, sampling.max_tokens)
-        await self._misbehave()
-        prompt = self._tokenizer.decode(prompt_token_ids)
-        ids = self._written(prompt, sampling)[:room]
-        watch = StopWatch(self._tokenizer, sampling.stop)
-        stopped = any(watch.append(token) or token == END_ID for token in ids)
-        await self._take_time(len(prompt_token_ids), len(watch.token_ids))
+        async with time_limit(self._settings.seconds_allowed):
+            await self._misbehave()
+            prompt = self._tokenizer.decode(prompt_token_ids)
+            ids = self._written(prompt, sampling)[:room]
+            watch = StopWatch(self._tokenizer, sampling.stop)
+            stopped = any(watch.append(token) or token == END_ID for token in ids)
+            await self._take_time(len(prompt_token_ids), len(watch.token_ids))
         await self.health()
         text, stop_string = watch.finish()
         return Completion(

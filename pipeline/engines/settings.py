@@ -1,11 +1,15 @@
 """How one model is served: the frozen settings an engine is built from."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 EngineName = Literal["vllm", "openai", "transformers", "scripted"]
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
+SERVER_SECONDS = 600.0
+LOCAL_SECONDS = 3600.0
+"""Longer, as a slow machine may be answering many long requests at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,9 @@ class EngineSettings:
     `gpu_memory_utilization` is this engine's share of the whole device memory (on a CPU the
     KV cache has `cpu_kv_cache_gib` instead). `devices` is a CUDA_VISIBLE_DEVICES list.
     `lora` is an adapter folder. `process` says where vLLM runs: `auto` is `inprocess` on a CPU
-    (starts in seconds) and `subprocess` on a GPU. `request_timeout` is in seconds (openai).
+    (starts in seconds) and `subprocess` on a GPU. `request_timeout` is how many seconds a request
+    may take, None the engine's own; `busy_timeout` how many a server may say that it is busy, of
+    which `on_wait` is told (openai).
     `speculative` is vLLM's own token-level speculative_config as JSON text.
     `script` is the scripted engine's table. `log` is where the engine's own output goes.
     """
@@ -39,6 +45,15 @@ class EngineSettings:
     trust_remote_code: bool = False
     process: ProcessMode = "auto"
     base_url: str | None = None
-    request_timeout: float = 600.0
+    request_timeout: float | None = None
+    busy_timeout: float = 600.0
     script: Path | None = None
     log: Path | None = None
+    on_wait: Callable[[float], None] | None = field(default=None, compare=False)
+
+    @property
+    def seconds_allowed(self) -> float:
+        """How long one request may take before it is given up."""
+        if self.request_timeout is not None:
+            return self.request_timeout
+        return SERVER_SECONDS if self.engine == "openai" else LOCAL_SECONDS

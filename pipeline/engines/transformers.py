@@ -21,7 +21,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from pipeline.engines.facts import read_facts
 from pipeline.engines.generation import Cancelled, Generated, Generator
 from pipeline.engines.launch import START_LOCK, output_to
-from pipeline.engines.limits import check_sampling, room_for
+from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.model_files import HUB_ADVICE, first_line
 from pipeline.engines.protocol import (
     Ability,
@@ -96,9 +96,10 @@ class TransformersEngine:
         cancelled = threading.Event()
         loop = asyncio.get_running_loop()
         try:
-            generated = await loop.run_in_executor(
-                self._pool, self._answer, prompt, sampling, room, cancelled
-            )
+            async with time_limit(self._settings.seconds_allowed):
+                generated = await loop.run_in_executor(
+                    self._pool, self._answer, prompt, sampling, room, cancelled
+                )
         finally:
             cancelled.set()
         return Completion(

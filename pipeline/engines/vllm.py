@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from pipeline.engines import vllm_setup
 from pipeline.engines.facts import read_facts
 from pipeline.engines.launch import START_LOCK, environment, output_to
-from pipeline.engines.limits import check_sampling, room_for
+from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -126,7 +126,8 @@ class VllmEngine:
             )
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         params = vllm_requests.to_params(sampling, room)
-        output = await driver.generate(list(prompt_token_ids), params, self._lora)
+        async with time_limit(self._settings.seconds_allowed):
+            output = await driver.generate(list(prompt_token_ids), params, self._lora)
         seconds = time.perf_counter() - began
         return vllm_requests.to_completion(output, sampling, self.tokenizer, seconds)
 

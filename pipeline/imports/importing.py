@@ -11,13 +11,14 @@ from typing import Any, Literal, get_args
 
 from evaluators.answer import extract_answer
 from pipeline import environment
+from pipeline.engines.masking import Secrets
 from pipeline.errors import UserMistake
 from pipeline.imports import lm_eval, specreason, ssr
 from pipeline.imports.entries import Entry, Settings, Solved
 from pipeline.imports.fields import CorruptEntry
 from pipeline.imports.gold import gold_of
 from pipeline.problems import Problem, ProblemSet
-from pipeline.records import Attempt, Failure, Track
+from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
 from pipeline.run_directory import RunDirectory
 from pipeline.runner import MANIFEST_SCHEMA
 
@@ -106,8 +107,12 @@ def _write(directory: RunDirectory, entries: Iterator[Entry], problems: ProblemS
                 f"{problem.problem_id}, repeat {entry.repeat_id}; import them into two runs."
             )
         content.places[attempt.key] = entry.where
+        try:
+            directory.append(attempt)
+        except UnreadableAttempt as error:
+            attempt = unread(attempt, error)
+            directory.append(attempt)
         content.failed += attempt.status == "error"
-        directory.append(attempt)
     if not content.places:
         raise UserMistake("The files hold no attempt; there is nothing to import.")
     return content
@@ -225,7 +230,7 @@ def _manifest(
         "sessions": [
             {
                 "imported": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": shlex.join(sys.argv),
+                "command": Secrets.of().masked(shlex.join(sys.argv)),
                 "versions": environment.versions(),
             }
         ],

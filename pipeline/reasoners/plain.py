@@ -68,7 +68,7 @@ def _recorded(
     stop = Stop.LENGTH
     if completion.finish_reason == "stop":
         stop = Stop.FINISHED
-    elif tokens >= assignment.experiment.token_budget:
+    elif tokens is None or tokens >= assignment.experiment.token_budget:
         stop = Stop.BUDGET
     engine, task = assignment.target, plan.prompt.text
     thinking = Ability.TOKEN_PROMPTS in engine.abilities and opens_thinking(

@@ -43,7 +43,8 @@ class Written:
 
 def written(author: Author, tokenizer: Tokenizer, completion: Completion, asked: int) -> Written:
     """The step that a completion of at most `asked` tokens holds."""
-    ids = completion.token_ids
+    ids = completion.token_ids or ()
+    tokens = completion.generated or len(ids)
     while ids and ids[-1] in tokenizer.eos_ids:
         ids = ids[:-1]
     if completion.finish_reason == "length":
@@ -56,11 +57,11 @@ def written(author: Author, tokenizer: Tokenizer, completion: Completion, asked:
         author=author,
         text=text,
         token_ids=ids,
-        tokens=completion.generated,
+        tokens=tokens,
         seconds=completion.seconds,
         finish=completion.finish_reason,
         ended=completion.finish_reason == "stop" and stop is None,
-        context_full=completion.finish_reason == "length" and completion.generated < asked,
+        context_full=completion.finish_reason == "length" and tokens < asked,
     )
 
 
