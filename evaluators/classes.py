@@ -12,7 +12,7 @@ from typing import Any, Literal
 from zlib import crc32
 
 from evaluators.conclusion import conclusions
-from evaluators.equivalence import plain_words, readings
+from evaluators.equivalence import readings
 from evaluators.exact import Inexact, exact_value
 from evaluators.families import INTEGER_LETTERS
 from evaluators.heads import is_asked_for, name_of, named_value
@@ -38,6 +38,7 @@ from evaluators.relations import rename
 from evaluators.render import render
 from evaluators.scalars import UNIT_LETTERS
 from evaluators.sequences import expanded, has_free_sign
+from evaluators.wording import plain_words
 
 KEY_DIGITS = 30
 """Irrational values that agree to so many significant digits are one value."""
