@@ -19,6 +19,7 @@ from pipeline.engines import vllm_setup
 from pipeline.engines.facts import read_facts
 from pipeline.engines.launch import START_LOCK, environment, output_to
 from pipeline.engines.limits import check_sampling, room_for, time_limit
+from pipeline.engines.orphans import EngineProcesses
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -64,6 +65,7 @@ class VllmEngine:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._driver: Driver | None = None
+        self._processes: EngineProcesses | None = None
         self._facts: ModelFacts | None = None
         self._tokenizer: HFTokenizer | None = None
         self._lora: Any = None
@@ -96,6 +98,7 @@ class VllmEngine:
         await self.stop()
         self._facts = await asyncio.to_thread(read_facts, self._settings)
         self._tokenizer = await asyncio.to_thread(HFTokenizer.of, self._settings)
+        self._processes = EngineProcesses()
         try:
             self._driver = await asyncio.to_thread(self._make_driver, self._facts)
             await self._driver.start()
@@ -143,8 +146,13 @@ class VllmEngine:
     async def stop(self) -> None:
         """End vLLM, its processes and its log, and free its memory."""
         driver, self._driver = self._driver, None
-        if driver is not None:
-            await driver.stop()
+        processes, self._processes = self._processes, None
+        try:
+            if driver is not None:
+                await driver.stop()
+        finally:
+            if processes is not None:
+                await asyncio.to_thread(processes.end)
 
     def _running(self) -> Driver:
         if self._driver is None:
@@ -212,6 +220,8 @@ class VllmEngine:
                 path = Path(folder) / "logging.json"
                 path.write_text(json.dumps(vllm_setup.logging_config(log)), encoding="utf-8")
             stack.enter_context(environment(vllm_setup.base_environment(self._settings, path)))
+            if self._processes is not None:
+                stack.enter_context(environment(self._processes.environment))
             stack.enter_context(output_to(log))
             yield
 

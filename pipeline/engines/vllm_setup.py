@@ -51,6 +51,8 @@ def base_environment(settings: EngineSettings, logging_path: Path | None) -> dic
         # Two OpenMP threads on two contended cores spin: throughput falls 10 to 60 times.
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # A forked process would be a copy of this one, with its threads' locks and without a mark.
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     }
     if logging_path is None:
         wanted["VLLM_LOGGING_LEVEL"] = "ERROR"

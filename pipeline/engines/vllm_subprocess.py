@@ -1,22 +1,19 @@
 """vLLM's engine in worker processes of its own: AsyncLLM behind the driver's four calls."""
 
 import asyncio
-import contextlib
 import itertools
-import multiprocessing
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 from vllm.inputs import tokens_input
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from pipeline.engines.launch import START_LOCK
 from pipeline.errors import EngineDead, EngineFailure
 
-# Seconds in which the processes may end by themselves, and in which killed ones must be gone.
+# Seconds in which the processes may end by themselves; those that are left are then killed.
 GRACE_SECONDS = 20.0
-KILL_SECONDS = 10.0
 
 
 class SubprocessDriver:
@@ -27,7 +24,7 @@ class SubprocessDriver:
         self._build = build
         self._engine: Any = None
         self._numbers = itertools.count()
-        self._processes: list[psutil.Process] = []
+        self._stopped = False
 
     @property
     def engine(self) -> Any:
@@ -57,13 +54,13 @@ class SubprocessDriver:
         return last
 
     def _launch(self) -> None:
-        """Build the engine, and note which processes are its own."""
+        """Build the engine; one that was stopped meanwhile ends at once."""
+        # It serves this process for good, so it is none of the engine's, which end with it.
+        resource_tracker.ensure_running()
         with START_LOCK:
-            before = _spawned()
-            try:
-                self._engine = self._build()
-            finally:
-                self._processes = list(_spawned() - before)
+            self._engine = self._build()
+        if self._stopped:
+            self._engine.shutdown(0)
 
     def check(self) -> None:
         """Raise `EngineDead` when a process of the engine has died or it was stopped."""
@@ -73,31 +70,11 @@ class SubprocessDriver:
             raise self._dead()
 
     async def stop(self) -> None:
-        """End the processes."""
+        """Let the processes end by themselves."""
+        self._stopped = True
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.shutdown, GRACE_SECONDS)
-        await asyncio.to_thread(self._bury)
-
-    def _bury(self) -> None:
-        """Kill what is left of the processes: a worker may outlive the engine's own process."""
-        for process in self._processes:
-            # psutil tells a process from another one that was given the same number later.
-            if process.is_running():
-                process.kill()
-        psutil.wait_procs(self._processes, timeout=KILL_SECONDS)
-        # Joins the children that have ended, so that none stays as a zombie.
-        multiprocessing.active_children()
 
     def _dead(self) -> EngineDead:
         return EngineDead("the vLLM engine is gone: one of its processes died; see its log")
-
-
-def _spawned() -> set[psutil.Process]:
-    """The processes that multiprocessing has started here, and what they have started."""
-    found: set[psutil.Process] = set()
-    for child in multiprocessing.active_children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(child.pid)
-            found |= {process, *process.children(recursive=True)}
-    return found

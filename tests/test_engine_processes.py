@@ -1,0 +1,107 @@
+"""An engine's processes end with the process that started them, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from scripted_runs import HANGS
+
+from pipeline.engines.orphans import EngineProcesses, marked
+
+ROOT = Path(__file__).parent.parent
+# An engine's process starts a worker and is gone; the worker hides behind a title, as vLLM's do.
+PARENT = """
+import os, subprocess, sys
+from pipeline.engines.orphans import EngineProcesses
+worker = "import setproctitle; setproctitle.setproctitle('worker' * 9); print(1); input()"
+core = (
+    "import subprocess, sys;"
+    f"worker = subprocess.Popen([sys.executable, '-uc', {worker!r}], stdout=subprocess.PIPE);"
+    "worker.stdout.readline();"
+    "print(worker.pid, flush=True)"
+)
+processes = EngineProcesses()
+started = os.environ | processes.environment
+{fork}
+subprocess.run([sys.executable, "-c", core], env=started)
+print(processes._watch.pid, flush=True)
+sys.stdin.read()
+"""
+FORK = "if os.fork() == 0: import time; time.sleep(60); os._exit(0)"
+
+
+def started(fork=""):
+    """A process with an orphaned worker, the worker, and the process that watches."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT.replace("{fork}", fork)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    worker, watch = (psutil.Process(int(process.stdout.readline())) for _ in range(2))
+    return process, worker, watch
+
+
+def ended(*processes):
+    """Whether all of them end, however long that takes a busy machine."""
+    return psutil.wait_procs(processes, timeout=HANGS)[1] == []
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_what_an_engine_started_is_gone_when_its_process_is_killed(blow):
+    process, worker, watch = started()
+    process.send_signal(blow)
+    assert process.wait() == -blow
+    assert ended(worker, watch)
+
+
+def test_so_it_is_while_a_copy_of_the_process_holds_its_pipe_open():
+    process, worker, watch = started(FORK)
+    [copy] = [child for child in psutil.Process(process.pid).children() if child.pid != watch.pid]
+    process.kill()
+    process.wait()
+    assert ended(worker, watch)
+    assert copy.is_running()
+    copy.kill()
+
+
+def test_the_processes_of_one_engine_end_and_those_of_another_stay():
+    one, other = EngineProcesses(), EngineProcesses()
+    sleep = [sys.executable, "-c", "input()"]
+    [first, second] = [
+        subprocess.Popen(sleep, stdin=subprocess.PIPE, env=os.environ | each.environment)
+        for each in (one, other)
+    ]
+    one.end()
+    assert first.wait() == -signal.SIGKILL
+    assert list(marked(other.environment["SPECLRM_ENGINE"])) == [second.pid]
+    assert second.poll() is None
+    other.end()
+    assert second.wait() == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_no_process_of_vllm_outlives_a_run_that_is_killed(tiny_model, tmp_path):
+    command = (
+        f"run baseline --engine vllm --process subprocess --model {tiny_model} "
+        f"--token-budget 400 --concurrency 1 --repeats 50 --output-dir {tmp_path / 'run'}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *command.split()],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    while process.poll() is None and not list((tmp_path / "run").glob("problems/*.jsonl")):
+        time.sleep(0.05)
+    processes = psutil.Process(process.pid).children(recursive=True)
+    assert any("VLLM" in each.name() for each in processes)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert ended(*processes)
