@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from test_run_directory import ATTEMPT, FILE, repeats
 
 from pipeline import appending, records
+from pipeline import record_writer as record_writer_module
 from pipeline.appending import END, REPLACED, Frame, pack, replace_attempt, unpack
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.record_writer import record_writer
@@ -118,6 +120,30 @@ async def test_the_death_of_the_process_stops_the_run(tmp_path):
                 await waiting
             with pytest.raises(RunStopped, match=r"process that writes the attempts .* has ended"):
                 await writer.append(ATTEMPT)
+
+
+@pytest.mark.parametrize("sending", [True, False])
+async def test_a_process_that_was_stopped_does_not_hold_the_run(tmp_path, monkeypatch, sending):
+    monkeypatch.setattr(record_writer_module, "LOOK_SECONDS", 0.005)
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory, Recorded({})) as writer:
+            await writer.append(ATTEMPT)
+            os.kill(writer.pid, signal.SIGSTOP)
+            if sending:
+                with pytest.raises(RunStopped, match=r"has not answered .* it was stopped, or"):
+                    await writer.append(replace(ATTEMPT, repeat_id=1))
+    assert numbers(tmp_path) == [0]
+
+
+async def test_a_run_that_was_held_up_itself_does_not_give_the_process_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_writer_module, "LOOK_SECONDS", 0.01)
+    with RunDirectory(tmp_path) as directory:
+        async with record_writer(directory, Recorded({})) as writer:
+            waiting = asyncio.ensure_future(writer.append(ATTEMPT))
+            await asyncio.sleep(0)
+            time.sleep(0.4)  # noqa: ASYNC251 - longer than all looks; an engine can hold it up so
+            await waiting
+    assert numbers(tmp_path) == [0]
 
 
 async def test_the_process_holds_the_lock_until_it_has_written(tmp_path):
