@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from evaluators.differentials import with_differentials
 from evaluators.lexer import tokenize
 from evaluators.nodes import Listing, Node, Rel, Unreadable, Words, is_deep
 from evaluators.parser import last_formula, read_answer
@@ -57,7 +58,7 @@ def _clauses(tokens: list[Token]) -> list[list[Token]]:
 
 def _value(clause: list[Token]) -> Node | None:
     try:
-        items = nest(clause)
+        items = with_differentials(nest(clause))
     except Unreadable:
         return None
     for reader in (read_answer, last_formula):

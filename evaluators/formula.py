@@ -146,7 +146,8 @@ class _Reader:
             if item.kind == "word" and item.text in ("th", "st", "nd", "rd"):
                 self.at += 1
                 return base
-            if item.kind == "op" and item.text in ("*", "+", "-") and self.peek() is not item:
+            alone = self.peek() is not item or self.peek(1) is None
+            if item.kind == "op" and item.text in ("*", "+", "-") and alone:
                 self.at += 1
                 return Op(f"mark:{item.text}", (base,))
         if self.peek() is None:

@@ -5,7 +5,8 @@ from fractions import Fraction
 from typing import Protocol
 
 from evaluators.brackets import read_group
-from evaluators.nodes import Node, Num, Op, Sym, Unreadable, walk
+from evaluators.differentials import DIFFERENTIAL
+from evaluators.nodes import Node, Num, Op, Rel, Sym, Unreadable, walk
 from evaluators.terms import combined, raised_function
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
@@ -13,6 +14,7 @@ from evaluators.tree import Group, Item
 # Binding strength of a sum: the body of a bounded operation reaches to the next one.
 SUM_STRENGTH = 10
 _BOUNDED = frozenset({"sum", "prod", "int", "lim"})
+_ONE = Num(Fraction(1))
 
 
 class Reader(Protocol):
@@ -30,6 +32,9 @@ class Reader(Protocol):
 
     def expression(self, strength: int) -> Node:
         """A formula of operators that bind at least so strongly."""
+
+    def continued(self, left: Node, strength: int) -> Node:
+        """A formula whose first operand is read, with what follows it."""
 
     def signed(self) -> Node:
         """An operand with its sign."""
@@ -140,7 +145,7 @@ def _bare_argument(reader: Reader) -> Node:
 
 
 def _bounded(reader: Reader, name: str) -> Node:
-    r"""`\sum_{k=1}^{n} body`: the body reaches to the next sum sign."""
+    r"""`\sum_{k=1}^{n} body`: the body reaches to the next sum sign, an integral's to its `dx`."""
     lower: Node | None = None
     upper: Node | None = None
     for _ in range(2):
@@ -150,5 +155,27 @@ def _bounded(reader: Reader, name: str) -> Node:
         elif reader.sign() == "^":
             reader.at += 1
             upper = reader.argument()
-    body = reader.expression(SUM_STRENGTH + 1)
+    if isinstance(lower, Rel) and lower.ops == (">=",) and upper is None:
+        lower, upper = Rel(("=",), lower.args), Sym("oo")
+    body = _integrand(reader) if name == "int" else reader.expression(SUM_STRENGTH + 1)
     return Op(name, tuple(part for part in (body, lower, upper) if part is not None))
+
+
+def _integrand(reader: Reader) -> Node:
+    r"""What is integrated and over which variable; `dx` may stand first, as in `\int dx f(x)`."""
+    begun = reader.at
+    if variable := _differential(reader):
+        return Op("d", (reader.continued(_ONE, SUM_STRENGTH + 1), variable))
+    body = reader.expression(SUM_STRENGTH)
+    if variable := _differential(reader):
+        return Op("d", (body, variable))
+    reader.at = begun
+    return reader.expression(SUM_STRENGTH + 1)
+
+
+def _differential(reader: Reader) -> Sym | None:
+    item = reader.peek()
+    if not isinstance(item, Token) or item.kind != DIFFERENTIAL:
+        return None
+    reader.at += 1
+    return Sym(item.text)

@@ -10,8 +10,8 @@ from evaluators.series import bounds
 
 # Working precision, decimal digits.
 DIGITS = 50
-# A sum this much smaller than its terms is zero: the terms cancel to the working precision.
-CANCELLED = 10 ** (DIGITS - 12)
+# A sum smaller than its terms by all but so many digits is zero: the terms cancel.
+GUARD_DIGITS = 12
 # Exponents of results stay below this, bits: beyond, reduction of arguments costs too much.
 MAX_EXPONENT = 1 << 22
 # Arguments of periodic functions and of factorials.
@@ -39,6 +39,8 @@ def context() -> Any:
 class Evaluator:
     """Evaluates formulas at one point; `common_log` reads `log` without base as base ten."""
 
+    max_operations = MAX_OPERATIONS
+
     def __init__(self, point: Mapping[str, Any], *, common_log: bool = False) -> None:
         self.mp = context()
         self.point = dict(point)
@@ -47,10 +49,15 @@ class Evaluator:
         # Whether any intermediate value was not real.
         self.met_complex = False
 
+    @property
+    def cancelled(self) -> Any:
+        """How much smaller than its terms a sum must be to count as zero at this precision."""
+        return 10 ** max(0, int(self.mp.dps) - GUARD_DIGITS)
+
     def value(self, node: Node) -> Any:
         """The value. Raises NotNumeric where there is none."""
         self.operations += 1
-        if self.operations > MAX_OPERATIONS:
+        if self.operations > self.max_operations:
             raise NotNumeric
         match node:
             case Num(value=value):
@@ -75,12 +82,8 @@ class Evaluator:
 
     def _checked(self, value: Any) -> Any:
         mp = self.mp
-        if isinstance(value, mp.mpc) and mp.almosteq(value.imag, 0, 10 ** -(DIGITS - 8), 0):
-            value = value.real
-        if (
-            isinstance(value, mp.mpc)
-            and value.imag
-            and abs(value.real) * CANCELLED > abs(value.imag) * CANCELLED**2
+        if isinstance(value, mp.mpc) and (
+            not value.imag or abs(value.real) > abs(value.imag) * self.cancelled
         ):
             value = value.real
         self.met_complex = self.met_complex or bool(mp.im(value))
@@ -105,7 +108,7 @@ class Evaluator:
         return self._call(function, values[0])
 
     def _call(self, function: str, value: Any) -> Any:
-        if abs(value) > MAX_ARGUMENT:
+        if function not in _TAME and abs(value) > MAX_ARGUMENT:
             raise NotNumeric
         try:
             return getattr(self.mp, function)(value)
@@ -145,7 +148,7 @@ class Evaluator:
         for value in values:
             total += value
             largest = max(largest, abs(value))
-        return self.mp.mpf(0) if abs(total) * CANCELLED < largest else total
+        return self.mp.mpf(0) if abs(total) * self.cancelled < largest else total
 
     def mul(self, values: list[Any]) -> Any:
         """The product."""
@@ -167,17 +170,28 @@ class Evaluator:
             if self.mp.im(exponent) or exponent <= 0:
                 raise NotNumeric
             return base
-        if abs(exponent) > MAX_ARGUMENT or abs(self.mp.mag(base) * exponent) > MAX_EXPONENT:
+        if abs(exponent) > MAX_ARGUMENT:
+            return self._high_power(base, exponent)
+        if abs(self.mp.mag(base) * exponent) > MAX_EXPONENT:
             raise NotNumeric
         try:
             return base**exponent
         except (ValueError, ZeroDivisionError, OverflowError) as error:
             raise NotNumeric from error
 
+    def _high_power(self, base: Any, exponent: Any) -> Any:
+        """The power of a base very near one; two thirds of its digits must be left."""
+        if self.mp.im(base) or base <= 0 or abs(exponent) > 10 ** (self.mp.dps // 3):
+            raise NotNumeric
+        logarithm = exponent * self.mp.log(base)
+        if abs(logarithm) > MAX_EXPONENT:
+            raise NotNumeric
+        return self.mp.exp(logarithm)
+
     def root(self, values: list[Any]) -> Any:
         """The root; of a negative number the real one when the index is odd."""
         radicand, index = values
-        if not index or abs(index) > MAX_ARGUMENT:
+        if not index:
             raise NotNumeric
         if self.mp.im(index) == 0 and index == self.mp.floor(index):
             if self.mp.im(radicand) == 0 and radicand < 0 and int(index) % 2:
@@ -236,7 +250,7 @@ class Evaluator:
         """Floor or ceiling; a value within rounding error of an integer is that integer."""
         value = self.real(values)[0]
         nearest = self.mp.nint(value)
-        if abs(value - nearest) * CANCELLED < max(1, abs(value)):
+        if abs(value - nearest) * self.cancelled < max(1, abs(value)):
             return nearest
         return getattr(self.mp, function)(value)
 
@@ -267,6 +281,8 @@ _METHODS: dict[str, _Method] = {
     "overline": lambda self, values: self._unknown("overline", values),
     "conj": lambda self, values: self.mp.conj(values[0]),
 }
+# Functions whose cost does not grow with their argument.
+_TAME = frozenset({"fabs", "sign", "re", "im", "arg", "log", "atan", "acot", "asinh", "acosh"})
 _FUNCTIONS = {
     **{
         name: name

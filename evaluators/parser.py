@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from types import MappingProxyType
 
+from evaluators.differentials import with_differentials
 from evaluators.formula import read_formula
 from evaluators.lexer import tokenize
 from evaluators.nodes import (
@@ -51,7 +52,7 @@ _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<="
 
 def read(text: str, comma: Comma = Comma.LIST) -> Node:
     """The typed tree of an answer. Raises Unreadable for prose and for text beyond the limits."""
-    items = with_bases(nest(tokenize(text, comma)))
+    items = with_differentials(with_bases(nest(tokenize(text, comma))))
     if not items:
         raise Unreadable("nothing is written")
     node = read_answer(items)

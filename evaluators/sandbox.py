@@ -1,156 +1,148 @@
 """Symbolic work (integrals, limits, infinite sums) in worker processes that can be killed.
 
-A worker is a fresh interpreter that reads one JSON line per task; it is started when first needed,
-kept warm, limited in memory, killed at the deadline and replaced after a number of tasks. Nothing
-is inherited from the calling process, and no signal is used, so any thread may call.
+A worker is a fresh interpreter that reads one JSON line per task; it is started when first needed
+and kept. What a task may spend is counted by the worker itself in work, never in the time that
+passes here: a busy machine makes a caller wait and changes no decision. Nothing is inherited from
+the calling process, and no signal is used, so any thread may call.
 """
 
 import atexit
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
-import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluators.nodes import Node, Op, Sym, Unreadable, walk
+from evaluators.nodes import Node, Unreadable
 from evaluators.verdict import Decision, different, equal, undecided
 from evaluators.wire import to_wire
 
-# Wall-clock limits, seconds: one task, and the start of a worker (it imports the algebra system).
-TASK_SECONDS = 1.5
-START_SECONDS = 60.0
-# The longest a caller may wait in all for a worker that is still starting, seconds.
-WAIT_SECONDS = 2.5
-# Workers at once, and tasks after which one is replaced (the algebra system caches what it saw).
-MAX_WORKERS = 2
-MAX_TASKS = 300
+# Calls of Python functions that one task may make; two seconds or so of a processor of 2020.
+MAX_CALLS = 2_000_000
+# A worker that says nothing for so long is stuck, not busy (its own limit is a fraction of it).
+SILENCE_SECONDS = 900.0
+# Workers that are tried for one task before grading stops.
+MAX_TRIES = 3
+# Workers at once.
+MAX_WORKERS = min(8, os.cpu_count() or 1)
+# The order in which the algebra system does its work follows these.
+_FIXED = {
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "MPMATH_NOGMPY": "1",
+    "SYMPY_GROUND_TYPES": "python",
+    "SYMPY_USE_CACHE": "yes",
+}
 _ANSWERS = {"equal": equal, "different": different}
 
 
-def is_for_algebra(node: Node) -> bool:
-    """Whether the formula holds an operation that plain evaluation does not do."""
-    for n in walk(node):
-        if isinstance(n, Op) and n.name in ("int", "lim"):
-            return True
-        if isinstance(n, Op) and n.name in ("sum", "prod"):
-            return any(
-                isinstance(part, Sym) and part.name == "oo"
-                for arg in n.args[1:]
-                for part in walk(arg)
-            )
-    return False
+class NoWorker(RuntimeError):  # noqa: N818 - named for what it is
+    """The symbolic worker does not start, or ends without an answer, time and again."""
 
 
 def proven(a: Node, b: Node) -> Decision:
-    """What the symbolic worker finds out about two formulas within its limits."""
+    """What the symbolic worker finds out about two formulas within its limits.
+
+    Raises NoWorker where no worker can be had; that is no property of the formulas.
+    """
     try:
         task = json.dumps([to_wire(a), to_wire(b)])
     except Unreadable:
         return undecided("no_symbolic_form")
-    answer = _pool().ask(task)
+    answer = _pool().ask(task).split()[0]
     return _ANSWERS[answer]("symbolic") if answer in _ANSWERS else undecided(f"symbolic_{answer}")
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, max_calls: int) -> None:
         root = str(Path(__file__).resolve().parent.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "evaluators.worker"],
+            [sys.executable, "-m", "evaluators.worker", str(max_calls)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **_FIXED, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
-        self.started = time.monotonic()
         self.ready = False
-        self.tasks = 0
 
-    def read_line(self, deadline: float) -> str | None:
-        """One line from the worker, or None at the deadline or its death."""
+    def read_line(self, silence: float) -> str | None:
+        """One line from the worker, or None after so many seconds of silence or at its death."""
         stream = self.process.stdout
         if stream is None:
             return None
         with selectors.DefaultSelector() as selector:
             selector.register(stream, selectors.EVENT_READ)
-            if not selector.select(max(0.0, deadline - time.monotonic())):
+            if not selector.select(silence):
                 return None
-        return stream.readline().decode() or None
+        return stream.readline().decode().strip() or None
 
-    def ask(self, task: str, deadline: float) -> str | None:
+    def start(self, silence: float) -> bool:
+        """Wait until the worker has loaded the algebra system; whether it has."""
+        self.ready = self.ready or self.read_line(silence) is not None
+        return self.ready
+
+    def ask(self, task: str, silence: float) -> str | None:
         """The answer to one task; None when the worker must be replaced."""
         stream = self.process.stdin
-        if stream is None:
+        if stream is None or not self.start(silence):
             return None
         try:
             stream.write(task.encode() + b"\n")
             stream.flush()
         except (BrokenPipeError, OSError):
             return None
-        self.tasks += 1
-        answer = self.read_line(deadline)
-        return answer.strip() if answer else None
+        return self.read_line(silence)
 
     def kill(self) -> None:
-        """End the process, whatever it is doing, and close its pipes."""
-        self.process.kill()
+        """End the process with the task that it runs, and close its pipes."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
-                try:
+                with suppress(OSError):
                     stream.close()
-                except OSError:
-                    continue
         self.process.wait()
 
 
 @dataclass
 class _Pool:
+    max_calls: int = MAX_CALLS
+    silence: float = SILENCE_SECONDS
     owner: int = field(default_factory=os.getpid)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WORKERS))
     lock: threading.Lock = field(default_factory=threading.Lock)
     idle: list[_Worker] = field(default_factory=list)
 
     def ask(self, task: str) -> str:
-        """Hand a task to a worker and wait for its answer, within the limits."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        if not self.slots.acquire(timeout=WAIT_SECONDS):
-            return "busy"
-        try:
-            return self._ask(task, deadline)
-        finally:
-            self.slots.release()
+        """Hand a task to a worker, when one is free; its answer and the calls that it took.
 
-    def _ask(self, task: str, deadline: float) -> str:
-        worker = self._take()
-        if not worker.ready:
-            worker.ready = worker.read_line(deadline) is not None
-        if not worker.ready:
-            self._keep_starting(worker)
-            return "starting"
-        answer = worker.ask(task, min(deadline, time.monotonic() + TASK_SECONDS))
-        if answer is None or worker.tasks >= MAX_TASKS:
-            worker.kill()
-        else:
-            self._give(worker)
-        return answer or "timeout"
-
-    def _keep_starting(self, worker: _Worker) -> None:
-        alive = worker.process.poll() is None
-        if alive and time.monotonic() - worker.started < START_SECONDS:
-            self._give(worker)
-        else:
-            worker.kill()
+        Raises NoWorker when several in a row end or hang without one.
+        """
+        with self.slots:
+            for _ in range(MAX_TRIES):
+                worker = self._take()
+                answer = worker.ask(task, self.silence)
+                if answer is not None:
+                    self._give(worker)
+                    return answer
+                worker.kill()
+        raise NoWorker(
+            f"The symbolic worker ended {MAX_TRIES} times without an answer. See what "
+            f"`{sys.executable} -m evaluators.worker 1` says, and whether memory is left."
+        )
 
     def _take(self) -> _Worker:
         with self.lock:
             if self.idle:
                 return self.idle.pop()
-        return _Worker()
+        return _Worker(self.max_calls)
 
     def _give(self, worker: _Worker) -> None:
         with self.lock:
@@ -159,10 +151,10 @@ class _Pool:
     def warm_up(self) -> None:
         """Start one worker and wait until it is ready."""
         worker = self._take()
-        worker.ready = (
-            worker.ready or worker.read_line(time.monotonic() + START_SECONDS) is not None
-        )
-        self._keep_starting(worker)
+        if worker.start(self.silence):
+            self._give(worker)
+        else:
+            worker.kill()
 
     def close(self) -> None:
         """Kill the idle workers."""

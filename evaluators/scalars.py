@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from evaluators.bounded import is_bounded, parameters
+from evaluators.estimates import bounded_value, same_bounded
 from evaluators.exact import Inexact, exact_value
 from evaluators.nodes import Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols
 from evaluators.numeric import Evaluator, context
 from evaluators.probes import close, same_value
-from evaluators.sandbox import is_for_algebra, proven
+from evaluators.sandbox import proven
 from evaluators.units import canonical, contradict
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
 
@@ -60,13 +62,16 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
     if (proportion := _same_proportion(gold, answer)) is not None:
         return proportion
     decision = undecided("not_evaluated")
-    if is_for_algebra(gold) or is_for_algebra(answer):
-        return proven(gold, answer)
     for left, right in _readings(gold, answer):
         decision = _same_number(left, right, policy)
         if decision.outcome is Outcome.EQUAL:
             return decision
-    return decision
+    undecided_yet = decision.outcome is Outcome.UNDECIDED
+    return proven(gold, answer) if undecided_yet and _is_bounded(gold, answer) else decision
+
+
+def _is_bounded(gold: Node, answer: Node) -> bool:
+    return is_bounded(gold) or is_bounded(answer)
 
 
 def _stripped(node: Node) -> tuple[str, Node]:
@@ -149,8 +154,8 @@ def _converted(value: Node, mark: str) -> Node:
 
 
 def _same_number(gold: Node, answer: Node, policy: Policy) -> Decision:
-    decision = same_value(gold, answer)
-    if decision.outcome is Outcome.EQUAL or free_symbols(gold) or free_symbols(answer):
+    decision = (same_bounded if _is_bounded(gold, answer) else same_value)(gold, answer)
+    if decision.outcome is Outcome.EQUAL or parameters(gold) or parameters(answer):
         return decision
     gold_decimal, answer_decimal = _decimal(gold), _decimal(answer)
     if policy.gold_rounds and _may_be_rounded(gold_decimal) and not _converts_degrees(answer):
@@ -183,7 +188,7 @@ def _six_digits(exact: Node, decimal: _Decimal, otherwise: Decision) -> Decision
 def _within(node: Node, center: Fraction, margin: Fraction) -> bool:
     mp = context()
     try:
-        value = Evaluator({}).value(node)
+        value = bounded_value(node) if is_bounded(node) else Evaluator({}).value(node)
     except (NotNumeric, Inexact):
         return False
     middle = mp.mpf(center.numerator) / center.denominator

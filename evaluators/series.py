@@ -30,6 +30,29 @@ def bounds(args: tuple[Node, ...], value_of: Callable[[Node], Any]) -> Bounds:
     return Bounds(body, lower.args[0].name, low, high)
 
 
+class Estimate(NamedTuple):
+    """A value and how far it may be off."""
+
+    value: Any
+    error: Any
+
+
+class InfiniteSeries(NamedTuple):
+    """What is summed without end, over which variable, from where."""
+
+    body: Node
+    variable: str
+    low: int
+
+
+def infinite_series(args: tuple[Node, ...], value_of: Callable[[Node], Any]) -> InfiniteSeries:
+    r"""The parts of `\sum_{k=1}^{\infty}`. Raises NotNumeric unless it begins at an integer."""
+    match args:
+        case (body, Rel(ops=("=",), args=(Sym(name=name), low)), Sym(name="oo")):
+            return InfiniteSeries(body, name, _integer(value_of(low)))
+    raise NotNumeric
+
+
 def _integer(value: Any) -> int:
     if isinstance(value, complex) or hasattr(value, "_mpc_") or abs(value) > MAX_BOUND:
         raise NotNumeric

@@ -80,12 +80,20 @@ def _has_comma(items: list[Item]) -> bool:
 def _expects_operand(items: list[Item]) -> bool:
     if not items:
         return True
-    last = items[-1]
+    last = _without_scripts(items)[-1]
     if isinstance(last, Group):
         return False
     if last.kind == "op":
         return last.text not in ("!", "!!", "'", "''", "%", "deg")
     return last.kind in ("rel", "sep", "row", "cell", "fn", "stop", "word", "gap")
+
+
+def _without_scripts(items: list[Item]) -> list[Item]:
+    r"""The items up to a function whose bounds or powers end them: `\int_{0}^{1}`, `\sin^2`."""
+    stem = items
+    while len(stem) > 2 and isinstance(sign := stem[-2], Token) and sign.text in ("^", "_"):  # noqa: PLR2004
+        stem = stem[:-2]
+    return stem if isinstance(stem[-1], Token) and stem[-1].kind == "fn" else items
 
 
 def _match(opening: str, closing: str) -> bool:
