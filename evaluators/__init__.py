@@ -4,13 +4,14 @@ from evaluators.answer import extract_answer
 from evaluators.cases import BadCase, grade_cases
 from evaluators.classes import class_key
 from evaluators.grader import GRADER_VERSION, KINDS, explain, grade, same_answer
-from evaluators.sandbox import warm_up
-from evaluators.verdict import Status, Verdict
+from evaluators.sandbox import NoWorker, warm_up
+from evaluators.verdict import Status, Verdict, is_at_a_limit
 
 __all__ = [
     "GRADER_VERSION",
     "KINDS",
     "BadCase",
+    "NoWorker",
     "Status",
     "Verdict",
     "class_key",
@@ -18,6 +19,7 @@ __all__ = [
     "extract_answer",
     "grade",
     "grade_cases",
+    "is_at_a_limit",
     "same_answer",
     "warm_up",
 ]

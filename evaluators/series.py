@@ -1,4 +1,4 @@
-"""The bounds of written sums and products."""
+"""The bounds of written sums and products, and an estimated value with its error."""
 
 import math
 from collections.abc import Callable

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+LIMIT_RULES = frozenset(
+    {"symbolic_limit", "too_much_work", "too_many_variables", "nested_too_deeply"}
+)
+"""Rules that decided only that a limit was reached."""
+
 
 class Status(StrEnum):
     """The judgement of one answer."""
@@ -47,6 +52,11 @@ def undecided(rule: str) -> Decision:
 def equal_if(condition: object, rule: str) -> Decision:
     """`equal` or `different` by the truth of the condition."""
     return equal(rule) if condition else different(rule)
+
+
+def is_at_a_limit(rule: str) -> bool:
+    """Whether a verdict's rule says that the comparison ended at one of its limits."""
+    return rule.rpartition("/")[2] in LIMIT_RULES
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,11 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """How many attempts of a run got each verdict."""
+    """How many attempts of a run got each verdict, and how many of those a limit decided."""
 
     run: Path
     counts: dict[str, int]
+    limited: int
 
     @property
     def total(self) -> int:
@@ -55,18 +56,19 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
 
     Raises:
         UserMistake: there is no run, a line of it is unreadable, or it cannot be written to.
+        evaluators.NoWorker: symbolic work cannot be done on this machine.
     """
     models = read_manifest(run)["models"]
     graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
     try:
         with contextlib.closing(graded), whole_file(run / VERDICTS) as out:
-            counts = _write(graded, out, progress)
+            grading = _write(run, graded, out, progress)
     except OSError as error:
         raise UserMistake(
             f"Cannot write the verdicts {run / VERDICTS} ({error.strerror}); free space, or grade "
             "a copy of the run in a folder that can be written."
         ) from error
-    return Grading(run, counts)
+    return grading
 
 
 def verdicts_of(run: Path) -> dict[tuple[str, int], str]:
@@ -114,19 +116,21 @@ def graded_cases(run: Path) -> Iterator[dict[str, str]]:
 
 
 def _write(
-    graded: Iterator[Rows], out: IO[bytes], progress: Callable[[int], None] | None
-) -> dict[str, int]:
-    """Put the rows on the disk; how many have each verdict."""
+    run: Path, graded: Iterator[Rows], out: IO[bytes], progress: Callable[[int], None] | None
+) -> Grading:
+    """Put the rows on the disk, and count them."""
     counts: dict[str, int] = {}
+    limited = 0
     for rows in graded:
         for row in rows:
             counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
+            limited += evaluators.is_at_a_limit(row["rule"])
             out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         if progress is not None:
             progress(sum(counts.values()))
     out.flush()
     os.fsync(out.fileno())
-    return counts
+    return Grading(run, counts, limited)
 
 
 def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Generator[Rows, None, None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from recorded_verdicts import judged, recorded
 
-from evaluators import GRADER_VERSION, BadCase, Status, grade, grade_cases
+from evaluators import GRADER_VERSION, BadCase, Status, grade, grade_cases, is_at_a_limit
 
 CASES = Path(__file__).parent / "cases"
 
@@ -20,6 +20,13 @@ def table(name):
 def test_answers_are_judged_as_the_table_says(row):
     verdict = grade(row["answer"], row["gold"], row["kind"])
     assert verdict.correct is row["correct"], verdict.explanation
+
+
+@pytest.mark.parametrize("row", table("bounded.jsonl"))
+def test_integrals_sums_and_limits_are_judged_as_the_table_says(row):
+    verdict = grade(row["answer"], row["gold"], row["kind"])
+    assert verdict.correct is row["correct"], verdict.explanation
+    assert not is_at_a_limit(verdict.rule)
 
 
 @pytest.mark.parametrize("row", table("choice.jsonl"))

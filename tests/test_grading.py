@@ -92,6 +92,13 @@ def test_every_attempt_gets_one_verdict(run):
     assert [row["verdict"] for row in rows(run)] == ["correct", "wrong", "no_answer", "correct"]
 
 
+def test_verdicts_that_a_limit_decided_are_counted(run):
+    variables = "+".join("abcdfghjklmnopqrstuvwxyzABC")
+    write(run, *repeats(f"\\boxed{{{variables}}}", "\\boxed{42}"))
+    assert grade_run(run).limited == 1
+    assert [row["rule"].endswith("too_many_variables") for row in rows(run)] == [True, False]
+
+
 def test_a_row_holds_what_leaderboards_need(run):
     [row] = graded(run, attempt())
     rule, version = row.pop("rule"), row.pop("grader_version")

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import evaluators
 from evaluators.crosscheck import NoSecondOpinion, disagreements
 from evaluators.exports.output import whole_file
-from pipeline.errors import UserMistake
+from pipeline.errors import RunStopped, UserMistake
 from pipeline.grading import Grading, grade_run, graded_cases, verdicts_of
 from pipeline.run_directory import read_manifest
 
@@ -51,19 +51,26 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
     _refuse_mixtures(bool(runs), file is not None, gold, answer)
     if (output and not file) or (diff and not runs) or (cross_check and gold is not None):
         raise UserMistake("--output goes with --file, --diff with runs, --cross-check with either.")
-    if gold is not None and answer is not None:
-        click.echo(evaluators.explain(answer, gold, kind))
-        return
-    evaluators.warm_up()
-    if file is not None:
-        _grade_file(file, output, cross_check=cross_check)
-    for run in runs:
-        before = verdicts_of(run) if diff else {}
-        _report(_grade_with_progress(run))
-        if diff:
-            _print_changes(before, verdicts_of(run))
-        if cross_check:
-            _print_disagreements(graded_cases(run))
+    try:
+        if gold is not None and answer is not None:
+            click.echo(evaluators.explain(answer, gold, kind))
+            return
+        evaluators.warm_up()
+        if file is not None:
+            _grade_file(file, output, cross_check=cross_check)
+        for run in runs:
+            _grade_run(run, diff=diff, cross_check=cross_check)
+    except evaluators.NoWorker as error:
+        raise RunStopped(str(error)) from error
+
+
+def _grade_run(run: Path, *, diff: bool, cross_check: bool) -> None:
+    before = verdicts_of(run) if diff else {}
+    _report(_grade_with_progress(run))
+    if diff:
+        _print_changes(before, verdicts_of(run))
+    if cross_check:
+        _print_disagreements(graded_cases(run))
 
 
 def _refuse_mixtures(runs: bool, file: bool, gold: str | None, answer: str | None) -> None:
@@ -86,7 +93,8 @@ def _grade_with_progress(run: Path) -> Grading:
 
 def _report(grading: Grading) -> None:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(grading.counts.items()))
-    click.echo(f"{grading.run}: {grading.total} attempts, {counts or 'none'}")
+    limited = f"; {grading.limited} decided by a limit of work" if grading.limited else ""
+    click.echo(f"{grading.run}: {grading.total} attempts, {counts or 'none'}{limited}")
 
 
 def _print_changes(
