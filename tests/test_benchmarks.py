@@ -13,6 +13,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PARTS = {"report", "sequential_driver"}
 """Modules that the programs share."""
 SMALL = {
+    "answer_classes": ["{cases}"],
     "early_endings": ["{cases}"],
     "grading_accuracy": ["{cases}"],
     "grading_fuzz": ["--inputs", "50"],

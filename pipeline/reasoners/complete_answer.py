@@ -28,7 +28,8 @@ _SUPPOSED = re.compile(
     r"perhaps|possibly|probably|presumably|guess\w*|let[’']?s say|think|believe|wonder\w*|try|"
     r"(?:might|may|could)\s+(?:\w+\s+)?(?:be|equal)|(?:seems?|appears?)\s+(?:to|that|like))\b"
     r"|(?:\b(?:not|cannot|never|neither|nor)|n[’']t)\b\W{0,8}(?:\w+\W+){0,2}$"
-    r"|\b(?:instead of|rather than)\W*$",
+    r"|\b(?:instead of|rather than|wrong|incorrect)\W*$"
+    r"|^\W*(?:is|are|does|would|could|should|can)\s+(?:the|it|this|that|there)\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(
@@ -49,9 +50,9 @@ _TAKEN_BACK = re.compile(
     re.IGNORECASE,
 )
 _STATED_LETTER = re.compile(
-    r"\b(?i:answer|(?:correct|right|best)\s+(?:option|choice))\b[\s*_]*(?i:\bis\b|:|=)[\s*_:]*"
+    r"\b(?i:answer|(?:correct|right|best)\s+(?:option|choice))\b[\s*_]*(?i:\bis\b|:|=)[\s*_:$]*"
     r"(?i:option\s+|choice\s+)?\**(?:(?P<letter>[A-Z])\b|\((?P<bracketed>[A-Za-z])\))"
-    r"(?=[\s*)]*(?:$|[.,;:!?\n–—-]|(?i:because|since|as|for|which)\b))"
+    r"(?=[\s*)$]*(?:$|[.,;:!?\n–—-]|(?i:because|since|as|for|which)\b))"
 )
 # What is no content: signs that leave a place open, spacing, and commands that draw a blank.
 _FILLER = re.compile(
