@@ -136,10 +136,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What ended a failed attempt."""
+    """What ended a failed attempt; `traceback` are the frames of a bug, the innermost last."""
 
     type: str
     message: str
+    traceback: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

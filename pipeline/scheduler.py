@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from pipeline.bugs import FirstAttempts, frames_of
 from pipeline.engines.protocol import Engine
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
@@ -155,20 +156,22 @@ async def run_attempts(
     Draining lets attempts in flight end and starts no more.
 
     Raises:
-        RunStopped: an engine cannot be brought back, or a record cannot be written.
+        RunStopped: an engine cannot be brought back, a record cannot be written, or the first
+            attempts all failed by the same bug.
     """
     unrecorded = asyncio.Semaphore(run.experiment.concurrency)
+    numbered, first = enumerate(work), FirstAttempts()
 
     async def worker() -> None:
-        for item in work:
+        for number, item in numbered:
             if draining.is_set():
                 return
             progress.in_flight += 1
             attempt = await make_attempt(run, item)
             await unrecorded.acquire()
-            group.create_task(keep(attempt))
+            group.create_task(keep(number, attempt))
 
-    async def keep(attempt: Attempt) -> None:
+    async def keep(number: int, attempt: Attempt) -> None:
         try:
             await run.record(attempt)
         except UnreadableAttempt as error:
@@ -176,6 +179,7 @@ async def run_attempts(
             await run.record(attempt)
         unrecorded.release()
         progress.ended(attempt)
+        first.ended(number, attempt)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -272,6 +276,6 @@ def _record(
         started=attempt.started.isoformat(timespec="seconds"),
         error=None
         if failure is None
-        else Failure(type(failure).__name__, str(failure) or repr(failure)),
+        else Failure(type(failure).__name__, str(failure) or repr(failure), frames_of(failure)),
         selection=outcome.selection if outcome is not None else None,
     )

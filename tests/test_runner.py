@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from pipeline import reasoners, runner
 from pipeline.appending import REPLACED
 from pipeline.asked import Asked
+from pipeline.bugs import FIRST, MOST_FRAMES, frames_of
 from pipeline.cli.progress import _detail
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import RunStopped, UserMistake
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.run_directory import LOCK, Recorded, read_attempts, read_manifest
 from pipeline.scheduler import Progress
@@ -293,15 +294,77 @@ def test_a_run_works_inside_a_running_event_loop(experiment, tmp_path):
     assert asyncio.run(notebook_cell()).done == 24
 
 
-def test_a_bug_in_a_reasoner_is_a_record_with_its_name(experiment, tmp_path, monkeypatch):
-    async def buggy(assignment):
-        raise ZeroDivisionError("division by zero")
+def buggy(monkeypatch, when=lambda assignment: True, error=ZeroDivisionError):
+    """A baseline with a bug, met by some assignments."""
+    whole = runner.reasoners.load("baseline")
 
-    monkeypatch.setattr(runner.reasoners, "load", lambda name: buggy)
+    async def reason(assignment):
+        if when(assignment):
+            raise error("division by zero")
+        return await whole(assignment)
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+
+
+def test_a_bug_in_a_reasoner_is_a_record_with_its_name_and_its_place(
+    experiment, tmp_path, monkeypatch
+):
+    buggy(monkeypatch)
     summary = runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
     assert summary.failed == 1
     [attempt] = read_attempts(tmp_path / "run")
     assert (attempt.status, attempt.error.type) == ("error", "ZeroDivisionError")
+    frames = attempt.error.traceback
+    assert frames[0].startswith("pipeline/scheduler.py:")
+    assert re.fullmatch(r"test_runner\.py:\d+ in reason: raise error\(.*\)", frames[-1])
+
+
+def test_what_an_engine_failed_at_has_no_traceback(experiment, tmp_path):
+    broken = script(tmp_path, "broken.json", faults={"fail": [1]})
+    runner.run(with_script(experiment, broken), tmp_path / "run")
+    [error] = [one.error for one in read_attempts(tmp_path / "run") if one.error is not None]
+    assert error.traceback is None
+
+
+def test_the_frames_of_an_endless_recursion_are_bounded():
+    def deeper():
+        deeper()
+
+    try:
+        deeper()
+    except RecursionError as error:
+        frames = frames_of(error)
+    assert len(frames) == MOST_FRAMES
+    assert "in deeper: deeper()" in frames[-1]
+
+
+def test_a_run_whose_first_attempts_meet_the_same_bug_stops_and_keeps_them(
+    experiment, tmp_path, monkeypatch
+):
+    buggy(monkeypatch)
+    said = r"first 8 attempts all failed .* ZeroDivisionError: division by zero .*--retry-errors"
+    with pytest.raises(RunStopped, match=said):
+        runner.run(replace(experiment, concurrency=1), tmp_path / "run")
+    assert FIRST <= len(made(tmp_path / "run")) < 2 * PROBLEMS
+    monkeypatch.undo()
+    assert runner.run(experiment, tmp_path / "run", retry_errors=True).failed == 0
+    assert len(made(tmp_path / "run")) == 2 * PROBLEMS
+
+
+GOES_ON = {
+    "that spares one of the first": {"when": lambda one: one.problem.problem_id != "7"},
+    "of the problems after the first": {"when": lambda one: int(one.problem.problem_id) > 0},
+    "that is an engine's failure": {"error": EngineFailure},
+}
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize("bug", GOES_ON)
+def test_a_run_goes_on_with_a_bug(experiment, tmp_path, monkeypatch, bug, concurrency):
+    buggy(monkeypatch, **GOES_ON[bug])
+    summary = runner.run(replace(experiment, concurrency=concurrency), tmp_path / "run")
+    assert (summary.done, summary.remaining) == (2 * PROBLEMS, 0)
+    assert summary.failed > PROBLEMS
 
 
 def sometimes(monkeypatch, act):
