@@ -5,8 +5,12 @@ problem all right or all wrong) to 1,000 (all alike); the second run of a pair i
 often. Rare: few problems are of another kind: impossible while the rest is nearly always right, or
 the mirror image; the second run of a pair breaks some of the solved problems, or solves some of the
 others. The population's truth is the mean accuracy over the kind, that of the samples is the mean
-of the drawn problems, that of a difference is the gap between two means over the kind. The last
-line printed is one JSON object.
+of the drawn problems, that of a difference is the gap between two means over the kind.
+
+Margin: pairs of runs of which the second is worse by exactly the margin, in problems broken for
+good, also while others are mended; in a little at every problem, near 1 and far from it; or in
+problems from Beta(m·s, (1-m)·s). Counted are the studies that call it not worse by more than that.
+The last line printed is one JSON object.
 """
 
 import argparse
@@ -17,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from report import print_result
 
+from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
 from evaluators.uncertainty import (
     Interval,
     difference_interval,
@@ -36,6 +41,10 @@ BROKEN = (0.02, 0.05)
 """Problems that only one run of a pair can solve."""
 BASES = (1.0, 0.99, 0.9)
 """How often the run that can is right at each problem."""
+MARGINS = (0.01, 0.02, 0.05)
+MARGIN_PROBLEMS = (30, 200, 500)
+MENDED = (0.0, 0.5, 3.0)
+"""Problems that only the second run can solve, as a multiple of the margin."""
 
 Skills = npt.NDArray[np.float64]
 
@@ -70,6 +79,17 @@ class Coverage:
     mean_width: float
 
 
+@dataclass(frozen=True, slots=True)
+class MarginError:
+    """How often a run worse by the margin was called not worse by more than it."""
+
+    problems: int
+    scenarios: int
+    mean: float
+    worst: float
+    worst_case: str
+
+
 def main() -> None:
     """Simulate, print a table, and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,7 +103,14 @@ def main() -> None:
             f"{one.interval:<11} {one.kind:<7} n={one.problems:<4} covers {one.mean:.1%} on "
             f"average, {one.worst:.1%} at worst ({one.worst_case}), {one.mean_width:.1%} wide"
         )
+    errors = [margin_error(problems, studies) for problems in MARGIN_PROBLEMS]
+    for error in errors:
+        print(
+            f"not worse   margin  n={error.problems:<4} wrong in {error.mean:.1%} on average, "
+            f"{error.worst:.1%} at worst ({error.worst_case})"
+        )
     values = {"studies_per_scenario": studies, "coverage": [asdict(one) for one in results]}
+    values["margin_errors"] = [asdict(error) for error in errors]
     print_result("interval_coverage", values)
 
 
@@ -125,6 +152,78 @@ def _broken(case: str, share: float, base: float, changed: float) -> Scenario:
         return np.full(problems, base), second
 
     return Scenario(case, "rare", draw, None, share * (changed - base))
+
+
+def worse(margin: float) -> Iterator[Scenario]:
+    """Kinds of pairs whose second run is worse by the margin."""
+    for base in BASES:
+        for times in MENDED:
+            yield _lost(margin, base, times * margin)
+    for base in (1.0, 0.99, 0.7):
+        yield _shifted(margin, base)
+    for mean in (0.5, 0.8, 0.95):
+        for concentration in (0.5, 3.0):
+            yield _scaled(margin, mean, concentration)
+            yield _struck(margin, mean, concentration)
+
+
+def _lost(margin: float, base: float, mended: float) -> Scenario:
+    lost = mended + margin / base
+
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:
+        place = chance.random(problems)
+        first = np.where(place < mended, 0.0, base)
+        return first, np.where((place >= mended) & (place < mended + lost), 0.0, base)
+
+    case = f"{lost:.1%} of {base:.0%} lost, {mended:.1%} won"
+    return Scenario(case, "margin", draw, None, -margin)
+
+
+def _shifted(margin: float, base: float) -> Scenario:
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:  # noqa: ARG001 - a scenario's signature
+        first = np.full(problems, base)
+        return first, first - margin
+
+    return Scenario(f"{base:.0%} less {margin:.0%}", "margin", draw, None, -margin)
+
+
+def _scaled(margin: float, mean: float, concentration: float) -> Scenario:
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:
+        skill = chance.beta(mean * concentration, (1 - mean) * concentration, problems)
+        return skill, skill * (1 - margin / mean)
+
+    case = f"mean {mean:.0%}, concentration {concentration:g}, scaled"
+    return Scenario(case, "margin", draw, None, -margin)
+
+
+def _struck(margin: float, mean: float, concentration: float) -> Scenario:
+    def draw(chance: np.random.Generator, problems: int) -> tuple[Skills, Skills]:
+        skill = chance.beta(mean * concentration, (1 - mean) * concentration, problems)
+        return skill, np.where(chance.random(problems) < margin / mean, 0.0, skill)
+
+    case = f"mean {mean:.0%}, concentration {concentration:g}, some lost"
+    return Scenario(case, "margin", draw, None, -margin)
+
+
+def margin_error(problems: int, studies: int) -> MarginError:
+    """How often a run worse by the margin is called not worse, at this number of problems."""
+    rates: dict[str, float] = {}
+    for margin in MARGINS:
+        for scenario in worse(margin):
+            for repeats in REPEATS:
+                case = f"margin {margin:.0%}, {scenario.case}, k={repeats}"
+                chance = np.random.default_rng([problems, *case.encode()])
+                called = 0
+                for _ in range(studies):
+                    first, second = scenario.draw(chance, problems)
+                    gap = chance.binomial(repeats, second) - chance.binomial(repeats, first)
+                    p = not_worse_p((gap / repeats).tolist(), margin)
+                    called += p <= ONE_SIDED_LEVEL
+                rates[case] = called / studies
+    worst = max(rates, key=lambda case: rates[case])
+    return MarginError(
+        problems, len(rates), float(np.mean(list(rates.values()))), rates[worst], worst
+    )
 
 
 def coverages(problems: int, studies: int) -> Iterator[Coverage]:

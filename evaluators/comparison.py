@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluators.cost_ratios import CostRatios, cost_ratios
+from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
 from evaluators.metrics import GradedRun
 from evaluators.power import detectable
 from evaluators.sign_flips import is_exact, sign_flip_p
@@ -25,12 +27,25 @@ class Discordant:
 
 
 @dataclass(frozen=True, slots=True)
+class NotWorse:
+    """Whether the second run is not worse than the first by more than `margin`, a share of 1.
+
+    `p` is one-sided, see `evaluators.margin`; `holds` goes by `adjusted_p`, which is Holm's.
+    """
+
+    margin: float
+    p: float
+    adjusted_p: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """`second` minus `first` on their common problems, as shares of 1.
 
     `p` is two-sided; `adjusted_p` is Holm's, over all comparisons made together. `detectable` is
     the true difference that four of five studies like this one would find, None where none would
-    be found or no problem differs (see `evaluators.power`).
+    be found or no problem differs (see `evaluators.power`). `not_worse` is None without a margin.
     """
 
     first: str
@@ -44,25 +59,43 @@ class Comparison:
     ties: int
     losses: int
     detectable: float | None
+    not_worse: NotWorse | None
+    costs: CostRatios
     discordant: tuple[Discordant, ...]
     warnings: tuple[str, ...]
 
 
-def compare_runs(runs: Sequence[GradedRun]) -> list[Comparison]:
+def compare_runs(runs: Sequence[GradedRun], margin: float | None = None) -> list[Comparison]:
     """Compare every later run with the first, on the problems both planned.
+
+    With a `margin`, a share of 1, also say whether the later run is not worse by more than that.
 
     Raises:
         NotComparable: a run has another dataset, revision, rows or grader, or no common problem.
     """
     first, *others = runs
     for other in others:
-        _refuse(first, other)
+        refuse_incomparable(first, other)
     changes = [_changes(first, other) for other in others]
     p_values = [sign_flip_p(change.whole) for change in changes]
     adjusted = holm(p_values)
+    not_worse = _not_worse(changes, margin)
     return [
-        _comparison(first, other, change, p, adjusted_p)
-        for other, change, p, adjusted_p in zip(others, changes, p_values, adjusted, strict=True)
+        _comparison(first, other, change, p=p, adjusted_p=adjusted_p, not_worse=verdict)
+        for other, change, p, adjusted_p, verdict in zip(
+            others, changes, p_values, adjusted, not_worse, strict=True
+        )
+    ]
+
+
+def _not_worse(changes: Sequence["_Changes"], margin: float | None) -> Sequence[NotWorse | None]:
+    """One verdict for each comparison, adjusted together."""
+    if margin is None:
+        return [None] * len(changes)
+    p_values = [not_worse_p(change.shares, margin) for change in changes]
+    return [
+        NotWorse(margin, p, adjusted, adjusted <= ONE_SIDED_LEVEL)
+        for p, adjusted in zip(p_values, holm(p_values), strict=True)
     ]
 
 
@@ -93,11 +126,6 @@ class _Changes:
 def _changes(first: GradedRun, second: GradedRun) -> _Changes:
     """Counts of right attempts, brought to the least common multiple of the two repeats."""
     common = tuple(name for name in first.problems if name in second.problems)
-    if not common:
-        raise NotComparable(
-            f"{first.name} and {second.name} have no problem in common; "
-            "run both with one --problem-id."
-        )
     unit = math.lcm(first.repeats, second.repeats)
     ours, theirs = unit // first.repeats, unit // second.repeats
     whole = (
@@ -108,7 +136,13 @@ def _changes(first: GradedRun, second: GradedRun) -> _Changes:
 
 
 def _comparison(
-    first: GradedRun, second: GradedRun, changes: _Changes, p: float, adjusted_p: float
+    first: GradedRun,
+    second: GradedRun,
+    changes: _Changes,
+    *,
+    p: float,
+    adjusted_p: float,
+    not_worse: NotWorse | None,
 ) -> Comparison:
     wins = sum(change > 0 for change in changes.whole)
     losses = sum(change < 0 for change in changes.whole)
@@ -126,6 +160,8 @@ def _comparison(
         ties=len(changes.whole) - wins - losses,
         losses=losses,
         detectable=None if found is None else found / changes.unit,
+        not_worse=not_worse,
+        costs=cost_ratios(first.costs, second.costs),
         discordant=tuple(
             Discordant(name, before[name], after[name])
             for name, change in zip(changes.problem_ids, changes.whole, strict=True)
@@ -135,7 +171,12 @@ def _comparison(
     )
 
 
-def _refuse(first: GradedRun, second: GradedRun) -> None:
+def refuse_incomparable(first: GradedRun, second: GradedRun) -> None:
+    """Do nothing for two runs that can be compared in pairs.
+
+    Raises:
+        NotComparable: they differ in dataset, revision, rows or grader, or have no common problem.
+    """
     fixed = {
         "dataset": (first.identity["dataset"], second.identity["dataset"]),
         "dataset revision": (first.dataset.get("revision"), second.dataset.get("revision")),
@@ -152,6 +193,11 @@ def _refuse(first: GradedRun, second: GradedRun) -> None:
         raise NotComparable(
             f"{first.name} and {second.name} were graded by different versions ({ours}, {theirs}); "
             "grade both again: speclrm grade RUN..."
+        )
+    if not first.problems.keys() & second.problems.keys():
+        raise NotComparable(
+            f"{first.name} and {second.name} have no problem in common; "
+            "run both with one --problem-id."
         )
 
 

@@ -16,6 +16,7 @@ from evaluators.estimators import maj_at_k, pass_at_k
 from evaluators.uncertainty import Uncertainty, uncertainty
 from evaluators.verdict_table import (
     NotGraded,
+    ProblemCosts,
     ProblemCounts,
     Totals,
     VerdictTable,
@@ -92,6 +93,7 @@ class RunMetrics:
 class GradedRun:
     """A run's manifest and its counted verdicts, with a row for every planned problem.
 
+    `costs` has the problems with recorded attempts.
     `started` is when its last session did; None for an imported run, which does not say.
     """
 
@@ -100,6 +102,7 @@ class GradedRun:
     dataset: dict[str, Any]
     repeats: int
     problems: dict[str, ProblemCounts]
+    costs: dict[str, ProblemCosts]
     totals: Totals
     started: str | None = None
 
@@ -124,6 +127,7 @@ def graded_run(run: Path) -> GradedRun:
         dataset=asked.dataset,
         repeats=asked.repeats,
         problems={name: table.problems.get(name, NO_ROWS) for name in asked.problem_ids},
+        costs=table.costs,
         totals=table.totals,
         started=asked.started,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from evaluators import leaderboard, traces
-from evaluators.comparison import NotComparable, compare_runs
+from evaluators.comparison import NotComparable, compare_runs, refuse_incomparable
 from evaluators.leaderboard import Row
 from evaluators.metrics import GradedRun, graded_run, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
@@ -25,6 +25,7 @@ class ReportOptions:
     """What a report shows.
 
     `baseline` names the run that costs and differences are relative to, or None for the first;
+    with a `margin`, a share of 1, the page says which runs are not worse than it by more than that;
     texts of datasets whose name starts with one of `hidden_datasets` stay out: their authors ask
     that examples not be revealed. `step_labels` gives for a run what says which judged drafts are
     right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
@@ -36,6 +37,7 @@ class ReportOptions:
     hidden_datasets: tuple[str, ...] = HIDDEN_DATASETS
     step_labels: Callable[[Path], StepLabels | None] | None = None
     statements: Callable[[Path], Statements] | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
             | _run_data(path, run, shelf, options)
             for (path, run), one in zip(graded.items(), metrics, strict=True)
         ],
-        "comparisons": _comparisons(list(graded.values()), baseline),
+        "comparisons": _comparisons(list(graded.values()), baseline, options.margin),
     }
     inline = blocks.finish()
     fresh = page.with_name(page.name + ".new")
@@ -143,7 +145,7 @@ def _labels(attempt: Attempt, checker: StepLabels | None) -> list[list[bool | No
     return traces.track_labels(attempt) if checker is None else checker(attempt.line)
 
 
-def _comparisons(runs: list[GradedRun], baseline: str) -> list[Json]:
+def _comparisons(runs: list[GradedRun], baseline: str, margin: float | None) -> list[Json]:
     """Every run against the baseline, adjusted together; or why one cannot be compared."""
     base = next(run for run in runs if run.name == baseline)
     comparable, refused = [], []
@@ -151,13 +153,13 @@ def _comparisons(runs: list[GradedRun], baseline: str) -> list[Json]:
         if run is base:
             continue
         try:
-            compare_runs([base, run])
+            refuse_incomparable(base, run)
         except NotComparable as error:
             refused.append({"second": run.name, "refused": str(error)})
         else:
             comparable.append(run)
-    made = compare_runs([base, *comparable]) if comparable else []
-    return [asdict(one) | {"interval": list(one.interval)} for one in made] + refused
+    made = compare_runs([base, *comparable], margin) if comparable else []
+    return [asdict(one) for one in made] + refused
 
 
 def _page(data: Json, inline: list[str]) -> str:

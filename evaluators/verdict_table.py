@@ -103,6 +103,14 @@ CLASSES = """
 SELECT problem_id, answer_class, count(*), count(*) FILTER (correct), max(repeat_id) + 1
 FROM verdicts GROUP BY ALL ORDER BY ALL
 """
+COSTS = """
+SELECT problem_id,
+    CASE WHEN count(*) = count(*) FILTER (counted) THEN avg(target_tokens + draft_tokens) END,
+    CASE WHEN count(*) = count(flops_decode) THEN avg(flops_decode) END,
+    CASE WHEN count(*) = count(flops_total) THEN avg(flops_total) END,
+    CASE WHEN count(*) = count(seconds) THEN avg(seconds) END
+FROM verdicts GROUP BY problem_id
+"""
 TWICE = """
 SELECT problem_id, repeat_id, count(*) FROM verdicts GROUP BY ALL HAVING count(*) > 1
 ORDER BY ALL LIMIT 1
@@ -132,6 +140,19 @@ class ProblemCounts:
     correct: int
     classes: tuple[AnswerClass, ...]
     repeats: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCosts:
+    """What one recorded attempt at a problem costs on average; None where one does not say.
+
+    `tokens` are generated ones, of both models.
+    """
+
+    tokens: float | None
+    flops_decode: float | None
+    flops_total: float | None
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +191,7 @@ class VerdictTable:
     """A run's verdicts, counted by problem and over all."""
 
     problems: dict[str, ProblemCounts]
+    costs: dict[str, ProblemCosts]
     totals: Totals
 
 
@@ -188,7 +210,8 @@ def verdict_table(run: Path) -> VerdictTable:
         totals = _totals(database, file)
         _refuse_two_rows(database, file)
         _refuse_stale(database, run, totals.rows)
-        return VerdictTable(_problems(database), totals)
+        costs = {name: ProblemCosts(*sums) for name, *sums in database.execute(COSTS).fetchall()}
+        return VerdictTable(_problems(database), costs, totals)
 
 
 def _load(database: duckdb.DuckDBPyConnection, file: Path) -> None:

@@ -1,11 +1,14 @@
 """Runs are compared in pairs on the same problems, or refused."""
 
+import csv
+import io
 import json
+from pathlib import Path
 
 import pytest
 import scipy.stats
 from click.testing import CliRunner
-from graded_runs import write_run
+from graded_runs import verdict_row, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
@@ -150,6 +153,62 @@ def test_the_command_writes_json(tmp_path):
     result = CliRunner().invoke(group, ["compare", str(first), str(second), "--format", "json"])
     [comparison] = json.loads(result.output)
     assert (comparison["wins"], len(comparison["interval"])) == (2, 2)
+
+
+@pytest.fixture
+def alike(tmp_path):
+    """Two runs of 400 problems that each fail at two others."""
+    first, second = "0" * 2 + "1" * 398, "1" * 398 + "0" * 2
+    return [str(path) for path in paired(tmp_path, first, second)]
+
+
+@pytest.mark.parametrize(("margin", "says"), [("2", "yes (p 0.0"), ("0.5", "not shown (p 0.")])
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_margin_is_answered_in_words(alike, form, margin, says):
+    printed = CliRunner().invoke(group, ["compare", *alike, "--margin", margin, "--format", form])
+    assert f"not worse by more than {margin} points" in " ".join(printed.output.split())
+    assert says in printed.output
+
+
+def test_a_margin_stands_in_json_and_csv(alike):
+    made = [
+        CliRunner().invoke(group, ["compare", *alike, "--margin", "2", "--format", form]).output
+        for form in ("json", "csv")
+    ]
+    [one], [row] = json.loads(made[0]), list(csv.DictReader(io.StringIO(made[1])))
+    assert (one["not_worse"]["margin"], one["not_worse"]["holds"]) == (0.02, True)
+    assert (row["margin"], row["not_worse_holds"]) == ("0.02", "True")
+    assert float(row["not_worse_p"]) == one["not_worse"]["p"]
+    assert float(row["difference_low"]) == one["interval"][0]
+    assert float(row["tokens_ratio"]) == one["costs"]["tokens"]["ratio"] == 1.0
+
+
+def test_several_margins_are_adjusted_together(alike):
+    first, second = (graded_run(Path(path)) for path in alike)
+    [alone] = compare_runs([first, second], 0.02)
+    twice = compare_runs([first, second, second], 0.02)
+    assert [one.not_worse.adjusted_p for one in twice] == [2 * alone.not_worse.p] * 2
+
+
+@pytest.mark.parametrize("margin", ["0", "-1", "100", "two"])
+def test_a_margin_is_a_number_of_points(alike, margin):
+    result = CliRunner().invoke(group, ["compare", *alike, "--margin", margin])
+    assert result.exit_code == 2
+    assert "--margin" in result.output
+
+
+def test_costs_are_relative_to_the_first_runs_with_their_interval(tmp_path):
+    rows = [[verdict_row(str(n), seconds=cost * (n + 1)) for n in range(3)] for cost in (1.0, 1.5)]
+    right = {str(n): [True] for n in range(3)}
+    paths = [str(write_run(tmp_path / f"run{n}", right, made)) for n, made in enumerate(rows)]
+    printed = CliRunner().invoke(group, ["compare", *paths]).output
+    assert "seconds ×" in printed
+    assert "1.50 (1.50 to 1.50)" in printed
+
+
+def test_the_help_says_what_the_test_supposes():
+    printed = CliRunner().invoke(group, ["compare", "--help"]).output
+    assert "as likely to be positive as negative" in " ".join(printed.split())
 
 
 def test_one_run_cannot_be_compared(tmp_path):

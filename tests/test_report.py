@@ -217,3 +217,17 @@ def test_showing_gpqa_without_a_page_is_refused(tmp_path):
     result = CliRunner().invoke(group, ["leaderboard", str(one_run(tmp_path)), "--show-gpqa"])
     assert isinstance(result.exception, UserMistake)
     assert "give --html PATH too" in str(result.exception)
+
+
+def test_the_page_answers_a_margin_and_relates_costs(tmp_path):
+    runs = [one_run(tmp_path), one_run(tmp_path, name="other")]
+    write_report(runs, tmp_path / "page.html", ReportOptions(margin=0.02))
+    [one] = data_of(tmp_path / "page.html")["comparisons"]
+    assert (one["not_worse"]["margin"], one["not_worse"]["holds"]) == (0.02, False)
+    assert one["costs"]["tokens"] == {"ratio": 1.0, "interval": [1.0, 1.0]}
+
+
+def test_a_margin_without_a_page_is_refused(tmp_path):
+    result = CliRunner().invoke(group, ["leaderboard", str(one_run(tmp_path)), "--margin", "2"])
+    assert isinstance(result.exception, UserMistake)
+    assert "give --html PATH too" in str(result.exception)

@@ -50,15 +50,24 @@ function drawBoard() {
 }
 
 function drawPairs() {
-  const heads = ["run", "problems", "difference", "95 % interval", "p", "Holm p", "won / tied / lost", "detectable"];
   const signed = (share) => (share >= 0 ? "+" : "") + percent(share);
   const pValue = (p) => p < 0.0001 ? "<0.0001" : p.toFixed(4);
-  const rows = DATA.comparisons.map((one) => one.refused
-    ? element("tr", {}, element("td", { class: "text" }, one.second), element("td", { class: "long", colspan: 7 }, one.refused))
-    : element("tr", {}, element("td", { class: "text" }, one.second), ...[one.problems, signed(one.difference), `${signed(one.interval[0])} to ${signed(one.interval[1])}`, pValue(one.p), pValue(one.adjusted_p), `${one.wins} / ${one.ties} / ${one.losses}`, one.detectable === null ? "–" : percent(one.detectable)].map((text) => element("td", {}, String(text)))));
-  const warnings = DATA.comparisons.flatMap((one) => (one.warnings || []).map((text) => element("tr", {}, element("td", { class: "text" }, one.second), element("td", { class: "long", colspan: 7 }, "warning: " + text))));
+  const times = (cost) => cost === null ? "–" : `${fixed(cost.ratio)} (${fixed(cost.interval[0])} to ${fixed(cost.interval[1])})`;
+  const asked = DATA.comparisons.find((one) => one.not_worse);
+  const columns = [
+    ["problems", (one) => one.problems], ["difference", (one) => signed(one.difference)], ["95 % interval", (one) => `${signed(one.interval[0])} to ${signed(one.interval[1])}`],
+    ["p", (one) => pValue(one.p)], ["Holm p", (one) => pValue(one.adjusted_p)],
+    asked && [`not worse by more than ${+(100 * asked.not_worse.margin).toFixed(4)} points`, (one) => `${one.not_worse.holds ? "yes" : "not shown"} (p ${pValue(one.not_worse.adjusted_p)})`],
+    ["won / tied / lost", (one) => `${one.wins} / ${one.ties} / ${one.losses}`], ["detectable", (one) => one.detectable === null ? "–" : percent(one.detectable)],
+    ["tokens ×", (one) => times(one.costs.tokens)], ["GFLOPs decode ×", (one) => times(one.costs.flops_decode)], ["GFLOPs total ×", (one) => times(one.costs.flops_total)], ["seconds ×", (one) => times(one.costs.seconds)],
+  ].filter(Boolean);
+  const long = (run, text) => element("tr", {}, element("td", { class: "text" }, run), element("td", { class: "long", colspan: columns.length }, text));
+  const rows = DATA.comparisons.map((one) => one.refused ? long(one.second, one.refused)
+    : element("tr", {}, element("td", { class: "text" }, one.second), ...columns.map(([, show]) => element("td", {}, String(show(one))))));
+  const warnings = DATA.comparisons.flatMap((one) => (one.warnings || []).map((text) => long(one.second, "warning: " + text)));
   const empty = rows.length ? [] : [element("tr", {}, element("td", { class: "long" }, "There is only one run."))];
-  document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col", class: head === "run" ? "text" : "" }, head)))), element("tbody", {}, ...rows, ...warnings, ...empty));
+  const heads = [["run"], ...columns].map(([head]) => element("th", { scope: "col", class: head === "run" ? "text" : "" }, head));
+  document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows, ...warnings, ...empty));
 }
 
 const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_total / GIGA], ["GFLOPs decode", (r) => r.flops_decode === null ? null : r.flops_decode / GIGA], ["tokens of both models", (r) => r.target_tokens === null ? null : r.target_tokens + r.draft_tokens], ["target tokens", (r) => r.target_tokens], ["seconds p50", (r) => r.seconds_p50]];

@@ -1,7 +1,6 @@
 """`speclrm compare`: graded runs against the first of them, in pairs."""
 
-import json
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evaluators import comparison_table
 from evaluators.comparison import Comparison, NotComparable, compare_runs
 from evaluators.metrics import graded_run
-from evaluators.sign_flips import p_text
 from evaluators.verdict_table import NotGraded
 from pipeline.errors import UserMistake
 
@@ -19,6 +18,13 @@ PIPE_WIDTH = 160
 """Columns of a table that is not written to a terminal."""
 MAX_LISTED = 30
 """Discordant problems that are listed without --all."""
+MARGIN = click.FloatRange(min=0, max=100, min_open=True, max_open=True)
+"""Of percent points."""
+WRITERS = {
+    "markdown": comparison_table.as_markdown,
+    "csv": comparison_table.as_csv,
+    "json": comparison_table.as_json,
+}
 
 
 @click.command("compare")
@@ -26,63 +32,66 @@ MAX_LISTED = 30
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", *WRITERS]),
     default="table",
     show_default=True,
 )
+@click.option(
+    "--margin",
+    type=MARGIN,
+    metavar="POINTS",
+    help="Also say whether a run is not worse than the first by more than this (percent points).",
+)
 @click.option("--all", "everything", is_flag=True, help="List every discordant problem.")
-def compare_command(runs: tuple[Path, ...], form: str, everything: bool) -> None:
+def compare_command(
+    runs: tuple[Path, ...], form: str, margin: float | None, everything: bool
+) -> None:
     """Compare graded RUNS with the first of them, problem by problem.
 
     Differences are the later run minus the first. p is of the exact sign-flip test, whose null
     hypothesis is that each problem's difference is as likely to be positive as negative by the
-    same amount; Holm's p is adjusted for the number of comparisons.
+    same amount; Holm's p is adjusted for the number of comparisons. That p is large does not show
+    that a run is as good as the first: --margin asks whether it is.
     """
     if len(runs) < 2:  # noqa: PLR2004 - a comparison needs two
         raise UserMistake("Name two or more runs to compare: speclrm compare FIRST SECOND...")
+    share = None if margin is None else margin / 100
     try:
-        comparisons = compare_runs([graded_run(run) for run in runs])
+        comparisons = compare_runs([graded_run(run) for run in runs], share)
     except (NotGraded, NotComparable) as error:
         raise UserMistake(str(error)) from error
-    if form == "json":
-        click.echo(json.dumps([_plain(one) for one in comparisons], indent=2))
+    if form != "table":
+        click.echo(WRITERS[form](comparisons))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
-    console.print(_table(comparisons))
+    console.print(
+        _table(
+            comparison_table.headings(comparisons),
+            [comparison_table.cells(one) for one in comparisons],
+            comparison_table.notes(comparisons),
+        )
+    )
+    console.print(
+        _table(
+            comparison_table.COST_HEADINGS,
+            [comparison_table.cost_cells(one) for one in comparisons],
+            comparison_table.COST_NOTES,
+        )
+    )
     for one in comparisons:
         for warning in one.warnings:
             console.print(Text(f"warning: {one.second}: {warning}", style="yellow"))
         console.print(_discordant(one, len(one.discordant) if everything else MAX_LISTED))
 
 
-def _plain(comparison: Comparison) -> dict[str, object]:
-    return asdict(comparison) | {"interval": list(comparison.interval)}
-
-
-def _table(comparisons: list[Comparison]) -> Table:
-    table = Table(
-        title=Text(f"against {comparisons[0].first}"),
-        caption="95 % interval over the population of problems; "
-        "detectable: the true difference that 80 % of studies like this one find.",
-    )
-    table.add_column("run")
-    for heading in ("problems", "difference", "95 % interval", "p", "Holm p"):
-        table.add_column(heading, justify="right")
-    for heading in ("won / tied / lost", "detectable"):
-        table.add_column(heading, justify="right")
-    for one in comparisons:
-        table.add_row(
-            Text(one.second),
-            str(one.problems),
-            f"{one.difference:+.1%}",
-            f"{one.interval.low:+.1%} to {one.interval.high:+.1%}",
-            p_text(one.p),
-            p_text(one.adjusted_p),
-            f"{one.wins} / {one.ties} / {one.losses}",
-            f"{one.detectable:.1%}" if one.detectable is not None else "–",
-        )
+def _table(headings: Sequence[str], rows: list[list[str]], caption: str) -> Table:
+    table = Table(caption=Text(caption), caption_justify="left")
+    for column, heading in enumerate(headings):
+        table.add_column(Text(heading), justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

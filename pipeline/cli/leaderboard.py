@@ -47,6 +47,12 @@ PIPE_WIDTH = 240
     help="Also write a page with every trace, which opens from disk.",
 )
 @click.option(
+    "--margin",
+    type=click.FloatRange(min=0, max=100, min_open=True, max_open=True),
+    metavar="POINTS",
+    help="On the page: which runs are not worse than the baseline by more than this.",
+)
+@click.option(
     "--show-hidden",
     "--show-gpqa",
     is_flag=True,
@@ -58,6 +64,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     baseline: str | None,
     k: int | None,
     page: Path | None,
+    margin: float | None,
     show_hidden: bool,
 ) -> None:
     """Compare graded RUNS: accuracy and what it cost.
@@ -66,6 +73,8 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     """
     if show_hidden and page is None:
         raise UserMistake("--show-hidden is about the page; give --html PATH too.")
+    if margin is not None and page is None:
+        raise UserMistake("--margin is about the page; give --html PATH too, or use compare.")
     name = Path(baseline).resolve().name if baseline is not None else None
     try:
         rows = leaderboard.rows([run_metrics(run, k) for run in runs], name)
@@ -77,7 +86,14 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
         click.echo(WRITERS[form](rows))
     if page is not None:
         hidden = hidden_datasets(shown=show_hidden)
-        options = ReportOptions(name, k, hidden, pocket_labels, statement_reader())
+        options = ReportOptions(
+            baseline=name,
+            k=k,
+            hidden_datasets=hidden,
+            step_labels=pocket_labels,
+            statements=statement_reader(),
+            margin=None if margin is None else margin / 100,
+        )
         _write_page(runs, page, options)
 
 
