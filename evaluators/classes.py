@@ -29,10 +29,11 @@ from evaluators.nodes import (
     Sym,
     Words,
     free_symbols,
+    has_op,
     negated,
     walk,
 )
-from evaluators.numeric import DIGITS, Evaluator, context
+from evaluators.numeric import DIGITS, MAX_TERMS, Evaluator, context
 from evaluators.regions import ORDER, NotRegion, is_region, pieces
 from evaluators.relations import rename
 from evaluators.render import render
@@ -46,6 +47,8 @@ LARGEST_DENOMINATOR = 10**6
 """An evaluated value is taken for a fraction up to this denominator."""
 RATIONAL_BITS = 64
 """Evaluated values whose size is beyond so many bits, either way, are not tried as fractions."""
+MAX_WORK = 50_000
+"""Operations that evaluating an answer may take, as estimated from its size: about a second."""
 CACHED = 4_096
 # Where formulas are evaluated: two positive points, a mixed one, and two of integers.
 SCALES = (1, 3, -2)
@@ -67,10 +70,17 @@ def class_key(answer: str, kind: str) -> str:
         return answer.strip().upper()
     trees = readings(answer)[:1] or conclusions(answer)[-1:]
     try:
-        key = _key(trees[0]) if trees else ("words", plain_words(answer))
+        key = _bounded(trees[0]) if trees else ("words", plain_words(answer))
     except RecursionError:
         key = ("words", plain_words(answer))
     return repr(key)
+
+
+def _bounded(tree: Node) -> Key:
+    """The key by values, or by the text where evaluating the answer would take too long."""
+    terms = MAX_TERMS if has_op(tree, "sum", "prod") else 1
+    work = sum(1 for _ in walk(tree)) * terms * len(SCALES + WHOLE_POINTS)
+    return _key(tree) if work <= MAX_WORK else ("tree", render(tree))
 
 
 def _key(node: Node) -> Key:
@@ -159,12 +169,11 @@ def _value(node: Node) -> Key:
         return ("value", _fraction(exact))
     node = _family(node)
     values = _values(node)
-    defined = {value for value in values if value}
-    if len(defined) == 1:
-        return ("value", *defined)
-    if defined:
-        return ("value", *sorted(free_symbols(node)), *values)
-    return ("tree", render(node))
+    if not any(values):
+        return ("tree", render(node))
+    if len(set(values)) == 1:  # whatever the variables are
+        return ("value", values[0])
+    return ("value", *sorted(free_symbols(node)), *values)
 
 
 def _family(node: Node) -> Node:
@@ -237,7 +246,9 @@ def _values(node: Node, unit: Literal["one", "value", "size"] = "one") -> tuple[
         for first in WHOLE_POINTS
     ]
     imaginary = any(isinstance(part, Sym) and part.name == "i" for part in walk(node))
-    found = [_real_value(node, place, imaginary=imaginary) for place in places[: 5 if names else 1]]
+    found = [
+        _real_value(node, place, imaginary=imaginary) for place in places[: None if names else 1]
+    ]
     if unit != "one":
         first = next((value for value in found if value), 1)
         divisor = abs(first) if unit == "size" else first

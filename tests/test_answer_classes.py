@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spec_world import TrackSettings
+from spec_world import TrackSettings, World
 
 from evaluators import class_key, grade
+from evaluators.numeric import Evaluator
 from pipeline.reasoner_settings import VOTE_RULES
 from pipeline.reasoners.early_stop import MOST, is_decided
 from pipeline.reasoners.vote import answer_classes, vote
@@ -74,6 +75,7 @@ APART = [
     ("2^{100}+1", "2^{100}"),
     ("\\frac12\\left(1 + 3^{-100}\\right)", "\\frac12"),
     ("x", "|x|", "y"),
+    ("\\sqrt{n-2}", "1"),
     ("y = 2x", "x = 2y"),
     ("k\\pi", "2k\\pi"),
     ("(-1)^n", "1"),
@@ -96,6 +98,12 @@ def test_different_answers_are_different_classes(answers):
 
 def test_every_answer_of_the_golden_table_has_a_class():
     assert all(class_key(answer, "latex") for answer in REAL)
+
+
+def test_what_would_take_long_to_evaluate_is_a_class_by_its_text(monkeypatch):
+    monkeypatch.setattr(Evaluator, "value", lambda *_: pytest.fail("it was evaluated"))
+    heavy = [f"\\sum_{{k=1}}^{{390}} k^{{{n}}}" for n in range(99)]
+    assert class_key(",".join(heavy), "latex") != class_key(",".join(heavy[:-1]), "latex")
 
 
 @given(st.text(max_size=40) | st.lists(st.sampled_from(REAL + MADE)).map(" ".join))
@@ -180,3 +188,24 @@ def test_a_vote_on_one_spelling_is_as_before(rule):
     tracks = [track(0, "5", 10, 1), track(1, "6", 20, 9), track(2, "5", 90, 2)]
     winner = "6" if rule in {"mean-score", "score-weighted"} else "5"
     assert vote(tracks, "integer", rule).winner == winner
+
+
+@given(st.sampled_from(BRIDGES), st.integers(0, 10**6), st.sampled_from(sorted(MOST)))
+@settings(deadline=None, max_examples=40)
+async def test_a_run_that_ends_exactly_has_the_verdict_of_the_whole_run(bridge, hurry, rule):
+    def draft(prompt, seed):
+        """One of the bridge's answers by the seed of the track's first step, then its end."""
+        if "</think>" in prompt:
+            return f"\\boxed{{{bridge[int(prompt.rpartition('so ')[2].partition('<')[0])]}}}"
+        return f"so {(seed ^ hurry) % 5 % 3}</think>\n\n"
+
+    outcomes = []
+    for fast in (None, "exact"):
+        world = World(draft=draft, kind="latex", hurry=hurry)
+        settings_of_tracks = TrackSettings(tracks=5, vote=rule, fast=fast)
+        outcomes.append(await world.reason("spec", settings_of_tracks))
+    whole, early = outcomes
+    assert early.answer == whole.answer
+    for gold in bridge:
+        verdicts = [grade(one.response, gold, "latex").status for one in outcomes]
+        assert verdicts[0] is verdicts[1]
