@@ -23,6 +23,7 @@ EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) 
 	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
 WITH_DRAFT = $(EXPERIMENT) --draft-model $(DRAFT_MODEL)
 MATRIX = results/matrix-$(DATASET)
+MATRIX_RUNS = $(addprefix $(MATRIX)-,baseline parallel spec spec-async spec-methods)
 
 DEMO = --dataset pocket --problem-id first:90
 DEMO_RUNS = $(addprefix results/demo-,target draft parallel spec spec-async spec-methods)
@@ -81,8 +82,8 @@ matrix: install ## all five experiments on one slice, graded, in one table
 	$(SPECLRM) run spec $(WITH_DRAFT) --output-dir $(MATRIX)-spec
 	$(SPECLRM) run spec-async $(WITH_DRAFT) --output-dir $(MATRIX)-spec-async
 	$(SPECLRM) run spec-methods --method-num 3 $(WITH_DRAFT) --output-dir $(MATRIX)-spec-methods
-	$(SPECLRM) grade $(MATRIX)-*
-	$(SPECLRM) leaderboard $(MATRIX)-*
+	$(SPECLRM) grade $(MATRIX_RUNS)
+	$(SPECLRM) leaderboard $(MATRIX_RUNS)
 
 eval: install ## grade RUNS (default: all of results/)
 	$(SPECLRM) grade $(RUNS)

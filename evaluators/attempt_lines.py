@@ -7,10 +7,19 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 PROBLEMS = "problems"
 DIGEST_BYTES = 8
 """Two attempts of a run of a million share a digest of this size with a chance below 1e-7."""
+
+
+def as_written(problem_id: str) -> str:
+    """A problem's id as its dataset writes it; recorded ids are made safe for file names.
+
+    Only a very long id stays as it is recorded: cut, with a hash at its end.
+    """
+    return unquote(problem_id)
 
 
 def problem_files(run: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evaluators.attempt_lines import open_regular
 from evaluators.grader import GRADER_VERSION, KINDS, grade
 
 # The fields that can hold what is judged: a bare answer or a whole output.
@@ -22,16 +23,16 @@ def grade_cases(path: Path | str) -> Iterator[dict[str, Any]]:
     than its longest line. `kind` may be left out and is then `latex`. Raises BadCase for a line
     that is no case and OSError where the file cannot be read.
     """
-    with Path(path).open(encoding="utf-8") as lines:
+    with open_regular(Path(path)) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield _graded(line, f"{path}, line {number}")
 
 
-def _graded(line: str, where: str) -> dict[str, Any]:
+def _graded(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadCase(f"{where}: not a JSON object ({error})") from error
     if not isinstance(row, dict) or "gold" not in row:
         raise BadCase(f"{where}: a case needs the field gold")

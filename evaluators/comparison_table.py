@@ -9,6 +9,7 @@ from typing import Any
 
 from evaluators.comparison import Comparison, NotWorse
 from evaluators.cost_ratios import CostRatio
+from evaluators.safe_text import csv_cell, markdown_text
 from evaluators.sign_flips import p_text
 from evaluators.uncertainty import Interval
 
@@ -72,24 +73,28 @@ def cost_cells(one: Comparison) -> list[str]:
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    """One Markdown table; a bar or a line end in a name cannot break it."""
+    """One Markdown table; no name in it is taken for markup or HTML, or breaks it."""
     head = [*headings(comparisons), *COST_HEADINGS[1:]]
     rows = [[*cells(one), *cost_cells(one)[1:]] for one in comparisons]
     lines = [
-        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |"
+        "| " + " | ".join(markdown_text(cell) for cell in line) + " |"
         for line in (head, ["---"] * len(head), *rows)
     ]
-    warnings = [f"- {one.second}: {warning}" for one in comparisons for warning in one.warnings]
-    return "\n".join([*lines, "", notes(comparisons), "", COST_NOTES, *warnings])
+    warnings = [
+        f"- {markdown_text(f'{one.second}: {warning}')}"
+        for one in comparisons
+        for warning in one.warnings
+    ]
+    return "\n".join([*lines, "", markdown_text(notes(comparisons)), "", COST_NOTES, *warnings])
 
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:
-    """Every number unrounded, one line a comparison; unknown values are empty."""
+    """Every number unrounded, one line a comparison; unknown values are empty, no name a formula."""
     flat = [_flattened(one) for one in comparisons]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(flat[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in flat)
     return out.getvalue().rstrip("\n")
 
 

@@ -9,6 +9,8 @@ from pathlib import PurePath
 from typing import Any
 
 from evaluators.metrics import Costs, RunMetrics
+from evaluators.run_names import NoSuchBaseline
+from evaluators.safe_text import csv_cell, markdown_text
 from evaluators.uncertainty import Interval
 
 HEADINGS = (
@@ -40,10 +42,6 @@ NOTES = (
     "not correct. Costs: per attempt; ×: against the baseline."
 )
 GIGA = 1e9
-
-
-class NoSuchBaseline(ValueError):  # noqa: N818 - named for what it is
-    """The run that costs should be relative to is not among the runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +145,23 @@ def shown_columns(table: Sequence[Row]) -> list[int]:
 
 
 def as_markdown(table: Sequence[Row]) -> str:
-    """A Markdown table; a bar or a line end in a name cannot break it."""
+    """A Markdown table; no name in it is taken for markup or HTML, or breaks it."""
     columns = shown_columns(table)
     lines = [list(HEADINGS), ["---"] * len(HEADINGS), *(cells(row) for row in table)]
     written = [
-        "| " + " | ".join(_one_cell(line[column]) for column in columns) + " |" for line in lines
+        "| " + " | ".join(markdown_text(line[column]) for column in columns) + " |"
+        for line in lines
     ]
     return "\n".join([*written, "", NOTES])
 
 
 def as_csv(table: Sequence[Row]) -> str:
-    """Every metric unrounded, one line a run; unknown values are empty."""
+    """Every metric unrounded, one line a run; unknown values are empty, no name is a formula."""
     flat = [flattened(row) for row in table]
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(flat[0]) if flat else [])
+    writer = csv.DictWriter(out, list(flat[0]) if flat else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in flat)
     return out.getvalue().rstrip("\n")
 
 
@@ -187,10 +186,6 @@ def flattened(row: Row) -> dict[str, Any]:
 def model_name(model: str) -> str:
     """A model's name on the hub as it is, a folder by its last part."""
     return PurePath(model).name if PurePath(model).is_absolute() else model
-
-
-def _one_cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _tokens(costs: Costs) -> float | None:

@@ -7,12 +7,13 @@ the denominator of every rate.
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluators.attempt_lines import open_regular
+from evaluators.attempt_lines import as_written, open_regular
 from evaluators.estimators import maj_at_k, pass_at_k
+from evaluators.run_names import distinct_names
 from evaluators.uncertainty import Uncertainty, uncertainty
 from evaluators.verdict_table import (
     NotGraded,
@@ -133,6 +134,12 @@ def graded_run(run: Path) -> GradedRun:
     )
 
 
+def graded_runs(runs: Sequence[Path]) -> list[GradedRun]:
+    """Several runs, with names that tell them apart; see `graded_run`."""
+    names = distinct_names(runs)
+    return [replace(graded_run(run), name=name) for run, name in zip(runs, names, strict=True)]
+
+
 def run_metrics(run: Path, k: int | None = None) -> RunMetrics:
     """The metrics of a graded run directory; pass@k and maj@k for `k`, or for all repeats.
 
@@ -185,15 +192,15 @@ def _refuse_strangers(run: Path, table: VerdictTable, asked: _Asked) -> None:
     strangers = sorted(table.problems.keys() - set(asked.problem_ids))
     if strangers:
         raise NotGraded(
-            f"{run / 'verdicts.jsonl'} judges problem {strangers[0]}, which its run.json does not "
-            f"name; {advice}"
+            f"{run / 'verdicts.jsonl'} judges problem {as_written(strangers[0])}, which its "
+            f"run.json does not name; {advice}"
         )
     for problem_id, counts in table.problems.items():
         if counts.repeats > asked.repeats:
             raise NotGraded(
                 f"{run / 'verdicts.jsonl'} judges repeat {counts.repeats - 1} of problem "
-                f"{problem_id}, and its run.json asks for {asked.repeats}, counted from 0; "
-                f"{advice}"
+                f"{as_written(problem_id)}, and its run.json asks for {asked.repeats}, counted "
+                f"from 0; {advice}"
             )
 
 

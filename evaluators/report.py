@@ -9,9 +9,10 @@ from pathlib import Path
 from string import Template
 
 from evaluators import leaderboard, traces
+from evaluators.attempt_lines import as_written
 from evaluators.comparison import NotComparable, compare_runs, refuse_incomparable
 from evaluators.leaderboard import Row
-from evaluators.metrics import GradedRun, graded_run, metrics_of
+from evaluators.metrics import GradedRun, graded_runs, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
 from evaluators.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
 from evaluators.traces import FLAG_DIGITS, MISSING_CODE, Attempt, Json, StepCounts, StepLabels
@@ -57,7 +58,7 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
         NoSuchBaseline: no run has the baseline's name.
         TooFewAttempts: a run has fewer repeats than `options.k`.
     """
-    graded = {path: graded_run(path) for path in runs}
+    graded = dict(zip(runs, graded_runs(runs), strict=True))
     metrics = [metrics_of(run, options.k) for run in graded.values()]
     baseline = options.baseline or metrics[0].run
     base = leaderboard.named(metrics, baseline)
@@ -129,7 +130,7 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
     return {
         "hidden": hide,
         "label": "step check" if checker is not None else "the track's verdict",
-        "problem_ids": list(run.problems),
+        "problem_ids": [as_written(name) for name in run.problems],
         "codes": ["".join(marks) for marks in codes.values()],
         "flags": ["".join(marks) for marks in flags.values()],
         "places": list(places.values()),

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from evaluators.attempt_lines import line_digest, problem_files, whole_lines
+from evaluators.attempt_lines import as_written, line_digest, problem_files, whole_lines
 from evaluators.verdict import Status
 from evaluators.verdict_table import NotGraded
 
@@ -123,8 +123,8 @@ def attempts(run: Path) -> Iterator[Attempt]:
             if verdict is None or verdict["made_from"]["digest"] != line_digest(line):
                 problem, repeat = _key(attempt)
                 raise NotGraded(
-                    f"{run}: problem {problem}, repeat {repeat} has no verdict, or one of an "
-                    f"earlier attempt; grade again: speclrm grade {run}"
+                    f"{run}: problem {as_written(problem)}, repeat {repeat} has no verdict, or one "
+                    f"of an earlier attempt; grade again: speclrm grade {run}"
                 )
             yield Attempt(attempt, verdict)
 

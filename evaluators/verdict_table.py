@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from evaluators.attempt_lines import open_regular
+from evaluators.attempt_lines import as_written, open_regular
 from evaluators.estimators import AnswerClass
 from evaluators.freshness import GradedFile, stale_rows
 from evaluators.verdict import Status
@@ -260,7 +260,7 @@ def _refuse_two_rows(database: duckdb.DuckDBPyConnection, file: Path) -> None:
     if twice is not None:
         problem, repeat, rows = twice
         raise NotGraded(
-            f"{file} has {rows} verdicts for problem {problem}, repeat {repeat}; "
+            f"{file} has {rows} verdicts for problem {as_written(problem)}, repeat {repeat}; "
             f"grade again: speclrm grade {file.parent}"
         )
 

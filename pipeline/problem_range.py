@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 
+from evaluators.attempt_lines import as_written
 from pipeline.errors import UserMistake
 
 # Eighteen digits fit every real id and keep int() far from its limit on very long texts.
@@ -95,20 +96,21 @@ class _Known:
 
     def _near(self, part: str) -> str:
         near = get_close_matches(part, [*self.aliases, *self.ids], n=1)
-        return f" (did you mean {near[0]}?)" if near else ""
+        return f" (did you mean {as_written(near[0])}?)" if near else ""
 
     def mistake(self, what: str) -> UserMistake:
         """The error, with the valid range said."""
         return UserMistake(
             f"problem range {_shortened(self.text)!r}: {what}; valid are {self._valid()}, "
-            f"in forms such as {self.ids[0]}, first:{min(10, len(self.ids))} or all"
+            f"in forms such as {as_written(self.ids[0])}, first:{min(10, len(self.ids))} or all"
         )
 
     def _valid(self) -> str:
         if self._numbers and sum(map(len, self._by_number.values())) == len(self.ids):
             ids = _runs(self._numbers)
         else:
-            ids = f"the {len(self.ids)} ids from {self.ids[0]} to {self.ids[-1]}"
+            first, last = as_written(self.ids[0]), as_written(self.ids[-1])
+            ids = f"the {len(self.ids)} ids from {first} to {last}"
         example = next(iter(self.aliases), None)
         return f"{ids} (also by names like {example})" if example else ids
 

@@ -105,7 +105,15 @@ class _Cells:
             raise UserMistake(f"{self.row.where}: {column!r} is a {kind}, not a text or a number")
         if isinstance(value, float) and value.is_integer():  # tables store whole numbers as floats
             value = int(value)
-        return str(value).strip() or None
+        text = str(value).strip()
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UserMistake(
+                f"{self.row.where}: {column!r} holds half of a surrogate pair "
+                f"({text[error.start]!a}), which is no text; mend the row"
+            ) from error
+        return text or None
 
     def choices(self, column: str | None) -> tuple[str, ...]:
         value = None if column is None else self.row.values.get(column)

@@ -161,6 +161,8 @@ def _guidance_name(file: str) -> str:
 def _read_templates(folder: Path) -> dict[str, str]:
     sources = {}
     for path in sorted(folder.rglob("*.j2")):
+        if not path.is_file():  # a pipe that nobody writes to would be waited for
+            raise UserMistake(f"the prompt {path} is a pipe or a folder; move it out of the set")
         try:
             sources[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

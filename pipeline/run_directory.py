@@ -175,8 +175,18 @@ def _file_name(attempt: records.Attempt) -> str:
 
 
 def attempt_files(run: Path) -> list[Path]:
-    """The files that hold a run's attempt lines."""
-    return attempt_lines.problem_files(run)
+    """The files that hold a run's attempt lines.
+
+    Raises:
+        UserMistake: one is no file but a pipe, which nobody may ever write to, or a folder.
+    """
+    files = attempt_lines.problem_files(run)
+    for file in files:
+        if not file.is_file():
+            raise UserMistake(
+                f"{file} is a pipe, a folder or a broken link and no file; move it out of the run."
+            )
+    return files
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
@@ -221,7 +231,8 @@ def read_lines(file: Path) -> Iterator[tuple[bytes, records.Attempt]]:
     try:
         for number, line in enumerate(attempt_lines.whole_lines(file), start=1):
             attempt = _attempt_of(line, f"{file}, line {number}")
-            what = f"Problem {attempt.problem_id}, repeat {attempt.repeat_id}"
+            problem = attempt_lines.as_written(attempt.problem_id)
+            what = f"Problem {problem}, repeat {attempt.repeat_id}"
             # Since each key has one file, this and the next check hold for the whole run.
             if file.name != _file_name(attempt):
                 raise UserMistake(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluators.attempt_lines import as_written
 from evaluators.traces import StepLabels
 from pipeline.errors import UserMistake
 from pipeline.pocket.steps import Question, check_step
@@ -53,8 +54,8 @@ def question_of(questions: Mapping[str, Question], problem_id: str) -> Question:
     """
     if problem_id not in questions:
         raise UserMistake(
-            f"The run holds an attempt at problem {problem_id}, which its dataset lacks; "
-            "move that problem's file out of the run, and its id out of run.json."
+            f"The run holds an attempt at problem {as_written(problem_id)}, which its dataset "
+            "lacks; move that problem's file out of the run, and its id out of run.json."
         )
     return questions[problem_id]
 

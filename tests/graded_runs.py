@@ -126,4 +126,4 @@ def made_from_attempts(run):
 
 def rows_of(run):
     """The verdict rows of a run."""
-    return [json.loads(line) for line in (run / "verdicts.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (run / "verdicts.jsonl").read_bytes().splitlines()]

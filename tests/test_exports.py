@@ -99,7 +99,7 @@ def test_csv_begins_with_the_byte_order_mark_that_excel_needs(tmp_path):
 
 @pytest.mark.parametrize(
     "start",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"],  # noqa: RUF001
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "＝1"],  # noqa: RUF001
 )
 def test_a_cell_that_a_spreadsheet_would_run_begins_with_an_apostrophe(tmp_path, start):
     rows = [verdict_row("60", extracted=start)]

@@ -75,3 +75,11 @@ def test_choices_that_are_not_the_problems_fail_the_attempt(bring, tmp_path):
     _, run = bring("lm-eval", file, rows=quiz_file(tmp_path))
     [attempt] = read_attempts(run)
     assert "are not those of the problem in our dataset" in attempt.error.message
+
+
+def test_a_line_of_very_many_responses_is_refused_before_one_is_written(bring, tmp_path):
+    [line] = sample(PROBLEMS[0], RIGHT)
+    file = samples_file(tmp_path, [line | {"resps": [[RIGHT] * 200_000]}])
+    said, run = bring("lm-eval", file)
+    assert (said.code, run.exists()) == (2, False)
+    assert "200,000 responses to one problem, and a run holds at most 10,000" in said.sentence

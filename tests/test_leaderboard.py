@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commands import speclrm
 from graded_runs import verdict_row, write_run
 
+from evaluators.run_names import distinct_names
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 
@@ -48,6 +51,61 @@ def test_costs_are_relative_to_the_chosen_baseline(runs):
     dear, cheap = json.loads(printed(*runs, "--format", "json", "--baseline", runs[0]))
     assert (dear["relative_flops_decode"], dear["relative_flops_total"]) == (2, 3)
     assert cheap["relative_flops_decode"] == 1
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """Two runs of one name in two folders, the old one cheaper."""
+    shape = {"a": [True]}
+    for name, flops in (("old", 1e9), ("new", 2e9)):
+        rows = [verdict_row("a", flops={"decode": flops, "total": flops})]
+        (tmp_path / name).mkdir()
+        write_run(tmp_path / name / "x", shape, rows)
+    return tmp_path / "old" / "x", tmp_path / "new" / "x"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("baseline", "ratios"),
+    [
+        ("{old}", {"old/x": 1, "new/x": 2}),
+        ("{new}", {"old/x": 0.5, "new/x": 1}),
+        ("new/x", {"old/x": 0.5, "new/x": 1}),
+        ("{new}/../x", {"old/x": 0.5, "new/x": 1}),
+    ],
+)
+def test_a_baseline_is_the_run_at_its_path_and_not_one_of_its_name(twins, baseline, ratios, order):
+    old, new = twins
+    baseline = baseline.format(old=old, new=new)
+    told = printed(*map(str, twins[::order]), "--format", "json", "--baseline", baseline)
+    assert {row["run"]: row["relative_flops_total"] for row in json.loads(told)} == ratios
+
+
+def test_a_baseline_that_means_several_runs_is_refused_with_their_names(twins):
+    said = speclrm(f"leaderboard {twins[0]} {twins[1]} --baseline x")
+    assert said.code == 2
+    assert "'x' is the name of several runs (new/x, old/x); give the path" in said.sentence
+
+
+def test_runs_of_one_name_are_told_apart_in_table_comparison_and_page(twins, tmp_path):
+    paths = f"{twins[0]} {twins[1]}"
+    assert "old/x" in speclrm(f"leaderboard {paths}").out
+    assert speclrm(f"compare {paths}").out.count("new/x") > 0
+    assert speclrm(f"leaderboard {paths} --html {tmp_path / 'page.html'}").code == 0
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/x", "b/y"], ["x", "y"]),
+        (["a/x", "b/x"], ["a/x", "b/x"]),
+        (["a/x", "a/x"], ["x", "x"]),
+        (["1/a/x", "2/a/x", "3/b/x"], ["1/a/x", "2/a/x", "b/x"]),
+        ([], []),
+    ],
+)
+def test_a_run_is_called_by_as_much_of_its_path_as_tells_it_apart(paths, names):
+    assert distinct_names([Path(path) for path in paths]) == names
 
 
 def test_an_unknown_baseline_is_refused_with_the_names(runs):

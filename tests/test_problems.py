@@ -326,3 +326,10 @@ def test_a_fingerprint_of_choices_follows_every_choice() -> None:
     stored = stored_problem(manifest, Row("row 0", row), 0)
     changed = stored_problem(manifest, Row("row 0", {**row, "Incorrect Answer 3": "4"}), 0)
     assert fingerprint([stored]) != fingerprint([changed])
+
+
+@pytest.mark.parametrize("column", ["id", "problem", "answer"])
+def test_half_of_a_surrogate_pair_is_refused_with_its_place(tmp_path: Path, column: str) -> None:
+    file = jsonl(tmp_path, [{**PLAIN, column: "1\ud800"}])
+    with pytest.raises(UserMistake, match=rf"mine.jsonl:1: '{column}' holds half of a surrogate"):
+        load_problems(None, file, seed=0)

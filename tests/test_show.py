@@ -1,12 +1,16 @@
 """One attempt as a readable trace; what a model wrote is shown as text and never obeyed."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 from commands import speclrm
+from scripted_runs import Place
 
+import evaluators
 from evaluators.statements import Statement, Statements
 from pipeline.cli import show
+from pipeline.problem_rows import file_safe
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
 from pipeline.run_directory import RunDirectory
 
@@ -41,6 +45,7 @@ def shown(tmp_path, monkeypatch):
 
     def show(attempt=ATTEMPT, options="--problem-id 7 --repeat 1"):
         run = tmp_path / "run"
+        shutil.rmtree(run, ignore_errors=True)
         with RunDirectory(run) as directory:
             directory.write_manifest(MANIFEST)
             directory.append(attempt)
@@ -143,3 +148,69 @@ def test_an_absent_problem_is_told(shown):
     said = shown(options="--problem-id 8")
     assert (said.code, said.out) == (2, "")
     assert "There is no attempt at problem 8" in said.sentence
+
+
+def graded(tmp_path, *, change=None):
+    """What `show` says of an attempt after its run was graded, and then changed by `change`."""
+    place = Place.made(tmp_path)
+    assert place.speclrm("baseline").code == 0
+    run = place.run("baseline")
+    assert speclrm(f"grade {run}").code == 0
+    if change is not None:
+        change(run)
+    return speclrm(f"show {run} --problem-id 2")
+
+
+def test_the_verdict_stands_with_its_rule_and_how_it_comes_about(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    said = graded(tmp_path).out
+    version = evaluators.GRADER_VERSION
+    assert f"verdict correct by the rule box/same_text, grader {version}" in said
+    assert "decided by      same_text" in said
+    assert "answer          '3' (rule box" in said
+
+
+def rewrite(run):
+    file = run / "problems" / "sums-2.jsonl"
+    file.write_text(file.read_text().replace("{3}", "{4}"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda run: (run / "verdicts.jsonl").unlink(), "not graded yet (speclrm grade"),
+        (rewrite, "graded before this attempt was made (speclrm grade"),
+    ],
+)
+def test_without_a_verdict_on_this_attempt_it_is_said_and_graded_for_the_show(
+    tmp_path, monkeypatch, change, told
+):
+    monkeypatch.setenv("COLUMNS", "400")
+    said = graded(tmp_path, change=change)
+    assert (said.code, told in said.out) == (0, True)
+    assert "decided by" in said.out
+    assert "by the rule" not in said.out
+
+
+def spoil(run):
+    (run / "verdicts.jsonl").write_text('{"problem_id": "2"\n')
+
+
+def test_broken_verdicts_are_told(tmp_path):
+    said = graded(tmp_path, change=spoil)
+    assert said.code == 2
+    assert "verdicts.jsonl, line 1 is no verdict" in said.sentence
+
+
+def test_the_gold_answer_of_a_gated_dataset_is_shown_only_when_asked(shown, asked):
+    asked(Statements({"7": Statement("secret")}))
+    secret = replace(ATTEMPT, dataset="gpqa", gold="4377", response="\\boxed{5}", answer="5")
+    assert "4377" not in shown(secret).out
+    assert "4377" in shown(secret, "--problem-id 7 --repeat 1 --show-hidden").out
+
+
+def test_an_id_is_taken_and_shown_as_its_dataset_writes_it(shown, asked):
+    asked(Statements({}, "gone"))
+    attempt = replace(ATTEMPT, problem_id=file_safe("a b/ü"))
+    for written in ("'a b/ü'", "a%20b%2F%C3%BC"):
+        assert "pocket a b/ü, repeat 1" in shown(attempt, f"--problem-id {written} --repeat 1").out

@@ -13,7 +13,8 @@ import yaml
 
 from evaluators import leaderboard
 from evaluators.exports.output import whole_file
-from evaluators.metrics import GradedRun, RunMetrics, graded_run, metrics_of
+from evaluators.metrics import GradedRun, RunMetrics, graded_runs, metrics_of
+from evaluators.safe_text import markdown_text, safe
 
 TASK_TYPE = "text-generation"
 PERCENT_DIGITS = 2
@@ -42,7 +43,7 @@ def write_hub(runs: Sequence[Path], file: Path, datasets: Sequence[HubDataset | 
         NoHubForm: the runs are of several models, or one of a dataset that the hub lacks.
         OSError: the file cannot be written.
     """
-    graded = [graded_run(path) for path in runs]
+    graded = graded_runs(runs)
     rows = [metrics_of(run) for run in graded]
     models = sorted({row.model for row in rows})
     if len(models) > 1:
@@ -57,7 +58,7 @@ def write_hub(runs: Sequence[Path], file: Path, datasets: Sequence[HubDataset | 
     else:
         raise NoHubForm(f"{file.name} is neither a .yaml for .eval_results nor an .md model card.")
     with whole_file(file) as out:
-        out.write(content.encode())
+        out.write(safe(content).encode())
     return len(made)
 
 
@@ -125,7 +126,9 @@ def _card(model: str, made: Sequence[tuple[GradedRun, RunMetrics, HubDataset | N
     ]
     data = ModelCardData(model_name=leaderboard.model_name(model), eval_results=results)
     table = leaderboard.as_markdown(leaderboard.rows([row for _, row, _ in made]))
-    notes = "\n".join(f"- {run.name}: {_notes(run, row)}" for run, row, _ in made)
+    notes = "\n".join(
+        f"- {markdown_text(f'{run.name}: {_notes(run, row)}')}" for run, row, _ in made
+    )
     return f"---\n{data.to_yaml()}\n---\n\n## Evaluation\n\n{table}\n\n{notes}\n"
 
 

@@ -197,4 +197,7 @@ def _error(line: Json, *, hide_text: bool) -> Json | None:
 def _ended(began: str | None, seconds: float | None) -> str | None:
     if began is None or seconds is None:
         return None
-    return (dt.datetime.fromisoformat(began) + dt.timedelta(seconds=seconds)).isoformat()
+    try:
+        return (dt.datetime.fromisoformat(began) + dt.timedelta(seconds=seconds)).isoformat()
+    except (ValueError, OverflowError):  # a line that another program wrote may hold no time there
+        return None

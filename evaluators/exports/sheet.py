@@ -1,8 +1,4 @@
-"""Attempts as a CSV file for a spreadsheet: one row an attempt.
-
-What a model wrote is untrusted, and a spreadsheet runs a cell that looks like a formula: such cells
-begin with an apostrophe here, which a spreadsheet takes for "this is text".
-"""
+"""Attempts as a CSV file for a spreadsheet: one row an attempt."""
 
 import csv
 import io
@@ -10,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluators.attempt_lines import as_written
 from evaluators.exports.output import whole_file
 from evaluators.leaderboard import model_name
-from evaluators.metrics import GradedRun, graded_run
+from evaluators.metrics import GradedRun, graded_runs
+from evaluators.safe_text import csv_cell
 from evaluators.statements import hides_text
 from evaluators.traces import Attempt, attempts
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel reads UTF-8 as the machine's old code page."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width ones start formulas, too
-CELL_CHARACTERS = 32_000
-"""A spreadsheet's cell holds 32,767; the rest is cut, and the cell says so."""
 COLUMNS = (
     "run",
     "dataset",
@@ -63,7 +58,7 @@ def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ..
         OSError: the file cannot be written.
     """
     rows = 0
-    graded = [(path, graded_run(path)) for path in runs]
+    graded = list(zip(runs, graded_runs(runs), strict=True))
     with whole_file(file) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as out:
         out.write(BYTE_ORDER_MARK)
         writer = csv.DictWriter(out, COLUMNS)
@@ -72,7 +67,7 @@ def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ..
             hidden = hides_text(str(run.identity["dataset"]), hidden_datasets)
             for attempt in attempts(path):
                 row = _row(run, attempt, hidden=hidden)
-                writer.writerow({name: _cell(row[name]) for name in COLUMNS})
+                writer.writerow({name: csv_cell(row[name]) for name in COLUMNS})
                 rows += 1
     return rows
 
@@ -83,6 +78,7 @@ def _row(run: GradedRun, attempt: Attempt, *, hidden: bool) -> dict[str, Any]:
     steps, flops = verdict.get("steps") or {}, verdict["flops"] or {}
     return {
         "run": run.name,
+        "problem_id": as_written(verdict["problem_id"]),
         "reasoner": run.identity["reasoner"],
         "model": model_name(run.identity["target"]["model"]),
         "draft_model": model_name(draft["model"]) if draft else None,
@@ -103,7 +99,6 @@ def _row(run: GradedRun, attempt: Attempt, *, hidden: bool) -> dict[str, Any]:
         name: verdict[name]
         for name in (
             "dataset",
-            "problem_id",
             "repeat_id",
             "status",
             "verdict",
@@ -122,12 +117,3 @@ def _generated(usage: Mapping[str, Any] | None, model: str) -> int | None:
         return None
     counts = [use["generated"] for use in usage.get(model, {}).values()]
     return None if None in counts else sum(counts)
-
-
-def _cell(value: object) -> object:
-    """Text that no spreadsheet takes for a formula; numbers as they are, None as an empty cell."""
-    if not isinstance(value, str):
-        return value
-    if len(value) > CELL_CHARACTERS:
-        value = f"{value[:CELL_CHARACTERS]}… (cut: {len(value):,} characters)"
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value

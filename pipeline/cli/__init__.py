@@ -2,13 +2,19 @@
 of ours into a sentence and an exit code.
 """
 
+import contextlib
 import importlib
 import io
+import os
+import select
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
+from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.signals import ended_by_signals
@@ -41,6 +47,12 @@ SUMMARIES = {
 }
 USER_MISTAKE = 2
 RUN_STOPPED = 3
+READER_GONE = 128 + signal.SIGPIPE
+"""What a shell sees of a program that wrote into a pipe nobody reads any more."""
+
+
+class ReaderGone(Exception):  # noqa: N818 - named for what happened
+    """Whatever reads this program's output has ended, as `head` does when it has its lines."""
 
 
 class LazyGroup(click.Group):
@@ -57,6 +69,16 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Here `--help` is printed, for which somebody must be reading."""
+        with _reader_told_apart():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Here a command runs and prints."""
+        with _reader_told_apart():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list of commands, written without importing them."""
@@ -95,20 +117,55 @@ def main() -> None:
             group.main(standalone_mode=False)
     except click.ClickException as error:
         said = io.StringIO()
+        # Its usage lines stand before it, and it may name an argument.
         error.show(file=said)
-        click.echo(Secrets.of().masked(said.getvalue()), err=True, nl=False)
+        echo(Secrets.of().masked(said.getvalue().rstrip("\n")), err=True)
         sys.exit(USER_MISTAKE)
     except UserMistake as error:
         _fail(str(error), USER_MISTAKE)
     except (RunStopped, EngineFailure) as error:
         _fail(str(error), RUN_STOPPED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(RUN_STOPPED)
+    except ReaderGone:
+        _leave_the_pipe()
+        sys.exit(READER_GONE)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", RUN_STOPPED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _fail(f"{where}{error.strerror or error}", RUN_STOPPED)
 
 
 def _fail(sentence: str, code: int) -> None:
-    click.echo(f"Error: {Secrets.of().masked(sentence)}", err=True)
+    # Standard error may go into the same closed pipe as standard output.
+    with contextlib.suppress(BrokenPipeError):
+        echo(f"Error: {Secrets.of().masked(sentence)}", err=True)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _reader_told_apart() -> Iterator[None]:
+    """A pipe of ours that broke ends the program silently; another one is told."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        if not any(_nobody_reads(handle) for handle in (sys.stdout, sys.stderr)):
+            raise RunStopped(f"A process of this program's has ended ({error}).") from error
+        raise ReaderGone from error
+
+
+def _nobody_reads(stream: Any) -> bool:
+    try:
+        handle = stream.fileno()
+    except (OSError, ValueError):
+        return False
+    watch = select.poll()
+    watch.register(handle, 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
+
+
+def _leave_the_pipe() -> None:
+    """Let what Python still wants to write when it ends go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if _nobody_reads(stream):
+            os.dup2(nowhere, stream.fileno())

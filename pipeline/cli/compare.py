@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from evaluators import comparison_table
+from evaluators.attempt_lines import as_written
 from evaluators.comparison import Comparison, NotComparable, compare_runs
-from evaluators.metrics import graded_run
+from evaluators.metrics import graded_runs
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
 PIPE_WIDTH = 160
@@ -57,15 +59,13 @@ def compare_command(
         raise UserMistake("Name two or more runs to compare: speclrm compare FIRST SECOND...")
     share = None if margin is None else margin / 100
     try:
-        comparisons = compare_runs([graded_run(run) for run in runs], share)
+        comparisons = compare_runs(graded_runs(runs), share)
     except (NotGraded, NotComparable) as error:
         raise UserMistake(str(error)) from error
     if form != "table":
-        click.echo(WRITERS[form](comparisons))
+        echo(WRITERS[form](comparisons))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
+    console = safe_console(piped_width=PIPE_WIDTH)
     console.print(
         _table(
             comparison_table.headings(comparisons),
@@ -99,7 +99,8 @@ def _discordant(comparison: Comparison, most: int) -> Text:
     """The problems that differ, as `id first→second`, the largest differences first."""
     ordered = sorted(comparison.discordant, key=lambda pair: -abs(pair.second - pair.first))
     listed = ", ".join(
-        f"{pair.problem_id} {pair.first:.0%}→{pair.second:.0%}" for pair in ordered[:most]
+        f"{as_written(pair.problem_id)} {pair.first:.0%}→{pair.second:.0%}"
+        for pair in ordered[:most]
     )
     more = len(ordered) - most
     rest = f" and {more} more (--all lists them)" if more > 0 else ""

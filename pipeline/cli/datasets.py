@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from evaluators.attempt_lines import as_written
+from pipeline.cli.terminal import echo
 from pipeline.manifests import Manifest, load_manifest, manifest_names
 from pipeline.problems import ProblemSet, default_refs_dir, load_problems
 
@@ -26,12 +28,12 @@ def datasets_command(name: str | None, check: bool, data_file: Path | None) -> N
     """  # noqa: D301 - click wants the backspace character itself
     if data_file is not None or (check and name is not None):
         loaded = load_problems(name, data_file, seed=0, refs_dir=default_refs_dir())
-        click.echo("\n".join(_checked(loaded)))
+        echo("\n".join(_checked(loaded)))
         return
     names = manifest_names() if name is None else (name,)
     if check:
         raise click.UsageError("--check needs the NAME of a dataset, or --data-file FILE.")
-    click.echo("\n\n".join("\n".join(_described(load_manifest(each))) for each in names))
+    echo("\n\n".join("\n".join(_described(load_manifest(each))) for each in names))
 
 
 def _described(manifest: Manifest) -> list[str]:
@@ -55,7 +57,7 @@ def _described(manifest: Manifest) -> list[str]:
 
 def _checked(loaded: ProblemSet) -> list[str]:
     kinds = sorted({problem.kind for problem in loaded.problems})
-    ids = [problem.problem_id for problem in loaded.problems]
+    ids = [as_written(problem.problem_id) for problem in loaded.problems]
     return [
         f"{loaded.name}: ok",
         _line("rows", f"{loaded.rows}, ids {ids[0]} to {ids[-1]}"),

@@ -16,6 +16,7 @@ from pipeline import environment
 from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
 from pipeline.cli.prompt_checks import pair_findings
+from pipeline.cli.terminal import echo
 from pipeline.engines import resolve_auto
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.models import TARGET
@@ -62,7 +63,7 @@ def doctor_command(model: str, draft_model: str | None, output_dir: Path, no_eng
         for finding in _guarded(check):
             failed |= finding.state is State.FAILURE
             advice = f" - {finding.advice}" if finding.advice else ""
-            click.echo(f"{finding.state.value:8} {finding.what:22} {finding.found}{advice}")
+            echo(f"{finding.state.value:8} {finding.what:22} {finding.found}{advice}")
     if failed:
         sys.exit(2)
 

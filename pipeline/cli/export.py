@@ -10,6 +10,7 @@ from evaluators.exports.inspect_log import NoInspectForm, write_inspect
 from evaluators.exports.sheet import write_sheet
 from evaluators.statements import Statement, hides_text
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.exporting import hub_dataset
 from pipeline.manifests import manifest_names
@@ -58,7 +59,7 @@ def export_command(
         raise UserMistake(str(error)) from error
     except OSError as error:
         raise UserMistake(f"Cannot write {output} ({error.strerror}).") from error
-    click.echo(f"{output}: {written}")
+    echo(f"{output}: {written}")
 
 
 def _write(

@@ -1,18 +1,19 @@
 """`speclrm grade`: verdicts for whole runs, for a file of cases, or one decision explained."""
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import evaluators
+from evaluators.attempt_lines import as_written
 from evaluators.crosscheck import NoSecondOpinion, disagreements
 from evaluators.exports.output import whole_file
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo, json_line
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.grading import Grading, grade_run, graded_cases, verdicts_of
 from pipeline.run_directory import read_manifest
@@ -53,7 +54,7 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
         raise UserMistake("--output goes with --file, --diff with runs, --cross-check with either.")
     try:
         if gold is not None and answer is not None:
-            click.echo(evaluators.explain(answer, gold, kind))
+            echo(evaluators.explain(answer, gold, kind))
             return
         evaluators.warm_up()
         if file is not None:
@@ -85,16 +86,17 @@ def _refuse_mixtures(runs: bool, file: bool, gold: str | None, answer: str | Non
 
 def _grade_with_progress(run: Path) -> Grading:
     planned = read_manifest(run)["slice"]
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(run.name), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("grading", total=len(planned["problem_ids"]) * planned["repeats"])
+    name = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), name, TimeRemainingColumn())
+    with Progress(*columns, console=safe_console(err=True), transient=True) as bar:
+        task = bar.add_task(run.name, total=len(planned["problem_ids"]) * planned["repeats"])
         return grade_run(run, lambda graded: bar.update(task, completed=graded))
 
 
 def _report(grading: Grading) -> None:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(grading.counts.items()))
     limited = f"; {grading.limited} decided by a limit of work" if grading.limited else ""
-    click.echo(f"{grading.run}: {grading.total} attempts, {counts or 'none'}{limited}")
+    echo(f"{grading.run}: {grading.total} attempts, {counts or 'none'}{limited}")
 
 
 def _print_changes(
@@ -103,22 +105,25 @@ def _print_changes(
     changed = [key for key, verdict in after.items() if before.get(key, verdict) != verdict]
     for problem_id, repeat_id in changed:
         old, new = before[problem_id, repeat_id], after[problem_id, repeat_id]
-        click.echo(f"problem {problem_id}, repeat {repeat_id}: {old} -> {new}")
+        echo(f"problem {as_written(problem_id)}, repeat {repeat_id}: {old} -> {new}")
     compared = len(before.keys() & after.keys())
-    click.echo(f"{len(changed)} of {compared} verdicts changed.")
+    echo(f"{len(changed)} of {compared} verdicts changed.")
 
 
 def _grade_file(file: Path, output: Path | None, *, cross_check: bool) -> None:
     """Grade row by row; an output file appears whole or not at all."""
-    rows = evaluators.grade_cases(file)
     kept: list[dict[str, Any]] = []
     try:
-        with whole_file(output) if output is not None else nullcontext() as out:
-            for row in rows:
-                line = json.dumps(row, ensure_ascii=False)
-                click.echo(line if out is None else line.encode(), file=out)
+        with nullcontext() if output is None else whole_file(output) as out:
+            for row in evaluators.grade_cases(file):
+                if out is None:
+                    echo(json_line(row))
+                else:
+                    out.write(json_line(row).encode() + b"\n")
                 if cross_check:
                     kept.append(row)
+    except BrokenPipeError:
+        raise  # nobody reads the rows any more: that is no fault of the file
     except (OSError, evaluators.BadCase) as error:
         raise UserMistake(f"Cannot grade {file}: {error}") from error
     if cross_check:
@@ -131,11 +136,11 @@ def _print_disagreements(rows: Iterable[Mapping[str, Any]]) -> None:
         for one in disagreements(rows):
             count += 1
             theirs = "correct" if one.math_verify else "wrong"
-            click.echo(
+            echo(
                 f"ours {one.ours} ({one.rule}), Math-Verify {theirs}: "
                 f"gold {one.gold!r}, answer {one.answer!r}",
                 err=True,
             )
     except NoSecondOpinion as error:
         raise UserMistake(str(error)) from error
-    click.echo(f"{count} disagreements with Math-Verify.", err=True)
+    echo(f"{count} disagreements with Math-Verify.", err=True)

@@ -5,6 +5,7 @@ from typing import cast
 
 import click
 
+from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.imports.importing import SOURCES, Named, Source, import_run
 from pipeline.problems import default_refs_dir, load_problems
@@ -45,5 +46,5 @@ def import_command(
         cast("Source", source), files, problems, output_dir, Named(model, draft_model)
     )
     failed = f", {done.failed} of them unreadable and kept as errors" if done.failed else ""
-    click.echo(f"{done.directory}: {done.attempts} attempts{failed}")
-    click.echo(f"Grade it: speclrm grade {done.directory}")
+    echo(f"{done.directory}: {done.attempts} attempts{failed}")
+    echo(f"Grade it: speclrm grade {done.directory}")

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from evaluators import leaderboard
 from evaluators.estimators import TooFewAttempts, TooManyAttempts
-from evaluators.leaderboard import NoSuchBaseline, Row
-from evaluators.metrics import run_metrics
+from evaluators.leaderboard import Row
+from evaluators.metrics import graded_runs, metrics_of
 from evaluators.report import ReportOptions, write_report
+from evaluators.run_names import NoSuchBaseline, baseline_name
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.statements import hidden_datasets, statement_reader
 from pipeline.step_labels import pocket_labels
@@ -75,15 +77,15 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
         raise UserMistake("--show-hidden is about the page; give --html PATH too.")
     if margin is not None and page is None:
         raise UserMistake("--margin is about the page; give --html PATH too, or use compare.")
-    name = Path(baseline).resolve().name if baseline is not None else None
     try:
-        rows = leaderboard.rows([run_metrics(run, k) for run in runs], name)
+        name = None if baseline is None else baseline_name(runs, baseline)
+        rows = leaderboard.rows([metrics_of(run, k) for run in graded_runs(runs)], name)
     except (NotGraded, NoSuchBaseline, TooFewAttempts, TooManyAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
         _print_table(rows)
     else:
-        click.echo(WRITERS[form](rows))
+        echo(WRITERS[form](rows))
     if page is not None:
         hidden = hidden_datasets(shown=show_hidden)
         options = ReportOptions(
@@ -107,7 +109,7 @@ def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> N
             f"Cannot write {page} ({error.strerror}); choose another place."
         ) from error
     beside = f", traces in {report.folder}" if report.folder is not None else ""
-    click.echo(f"{report.page}: {report.attempts} attempts{beside}", err=True)
+    echo(f"{report.page}: {report.attempts} attempts{beside}", err=True)
 
 
 def _print_table(rows: list[Row]) -> None:
@@ -119,7 +121,5 @@ def _print_table(rows: list[Row]) -> None:
     for row in rows:
         cells = leaderboard.cells(row)
         table.add_row(*(Text(cells[column]) for column in columns))
-    console = Console()
-    if not console.is_terminal:  # a pipe or a log has no width to fit
-        console = Console(width=PIPE_WIDTH)
+    console = safe_console(piped_width=PIPE_WIDTH)
     console.print(table)

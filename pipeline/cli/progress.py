@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-import click
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +16,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo
 from pipeline.scheduler import Progress
 
 REFRESH_SECONDS = 0.25
@@ -42,12 +42,12 @@ def _show_bar(progress: Progress, ended: threading.Event) -> None:
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with Bar(*columns, console=safe_console(err=True)) as bar:
         task = bar.add_task("attempts", total=progress.total, detail="")
         while not ended.wait(REFRESH_SECONDS):
             bar.update(task, completed=progress.done, detail=_detail(progress))
@@ -63,7 +63,7 @@ def _show_lines(progress: Progress, ended: threading.Event) -> None:
 def _line(progress: Progress) -> None:
     pace = progress.done / progress.seconds if progress.seconds else 0.0
     left = f", about {(progress.total - progress.done) / pace:,.0f} s left" if pace else ""
-    click.echo(f"{progress.done}/{progress.total} done, {_detail(progress)}{left}", err=True)
+    echo(f"{progress.done}/{progress.total} done, {_detail(progress)}{left}", err=True)
 
 
 def _detail(progress: Progress) -> str:

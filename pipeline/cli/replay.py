@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.calibration import RELIABLE
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo
 from pipeline.replay import Group, Replay, replay
 
 
@@ -19,9 +20,9 @@ def replay_command(run: Path, form: str) -> None:
     """Replay RUN's recorded scores at every threshold; no engine is needed."""
     result = replay(run)
     if form == "json":
-        click.echo(json.dumps(asdict(result), default=str, indent=2))
+        echo(json.dumps(asdict(result), default=str, indent=2))
         return
-    console = Console()
+    console = safe_console()
     console.print(_settings(result))
     console.print(_calibration(result))
     console.print(_groups("by step", result.by_index))

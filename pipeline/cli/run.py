@@ -9,6 +9,7 @@ import click
 from pipeline import runner
 from pipeline.cli.options import experiment_of, experiment_options
 from pipeline.cli.progress import live_progress
+from pipeline.cli.terminal import echo
 from pipeline.reasoners import REASONERS
 
 SOME_FAILED = 1
@@ -44,26 +45,26 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
         _print_plan(planned)
         return
     target = planned.experiment.target
-    click.echo(
+    echo(
         f"{reasoner} with {target.model} through {target.engine}, in {planned.directory}", err=True
     )
     summary = runner.run_plan(
         planned, retry_errors=retry_errors, force=force, display=live_progress
     )
     for warning in summary.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    click.echo(
+        echo(f"Warning: {warning}", err=True)
+    echo(
         f"{summary.done} attempts made, {summary.already_done} there already, "
         f"{summary.failed} failed, {summary.remaining} remaining, of {summary.planned}."
     )
-    click.echo(f"{summary.directory}")
+    echo(f"{summary.directory}")
     if summary.remaining:
         left = "the remaining attempts are as they were; --force would begin again with all."
         goes_on = left if force else "the same command goes on from there."
-        click.echo(f"Interrupted: {goes_on}", err=True)
+        echo(f"Interrupted: {goes_on}", err=True)
         sys.exit(STOPPED)
     if summary.failed:
-        click.echo(
+        echo(
             "Failed attempts are recorded with their errors; --retry-errors makes them again.",
             err=True,
         )
@@ -75,15 +76,15 @@ def _print_plan(planned: runner.Plan) -> None:
     from pipeline.estimate import estimate_of  # noqa: PLC0415
 
     experiment, estimate = planned.experiment, estimate_of(planned)
-    click.echo(f"run directory  {planned.directory}")
-    click.echo(f"dataset        {planned.problems.name}: {planned.problems.source}")
-    click.echo(
+    echo(f"run directory  {planned.directory}")
+    echo(f"dataset        {planned.problems.name}: {planned.problems.source}")
+    echo(
         f"attempts       {estimate.attempts}: {len(planned.selected)} problems x "
         f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already"
     )
-    click.echo(f"target         {experiment.target.model} through {experiment.target.engine}")
+    echo(f"target         {experiment.target.model} through {experiment.target.engine}")
     if experiment.draft is not None:
-        click.echo(f"draft          {experiment.draft.model} through {experiment.draft.engine}")
+        echo(f"draft          {experiment.draft.model} through {experiment.draft.engine}")
     if estimate.prompt_tokens is not None:
-        click.echo(f"prompt tokens  {estimate.prompt_tokens:,} in what is missing")
-    click.echo(f"new tokens     at most {estimate.generated_at_most:,} for each track")
+        echo(f"prompt tokens  {estimate.prompt_tokens:,} in what is missing")
+    echo(f"new tokens     at most {estimate.generated_at_most:,} for each track")

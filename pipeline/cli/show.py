@@ -4,20 +4,21 @@ from pathlib import Path
 from string import ascii_uppercase
 
 import click
-from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+import evaluators
+from evaluators.attempt_lines import as_written
 from evaluators.statements import Statements, hides_text
+from pipeline.cli.console import safe_console
 from pipeline.errors import UserMistake
+from pipeline.last_grading import Judged, last_judged
+from pipeline.problem_rows import file_safe
 from pipeline.records import Attempt, Selection, Step, Track, Vote
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.run_directory import attempt_files, read_lines, read_manifest
 from pipeline.statements import hidden_datasets, statement_reader
 
 AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
-# Model text is untrusted: a control character could rewrite the terminal it is shown on.
-CONTROL = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
-VISIBLE = dict.fromkeys(CONTROL, "\N{REPLACEMENT CHARACTER}")
 
 
 @click.command("show")
@@ -26,26 +27,35 @@ VISIBLE = dict.fromkeys(CONTROL, "\N{REPLACEMENT CHARACTER}")
 @click.option("--repeat", "repeat_id", type=int, default=0, show_default=True)
 @click.option("--show-hidden", is_flag=True, help="Show the problem of a gated dataset too.")
 def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) -> None:
-    """Show one attempt of RUN: its problem, tracks, steps, answer and cost."""
-    attempt = _find(run, problem_id, repeat_id)
-    console = Console()
+    """Show one attempt of RUN: its problem, tracks, steps, answer, verdict and cost."""
+    line, attempt = _find(run, problem_id, repeat_id)
+    hidden = hides_text(attempt.dataset, hidden_datasets(shown=show_hidden))
+    console = safe_console()
     console.print(_heading(attempt))
-    if hides_text(attempt.dataset, hidden_datasets(shown=show_hidden)):
-        console.print("The problem is not shown: its dataset is gated; --show-hidden shows it.\n")
+    if hidden:
+        console.print(
+            "The problem and its gold answer are not shown: the dataset is gated; "
+            "--show-hidden shows them.\n"
+        )
     else:
         console.print(_problem(attempt, statement_reader()(run)))
     for track in attempt.tracks:
         console.print(_track(track))
-    console.print(_ending(attempt))
+    console.print(_ending(attempt, hidden=hidden))
+    console.print(_verdict(run, attempt, last_judged(run, line, attempt), hidden=hidden))
+    console.print(_cost(attempt))
 
 
-def _find(run: Path, problem_id: str, repeat_id: int) -> Attempt:
+def _find(run: Path, problem_id: str, repeat_id: int) -> tuple[bytes, Attempt]:
+    """The line of an attempt and what it says; the id may be as written or as recorded."""
     read_manifest(run)
+    recorded = {problem_id, file_safe(problem_id)}
     seen = 0
-    for attempt in read_attempts(run):
-        seen += attempt.problem_id == problem_id
-        if attempt.key == (problem_id, repeat_id):
-            return attempt
+    for file in attempt_files(run):
+        for line, attempt in read_lines(file):
+            seen += attempt.problem_id in recorded
+            if attempt.problem_id in recorded and attempt.repeat_id == repeat_id:
+                return line, attempt
     if seen:
         raise UserMistake(
             f"Problem {problem_id} has no repeat {repeat_id} in {run}; it has {seen} repeats, "
@@ -56,7 +66,10 @@ def _find(run: Path, problem_id: str, repeat_id: int) -> Attempt:
 
 def _heading(attempt: Attempt) -> Text:
     text = Text()
-    text.append(f"{attempt.dataset} {attempt.problem_id}, repeat {attempt.repeat_id}", style="bold")
+    text.append(
+        f"{attempt.dataset} {as_written(attempt.problem_id)}, repeat {attempt.repeat_id}",
+        style="bold",
+    )
     seed = "unknown" if attempt.seed is None else attempt.seed
     began = attempt.started or "start unknown"
     text.append(f"  {attempt.reasoner}, seed {seed}, {began}\n")
@@ -68,10 +81,10 @@ def _problem(attempt: Attempt, asked: Statements) -> Panel | Text:
     statement = asked.by_id.get(attempt.problem_id)
     if statement is None:
         reason = asked.missing or "the dataset has no such problem"
-        return Text(f"The problem is not shown: {_visible(reason)}\n", style="yellow")
-    body = Text(_visible(statement.problem))
+        return Text(f"The problem is not shown: {reason}\n", style="yellow")
+    body = Text(statement.problem)
     for letter, choice in zip(ascii_uppercase, statement.choices, strict=False):
-        body.append(f"\n{letter}. {_visible(choice)}")
+        body.append(f"\n{letter}. {choice}")
     return Panel(body, title="problem")
 
 
@@ -79,21 +92,16 @@ def _track(track: Track) -> Panel:
     """A track's steps, model text as text and never as markup."""
     body = Text()
     for step in track.steps:
-        body.append(_visible(step.text), style=AUTHOR_STYLES[step.author])
+        body.append(step.text, style=AUTHOR_STYLES[step.author])
         body.append(f"\n— {_about(step)}\n", style="dim")
         for note in step.notes:
             body.append(f"note: {note}\n", style="yellow")
     for note in track.notes:
-        body.append(f"note: {_visible(note)}\n", style="yellow")
+        body.append(f"note: {note}\n", style="yellow")
     name = " ".join(filter(None, (f"track {track.id}", track.role, track.method)))
     stop = track.stop.value if track.stop is not None else "end unknown"
-    end = _visible(f"{stop}: {track.answer or 'no answer'}")
+    end = f"{stop}: {track.answer or 'no answer'}"
     return Panel(body, title=Text(name), subtitle=Text(end))
-
-
-def _visible(text: str) -> str:
-    """The text with its control characters replaced, lines and tabs kept."""
-    return text.translate(VISIBLE)
 
 
 def _about(step: Step) -> str:
@@ -111,8 +119,11 @@ def _about(step: Step) -> str:
 def _selection(selection: Selection) -> str:
     parts = []
     for place, method in enumerate(selection.chosen):
-        shares = selection.distributions[place] if selection.distributions else ()
-        share = f" ({shares[selection.pool.index(method)]:.0%})" if shares else ""
+        asked = place < len(selection.distributions)
+        shares = dict(
+            zip(selection.pool, selection.distributions[place] if asked else (), strict=False)
+        )
+        share = f" ({shares[method]:.0%})" if method in shares else ""
         parts.append(f"{method}{share}")
     notes = "".join(f"  {note}\n" for note in selection.notes)
     return f"methods by {selection.by}: {', '.join(parts)}\n{notes}"
@@ -121,25 +132,53 @@ def _selection(selection: Selection) -> str:
 def _vote(vote: Vote) -> str:
     """Who voted for what under which rule, and who had no vote."""
     lines = [f"vote by {vote.rule}: {vote.reason}; track {vote.chosen} is shown as the response"]
-    for tracks, answer, standing in zip(vote.classes, vote.answers, vote.standings, strict=True):
+    for tracks, answer, standing in zip(vote.classes, vote.answers, vote.standings, strict=False):
         lines.append(f"  {answer}: tracks {', '.join(tracks)}, standing {standing:.2f}")
     lines += [f"  no vote: track {one.track}, {one.reason}" for one in vote.excluded]
     return "\n".join(lines) + "\n"
 
 
-def _ending(attempt: Attempt) -> Text:
+def _ending(attempt: Attempt, *, hidden: bool) -> Text:
     text = Text()
     if attempt.selection is not None:
         text.append(_selection(attempt.selection))
     if attempt.vote is not None:
         text.append(_vote(attempt.vote))
     if attempt.error is not None:
-        message = _visible(attempt.error.message)
-        text.append(f"failed: {attempt.error.type}: {message}\n", style="red")
+        text.append(f"failed: {attempt.error.type}: {attempt.error.message}\n", style="red")
     text.append("answer ", style="bold")
-    text.append(_visible(attempt.answer) if attempt.answer is not None else "(none)")
+    text.append(attempt.answer if attempt.answer is not None else "(none)")
     text.append("   gold ", style="bold")
-    text.append(f"{_visible(attempt.gold)}\n")
+    text.append("(not shown)" if hidden else attempt.gold)
+    return text
+
+
+def _verdict(run: Path, attempt: Attempt, judged: Judged | None, *, hidden: bool) -> Text:
+    """What the last grading said, and how that comes about: the explanation is made anew."""
+    text = Text()
+    text.append("verdict ", style="bold")
+    if judged is None:
+        text.append(f"not graded yet (speclrm grade {run}); as it would be now:", style="yellow")
+    elif judged.stale:
+        text.append(
+            f"graded before this attempt was made (speclrm grade {run}); as it would be now:",
+            style="yellow",
+        )
+    else:
+        style = "green" if judged.verdict == "correct" else "red"
+        text.append(judged.verdict, style=style)
+        text.append(f" by the rule {judged.rule}, grader {judged.grader_version}")
+    if hidden:
+        explained = "why: not shown, as it quotes the gold answer"
+    elif attempt.status == "error":
+        explained = "why             the attempt failed, which counts as no answer"
+    else:
+        explained = evaluators.explain(attempt.response or "", attempt.gold, attempt.kind)
+    return text.append(f"\n{explained}\n", style="dim")
+
+
+def _cost(attempt: Attempt) -> Text:
+    text = Text(style="dim")
     for model, uses in (attempt.usage or {}).items():
         for use, tokens in uses.items():
             computed = "unknown" if tokens.prompt_new is None else tokens.prompt_new
@@ -147,11 +186,9 @@ def _ending(attempt: Attempt) -> Text:
             generated = "unknown" if tokens.generated is None else tokens.generated
             text.append(
                 f"{model} {use}: {computed} prompt tokens computed, {cached} cached, "
-                f"{generated} generated\n",
-                style="dim",
+                f"{generated} generated\n"
             )
-    text.append(_seconds(attempt.seconds), style="dim")
-    return text
+    return text.append(_seconds(attempt.seconds))
 
 
 def _seconds(seconds: float | None) -> str:

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo
 from pipeline.reasoner_settings import VOTE_RULES, VoteRule
 from pipeline.revote import revote
 
@@ -20,11 +21,11 @@ def vote_command(run: Path, rule: VoteRule | None, form: str) -> None:
     """Vote again over RUN's recorded tracks; no engine is needed."""
     results = revote(run, VOTE_RULES if rule is None else (rule,))
     if form == "json":
-        click.echo(json.dumps([asdict(one) for one in results], indent=2))
+        echo(json.dumps([asdict(one) for one in results], indent=2))
         return
     table = Table(title=f"{run}: {results[0].attempts} attempts")
     for heading in ("rule", "accuracy", "a right track lost", "another winner than recorded"):
         table.add_column(heading, justify="right")
     for one in results:
         table.add_row(one.rule, f"{one.accuracy:.1%}", f"{one.regret:.1%}", f"{one.changed:.1%}")
-    Console().print(table)
+    safe_console().print(table)

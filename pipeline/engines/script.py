@@ -156,6 +156,8 @@ def load_script(path: Path) -> Script:
 
     Raises `UserMistake` when it cannot be read or does not have that shape.
     """
+    if path.exists() and not path.is_file():  # a pipe that nobody writes to would be waited for
+        raise UserMistake(f"the script {path} is a pipe or a folder; give a file")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from evaluators.answer import extract_answer
+from evaluators.attempt_lines import as_written
 from pipeline import environment
 from pipeline.engines.masking import Secrets
 from pipeline.errors import UserMistake
@@ -95,7 +96,8 @@ def _write(directory: RunDirectory, entries: Iterator[Entry], problems: ProblemS
     for entry in entries:
         problem = by_name.get(entry.problem)
         if problem is None:
-            ids = f"{problems.problems[0].problem_id} to {problems.problems[-1].problem_id}"
+            ends = (problems.problems[0], problems.problems[-1])
+            ids = " to ".join(as_written(one.problem_id) for one in ends)
             raise UserMistake(
                 f"{entry.where} is about problem {entry.problem[:40]!r}, which is not in "
                 f"{problems.name} ({ids}); name the dataset that was run."
@@ -104,7 +106,8 @@ def _write(directory: RunDirectory, entries: Iterator[Entry], problems: ProblemS
         if attempt.key in content.places:
             raise UserMistake(
                 f"{entry.where} and {content.places[attempt.key]} both hold problem "
-                f"{problem.problem_id}, repeat {entry.repeat_id}; import them into two runs."
+                f"{as_written(problem.problem_id)}, repeat {entry.repeat_id}; "
+                "import them into two runs."
             )
         content.places[attempt.key] = entry.where
         try:

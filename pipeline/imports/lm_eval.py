@@ -22,6 +22,8 @@ NAMES = ("id", "ID", "problem_id", "unique_id", "Record ID", "problem_idx")
 """Where they keep its name."""
 CHOICES = ("choice1", "choice2", "choice3", "choice4")
 """The harness's GPQA tasks write the shuffled choices into these."""
+MOST_RESPONSES = 10_000
+"""Each becomes an attempt that is written on its own."""
 HUB_SEPARATOR = "__"
 """How the harness writes the slash of a model's name into a folder's."""
 
@@ -133,6 +135,11 @@ def _texts(responses: Any, where: str) -> list[str]:
         )
     if len(responses) > 1 or not responses[0]:
         raise CorruptEntry(f"{where} has responses to {len(responses)} requests, not to one")
+    if len(responses[0]) > MOST_RESPONSES:
+        raise UserMistake(
+            f"{where} has {len(responses[0]):,} responses to one problem, and a run holds at most "
+            f"{MOST_RESPONSES:,}; split the line, or take responses out."
+        )
     if not all(isinstance(text, str) for text in responses[0]):
         raise CorruptEntry(f"{where} has a response that is no text")
     return [clean(text) for text in responses[0]]

@@ -1,0 +1,50 @@
+"""What runs are called where several stand together: by their folders, told apart by parents."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class NoSuchBaseline(ValueError):  # noqa: N818 - named for what it is
+    """The run that others should be relative to is not among the runs, or is one of several."""
+
+
+def distinct_names(runs: Sequence[Path]) -> list[str]:
+    """A name for each run: its folder's, with as many parents before it as tell it from others.
+
+    A run that is named twice has one name.
+    """
+    folders = [run.resolve() for run in runs]
+    names = [folder.name for folder in folders]
+    for parents in range(1, max((len(folder.parts) for folder in folders), default=0)):
+        holders = Counter(name for name, _ in set(zip(names, folders, strict=True)))
+        names = [
+            "/".join(folder.parts[-parents - 1 :]) if holders[name] > 1 else name
+            for name, folder in zip(names, folders, strict=True)
+        ]
+    return names
+
+
+def baseline_name(runs: Sequence[Path], wanted: str) -> str:
+    """The name of the run that `wanted` means: its path, its name here, or its folder's name.
+
+    Raises:
+        NoSuchBaseline: it means none of the runs, or more than one.
+    """
+    names = distinct_names(runs)
+    by_path = [
+        n for run, n in zip(runs, names, strict=True) if run.resolve() == Path(wanted).resolve()
+    ]
+    if by_path:
+        return by_path[0]
+    found = {n for run, n in zip(runs, names, strict=True) if wanted in {n, run.resolve().name}}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise NoSuchBaseline(
+            f"The baseline {wanted!r} is the name of several runs ({', '.join(sorted(found))}); "
+            "give the path of one of them."
+        )
+    raise NoSuchBaseline(
+        f"The baseline {wanted!r} is none of the runs ({', '.join(sorted(set(names)))})."
+    )

@@ -1,0 +1,18 @@
+"""The one way to the terminal: text of models, files and arguments is shown, and never obeyed."""
+
+import json
+
+import click
+
+from evaluators.safe_text import OBEYED, safe
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text and a line end, safe to show, to standard output or to standard error."""
+    click.echo(safe(text), err=err)
+
+
+def json_line(value: object) -> str:
+    """JSON on one line that is readable, safe to show, and the same value when it is read back."""
+    text = json.dumps(value, ensure_ascii=False)
+    return OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
