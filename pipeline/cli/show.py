@@ -173,8 +173,15 @@ def _verdict(run: Path, attempt: Attempt, judged: Judged | None, *, hidden: bool
     elif attempt.status == "error":
         explained = "why             the attempt failed, which counts as no answer"
     else:
-        explained = evaluators.explain(attempt.response or "", attempt.gold, attempt.kind)
+        explained = _explained(attempt)
     return text.append(f"\n{explained}\n", style="dim")
+
+
+def _explained(attempt: Attempt) -> str:
+    try:
+        return evaluators.explain(attempt.response or "", attempt.gold, attempt.kind)
+    except evaluators.NoWorker as error:
+        return f"why: not shown, as it takes symbolic work. {error}"
 
 
 def _cost(attempt: Attempt) -> Text:
