@@ -89,7 +89,7 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
 
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:
-    """Every number unrounded, one line a comparison; unknown values are empty, no name a formula."""
+    """Every number unrounded, one line a comparison; unknown is empty, no name is a formula."""
     flat = [_flattened(one) for one in comparisons]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(flat[0]), lineterminator="\n")
