@@ -5,9 +5,9 @@ complete answer; where the output's own final answer stands in a later step, it 
 where it then has another answer, it was harmed. Beside the rule in use stands the plain one: the
 first closed box that holds something, or for multiple choice a letter after the word "answer".
 
-Files are JSON lines with `outputs` (a list) or one of `output`, `response`, `pred`, `answer`;
-`kind` is latex where it is left out, and `choices` tells how many options there are. Without files
-the golden table of multiple choice is read.
+Files are JSON lines with `outputs` (a list) or one of `output`, `response`, `pred`, `solution`,
+`answer`; `kind` is latex where it is left out, and `choices` tells how many options there are.
+Without files the golden table of multiple choice is read.
 
 `--first STEP` puts a step before every output, such as one that restates the instruction.
 
@@ -54,7 +54,11 @@ def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            said = [row[name] for name in ("output", "response", "pred", "answer") if row.get(name)]
+            said = [
+                row[name]
+                for name in ("output", "response", "pred", "solution", "answer")
+                if row.get(name)
+            ]
             letters = "".join(chr(ord("A") + n) for n in range(len(row.get("choices", ()))))
             for output in row.get("outputs", said[:1]):
                 yield output, AnswerForm(row.get("kind", "latex"), letters)

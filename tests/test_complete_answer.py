@@ -42,6 +42,7 @@ ANSWERS = [
     ("integer", "</think>\n\nThe answer is\n\n\\boxed{7}"),
     ("integer", "Is it \\boxed{3}? Let me check.</think>\n\n\\boxed{7}"),
     ("integer", r"So the number of possible rolls is \(\boxed{20}\)."),
+    ("integer", r"If $a = 1$, \[b = 2.\]Therefore the largest is \boxed{6}."),
     ("integer", r"The number of workers required is \boxed{3}."),
     ("integer", r"\boxed{9x = 1440 \Rightarrow x = 160}"),
     ("integer", r"\boxed{\text{Thus the volume is }4^3=64.}"),

@@ -22,7 +22,9 @@ from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN
 MAX_LEAD = 400
 """Of the sentence before an answer this much is read, characters."""
 
-_SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!\\)[.?!;][\"')*\]]*\s+|\n\s*\n")
+_SENTENCE_END = re.compile(
+    r"(?<!e\.g)(?<!i\.e)(?<!\\)[.?!;](?:\\\]|[\"')*\]$])*(?:\s+|(?=[A-Z]))|\n\s*\n"
+)
 _SUPPOSED = re.compile(
     r"\b(?:suppos\w*|assum\w*|hypothes\w*|(?<!and only )if(?! and only if)|whether|unless|maybe|"
     r"perhaps|possibly|probably|presumably|guess\w*|let[’']?s say|think|believe|wonder\w*|try|"
