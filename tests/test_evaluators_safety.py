@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -48,9 +49,25 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def work():
+    """What grading each hostile answer took; answers that were never decided are not in it."""
+    ended = subprocess.run(
+        [sys.executable, Path(__file__).parent / "counted_work.py"],
+        env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {row["answer"]: row for row in map(json.loads, ended.stdout.splitlines())}
+
+
 @pytest.mark.parametrize("answer", HOSTILE, ids=[text[:24] for text in HOSTILE])
-def test_a_hostile_answer_is_judged_and_not_correct(answer):
-    assert not grade(answer, "42", "latex").correct
+def test_a_hostile_answer_is_judged_and_not_correct_with_bounded_work(work, answer):
+    assert answer in work, "it takes more processor time than all of them together should"
+    assert work[answer]["status"] in {"wrong", "ungradable", "no_answer"}
+    assert work[answer]["calls"] <= 1_000 * (len(answer) + 1_000)
+    assert work[answer]["peak_bytes"] <= 50_000_000
 
 
 @pytest.mark.parametrize(

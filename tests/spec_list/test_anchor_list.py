@@ -6,7 +6,11 @@ below; most are both.
 """
 
 import ast
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -188,26 +192,60 @@ COVERED_BY = {
 }
 
 
-def named_tests(file: Path) -> set[str]:
+Test = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def named_tests(file: Path) -> dict[str, Test]:
     """The tests of a file by the names that pytest collects them under."""
     body = ast.parse(file.read_text()).body
     classes = [one for one in body if isinstance(one, ast.ClassDef) and one.name[:4] == "Test"]
     inside = [(f"{one.name}::", node) for one in classes for node in one.body]
     return {
-        prefix + node.name
+        prefix + node.name: node
         for prefix, node in [("", node) for node in body] + inside
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
+        if isinstance(node, Test) and node.name.startswith("test")
     }
 
 
-def by_code() -> dict[str, set[str]]:
+def node_ids(code: str) -> list[str]:
+    """The tests of an entry as pytest is asked for them."""
+    elsewhere = [f"{TESTS}/{name}" for name in COVERED_BY.get(code, ())]
+    return elsewhere + [f"{TESTS}/{name}" for name in by_code().get(code, {})]
+
+
+def by_code() -> dict[str, dict[str, Test]]:
     """The tests of this folder by the code that their names begin with."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[str, Test]] = {}
     for file in Path(__file__).parent.glob("test_*.py"):
-        for name in named_tests(file):
+        for name, test in named_tests(file).items():
             if match := re.match(r"test_([ad][0-9]+)_", name):
-                found.setdefault(match[1].upper(), set()).add(name)
+                tests = found.setdefault(match[1].upper(), {})
+                tests[f"{file.parent.name}/{file.name}::{name}"] = test
     return found
+
+
+def what_is_weak(test: Test, file: Path) -> str | None:
+    """Why a test can hardly fail; None where it asserts something and is always run."""
+    if any(word in ast.dump(mark) for mark in test.decorator_list for word in ("skip", "xfail")):
+        return "it may be skipped"
+    calls = [node.func for node in ast.walk(test) if isinstance(node, ast.Call)]
+    called = {function.id for function in calls if isinstance(function, ast.Name)}
+    helpers = [
+        node
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, Test) and node.name in called
+    ]
+    asserts = [
+        node for one in [test, *helpers] for node in ast.walk(one) if isinstance(node, ast.Assert)
+    ]
+    for one in asserts:
+        if isinstance(one.test, ast.Constant):
+            return "it asserts a constant"
+        if isinstance(one.test, ast.Compare):
+            sides = [ast.dump(side) for side in (one.test.left, *one.test.comparators)]
+            if len(set(sides)) < len(sides):
+                return "it compares a thing with itself"
+    return None if asserts or "attr='raises'" in ast.dump(test) else "it asserts nothing"
 
 
 @pytest.mark.parametrize("code", ENTRIES)
@@ -215,11 +253,33 @@ def test_every_entry_has_a_test(code):
     assert COVERED_BY.get(code) or by_code().get(code), ENTRIES[code]
 
 
-@pytest.mark.parametrize("code", COVERED_BY)
-def test_the_tests_that_are_named_exist(code):
-    for name in COVERED_BY[code]:
-        file, _, test = name.partition("::")
-        assert test in named_tests(TESTS / file), name
+@pytest.mark.parametrize("code", ENTRIES)
+def test_the_tests_of_an_entry_exist_are_run_and_assert_something(code):
+    weak = {}
+    for node_id in node_ids(code):
+        file, _, test = node_id.partition("::")
+        assert test in named_tests(Path(file)), node_id
+        weak[node_id] = what_is_weak(named_tests(Path(file))[test], Path(file))
+    assert {name: why for name, why in weak.items() if why is not None} == {}
+
+
+@pytest.fixture(scope="module")
+def broken() -> dict[str, int]:
+    """For each entry that is broken on purpose, how its tests ended."""
+    ended = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "breaking.py")],
+        cwd=TESTS.parent,
+        env={**os.environ, "PYTHONPATH": ":".join([str(TESTS), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(ended.stdout)
+
+
+def test_the_tests_of_an_entry_fail_when_what_they_hold_is_broken(broken):
+    assert len(broken) >= 9
+    assert {code: status for code, status in broken.items() if status != 1} == {}
 
 
 def test_the_list_is_whole_and_no_test_has_a_code_that_is_not_on_it():
