@@ -159,10 +159,11 @@ async def record_writer(directory: RunDirectory, there: Recorded) -> AsyncIterat
         lambda: RecordWriter(directory.path, there),
         *(sys.executable, "-I", "-S", appending.__file__, str(directory.path / PROBLEMS)),
         stderr=None,
-        pass_fds=(directory.lock_handle,),
+        pass_fds=(directory.lock.handle,),
         start_new_session=True,
     )
     try:
+        directory.share_lock(writer.pid)
         yield writer
     finally:
         writer.finish()

@@ -5,7 +5,6 @@ instant can therefore tear only the last line of a file, and that is cut off on 
 """
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,13 +17,13 @@ from evaluators import attempt_lines
 from pipeline import appending, records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
+from pipeline.run_lock import HELD, InUse, RunLock
 
 MANIFEST = "run.json"
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
 PROBLEMS = attempt_lines.PROBLEMS
 VERDICTS = "verdicts.jsonl"
 ENGINE_LOG = "engine.log"
-LOCK = ".lock"
 TAIL_BLOCK_BYTES = 1 << 16
 
 Key = tuple[str, int]
@@ -65,22 +64,16 @@ class RunDirectory:
         self._made_here = not path.exists()
         try:
             (path / PROBLEMS).mkdir(parents=True, exist_ok=True)
-            self.lock_handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self.lock = RunLock(path)
+        except InUse as owner:
+            raise UserMistake(
+                f"The run directory {path} is in use {owner}, or choose another with --output-dir."
+            ) from owner
         except OSError as error:
             raise UserMistake(
                 f"Cannot write to the run directory {path} ({error.strerror}); "
                 "choose another with --output-dir."
             ) from error
-        try:
-            fcntl.flock(self.lock_handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            there = (path / LOCK).stat()
-        except (BlockingIOError, FileNotFoundError) as error:
-            raise self._in_use() from error
-        # A lock file that was removed between its opening and its locking holds nobody off.
-        if not os.path.samestat(there, os.fstat(self.lock_handle)):
-            raise self._in_use()
-        os.ftruncate(self.lock_handle, 0)
-        os.pwrite(self.lock_handle, str(os.getpid()).encode(), 0)
 
     def __enter__(self) -> Self:
         return self
@@ -91,15 +84,18 @@ class RunDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self.lock_handle)
+        self.lock.release()
 
-    def _in_use(self) -> UserMistake:
-        owner = os.pread(self.lock_handle, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(self.lock_handle)
-        return UserMistake(
-            f"The run directory {self.path} is in use by another process (pid {owner}); "
-            "wait for it to end, or choose another with --output-dir."
-        )
+    def share_lock(self, pid: int) -> None:
+        """Let a process that has inherited the lock's handle hold the directory as well.
+
+        Raises:
+            RunStopped: the disk is full or failing.
+        """
+        try:
+            self.lock.share(pid)
+        except OSError as error:
+            raise cannot_write(self.path / HELD, error.strerror) from error
 
     def take_back(self) -> Path | None:
         """Remove the folder if no run has begun in it; where the engines' log is, if there is one.
@@ -114,7 +110,7 @@ class RunDirectory:
             if self._made_here and log.exists():
                 log = log.replace(self.path.with_name(f"{self.path.name}.{ENGINE_LOG}"))
             (self.path / PROBLEMS).rmdir()
-            (self.path / LOCK).unlink()
+            self.lock.remove()
             if self._made_here:
                 self.path.rmdir()
         return log if log.exists() else None

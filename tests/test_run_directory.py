@@ -15,7 +15,6 @@ from pipeline.appending import REPLACED
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.run_directory import (
     ENGINE_LOG,
-    LOCK,
     PROBLEMS,
     Recorded,
     RunDirectory,
@@ -23,6 +22,7 @@ from pipeline.run_directory import (
     read_manifest,
     refuse_changes,
 )
+from pipeline.run_lock import LOCK
 
 ATTEMPT = records.Attempt(
     dataset="d",

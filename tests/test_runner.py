@@ -20,7 +20,8 @@ from pipeline.cli.progress import _detail
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.run_directory import LOCK, Recorded, read_attempts, read_manifest
+from pipeline.run_directory import Recorded, read_attempts, read_manifest
+from pipeline.run_lock import LOCK
 from pipeline.scheduler import Progress
 
 PROBLEMS = 12
