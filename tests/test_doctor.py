@@ -1,7 +1,11 @@
 """The doctor: each line is ok, a warning or a failure, and says what to do about the latter two."""
 
+import configparser
+import re
 import shlex
 import socket
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ from commands import Said, speclrm
 
 from pipeline import environment
 from pipeline.cli import doctor, model_checks
-from pipeline.cli.findings import State
+from pipeline.cli.findings import Finding, State
 from pipeline.engines.protocol import Message
 from pipeline.engines.scripted_tokenizer import ByteTokenizer
 from pipeline.engines.settings import EngineSettings
@@ -61,14 +65,52 @@ def test_without_a_hub_the_user_is_told_what_works_offline(report: Said) -> None
     assert "pocket works offline; for other datasets use --data-file" in report.out
 
 
-def test_a_missing_package_is_a_failure_and_exit_code_2(
-    monkeypatch: pytest.MonkeyPatch, tiny_model: Path, tmp_path: Path
+def required() -> list[str]:
+    """What set-up asks for, extras aside."""
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parent.parent / "setup.cfg")
+    return setup["options"]["install_requires"].split()
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
+    """Let this project be installed with these requirements."""
+    return lambda lines: monkeypatch.setattr(doctor, "requires", lambda name: lines)
+
+
+def findings() -> dict[str, Finding]:
+    return {finding.what: finding for finding in doctor.package_findings()}
+
+
+def test_every_package_that_set_up_requires_is_looked_for(installed) -> None:
+    installed([*required(), 'no-such-package>=1; extra == "cuda"'])
+    assert findings().keys() == {re.split(r"[<>=]", each)[0] for each in required()} | {"vllm"}
+    assert {finding.state for finding in findings().values()} == {State.OK}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "found"),
+    [("no-such-package>=1", "not installed"), ("click>=1000", version("click"))],
+)
+def test_a_package_that_is_missing_or_too_old_is_a_failure_and_exit_code_2(
+    installed, tiny_model: Path, tmp_path: Path, requirement: str, found: str
 ) -> None:
-    monkeypatch.setattr(doctor, "NEEDED", ("click", "no-such-package"))
+    installed([requirement])
     said = speclrm(f"doctor --model {tiny_model} --output-dir {tmp_path} --no-engine")
+    package = requirement.partition(">")[0]
     assert said.code == 2
-    assert line(said, "no-such-package").startswith("FAILURE")
-    assert "install no-such-package" in said.out
+    words = line(said, package).split()
+    assert words == ["FAILURE", package, *found.split(), "-", "install", f"'{requirement}'"]
+
+
+def test_a_checkout_that_is_not_installed_says_that_its_needs_are_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(name: str) -> list[str]:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "requires", unknown)
+    assert findings()["speclrm"].state is State.WARNING
 
 
 def test_a_model_that_is_not_there_fails_and_the_other_checks_go_on(tmp_path: Path) -> None:

