@@ -38,8 +38,8 @@ HEADINGS = (
 )
 NOTES = (
     "(95 %): interval over the population of problems. SE problems: over that population; "
-    "samples: over new samples of the same problems. Errors and missing attempts count as "
-    "not correct. Costs: per attempt; ×: against the baseline."
+    "samples: over new samples of the same problems. ±: SE over problems. Errors and missing "
+    "attempts count as not correct. Costs: per attempt; ×: against the baseline."
 )
 GIGA = 1e9
 
@@ -109,8 +109,8 @@ def cells(row: Row) -> list[str]:
         f"{metrics.accuracy:.1%}" + _interval(error.population),
         f"avg@{metrics.repeats} ({metrics.problems}×{metrics.repeats})",
         f"{_share(error.population_error)} / {_share(error.samples_error)}",
-        f"{metrics.pass_at_k:.1%} (k={metrics.k})",
-        f"{metrics.maj_at_k:.1%} (k={metrics.k})",
+        f"{metrics.pass_at_k:.1%} ± {_share(metrics.pass_at_k_error)} (k={metrics.k})",
+        f"{metrics.maj_at_k:.1%} ± {_share(metrics.maj_at_k_error)} (k={metrics.k})",
         _share(metrics.any_correct),
         _share(rates.no_answer),
         _share(rates.ungradable),

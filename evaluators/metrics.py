@@ -14,7 +14,7 @@ from typing import Any
 from evaluators.attempt_lines import as_written, open_regular
 from evaluators.estimators import maj_at_k, pass_at_k
 from evaluators.run_names import distinct_names
-from evaluators.uncertainty import Uncertainty, uncertainty
+from evaluators.uncertainty import Uncertainty, population_error, uncertainty
 from evaluators.verdict_table import (
     NotGraded,
     ProblemCosts,
@@ -69,7 +69,8 @@ class Costs:
 class RunMetrics:
     """One row of a leaderboard; all accuracies are shares of 1.
 
-    `accuracy` is avg@k with k = `repeats`; `pass_at_k` and `maj_at_k` are for this row's `k`;
+    `accuracy` is avg@k with k = `repeats`; `pass_at_k` and `maj_at_k` are for this row's `k`,
+    with their standard errors over the population of problems (None for one problem);
     `any_correct` is the share of problems that any attempt got right.
     """
 
@@ -83,7 +84,9 @@ class RunMetrics:
     uncertainty: Uncertainty
     k: int
     pass_at_k: float
+    pass_at_k_error: float | None
     maj_at_k: float
+    maj_at_k_error: float | None
     any_correct: float
     rates: Rates
     costs: Costs
@@ -154,6 +157,8 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     """The metrics of a run that has been read; see `run_metrics`."""
     counts = list(run.problems.values())
     size = run.repeats if k is None else k
+    passing = [pass_at_k(run.repeats, row.correct, size) for row in counts]
+    voting = [maj_at_k(run.repeats, row.classes, size) for row in counts]
     return RunMetrics(
         run=run.name,
         dataset=str(run.identity["dataset"]),
@@ -164,8 +169,10 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
         accuracy=statistics.fmean(run.means.values()),
         uncertainty=uncertainty([row.correct for row in counts], run.repeats),
         k=size,
-        pass_at_k=statistics.fmean(pass_at_k(run.repeats, row.correct, size) for row in counts),
-        maj_at_k=statistics.fmean(maj_at_k(run.repeats, row.classes, size) for row in counts),
+        pass_at_k=statistics.fmean(passing),
+        pass_at_k_error=population_error(passing),
+        maj_at_k=statistics.fmean(voting),
+        maj_at_k_error=population_error(voting),
         any_correct=statistics.fmean(row.correct > 0 for row in counts),
         rates=_rates(run.totals, len(counts) * run.repeats),
         costs=_costs(run.totals),

@@ -136,3 +136,10 @@ def test_a_bar_in_a_models_name_cannot_break_the_markdown(tmp_path):
 def test_markup_in_a_models_name_stays_text_in_the_terminal(tmp_path):
     run = write_run(tmp_path / "run", {"a": [True]}, target={"model": "[red]x[/red]"})
     assert "[red]x[/red]" in "".join(printed(str(run)).split())
+
+
+def test_pass_at_k_stands_with_its_error(tmp_path):
+    run = write_run(tmp_path / "run", {"a": [True, False], "b": [False, False]})
+    assert "50.0% ± 50.0% (k=2)" in printed(str(run), "--format", "markdown")
+    [row] = json.loads(printed(str(run), "--format", "json"))
+    assert row["pass_at_k_error"] == row["maj_at_k_error"] * 2 == 0.5

@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
+import scipy.stats
 from graded_runs import verdict_row, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.estimators import TooFewAttempts
+from evaluators.estimators import TooFewAttempts, pass_at_k
 from evaluators.metrics import run_metrics
+from evaluators.uncertainty import population_error
 from evaluators.verdict_table import NotGraded, verdict_table
 
 
@@ -34,6 +37,25 @@ def test_pass_and_majority_are_for_the_k_that_was_asked(tmp_path):
     # Two votes for two classes: one class, or a tie that shares the credit.
     assert metrics.maj_at_k == pytest.approx((0.5 + 0.25 + 0) / 3)
     assert metrics.any_correct == pytest.approx(2 / 3)
+
+
+def test_the_errors_of_pass_and_majority_are_over_problems(tmp_path):
+    metrics = run_metrics(write_run(tmp_path / "run", RIGHT), k=2)
+    assert metrics.pass_at_k_error == pytest.approx(scipy.stats.sem([5 / 6, 1 / 2, 0]))
+    assert metrics.maj_at_k_error == pytest.approx(scipy.stats.sem([0.5, 0.25, 0]))
+
+
+def test_the_error_of_pass_at_k_is_the_spread_of_studies_of_other_problems():
+    chance = np.random.default_rng(32)
+    studies = [chance.binomial(4, chance.beta(1, 2, 40)) for _ in range(300)]
+    estimates = [[pass_at_k(4, int(right), 2) for right in study] for study in studies]
+    shown = np.mean([population_error(study) for study in estimates])
+    assert shown == pytest.approx(np.std([np.mean(study) for study in estimates]), rel=0.1)
+
+
+def test_one_problem_has_no_error_over_problems(tmp_path):
+    metrics = run_metrics(write_run(tmp_path / "run", {"a": [True, False]}), k=1)
+    assert (metrics.pass_at_k_error, metrics.maj_at_k_error) == (None, None)
 
 
 def test_more_attempts_than_repeats_are_refused(tmp_path):
