@@ -10,6 +10,8 @@ of the drawn problems, that of a difference is the gap between two means over th
 Margin: pairs of runs of which the second is worse by exactly the margin, in problems broken for
 good, also while others are mended; in a little at every problem, near 1 and far from it; or in
 problems from Beta(m·s, (1-m)·s). Counted are the studies that call it not worse by more than that.
+
+Costs: log-normal over problems, alike in the two runs or less so; a quarter of the studies.
 The last line printed is one JSON object.
 """
 
@@ -21,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from report import print_result
 
+from evaluators.cost_ratios import cost_ratio
 from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
 from evaluators.uncertainty import (
     Interval,
@@ -41,6 +44,10 @@ BROKEN = (0.02, 0.05)
 """Problems that only one run of a pair can solve."""
 BASES = (1.0, 0.99, 0.9)
 """How often the run that can is right at each problem."""
+COST_SPREADS = (0.5, 1.0)
+"""Standard deviation of the logarithm of a problem's cost."""
+COST_CORRELATIONS = (0.3, 0.9)
+"""Of the logarithms under the two runs."""
 MARGINS = (0.01, 0.02, 0.05)
 MARGIN_PROBLEMS = (30, 200, 500)
 MENDED = (0.0, 0.5, 3.0)
@@ -98,6 +105,7 @@ def main() -> None:
     arguments = parser.parse_args()
     studies = 100 if arguments.quick else arguments.studies
     results = [result for problems in PROBLEMS for result in coverages(problems, studies)]
+    results += [cost_coverage(problems, studies // 4) for problems in PROBLEMS]
     for one in results:
         print(
             f"{one.interval:<11} {one.kind:<7} n={one.problems:<4} covers {one.mean:.1%} on "
@@ -152,6 +160,25 @@ def _broken(case: str, share: float, base: float, changed: float) -> Scenario:
         return np.full(problems, base), second
 
     return Scenario(case, "rare", draw, None, share * (changed - base))
+
+
+def cost_coverage(problems: int, studies: int) -> Coverage:
+    """The coverage of the interval of a ratio of costs whose truth is 1, and its width."""
+    found: dict[str, tuple[float, float]] = {}
+    for spread in COST_SPREADS:
+        for correlation in COST_CORRELATIONS:
+            case = f"log sd {spread:g}, correlation {correlation:g}"
+            chance = np.random.default_rng([problems, *case.encode()])
+            hits, widths = [], []
+            for _ in range(studies):
+                base, own = chance.normal(size=(2, problems))
+                other = correlation * base + (1 - correlation**2) ** 0.5 * own
+                ratio = cost_ratio(np.exp(spread * base).tolist(), np.exp(spread * other).tolist())
+                assert ratio is not None  # noqa: S101 - every cost is above 0
+                hits.append(ratio.interval.low <= 1 <= ratio.interval.high)
+                widths.append(ratio.interval.high - ratio.interval.low)
+            found[case] = (float(np.mean(hits)), float(np.mean(widths)))
+    return _coverage("cost ratio", "costs", problems, found)
 
 
 def worse(margin: float) -> Iterator[Scenario]:
@@ -235,17 +262,23 @@ def coverages(problems: int, studies: int) -> Iterator[Coverage]:
                 case = f"{scenario.case}, k={repeats}"
                 found.setdefault((name, scenario.kind), {})[case] = held
     for (name, kind), cases in found.items():
-        worst = min(cases, key=lambda case: cases[case][0])
-        yield Coverage(
-            interval=name,
-            kind=kind,
-            problems=problems,
-            scenarios=len(cases),
-            mean=float(np.mean([share for share, _ in cases.values()])),
-            worst=cases[worst][0],
-            worst_case=worst,
-            mean_width=float(np.mean([width for _, width in cases.values()])),
-        )
+        yield _coverage(name, kind, problems, cases)
+
+
+def _coverage(
+    name: str, kind: str, problems: int, cases: dict[str, tuple[float, float]]
+) -> Coverage:
+    worst = min(cases, key=lambda case: cases[case][0])
+    return Coverage(
+        interval=name,
+        kind=kind,
+        problems=problems,
+        scenarios=len(cases),
+        mean=float(np.mean([share for share, _ in cases.values()])),
+        worst=cases[worst][0],
+        worst_case=worst,
+        mean_width=float(np.mean([width for _, width in cases.values()])),
+    )
 
 
 def study(

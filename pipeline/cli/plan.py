@@ -1,0 +1,210 @@
+"""`speclrm plan`: how many problems and repeats a difference needs, before anything is run."""
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evaluators.comparison import NotComparable, refuse_incomparable
+from evaluators.metrics import GradedRun, graded_run
+from evaluators.planning import (
+    MAX_PROBLEMS,
+    Assumptions,
+    NotPlannable,
+    Plan,
+    between_problems,
+    correlation_over_problems,
+    study_plan,
+)
+from evaluators.verdict_table import NotGraded
+from pipeline.errors import UserMistake
+
+BETWEEN, CORRELATION = 0.6, 0.9
+"""Assumed where neither a run nor an option says."""
+MOST_NUMBERS = 6
+"""Of problems, and of repeats: more would take long to simulate."""
+MOST_REPEATS = 64
+MOST_DIGITS = 9
+
+
+def _counts(most: int) -> Callable[[click.Context, click.Parameter, str], tuple[int, ...]]:
+    """Reads whole numbers between commas, such as 30,100,300; in rising order, each once."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+        parts = [part.strip() for part in value.split(",")]
+        whole = [part for part in parts if part.isascii() and part.isdigit()]
+        numbers = [int(part) for part in whole if len(part) <= MOST_DIGITS]
+        fits = all(1 <= number <= most for number in numbers)
+        if len(numbers) < len(parts) or len(parts) > MOST_NUMBERS or not fits:
+            raise click.BadParameter(
+                f"{value!r} is not 1 to {MOST_NUMBERS} numbers up to {most:,} with commas between.",
+                ctx,
+                param,
+            )
+        return tuple(sorted(set(numbers)))
+
+    return read
+
+
+@click.command("plan")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--difference", type=float, metavar="POINTS", help="The true difference to find.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, max=100, min_open=True, max_open=True),
+    metavar="POINTS",
+    help="Plan to show `not worse by more than this`; the difference is then 0 if unset.",
+)
+@click.option("--accuracy", type=float, metavar="SHARE", help="Of the first run, 0 to 1.")
+@click.option(
+    "--between",
+    type=float,
+    metavar="SHARE",
+    help=f"Of an attempt's variance, how much lies between problems.  [default: {BETWEEN}]",
+)
+@click.option(
+    "--correlation",
+    type=float,
+    help=f"Of the two runs' accuracies over problems.  [default: {CORRELATION}]",
+)
+@click.option(
+    "--repeats",
+    default="1,4,16",
+    show_default=True,
+    callback=_counts(MOST_REPEATS),
+    help="What to plan for.",
+)
+@click.option(
+    "--problems",
+    default="30,100,300,1000",
+    show_default=True,
+    callback=_counts(MAX_PROBLEMS),
+    help="Rows of the table of power.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan_command(  # noqa: PLR0917 - one parameter an option
+    runs: tuple[Path, ...],
+    difference: float | None,
+    margin: float | None,
+    accuracy: float | None,
+    between: float | None,
+    correlation: float | None,
+    repeats: tuple[int, ...],
+    problems: tuple[int, ...],
+    as_json: bool,
+) -> None:
+    """Say how many problems and repeats a comparison needs.
+
+    \b
+    speclrm plan --accuracy 0.8 --difference 2
+    speclrm plan results/RUN --difference 2
+    speclrm plan results/FIRST results/SECOND --margin 2
+
+    One or two graded RUNS tell accuracy and spread, two also the correlation; options go before
+    them. Power is that of the test of `speclrm compare` (5 %, two-sided; with --margin 2.5 %,
+    one-sided), in 2,000 simulated studies.
+    """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
+    if difference is None and margin is None:
+        raise UserMistake("Say what to plan for: --difference 2 (points), or --margin 2.")
+    if len(runs) > 2:  # noqa: PLR2004 - a pair
+        raise UserMistake("Name at most two runs: the first, and one to compare with it.")
+    try:
+        assumed = _assumptions(
+            [graded_run(run) for run in runs], difference or 0.0, accuracy, between, correlation
+        )
+        share = None if margin is None else margin / 100
+        plan = study_plan(assumed, share, problems, repeats)
+    except (NotGraded, NotComparable, NotPlannable) as error:
+        raise UserMistake(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(asdict(plan), indent=2))
+    else:
+        _print(plan)
+
+
+def _assumptions(
+    runs: Sequence[GradedRun],
+    points: float,
+    accuracy: float | None,
+    between: float | None,
+    correlation: float | None,
+) -> Assumptions:
+    """What the options say, then what the runs tell, then what is usual."""
+    if len(runs) > 1:
+        refuse_incomparable(runs[0], runs[1])
+    if accuracy is None:
+        if not runs:
+            raise UserMistake("Give the first run's --accuracy (0 to 1), or a graded run.")
+        accuracy = statistics.fmean(runs[0].means.values())
+    told = [between] * len(runs) if between is not None else [between_problems(one) for one in runs]
+    if correlation is None and len(runs) > 1:
+        correlation = correlation_over_problems(runs[0], runs[1], told)
+    if between is None:
+        between = statistics.fmean(told) if told else BETWEEN
+    return Assumptions(
+        accuracy, points / 100, between, CORRELATION if correlation is None else correlation
+    )
+
+
+def _print(plan: Plan) -> None:
+    console = Console()
+    assumed = plan.assumed
+    console.print(
+        Text(
+            f"Assumed: accuracy {assumed.accuracy:.1%}, true difference "
+            f"{assumed.difference * 100:+g} points, {assumed.between:.0%} of an attempt's variance "
+            f"between problems, correlation of the two runs {assumed.correlation:.2f}."
+        )
+    )
+    console.print(_needed(plan))
+    console.print(_powers(plan))
+
+
+def _needed(plan: Plan) -> Table:
+    aim = (
+        "to find the difference"
+        if plan.margin is None
+        else f"to show: not worse by more than {plan.margin * 100:g} points"
+    )
+    table = Table(
+        title=Text(f"Needed {aim} in 80 % of studies"),
+        caption=Text(
+            "Attempts: of both runs. SE: of the difference; what lies in the samples, more repeats "
+            "remove, and what lies in the problems, only more problems do."
+        ),
+        caption_justify="left",
+    )
+    for heading in ("repeats", "problems", "attempts", "SE", "problems' share", "samples' share"):
+        table.add_column(heading, justify="right")
+    for one in plan.needed:
+        if one.problems is None or one.split is None:
+            table.add_row(str(one.repeats), f"over {MAX_PROBLEMS:,}", "–", "–", "–", "–")
+        else:
+            table.add_row(
+                str(one.repeats),
+                f"{one.problems:,}",
+                f"{2 * one.problems * one.repeats:,}",
+                f"{one.split.error:.2%}",
+                f"{1 - one.split.samples:.0%}",
+                f"{one.split.samples:.0%}",
+            )
+    return table
+
+
+def _powers(plan: Plan) -> Table:
+    repeats = [one.repeats for one in plan.needed]
+    table = Table(title=Text("Power: the share of studies that succeed"))
+    table.add_column("problems", justify="right")
+    for count in repeats:
+        table.add_column(f"k={count}", justify="right")
+    cells = {(one.problems, one.repeats): one.power for one in plan.powers}
+    for problems in sorted({one.problems for one in plan.powers}):
+        row = (f"{cells[problems, count]:.0%}" for count in repeats)
+        table.add_row(f"{problems:,}", *row)
+    return table
