@@ -7,12 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from evaluators.comparison import NotComparable, refuse_incomparable
-from evaluators.metrics import GradedRun, graded_run
+from evaluators.metrics import GradedRun, graded_runs
 from evaluators.planning import (
     MAX_PROBLEMS,
     Assumptions,
@@ -23,10 +22,14 @@ from evaluators.planning import (
     study_plan,
 )
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.console import safe_console
+from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
 BETWEEN, CORRELATION = 0.6, 0.9
 """Assumed where neither a run nor an option says."""
+PIPE_WIDTH = 160
+"""Columns of what is not written to a terminal."""
 MOST_NUMBERS = 6
 """Of problems, and of repeats: more would take long to simulate."""
 MOST_REPEATS = 64
@@ -115,15 +118,13 @@ def plan_command(  # noqa: PLR0917 - one parameter an option
     if len(runs) > 2:  # noqa: PLR2004 - a pair
         raise UserMistake("Name at most two runs: the first, and one to compare with it.")
     try:
-        assumed = _assumptions(
-            [graded_run(run) for run in runs], difference or 0.0, accuracy, between, correlation
-        )
+        assumed = _assumptions(graded_runs(runs), difference or 0.0, accuracy, between, correlation)
         share = None if margin is None else margin / 100
         plan = study_plan(assumed, share, problems, repeats)
     except (NotGraded, NotComparable, NotPlannable) as error:
         raise UserMistake(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(plan), indent=2))
+        echo(json.dumps(asdict(plan), indent=2))
     else:
         _print(plan)
 
@@ -153,7 +154,7 @@ def _assumptions(
 
 
 def _print(plan: Plan) -> None:
-    console = Console()
+    console = safe_console(piped_width=PIPE_WIDTH)
     assumed = plan.assumed
     console.print(
         Text(
