@@ -55,7 +55,7 @@ class Stopwatch:
     def __call__(self, progress: Progress) -> Iterator[None]:
         """Keep the clock and the count when the attempts have ended."""
         yield
-        self.seconds, self.generated = progress.seconds, progress.generated
+        self.seconds, self.generated = progress.seconds, progress.generated or 0
 
 
 def through_runner(experiment: Experiment) -> float:

@@ -56,16 +56,17 @@ def _tokens(completion: Completion) -> Tokens:
 def _both(first: Tokens, second: Tokens) -> Tokens:
     """The counts of two; what is unknown of one is unknown of both."""
     return Tokens(
-        prompt_new=_sum(first.prompt_new, second.prompt_new),
-        prompt_cached=_sum(first.prompt_cached, second.prompt_cached),
-        generated=_sum(first.generated, second.generated),
-        attended_prompt=_sum(first.attended_prompt, second.attended_prompt),
-        attended_generated=_sum(first.attended_generated, second.attended_generated),
-        requests=_sum(first.requests, second.requests),
+        prompt_new=known_sum(first.prompt_new, second.prompt_new),
+        prompt_cached=known_sum(first.prompt_cached, second.prompt_cached),
+        generated=known_sum(first.generated, second.generated),
+        attended_prompt=known_sum(first.attended_prompt, second.attended_prompt),
+        attended_generated=known_sum(first.attended_generated, second.attended_generated),
+        requests=known_sum(first.requests, second.requests),
     )
 
 
-def _sum(known: int | None, added: int | None) -> int | None:
+def known_sum(known: int | None, added: int | None) -> int | None:
+    """The sum of two counts; unknown if one is."""
     return None if known is None or added is None else known + added
 
 

@@ -16,7 +16,7 @@ from pipeline.bugs import FirstAttempts, frames_of
 from pipeline.engines.protocol import Engine
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, known_sum
 from pipeline.problems import Problem
 from pipeline.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
@@ -39,7 +39,7 @@ class Work:
 class Progress:
     """What a progress display shows.
 
-    `generated` counts tokens of ended attempts, as far as they are known; `busy_until` is when a
+    `generated` counts tokens of ended attempts, None once one is unknown; `busy_until` is when a
     server that asked to wait may be asked again, in monotonic seconds.
     """
 
@@ -47,7 +47,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     in_flight: int = 0
-    generated: int = 0
+    generated: int | None = 0
     began: float = 0.0
     busy_until: float = 0.0
 
@@ -60,11 +60,9 @@ class Progress:
         self.in_flight -= 1
         self.done += 1
         self.failed += attempt.status == "error"
-        self.generated += sum(
-            tokens.generated or 0
-            for uses in (attempt.usage or {}).values()
-            for tokens in uses.values()
-        )
+        for uses in (attempt.usage or {}).values():
+            for tokens in uses.values():
+                self.generated = known_sum(self.generated, tokens.generated)
 
     def asked_to_wait(self, seconds: float) -> None:
         """Take down that a server is busy and asks to be asked again later."""

@@ -443,6 +443,29 @@ async def test_a_busy_server_is_left_alone_as_long_as_it_asks_and_that_is_told(
     await engine.stop()
 
 
+async def test_at_the_start_a_busy_server_is_told_of_soon(
+    fake: Fake, start: Start, waits: list[float]
+) -> None:
+    fake.headers, fake.next = {"Retry-After": "60"}, [(429, "busy")] * 999
+    with pytest.raises(RunStopped, match="answers 429, after 8 s of waiting"):
+        await start()
+    assert sum(waits) == 8.0
+
+
+async def test_an_answer_that_is_too_long_or_cannot_be_unpacked_is_a_failure(
+    fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await start()
+    monkeypatch.setattr(http_retry, "MAX_BODY", 1000)
+    fake.next = [(200, "x" * 1001)]
+    with pytest.raises(EngineFailure, match="has more than 1,000 bytes"):
+        await engine.complete([1], ASKED)
+    fake.headers = {"Content-Encoding": "gzip"}
+    with pytest.raises(EngineFailure, match="cannot be unpacked"):
+        await engine.complete([1], ASKED)
+    await engine.stop()
+
+
 async def test_a_busy_server_may_name_a_date(fake: Fake, start: Start, waits: list[float]) -> None:
     engine = await start()
     fake.headers = {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=90), True)}
@@ -481,6 +504,15 @@ def secretive(fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch) -> Star
         return await start(base_url=address, **settings)
 
     return started
+
+
+async def test_a_user_without_a_password_is_a_token_and_as_secret(fake: Fake, start: Start) -> None:
+    engine = await start(base_url=fake.url.replace("://", "://token99@"))
+    assert fake.credentials == "Basic " + base64.b64encode(b"token99:").decode()
+    fake.next = [(400, f"no token99 and no {fake.credentials}")]
+    with pytest.raises(EngineFailure, match=r"no \*\*\* and no Basic \*\*\*"):
+        await engine.complete([1], ASKED)
+    await engine.stop()
 
 
 def holds_a_secret(text: str) -> bool:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from pipeline.engines import vllm_setup
+from pipeline.engines import openai, vllm_setup
 from pipeline.engines.facts import read_facts
 from pipeline.engines.openai import OpenAIEngine
+from pipeline.engines.openai_server import Server, meet
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.vllm import VllmEngine
@@ -200,7 +202,7 @@ async def started(engine: OpenAIEngine, seconds: int) -> OpenAIEngine:
 
 @pytest.mark.vllm
 async def test_vllms_own_server_gives_what_vllm_gives_in_process(
-    engine: VllmEngine, server: str
+    engine: VllmEngine, server: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remote = await started(OpenAIEngine(EngineSettings("openai", "tiny", base_url=server)), 120)
     assert remote.abilities == set(Ability)
@@ -217,6 +219,21 @@ async def test_vllms_own_server_gives_what_vllm_gives_in_process(
         assert theirs.logprobs == (ours.logprobs and pytest.approx(ours.logprobs, abs=1e-4))
     assert remote.facts.parameters == engine.facts.parameters
     await remote.stop()
+
+    async def as_a_stranger(*asked: Any) -> Server:
+        return replace(await meet(*asked), is_vllm=False)
+
+    monkeypatch.setattr(openai, "meet", as_a_stranger)
+    known = EngineSettings("openai", "tiny", base_url=server, tokenizer=str(tiny_model))
+    stranger = OpenAIEngine(known)
+    await stranger.start()
+    assert Ability.STOP_STRING in stranger.abilities
+    text = (await stranger.complete(PROMPT, GREEDY)).text
+    letter = next(char for char in text[3:] if char.isascii() and char.isprintable())
+    stopped = await stranger.complete(PROMPT, replace(GREEDY, stop=(letter,)))
+    assert (stopped.finish_reason, stopped.stop_string) == ("stop", letter)
+    assert stopped.text == text[: text.index(letter)]
+    await stranger.stop()
 
 
 async def test_digit_logprobs_are_refused_under_speculative_decoding(tiny_model: Path) -> None:

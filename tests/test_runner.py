@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_records import ATTEMPT
 
 from pipeline import reasoners, runner
 from pipeline.appending import REPLACED
@@ -20,6 +21,7 @@ from pipeline.cli.progress import _detail
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
+from pipeline.records import Tokens
 from pipeline.run_directory import Recorded, read_attempts, read_manifest
 from pipeline.run_lock import LOCK
 from pipeline.scheduler import Progress
@@ -415,6 +417,15 @@ def test_a_request_that_hangs_is_given_up_after_its_time_and_the_rest_goes_on(ex
     assert (
         "not finished within 1 s and was given up; raise --request-timeout" in failed.error.message
     )
+
+
+@pytest.mark.parametrize("counts", [(3, None), (None, 3), (None,)])
+def test_the_progress_line_invents_no_speed_where_tokens_are_not_counted(counts):
+    progress = Progress(total=3)
+    for generated in counts:
+        usage = {"target": {"plain": Tokens(None, None, generated, None, None, None)}}
+        progress.ended(replace(ATTEMPT, usage=usage))
+    assert "0 failed, ? tokens/s" in _detail(progress)
 
 
 def test_the_progress_line_says_how_long_a_server_asks_to_wait():

@@ -67,7 +67,8 @@ def _line(progress: Progress) -> None:
 
 
 def _detail(progress: Progress) -> str:
-    speed = progress.generated / progress.seconds if progress.seconds else 0.0
+    made, seconds = progress.generated, progress.seconds
+    speed = "?" if made is None else f"{made / seconds if seconds else 0.0:,.0f}"
     wait = progress.busy_until - time.monotonic()
     busy = f", server asks to wait {math.ceil(wait)} s" if wait > 0 else ""
-    return f"{progress.failed} failed, {speed:,.0f} tokens/s{busy}"
+    return f"{progress.failed} failed, {speed} tokens/s{busy}"

@@ -14,11 +14,14 @@ from typing import Any
 import httpx
 
 from pipeline.engines.limits import time_limit
+from pipeline.errors import EngineFailure
 
 # The server is well and asks to be asked later.
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 LONGEST_ASKED = 120.0
 """The longest wait in seconds that a server is granted at once."""
+MAX_BODY = 64 * 1024 * 1024
+"""The most bytes of an answer, unpacked; a long one with its tokens has a few hundred thousand."""
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
@@ -102,12 +105,23 @@ async def send(
 async def _once(
     client: httpx.AsyncClient, call: Call, seconds: float
 ) -> httpx.Response | Unreachable:
-    """What one try brings."""
+    """What one try brings: status, body and `Retry-After`."""
+    body = bytearray()
     try:
-        async with time_limit(seconds):
-            return await client.request(call.method, call.url, json=call.body)
+        async with (
+            time_limit(seconds),
+            client.stream(call.method, call.url, json=call.body) as response,
+        ):
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > MAX_BODY:
+                    raise EngineFailure(f"the server's answer has more than {MAX_BODY:,} bytes")
     except httpx.TransportError as error:
         return Unreachable(str(error) or type(error).__name__)
+    except httpx.DecodingError as error:
+        raise EngineFailure(f"the server's answer cannot be unpacked ({error})") from error
+    asked = response.headers.get("Retry-After", "")
+    return httpx.Response(response.status_code, headers={"Retry-After": asked}, content=bytes(body))
 
 
 def _may_pass(response: httpx.Response) -> bool:
@@ -116,7 +130,7 @@ def _may_pass(response: httpx.Response) -> bool:
 
 def _asked(response: httpx.Response) -> float | None:
     """The seconds that the server asks to wait; None where it does not say."""
-    asked = response.headers.get("Retry-After", "").strip()
+    asked = response.headers["Retry-After"].strip()
     if _SECONDS.fullmatch(asked):
         return min(float(asked), LONGEST_ASKED)
     try:

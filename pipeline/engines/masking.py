@@ -31,10 +31,11 @@ class Secrets:
         """The environment's key, and the password of an address that has one."""
         key = api_key()
         secrets = [key] if key is not None else []
-        user, colon, password = credentials_of(base_url or "").partition(":")
-        if colon:
-            pair = f"{unquote(user)}:{unquote(password)}"
-            secrets += [unquote(password), base64.b64encode(pair.encode()).decode()]
+        user, _, password = map(unquote, credentials_of(base_url or "").partition(":"))
+        if user or password:
+            # Without a password the user is the secret: a token.
+            sent = base64.b64encode(f"{user}:{password}".encode()).decode()
+            secrets += [password or user, sent]
         forms = {form for secret in secrets for form in _forms(secret)}
         long_enough = (form for form in forms if len(form) >= SHORTEST_IN_MESSAGES)
         return cls(tuple(sorted(long_enough, key=len, reverse=True)))

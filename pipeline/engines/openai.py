@@ -94,7 +94,7 @@ class OpenAIEngine:
     async def start(self) -> None:
         """Find server, model and tokenizer, and ask for one token."""
         await self.stop()
-        with self._masking():
+        with self._masking(), self._impatient():
             self._client = make_client(self._settings)
             try:
                 self._server = await meet(self._client, self._settings)
@@ -302,6 +302,16 @@ class OpenAIEngine:
         waited = response.status_code in BUSY and self._policy.patience > 0
         after = f", after {self._policy.patience:g} s of waiting (--busy-timeout)" if waited else ""
         return EngineFailure(f"the server answers {response.status_code}{after}: {reason}")
+
+    @contextlib.contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Wait for a busy server no longer than a user does who has started a run."""
+        patient = self._policy
+        self._policy = replace(patient, patience=min(patient.patience, START_POLICY.patience))
+        try:
+            yield
+        finally:
+            self._policy = patient
 
     @contextlib.contextmanager
     def _masking(self) -> Iterator[None]:
