@@ -14,8 +14,9 @@ from evaluators.series import Estimate
 
 # Working precision of the transformation, decimal digits: its weights alternate and cancel.
 DIGITS = 110
-# Terms of a direct sum, the last of which must be negligible.
+# Terms of a direct sum; the last of them, and those far behind, must be negligible.
 DIRECT_TERMS, QUIET_TERMS, NEGLIGIBLE = 400, 12, 1e-30
+FAR_BEHIND = (10**3, 10**4)
 # First term and number of terms of the two stretches, and their agreement.
 STRETCHES = ((0, 34), (5, 40))
 AGREED = 1e-16
@@ -43,7 +44,7 @@ def infinite_sum(mp: Any, term: _Term, first: int) -> Estimate:
         if found is None:
             _require_decay(mp, terms, term)
             found, other = (_levin(mp, terms, start, count) for start, count in STRETCHES)
-            if not abs(found - other) <= AGREED * max(abs(found), scale):
+            if not abs(found - other) <= AGREED * abs(found):
                 raise NotNumeric
         return Estimate(found, ERROR * max(abs(found), scale))
 
@@ -59,7 +60,8 @@ def _summed(terms: list[Any], term: _Term, first: int) -> Any:
         total, largest = total + value, max(largest, abs(value))
         quiet = quiet + 1 if abs(value) <= NEGLIGIBLE * largest else 0
         if quiet >= QUIET_TERMS and k >= len(terms):
-            return total
+            far = max(abs(term(first + n)) for n in FAR_BEHIND)
+            return total if far <= NEGLIGIBLE * largest else None
     return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluators.acceleration import infinite_sum
+from evaluators.families import INTEGER_LETTERS
 from evaluators.nodes import Node, NotNumeric, Op, Rel, Sym, children, free_symbols, walk
 from evaluators.numeric import Evaluator
 from evaluators.quadrature import integral
@@ -20,8 +21,9 @@ NODE_WORK = 4
 # Limits: working precision in digits, and how near to the target the formula is evaluated.
 LIMIT_DIGITS = 300
 NEAR = ("1e-40", "1.7e-60")
-# The same towards infinity, and nearer at hand, where exponentials leave the limits of evaluation.
-FAR = (NEAR, ("1e-5", "1e-6"))
+# How far out towards infinity, and nearer where exponentials leave the limits of evaluation: whole
+# numbers of several remainders, so that a sequence that alternates shows.
+FAR = ((10**40 + 7, 10**60 + 2), (100_000, 300_007, 400_002))
 LIMIT_AGREED, LIMIT_ERROR = 1e-16, 1e-15
 
 _Function = Callable[[Any], Any]
@@ -158,8 +160,10 @@ class BoundedEvaluator(Evaluator):
         function = self._function(body, variable)
         with self.mp.workdps(LIMIT_DIGITS):
             if self.mp.isinf(end):
-                far = [[self.mp.sign(end) / self.mp.mpf(step) for step in way] for way in FAR]
-                found = next(filter(None, (_values(function, way) for way in far)), [])
+                # Of a variable that is no integer the values between them count too.
+                scale = self.mp.sign(end) * (1 if variable in INTEGER_LETTERS else self.mp.e)
+                ways = ([scale * distance for distance in way] for way in FAR)
+                found = next(filter(None, (_values(function, way) for way in ways)), [])
             else:
                 steps = [self.mp.mpf(step) for step in NEAR]
                 # A formula may have values on one side of its target only.

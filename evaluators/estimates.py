@@ -11,6 +11,7 @@ from evaluators.bounded import MAX_WORK, BoundedEvaluator, parameters
 from evaluators.exact import Inexact
 from evaluators.families import INTEGER_LETTERS
 from evaluators.nodes import Node, NotNumeric, has_op
+from evaluators.numeric import context
 from evaluators.probes import ENOUGH_POINTS, MAX_SYMBOLS, points
 from evaluators.series import Estimate
 from evaluators.verdict import Decision, Outcome, different, equal, undecided
@@ -68,7 +69,7 @@ def _points(names: list[str]) -> Iterator[Mapping[str, Any]]:
     """Fixed points of both signs; letters that stand for integers by custom are integers."""
     for point in points((), names):
         yield {
-            name: abs(value) // 1 + 1 if name in INTEGER_LETTERS else value
+            name: context().floor(abs(value)) + 1 if name in INTEGER_LETTERS else value
             for name, value in point.items()
         }
 

@@ -59,7 +59,7 @@ def _in_a_fork(task: str, max_calls: int) -> str:
     child = os.fork()
     if not child:
         os.close(reading)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
         calls = _Calls(max_calls)
         sys.settrace(calls.count)
         answer = _decided(task)
@@ -69,12 +69,11 @@ def _in_a_fork(task: str, max_calls: int) -> str:
     os.close(writing)
     with os.fdopen(reading) as pipe:
         answer = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if answer:
-        return answer
-    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
-    at_the_limit = killed or os.waitstatus_to_exitcode(status) == _AT_THE_LIMIT
-    return f"{'limit' if at_the_limit else 'failed'} {max_calls}"
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == -signal.SIGKILL:
+        raise SystemExit("the task was killed from outside, as when memory runs out")
+    at_the_limit = code in (_AT_THE_LIMIT, -signal.SIGXCPU)
+    return answer or f"{'limit' if at_the_limit else 'failed'} {max_calls}"
 
 
 class _Calls:
