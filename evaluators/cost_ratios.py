@@ -2,8 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -42,21 +42,15 @@ def cost_ratios(
     first: Mapping[str, ProblemCosts], second: Mapping[str, ProblemCosts]
 ) -> CostRatios:
     """The second run's costs over the first's, at the problems where both recorded attempts."""
-    pairs = [(costs, second[name]) for name, costs in first.items() if name in second]
-
-    def ratio(cost: Callable[[ProblemCosts], float | None]) -> CostRatio | None:
-        base = [known for one, _ in pairs if (known := cost(one)) is not None]
-        costs = [known for _, one in pairs if (known := cost(one)) is not None]
-        if len(base) < len(pairs) or len(costs) < len(pairs):
-            return None  # the others alone are other problems
-        return cost_ratio(base, costs)
-
-    return CostRatios(
-        tokens=ratio(lambda costs: costs.tokens),
-        flops_decode=ratio(lambda costs: costs.flops_decode),
-        flops_total=ratio(lambda costs: costs.flops_total),
-        seconds=ratio(lambda costs: costs.seconds),
-    )
+    both = [name for name in first if name in second]
+    known = {}
+    for cost in fields(ProblemCosts):
+        columns = [[getattr(run[name], cost.name) for name in both] for run in (first, second)]
+        if all(None not in column for column in columns):  # the others alone are other problems
+            known[cost.name] = columns
+    ratios = _ratios([base for base, _ in known.values()], [costs for _, costs in known.values()])
+    by_name = dict(zip(known, ratios, strict=True))
+    return CostRatios(*(by_name.get(cost.name) for cost in fields(CostRatios)))
 
 
 def cost_ratio(base: Sequence[float], costs: Sequence[float]) -> CostRatio | None:
@@ -67,24 +61,35 @@ def cost_ratio(base: Sequence[float], costs: Sequence[float]) -> CostRatio | Non
     (American Statistician 69:371-386, section 5.2: Student's quantile and the divisor n). None for
     fewer than two problems, and where a resampled base costs nothing.
     """
-    problems = len(base)
-    if problems < 2 or not any(base):  # noqa: PLR2004 - a spread over problems needs two
-        return None
-    both = np.column_stack([np.array(base, float), np.array(costs, float)])
+    [ratio] = _ratios([base], [costs])
+    return ratio
+
+
+def _ratios(
+    bases: Sequence[Sequence[float]], costs: Sequence[Sequence[float]]
+) -> list[CostRatio | None]:
+    """See `cost_ratio`; several costs of the same problems share the resampled sets."""
+    problems = len(bases[0]) if bases else 0
+    if problems < 2:  # noqa: PLR2004 - a spread over problems needs two
+        return [None] * len(bases)
+    columns = np.array([*bases, *costs], dtype=float).T
     chance = np.random.default_rng(SEED)
     even = np.full(problems, 1 / problems)
     rows = max(1, BLOCK // problems)
-    sums = np.concatenate(
-        [
-            chance.multinomial(problems, even, size=min(rows, RESAMPLES - done)) @ both
-            for done in range(0, RESAMPLES, rows)
-        ]
-    )
-    if not sums[:, 0].all():
-        return None
-    widened = -student_quantile((1 + LEVEL) / 2, problems - 1) * math.sqrt(
-        problems / (problems - 1)
-    )
-    outside = statistics.NormalDist().cdf(widened)
-    low, high = np.quantile(sums[:, 1] / sums[:, 0], [outside, 1 - outside])
-    return CostRatio(float(both[:, 1].sum() / both[:, 0].sum()), Interval(float(low), float(high)))
+    blocks = [
+        chance.multinomial(problems, even, size=min(rows, RESAMPLES - done)) @ columns
+        for done in range(0, RESAMPLES, rows)
+    ]
+    below, above = np.split(np.concatenate([*blocks, columns.sum(axis=0)[None]]), 2, axis=1)
+    few = math.sqrt(problems / (problems - 1))
+    widened = few * student_quantile((1 + LEVEL) / 2, problems - 1)
+    outside = statistics.NormalDist().cdf(-widened)
+    made: list[CostRatio | None] = []
+    for base, cost in zip(below.T, above.T, strict=True):
+        if not base.all():
+            made.append(None)
+            continue
+        *resampled, ratio = (cost / base).tolist()
+        low, high = np.quantile(resampled, [outside, 1 - outside])
+        made.append(CostRatio(ratio, Interval(float(low), float(high))))
+    return made

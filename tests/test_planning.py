@@ -144,7 +144,8 @@ def test_the_command_plans_from_runs(pair):
     assert plan["assumed"]["accuracy"] == pytest.approx(2 / 3, abs=0.03)
     assert plan["assumed"]["correlation"] == pytest.approx(0.7, abs=0.1)
     assert plan["needed"][0]["problems"] > 50
-    assert plan["powers"] == [{"problems": 50, "repeats": 2, "power": plan["powers"][0]["power"]}]
+    assert [(one["problems"], one["repeats"]) for one in plan["powers"]] == [(50, 2), (400, 2)]
+    assert plan["powers"][0]["power"] < plan["powers"][1]["power"]
 
 
 def test_an_option_goes_before_what_a_run_tells(pair):

@@ -88,7 +88,7 @@ def _counts(most: int) -> Callable[[click.Context, click.Parameter, str], tuple[
     default="30,100,300,1000",
     show_default=True,
     callback=_counts(MAX_PROBLEMS),
-    help="Rows of the table of power.",
+    help="Rows of the table of power, beside the runs' own.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan_command(  # noqa: PLR0917 - one parameter an option
@@ -109,16 +109,18 @@ def plan_command(  # noqa: PLR0917 - one parameter an option
     speclrm plan results/RUN --difference 2
     speclrm plan results/FIRST results/SECOND --margin 2
 
-    One or two graded RUNS tell accuracy and spread, two also the correlation; options go before
-    them. Power is that of the test of `speclrm compare` (5 %, two-sided; with --margin 2.5 %,
-    one-sided), in 2,000 simulated studies.
+    One or two graded RUNS tell accuracy and spread, two also the correlation; what an option says
+    is taken instead. Power is that of the test of `speclrm compare` (5 %, two-sided; with --margin
+    2.5 %, one-sided), in 2,000 simulated studies.
     """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
     if difference is None and margin is None:
         raise UserMistake("Say what to plan for: --difference 2 (points), or --margin 2.")
     if len(runs) > 2:  # noqa: PLR2004 - a pair
         raise UserMistake("Name at most two runs: the first, and one to compare with it.")
     try:
-        assumed = _assumptions(graded_runs(runs), difference or 0.0, accuracy, between, correlation)
+        graded = graded_runs(runs)
+        assumed = _assumptions(graded, difference or 0.0, accuracy, between, correlation)
+        problems = tuple(sorted({*problems, *(len(run.problems) for run in graded)}))
         share = None if margin is None else margin / 100
         plan = study_plan(assumed, share, problems, repeats)
     except (NotGraded, NotComparable, NotPlannable) as error:
