@@ -33,6 +33,11 @@ def _bracketed(
     group: Group, items: list[Item], read_answer: Callable[[list[Item]], Node], *, plain: bool
 ) -> Node:
     matrix = len(items) == 1 and isinstance(items[0], Group) and items[0].opening == "env:matrix"
+    rows = _between(items, ";") if group.opening == "[" else []
+    if len(rows) > 1 and len({len(_between(row, ",")) for row in rows}) == 1 < len(
+        _between(rows[0], ",")
+    ):
+        return Mat(tuple(tuple(read_answer(cell) for cell in _between(row, ",")) for row in rows))
     inner = read_answer(items)
     if matrix or plain:
         return inner
@@ -46,6 +51,17 @@ def _bracketed(
     if isinstance(inner, Seq | Mat) and group.opening == "[":
         return Seq((inner,), "[", "]")
     return inner
+
+
+def _between(items: list[Item], sign: str) -> list[list[Item]]:
+    """The items between separators of one kind."""
+    parts: list[list[Item]] = [[]]
+    for item in items:
+        if isinstance(item, Token) and item.kind == "sep" and item.text == sign:
+            parts.append([])
+        else:
+            parts[-1].append(item)
+    return parts
 
 
 def _interval_signs(group: Group) -> "tuple[str, str]":

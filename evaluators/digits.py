@@ -10,6 +10,9 @@ from evaluators.tokens import Comma
 # Digits of one number; below the interpreter's own limit for int(str).
 MAX_DIGITS = 4_000
 
+# Decimals among which a period is looked for.
+MAX_PERIOD_DIGITS = 60
+
 _SEPARATED = r"(?:\{,\}|\\,|,\\! ?|\\!,|\\!|~|\{\\,\}|,\\,|\\ |\u202f|\u2009|\u00a0)"
 _NUMBERS = {
     Comma.LIST: re.compile(
@@ -21,8 +24,11 @@ _NUMBERS = {
     ),
     Comma.DECIMAL: re.compile(r"\d+(?:(?:,|\{,\})\d+)|\d+(?:\.\d+)?|\.\d+"),
 }
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{?(\d+)\}?")
-_EXPONENT = re.compile(r"[eE]([+-]?\d{1,4})(?![\d.A-Za-z])")
+_REPEATING = re.compile(
+    r"(\d*)\.(\d*)(?:\\dot\s*\{?(\d)\}?(\d*)\\dot\s*\{?(\d)\}?"
+    r"|\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(?:\\left)?\((\d+)(?:\\right)?\)|((?:\d\u0305)+))"
+)
+_EXPONENT = re.compile(r"[eE]([+\-\u2212]?\d{1,4})(?!\d|\.\d|[A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def read_number(text: str, at: int, comma: Comma) -> WrittenNumber | None:
 
 
 def _scaled(number: WrittenNumber, exponent: re.Match[str]) -> WrittenNumber:
-    written = exponent.group(1)
+    written = exponent.group(1).replace("\u2212", "-")
     # `2e-1` may be twice Euler's number less one; `1e-05` and `5.1e-2` are not.
     if written[0] in "+-" and number.places is None and len(written) == len("-1"):
         return number
@@ -68,7 +74,8 @@ def _scaled(number: WrittenNumber, exponent: re.Match[str]) -> WrittenNumber:
 
 
 def _repeating(match: re.Match[str]) -> WrittenNumber:
-    whole, fixed, period = match.groups()
+    whole, fixed, *periods = match.groups()
+    period = "".join(digits for digits in periods if digits).replace("\u0305", "")
     if len(match.group()) > MAX_DIGITS:
         raise Unreadable("a number of too many digits")
     head = Fraction(int(whole + fixed or "0"), 10 ** len(fixed))
@@ -77,11 +84,19 @@ def _repeating(match: re.Match[str]) -> WrittenNumber:
 
 
 def continued_decimal(written: str, value: Fraction) -> Fraction:
-    """`0.333...`: the shortest period that ends the decimals at least twice goes on for ever."""
-    decimals = written.partition(".")[2]
+    """`0.333...`: the period that explains most of the decimals goes on for ever."""
+    decimals = written.partition(".")[2][:MAX_PERIOD_DIGITS]
+    longest, chosen = 0, 0
     for length in range(1, len(decimals) // 2 + 1):
-        period = decimals[-length:]
-        if decimals[-2 * length : -length] == period:
-            scale = 10 ** len(decimals)
-            return value + Fraction(int(period), (10**length - 1) * scale)
-    return value
+        explained = length
+        while (
+            explained < len(decimals)
+            and decimals[-explained - 1] == decimals[length - explained - 1]
+        ):
+            explained += 1
+        if explained >= 2 * length and explained > longest:
+            longest, chosen = explained, length
+    if not chosen or len(decimals) < len(written.partition(".")[2]):
+        return value
+    period, scale = decimals[-chosen:], 10 ** len(decimals)
+    return value + Fraction(int(period), (10**chosen - 1) * scale)

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from evaluators.conclusion import conclusions
+from evaluators.exact import exact_value
 from evaluators.families import same_family
 from evaluators.heads import named_value, stated_value
 from evaluators.matrices import reduced
@@ -19,10 +20,11 @@ from evaluators.nodes import (
     Unreadable,
     Words,
     children,
+    free_symbols,
 )
 from evaluators.parser import read
 from evaluators.regions import is_region, same_region
-from evaluators.relations import same_relation, solves
+from evaluators.relations import rename, same_relation, solves
 from evaluators.repairs import repaired
 from evaluators.scalars import Policy, same_scalar
 from evaluators.sequences import has_free_sign, is_several, same_several
@@ -35,13 +37,18 @@ CACHED_TREES = 2_048
 # A list of more items is not tested for saying one answer several times.
 MAX_ALTERNATIVES = 3
 
+_VERDICTS = frozenset({"yes", "no", "true", "false"})
+# Letters for a constant of integration.
+_CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
 _BLANKS = re.compile(r"\s+")
 _GROUPED = re.compile(r"\d,\d{3}(?!\d)|\d \d{3}(?!\d)")
 # No thousands: a leading zero, or two numbers alone in brackets.
 _NOT_GROUPED = re.compile(
     r"(?<![\d.,])0,\d{3}"
-    r"|[(\[{]\s*(?:\\[,;! ]\s*)*[-+]?\d{1,3},\d{3}\s*(?:\\(?:right|[,;! ])\s*)*\\?[)\]}]"
+    r"|(?:\\\{|(?<!\\)[(\[])\s*(?:\\[,;! ]\s*)*[-+]?\d{1,3},\d{3}\s*"
+    r"(?:\\(?:right|[,;! ])\s*)*\\?[)\]}]"
 )
+_DELIMITERS = re.compile(r"\\[()\[\]]")
 _ONE_DECIMAL = re.compile(r"[^\d,()\[\]]{0,20}-?\d+(?:,|\{,\})\d+[^\d,()\[\]]{0,20}")
 
 
@@ -81,7 +88,7 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
 def readings(text: str, *, decimal_comma: bool = True) -> tuple[Node, ...]:
     """The trees that a text can mean: a comma between digits may be a list's or a number's."""
     modes = [Comma.LIST]
-    if decimal_comma and _ONE_DECIMAL.fullmatch(text.strip()):
+    if decimal_comma and _ONE_DECIMAL.fullmatch(_DELIMITERS.sub("", text).strip()):
         modes.append(Comma.DECIMAL)
     if _GROUPED.search(text) and not _NOT_GROUPED.search(text):
         modes.insert(0, Comma.THOUSANDS)
@@ -108,6 +115,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     if gold == answer:
         return equal("same_tree")
     gold, answer = _bare(gold), _bare(answer)
+    if _is_residue(gold) or _is_residue(answer):
+        return _same_residue(gold, answer, policy)
     if isinstance(gold, Words) or isinstance(answer, Words):
         return _same_words(gold, answer)
     if isinstance(gold, Based) or isinstance(answer, Based):
@@ -125,10 +134,45 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
             return equal_if(solved, "solutions_of_equation")
         return different("relation_is_not_value")
     several = is_several(gold) or is_several(answer)
+    answer = _constant_renamed(gold, answer)
     decision = (_same_several if several else same_scalar)(gold, answer, policy)
     if decision.outcome is not Outcome.EQUAL and same_family(gold, answer):
         return equal("same_family")
     return decision
+
+
+def _is_residue(node: Node) -> bool:
+    return isinstance(node, Op) and node.name == "residue"
+
+
+def _same_residue(gold: Node, answer: Node, policy: Policy) -> Decision:
+    """Equal moduli and values that differ by a multiple of it; one modulus may be left out."""
+    (left, modulus), (right, other) = _parts(gold), _parts(answer)
+    if isinstance(right, Op) and right.name == "mod" and other is None:
+        right, other = right.args
+    if modulus is None or other is None:
+        return same_node(left, right, policy)
+    period = exact_value(modulus)
+    if same_scalar(modulus, other, policy).outcome is not Outcome.EQUAL or not period:
+        return different("other_modulus")
+    named = [side.args[0] for side in (left, right) if isinstance(side, Rel)]
+    if len(named) > 1 and named[0] != named[-1]:
+        return same_node(left, right, policy)
+    first, second = (
+        exact_value(side.args[-1] if isinstance(side, Rel) and _is_congruence(side) else side)
+        for side in (left, right)
+    )
+    if first is None or second is None:
+        return same_node(left, right, policy)
+    return equal_if((first - second) % period == 0, "residue")
+
+
+def _is_congruence(node: Rel) -> bool:
+    return all(op in ("=", "equiv") for op in node.ops)
+
+
+def _parts(node: Node) -> tuple[Node, Node | None]:
+    return node.args if isinstance(node, Op) and _is_residue(node) else (node, None)  # type: ignore[return-value]
 
 
 def _bare(node: Node) -> Node:
@@ -137,6 +181,15 @@ def _bare(node: Node) -> Node:
     if isinstance(node, Rel) and node.ops == ("in",) and not isinstance(node.args[1], Rel):
         return _bare(node.args[1])
     return node
+
+
+def _constant_renamed(gold: Node, answer: Node) -> Node:
+    """The answer with its constant of integration named as in the gold answer."""
+    ours, theirs = free_symbols(gold), free_symbols(answer)
+    other = theirs - ours
+    if ours - theirs == {"C"} and len(other) == 1 and other <= _CONSTANTS:
+        return rename(answer, {next(iter(other)): "C"})
+    return answer
 
 
 def _are_values(gold: Rel, answer: Rel) -> bool:
@@ -176,10 +229,23 @@ def _same_several(gold: Node, answer: Node, policy: Policy) -> Decision:
     if not signs and _is_container(gold) != _is_container(answer):
         several, single = (gold, answer) if _is_container(gold) else (answer, gold)
         items = children(several)
+        if (total := _mixed(several)) is not None:
+            sides = (total, single) if several is gold else (single, total)
+            return same_scalar(*sides, policy)
         if len(items) == 1:
             return same_node(items[0], single, policy)
         return different("several_is_not_one")
     return same_several(gold, answer, lambda a, b: same_node(a, b, policy))
+
+
+def _mixed(node: Node) -> Node | None:
+    """`2 and 1/2`, beside one value, is a mixed number."""
+    if not isinstance(node, Listing) or node.joiner != "and" or len(node.items) != 2:  # noqa: PLR2004
+        return None
+    whole, part = (exact_value(item) for item in node.items)
+    if whole is None or part is None or whole.denominator != 1 or not 0 < part < 1 <= whole:
+        return None
+    return Op("add", node.items)
 
 
 def _unwrapped(node: Node, other: Node) -> Node:
@@ -203,6 +269,13 @@ def _alternatives(node: Node, policy: Policy) -> Node:
 
 
 def _same_words(gold: Node, answer: Node) -> Decision:
+    if (
+        isinstance(answer, Listing)
+        and answer.joiner == ","
+        and all(isinstance(item, Words) for item in answer.items)
+    ):
+        # `Yes, it is` says yes.
+        answer = answer.items[0] if _wording(answer.items[0]) in _VERDICTS else answer
     left, right = (_wording(node) for node in (gold, answer))
     if left is None or right is None:
         return different("words_are_not_a_value")

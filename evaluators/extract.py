@@ -30,8 +30,8 @@ _MARKER = re.compile(
        (?!\s*(?:the|this|that|to\s+this\s+question|key|choices?)\b)
        [*_`"'\s]{0,6}
        (?:[-–—](?=\s)\s*
-         |(?:(?:est|ist|es|is|are|=|:|：|是|为|為
-             |would\ be|should\ be|seems\ to\ be|must\ be|therefore|then)
+         |(?:(?:(?:est|ist|es|is|are|would\ be|should\ be|seems\ to\ be|must\ be|therefore|then)\b
+             |=|:|：|是|为|為)
            [*_`\s:：]{0,6}){0,3})
     )""",
     re.IGNORECASE | re.VERBOSE,

@@ -6,8 +6,19 @@ from fractions import Fraction
 from evaluators.brackets import read_group
 from evaluators.digits import continued_decimal
 from evaluators.functions import SUM_STRENGTH, read_function
-from evaluators.nodes import Based, Node, Num, Op, Sym, Unreadable, negated
-from evaluators.terms import arrangements, base_of, combined, half_line, is_natural, label, letters
+from evaluators.nodes import Based, Node, Num, Op, Seq, Sym, Unreadable, negated
+from evaluators.terms import (
+    HALF_LINES,
+    arrangements,
+    base_of,
+    choice,
+    combined,
+    half_line,
+    is_natural,
+    label,
+    left_scripted,
+    letters,
+)
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
 
@@ -90,6 +101,10 @@ class _Reader:
         return left
 
     def juxtaposed(self, left: Node, item: Item) -> Node:
+        if left == Sym("Reals") and isinstance(item, Group) and item.opening in ("{", "set"):
+            self.at += 1
+            out = read_group(item, self.read_answer)
+            return Op("setminus", (left, out if isinstance(out, Seq) else Seq((out,), "{", "}")))
         right = self.expression(_SIGN + 1)
         if isinstance(left, Num) and isinstance(right, Num) and isinstance(item, Token):
             raise Unreadable("two numbers side by side")
@@ -143,9 +158,15 @@ class _Reader:
             if item.kind == "op" and item.text in _POSTFIX:
                 self.at += 1
                 return Op(_POSTFIX[item.text], (base,))
+            if item.kind == "sym" and item.text == "o" and isinstance(base, Num):
+                self.at += 1
+                return Op("deg", (base,))
             if item.kind == "word" and item.text in ("th", "st", "nd", "rd"):
                 self.at += 1
                 return base
+            if base == Sym("Reals") and item.text == "*":
+                self.at += 1
+                return Op("setminus", (base, Seq((Num(Fraction(0)),), "{", "}")))
             alone = self.peek() is not item or self.peek(1) is None
             if item.kind == "op" and item.text in ("*", "+", "-") and alone:
                 self.at += 1
@@ -194,6 +215,10 @@ class _Reader:
         item = self.peek()
         if item is None:
             raise Unreadable("an operand is missing")
+        if chosen := left_scripted(self.items[self.at : self.at + 6]):
+            node, length = chosen
+            self.at += length
+            return node
         self.at += 1
         if isinstance(item, Group):
             return read_group(item, self.read_answer)
@@ -266,12 +291,17 @@ class _Reader:
         if self.sign() == "_":
             self.at += 1
             name = f"{name}_{label(self.label_items())}"
+        if name in HALF_LINES:
+            return half_line(HALF_LINES[name])
         while self.sign() in ("'", "''"):
             name += self.sign()
             self.at += 1
         if counted := self.counted(token.text, name):
             return counted
         group = self.peek()
+        if name == "C" and isinstance(group, Group) and (node := choice(group.items)):
+            self.at += 1
+            return node
         if (
             isinstance(group, Group)
             and group.opening == "("

@@ -35,8 +35,20 @@ def is_asked_for(node: Node) -> bool:
     return is_name(node)
 
 
+def _labelled(node: Node) -> Node | None:
+    """`a:4` and `P(2, 3)`: a name beside its value."""
+    match node:
+        case Op(name="ratio", args=(Sym() as name, value)) if is_name(name):
+            return Rel(("=",), (name, value)) if not free_symbols(value) else None
+        case Op(name="mul", args=(Sym(name=name), Seq(items=items, opening="(") as point)):
+            named = len(name) == 1 and name.isupper() and len(items) > 1
+            return Rel(("=",), (Sym(name), point)) if named else None
+    return None
+
+
 def named_value(node: Node) -> Node:
     """The value of a definition or of a chain of equals; the node itself if it is neither."""
+    node = _labelled(node) or node
     if not isinstance(node, Rel) or any(op not in _EQUALS for op in node.ops):
         return node
     values = list(node.args)
@@ -78,6 +90,7 @@ def stated_value(node: Node) -> Node:
 
 def name_of(node: Node) -> Node | None:
     """The name that a definition gives to its value."""
+    node = _labelled(node) or node
     if isinstance(node, Rel) and all(op in _EQUALS for op in node.ops) and is_name(node.args[0]):
         return node.args[0]
     return None

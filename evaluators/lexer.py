@@ -22,6 +22,7 @@ from evaluators.foreign import role
 from evaluators.letters import binds, read_letters, resolved
 from evaluators.nodes import Unreadable
 from evaluators.numerals import is_numeral, with_numerals
+from evaluators.shorthand import written_out
 from evaluators.signs import CHARACTERS, GREEK_LETTERS
 from evaluators.tokens import Comma, Token
 from evaluators.words import ALIASES, FUNCTIONS, GREEK, SPELLINGS
@@ -33,7 +34,7 @@ MAX_BRACES = 200
 
 
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+\*?|.)", re.DOTALL)
-_LETTERS = re.compile(r"[ap]\.m\.|[A-Za-z]{2,}['’][a-z]{1,2}(?![A-Za-z])|[A-Za-z]+")
+_LETTERS = re.compile(r"[ap]\.m\.?|[A-Za-z]{2,}['’][a-z]{1,2}(?![A-Za-z])|[A-Za-z]+")
 _HYPHENED = re.compile(r"[-‐‑]([A-Za-z]+)")
 _BRACED = re.compile(r"\s*(?:\[[^\[\]]{0,80}\])?\s*\{([^{}]{0,400})\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}(?:\s*\{[lcr|\s\d]*\}|\s*\[[a-z]\])?")
@@ -50,6 +51,7 @@ _MULTI = {
     "->": ("op", "to"),
     "+-": ("op", "pm"),
     "+/-": ("op", "pm"),
+    "+/\u2212": ("op", "pm"),
     "...": ("sym", "..."),
     ":=": ("rel", "="),
     "=<": ("rel", "<="),
@@ -81,7 +83,7 @@ class _Lexer:
     def run(self) -> list[Token]:
         while self.at < len(self.text):
             self._next()
-        return with_numerals(resolved(self.tokens))
+        return with_numerals(written_out(resolved(self.tokens)))
 
     def _in_text(self) -> bool:
         return bool(self.braces) and any(self.braces)
@@ -132,7 +134,8 @@ class _Lexer:
         for kind, text in read_letters(run, prose=self._in_text()):
             self._emit(kind, text)
         hyphened = _HYPHENED.match(self.text, self.at)
-        if hyphened and is_numeral(run.lower()) and is_numeral(hyphened.group(1).lower()):
+        numeral = is_numeral(run.lower()) and hyphened and is_numeral(hyphened.group(1).lower())
+        if numeral or (hyphened and run.lower() == "non"):
             self.at += 1
             self.spaced = True
 

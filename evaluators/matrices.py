@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from evaluators.nodes import Listing, Mat, Node, Num, Op, Rel, Sym, negated
+from evaluators.nodes import Listing, Mat, Node, Num, Op, Rel, Seq, Sym, negated
 
 # A product of matrices beyond this size is left as written, entries of a factor.
 MAX_FACTOR = 36
@@ -27,6 +27,8 @@ def _operation(name: str, args: tuple[Node, ...]) -> Node:
     matrices = [arg for arg in args if isinstance(arg, Mat)]
     if name == "det" and matrices and set(_shape(matrices[0])) <= {len(matrices[0].rows)}:
         return _determinant(matrices[0].rows) if len(matrices[0].rows) <= MAX_ORDER else plain
+    if name == "pow" and isinstance(args[0], Seq) and args[1] == Sym("T"):
+        return Mat(tuple((item,) for item in args[0].items)) if args[0].items else plain
     if not matrices:
         return plain
     if name == "add" and len(matrices) == len(args) and len({_shape(m) for m in matrices}) == 1:

@@ -279,6 +279,7 @@ _METHODS: dict[str, _Method] = {
     "min": lambda self, values: min(self.real(values)),
     "cbrt": lambda self, values: self.root([values[0], self.mp.mpf(3)]),
     "overline": lambda self, values: self._unknown("overline", values),
+    "cis": lambda self, values: self._call("expj", values[0]),
     "conj": lambda self, values: self.mp.conj(values[0]),
 }
 # Functions whose cost does not grow with their argument.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from types import MappingProxyType
 
+from evaluators.definitions import function_head, mapped_head
 from evaluators.differentials import with_differentials
 from evaluators.formula import read_formula
 from evaluators.lexer import tokenize
@@ -25,26 +26,28 @@ from evaluators.numerals import SCALES
 from evaluators.phrases import (
     CHANGED_AFTER,
     WORD,
+    Run,
     are_words,
     currency,
     is_altered,
     is_denied,
     is_kind,
+    is_sign,
     runs_of,
     words_of,
 )
 from evaluators.terms import with_bases
 from evaluators.tokens import Comma, Token
 from evaluators.tree import Group, Item, nest
-from evaluators.words import JOINERS, NUMBER_WORDS, PHRASES, QUALIFIERS
+from evaluators.words import BEFORE_PHRASES, JOINERS, NUMBER_WORDS, PHRASES, QUALIFIERS
 
 # Tokens that break a text into the clauses of a derivation.
 _BREAKS = frozenset({"stop", "cell"})
 # Trailing tokens that are punctuation of the sentence, not part of the answer.
 _TRAILING = frozenset({"sep", "row", "gap", "stop", "mark"})
+_FUNCTION = frozenset({"fn"})
 _TICKS = frozenset({"checkmark", "✓", "✔", "✅", "☑"})
 _PARAMETER_SETS = (Sym("Integers"), Sym("Naturals"))
-_FUNCTION_NAMES = frozenset({"f", "g", "h", "p", "q", "F", "G", "H", "P", "Q", "E", "V", "S", "T"})
 # Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
 _LEADING = frozenset({"=", "~", "in"})
 _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<=": ">", ">=": "<"})
@@ -52,7 +55,7 @@ _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<="
 
 def read(text: str, comma: Comma = Comma.LIST) -> Node:
     """The typed tree of an answer. Raises Unreadable for prose and for text beyond the limits."""
-    items = with_differentials(with_bases(nest(tokenize(text, comma))))
+    items = with_differentials(nest(tokenize(text, comma)))
     if not items:
         raise Unreadable("nothing is written")
     node = read_answer(items)
@@ -63,7 +66,7 @@ def read(text: str, comma: Comma = Comma.LIST) -> Node:
 
 def read_answer(items: list[Item]) -> Node:
     """One or several statements, separated by commas, semicolons, rows, `and` or `or`."""
-    items = _unwrapped(_trimmed(items))
+    items = with_bases(_unwrapped(_trimmed(items)))
     parts, joiner = _split(items)
     nodes = [_read_statement(part) for part in parts if part]
     kept = _without_domains([node for node in nodes if node is not None])
@@ -81,6 +84,10 @@ def _without_domains(nodes: list[Node]) -> list[Node]:
         for node in nodes
         if not (isinstance(node, Rel) and node.ops == ("in",) and node.args[1] in _PARAMETER_SETS)
     ]
+    defined = any(isinstance(node, Rel) and node.ops[0] in ("=", "~") for node in kept)
+    if defined:
+        reals = (("in",), Sym("Reals"))
+        kept = [n for n in kept if not (isinstance(n, Rel) and (n.ops, n.args[-1]) == reals)]
     return kept or nodes
 
 
@@ -140,6 +147,8 @@ def _read_statement(items: list[Item]) -> Node | None:
     """One answer with its words: label before, unit or noun after; None if it qualifies."""
     if len(items) > 1 and _is_equals(items[0]) and are_words(items[1:]):
         items = items[1:]
+    if residue := _residue(items):
+        return residue
     labelled = _without_label(items)
     items = _without_qualifier(labelled)
     if not items:
@@ -155,11 +164,43 @@ def _read_statement(items: list[Item]) -> Node | None:
     if len(formulas) > 1:
         raise Unreadable("prose between formulas")
     after = runs[formulas[0] + 1 :]
-    if is_denied(runs[: formulas[0]]) or is_altered(runs, formulas[0]):
+    words = words_of(runs[0].items).split() if formulas[0] else []
+    excepting = "except" in words[-2:]
+    if (is_denied(runs[: formulas[0]]) and not excepting) or is_altered(runs, formulas[0]):
         raise Unreadable("a denial, or words that change the value")
     value = _read_relation(runs[formulas[0]].items)
+    if excepted := _excepted(runs[: formulas[0]], value):
+        return excepted
     unit = words_of(after[0].items) if after else currency(runs[: formulas[0]])
     return _with_unit(value, unit) if unit else value
+
+
+def _residue(items: list[Item]) -> Node | None:
+    r"""`x \equiv 3 \pmod 7`, `x = 3 (mod 7)`: a value or relation with its modulus."""
+    for index, item in enumerate(items[1:], start=1):
+        inner = item.items if isinstance(item, Group) and item.opening in ("(", "{") else ()
+        if is_kind(item, _FUNCTION) and isinstance(item, Token) and item.text == "pmod":
+            modulus = items[index + 1 :]
+        elif inner[1:] and isinstance(inner[0], Token) and inner[0].text == "mod":
+            modulus = list(inner[1:])
+        else:
+            continue
+        stated = _read_statement(_trimmed(items[:index]))
+        if stated is None or not modulus:
+            return None
+        return Op("residue", (stated, read_formula(modulus[:1], read_answer)))
+    return None
+
+
+def _excepted(before: list[Run], value: Node) -> Node | None:
+    """`all real numbers except 3`."""
+    words = words_of(before[-1].items).split() if before else []
+    words = words[:-1] if words[-1:] == ["for"] else words
+    whole = _phrase(words[:-1]) if words[-1:] == ["except"] else None
+    if whole is None:
+        return None
+    value = value.args[-1] if isinstance(value, Rel) and value.ops == ("=",) else value
+    return Op("setminus", (whole, value if isinstance(value, Seq) else Seq((value,), "{", "}")))
 
 
 def _is_equals(item: Item) -> bool:
@@ -168,11 +209,15 @@ def _is_equals(item: Item) -> bool:
 
 def last_formula(items: list[Item]) -> Node:
     """The last formula of a clause of prose, with the unit after it."""
-    part = _split(_trimmed(items))[0][-1:]
+    parts, joiner = _split(_trimmed(items))
+    if joiner == "or" and len(parts) > 1:
+        raise Unreadable("alternatives")
+    part = parts[-1:]
     runs = runs_of(_without_qualifier(part[0])) if part else []
     for index in range(len(runs) - 1, -1, -1):
         if not runs[index].wordy and not is_denied(runs[:index]):
-            if is_altered(runs, index):
+            waiting = index > 1 and is_sign(runs[index - 2].items[-1], "+-*/^_")
+            if waiting or is_altered(runs, index):
                 raise Unreadable("words that change the value")
             value = _read_relation(runs[index].items)
             after = runs[index + 1 : index + 2]
@@ -186,6 +231,9 @@ def _with_unit(value: Node, unit: str) -> Node:
     first, _, rest = unit.partition(" ")
     if first.lower() in SCALES:
         return _with_unit(Op("mul", (value, Num(Fraction(SCALES[first.lower()])))), rest)
+    if first.lower() in ("repeating", "recurring") and isinstance(value, Num) and value.places:
+        period = value.value * (10**value.places) % 10**value.places
+        return Num(value.value + period / (10**value.places * (10**value.places - 1)))
     if unit.split(maxsplit=1)[0].lower() in ("percent", "percentage", "pct"):
         return Op("percent", (value,))
     if unit.split(maxsplit=1)[0].lower() in ("degrees", "degree", "deg"):
@@ -207,11 +255,20 @@ def _words(items: list[Item]) -> Node:
     if first in NUMBER_WORDS:
         value = Num(Fraction(NUMBER_WORDS[first]))
         return Quantity(value, " ".join(words[1:])) if words[1:] else value
-    if phrase := PHRASES.get(" ".join(words).lower()):
-        return Sym(phrase)
+    if phrase := _phrase(words):
+        return phrase
     if len(words) == 1 and len(first) == 1:
         return Sym(words[0])
     return Words(" ".join(words))
+
+
+def _phrase(words: list[str]) -> Node | None:
+    """The set that a phrase names, with or without `there is` before it."""
+    said = [word.lower() for word in words]
+    while said and said[0] in BEFORE_PHRASES:
+        said = said[1:]
+    notation = PHRASES.get(" ".join(said).replace("non ", "non"))
+    return read(notation) if notation else None
 
 
 def _without_label(items: list[Item]) -> list[Item]:
@@ -226,6 +283,13 @@ def _without_label(items: list[Item]) -> list[Item]:
     return items
 
 
+def _is_domain(group: Group) -> bool:
+    r"""`(k \in \mathbb{Z})` behind a formula."""
+    *_, sign, last = (None, None, *group.items)
+    named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in _PARAMETER_SETS
+    return named and isinstance(sign, Token) and sign.text == "in"
+
+
 def _qualifies(items: Sequence[Item]) -> bool:
     return any(
         isinstance(i, Token) and i.kind == "word" and i.text.lower() in QUALIFIERS for i in items
@@ -235,15 +299,13 @@ def _qualifies(items: Sequence[Item]) -> bool:
 def _without_qualifier(items: list[Item]) -> list[Item]:
     """The statement up to `where`, `for all`, `if`, ...; all of it qualifies if it begins so."""
     for index, item in enumerate(items):
-        remark = isinstance(item, Group) and _qualifies(item.items[:1])
+        remark = isinstance(item, Group) and (_qualifies(item.items[:1]) or _is_domain(item))
         if remark and index:
             return items[:index]
         if _qualifies([item]) and isinstance(item, Token):
             after = items[index + 1 : index + 2]
             if item.text == "which" and after and is_kind(after[0], WORD):
                 raise Unreadable("a derivation")
-            return items[:index]
-        if isinstance(item, Token) and item.kind == "fn" and item.text == "pmod" and index:
             return items[:index]
     return items
 
@@ -278,7 +340,9 @@ def _read_relation(items: list[Item]) -> Node:
         operands, ops = operands[1:], ops[1:]
     if any(not operand for operand in operands):
         raise Unreadable("a relation without a side")
-    head = _function_head(operands[0]) if ops[0] in ("=", "~", "mapsto") else None
+    if ops == ["mapsto"] and (mapped := mapped_head(operands[0])):
+        return Rel(("=",), (mapped, read_formula(operands[1], read_answer)))
+    head = function_head(operands[0]) if ops[0] in ("=", "~", "mapsto") else None
     first = head or read_formula(operands[0], read_answer)
     return Rel(tuple(ops), (first, *(read_formula(o, read_answer) for o in operands[1:])))
 
@@ -287,25 +351,3 @@ def _is_set(node: Node) -> bool:
     named = isinstance(node, Sym) and node.name in CONSTANTS and node.name[0].isupper()
     joined = isinstance(node, Op) and node.name in ("cup", "cap", "setminus", "builder")
     return named or joined or isinstance(node, Seq)
-
-
-def _function_head(items: list[Item]) -> Node | None:
-    r"""`name(x, y)` before an equals sign defines a function, whatever the name; `\min` names."""
-    if len(items) == 1 and isinstance(items[0], Token) and items[0].kind == "fn":
-        return Sym(items[0].text)
-    if not items[1:] or not is_kind(items[0], frozenset({"sym"})):
-        return None
-    group, name = items[-1], items[0]
-    if not isinstance(group, Group) or group.opening != "(" or isinstance(name, Group):
-        return None
-    if any(isinstance(i, Group) or (i.kind == "op" and i.text not in "_'") for i in items[1:-1]):
-        return None
-    named = name.text in _FUNCTION_NAMES
-    allowed = frozenset({"sym", "sep", "num"}) if named else frozenset({"sym", "sep"})
-    if not all(is_kind(i, allowed) for i in group.items):
-        return None
-    arguments = tuple(
-        Sym(i.text) for i in group.items if is_kind(i, frozenset({"sym"})) and isinstance(i, Token)
-    )
-    label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
-    return Op(f"apply:{label}", arguments)

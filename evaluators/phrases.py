@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from evaluators.shorthand import CURRENCIES
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
 from evaluators.units import is_unit
@@ -17,7 +18,6 @@ _CHANGED_OF = frozenset(
 )
 CHANGED_AFTER = frozenset({"squared", "cubed", "factorial"})
 _REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
-_CURRENCIES = frozenset({"dollars", "euros", "pounds", "cents", "yen"})
 _UNIT_SIGNS = ("^", "/", "-")
 # Letters run together between signs are a product up to this many, a word beyond.
 LONGEST_NAME = 5
@@ -65,7 +65,7 @@ def is_altered(runs: list[Run], at: int) -> bool:
 def currency(before: list[Run]) -> str:
     """The currency written before an amount."""
     word = before[-1].items[-1] if before else None
-    return word.text if isinstance(word, Token) and word.text in _CURRENCIES else ""
+    return word.text if isinstance(word, Token) and word.text in CURRENCIES else ""
 
 
 def runs_of(items: list[Item]) -> list[Run]:

@@ -62,7 +62,9 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
     if (proportion := _same_proportion(gold, answer)) is not None:
         return proportion
     decision = undecided("not_evaluated")
-    for left, right in _readings(gold, answer):
+    radians = "rad" in (canonical(gold_unit), canonical(answer_unit))
+    # Beside degrees a value in radians is compared as such only.
+    for left, right in _readings(gold, answer)[-1 if radians else 0 :]:
         decision = _same_number(left, right, policy)
         if decision.outcome is Outcome.EQUAL:
             return decision
@@ -111,10 +113,29 @@ def _letter_unit(unit: str, node: Node) -> "tuple[str, Node]":
         case Op(name="div", args=(top, below)) if _is_unit_letter(below):
             inner, value = _letter_unit(unit, top)
             return f"{inner}/{_unit_letter(below)}", value
+        case Op(name="mul", args=(*factors, last)) if _is_inverse(last) and len(factors) > 1:
+            inner, value = _letter_unit(unit, _product(factors))
+            return (f"{inner}/{_unit_letter(last)}", value) if inner else (unit, node)
         case Op(name="mul", args=(*factors, last)) if _is_unit_letter(last):
-            rest = factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
-            return (unit, node) if free_symbols(rest) else (_unit_letter(last), rest)
+            rest = _product(factors)
+            return (unit, node) if free_symbols(rest) else (_powered(last), rest)
     return unit, node
+
+
+def _product(factors: list[Node]) -> Node:
+    return factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
+
+
+def _is_inverse(node: Node) -> bool:
+    """`s^{-1}` in `m s^{-1}`."""
+    minus_one = isinstance(node, Op) and node.name == "pow" and exact_value(node.args[1]) == -1
+    return minus_one and _is_unit_letter(node)
+
+
+def _powered(node: Node) -> str:
+    """A unit letter with its power, as in `m^2`."""
+    exponent = exact_value(node.args[1]) if isinstance(node, Op) else None
+    return f"{_unit_letter(node)}^{exponent}" if exponent else _unit_letter(node)
 
 
 def _is_unit_letter(node: Node) -> bool:

@@ -49,6 +49,7 @@ CHARACTERS = MappingProxyType(
         "∖": ("op", "setminus"),
         ":": ("op", ":"),
         "：": ("op", ":"),
+        "\u2236": ("op", ":"),
         "∣": ("op", "mid"),
         "→": ("op", "to"),
         "⇒": ("stop", "=>"),

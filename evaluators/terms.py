@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TypeGuard
 
 from evaluators.nodes import Node, Num, Op, Seq, Sym, Unreadable, negated
@@ -12,6 +13,11 @@ from evaluators.words import FUNCTIONS, NUMBER_WORDS
 # Bases a subscript on digits can name.
 MIN_BASE, MAX_BASE = 2, 36
 _BASES = frozenset(str(base) for base in range(MIN_BASE, MAX_BASE + 1))
+# Real numbers with a condition as their subscript.
+HALF_LINES = MappingProxyType(
+    {"Reals_+": "+", "Reals_>0": "+", "Reals_-": "-", "Reals_<0": "-"}
+    | {"Reals_>=0": ">=", "Reals_<=0": "<="}
+)
 _DIGIT_LETTERS = frozenset("ABCDEF")
 _NAMES = {"*": "mul", "/": "div", "over": "div", ":": "ratio", "choose": "binom"}
 
@@ -54,7 +60,7 @@ def letters(token: Token) -> Node:
 
 def base_of(items: Sequence[Item]) -> int:
     """The base that a subscript on digits names, by digits or by a word."""
-    written = label(items).lower()
+    written = label(items).lower().removeprefix("base")
     value = int(written) if written in _BASES else NUMBER_WORDS.get(written, 0)
     if MIN_BASE <= value <= MAX_BASE:
         return value
@@ -114,8 +120,48 @@ def arrangements(whole: Num, chosen: Num) -> Node:
     return Op("div", (Op("fact", (whole,)), rest))
 
 
+def choice(items: Sequence[Item]) -> Node | None:
+    """The binomial coefficient of `(10, 3)` behind a C; None where it can only be a point."""
+    match items:
+        case [
+            Token(kind="num", places=None, value=Fraction() as whole),
+            Token(kind="sep"),
+            Token(kind="num", places=None, value=Fraction() as chosen),
+        ] if chosen <= whole:
+            return Op("binom", (Num(whole), Num(chosen)))
+        case [
+            Token(kind="sym", text="n" | "m" as top),
+            Token(kind="sep"),
+            Token(kind="sym", text="k" | "r" | "n" as bottom),
+        ]:
+            return Op("binom", (Sym(top), Sym(bottom)))
+    return None
+
+
+def left_scripted(items: Sequence[Item]) -> tuple[Node, int] | None:
+    """`{}_{10}C_{3}` and `^{10}C_3`: a binomial coefficient, and how many items it takes."""
+    skipped = 1 if items and isinstance(items[0], Group) and not items[0].items else 0
+    match items[skipped : skipped + 5]:
+        case [
+            Token(kind="op", text="_" | "^"),
+            whole,
+            Token(kind="sym", text="C"),
+            Token(kind="op", text="_"),
+            chosen,
+        ] if (top := _written(whole)) is not None and (bottom := _written(chosen)) is not None:
+            return Op("binom", (Num(top), Num(bottom))), skipped + 5
+    return None
+
+
+def _written(item: Item) -> Fraction | None:
+    inner = item.items if isinstance(item, Group) else (item,)
+    alone = inner[0] if len(inner) == 1 else None
+    return alone.value if isinstance(alone, Token) and alone.kind == "num" else None
+
+
 def half_line(sign: str) -> Node:
     """The positive or the negative real numbers."""
     zero, infinity = Num(Fraction(0)), Sym("oo")
-    ends = (zero, infinity) if sign == "+" else (negated(infinity), zero)
-    return Seq(ends, "(", ")")
+    if sign in ("+", ">="):
+        return Seq((zero, infinity), "(" if sign == "+" else "[", ")")
+    return Seq((negated(infinity), zero), "(", "]" if sign == "<=" else ")")

@@ -14,7 +14,7 @@ yd yard yards yds
 mi mile miles
 mg milligram milligrams
 g gram grams gm gms
-kg kilogram kilograms kgs
+kg kilogram kilograms kgs kilogramme kilogrammes
 lb pound pounds lbs
 oz ounce ounces
 t ton tons tonne tonnes
@@ -47,8 +47,8 @@ w watt watts
 v volt volts
 hz hertz
 percent percentage pct
-am a.m.
-pm p.m.
+am a.m. a.m
+pm p.m. p.m
 celsius
 fahrenheit
 """
@@ -59,9 +59,10 @@ _CANONICAL = MappingProxyType(
 AMBIGUOUS = frozenset({"m", "s", "g", "h", "l", "t", "n", "w", "v", "j", "in", "y", "rs"})
 # Words that, behind a value, belong to it.
 UNIT_WORDS = frozenset(_CANONICAL) - AMBIGUOUS | frozenset({"m", "s", "g", "h", "square", "cubic"})
+_SPEEDS = MappingProxyType({"km/h": "kph", "mi/h": "mph"})
 _FILLER = frozenset({"of", "the", "a", "an", "in", "total", "exactly", "only", "about"})
 _SQUARES = MappingProxyType(
-    {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3"}
+    {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
 )
 
 
@@ -86,12 +87,15 @@ def canonical(unit: str) -> str | None:
             return None
         elif word not in _FILLER:
             break
-    return "".join(names) + power if names else None
+    joined = "".join(names) + power
+    return _SPEEDS.get(joined, joined) if names else None
 
 
 def contradict(a: str, b: str) -> bool:
-    """Whether two written units are both known and not the same (a power may be left out)."""
+    """Whether an answer's unit `b` is known and not the known `a`; it may leave out a power."""
     left, right = canonical(a), canonical(b)
     if left is None or right is None:
         return False
-    return left.split("^")[0] != right.split("^")[0]
+    (first, _, power), (second, _, other) = left.partition("^"), right.partition("^")
+    rate = "/" in first
+    return first != second or (power != other and (rate or bool(other)))

@@ -26,4 +26,5 @@ def wording(text: str) -> tuple[str, ...]:
 def plain_words(text: str) -> str:
     """The words of prose, for comparison: no punctuation, case, articles."""
     words = _PUNCTUATION.sub(" ", text).casefold().split()
+    words = ["does", "not", "exist"] if words == ["dne"] else words
     return " ".join(word for word in words if word not in _SMALL_WORDS)

@@ -15,7 +15,7 @@ FUNCTIONS = _words(
     """
     sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec
     arccsc arcsinh arccosh arctanh exp ln log lg sqrt cbrt abs floor ceil max min gcd lcm det
-    deg arg binom factorial sgn Re Im
+    deg arg binom factorial sgn Re Im cis
     """
 )
 ALIASES = MappingProxyType(
@@ -84,41 +84,33 @@ CONCLUSIONS = _words(
     so thus therefore hence then giving gives yields implies implying consequently
     """
 )
-# Phrases that name a set.
+# Phrases that name a set, without `all`, `the`, `there are` before it; what each is in notation.
 PHRASES = MappingProxyType(
     {
+        **dict.fromkeys(("real numbers", "reals", "real", "real number"), "\\mathbb{R}"),
+        **dict.fromkeys(("positive real numbers", "positive reals"), "(0, \\infty)"),
+        **dict.fromkeys(("negative real numbers", "negative reals"), "(-\\infty, 0)"),
+        **dict.fromkeys(("nonnegative real numbers", "nonnegative reals"), "[0, \\infty)"),
+        **dict.fromkeys(("nonpositive real numbers", "nonpositive reals"), "(-\\infty, 0]"),
+        **dict.fromkeys(("nonzero real numbers", "nonzero reals"), "(-\\infty,0)\\cup(0,\\infty)"),
         **dict.fromkeys(
             (
-                "all real numbers",
-                "all reals",
-                "real numbers",
-                "any real number",
-                "the real numbers",
-                "all real",
+                *("no solution", "no solutions", "no real solution", "no real solutions"),
+                *("empty set", "no such numbers exist", "no values", "none", "no solution exists"),
+                *("no solutions exist", "no real solutions exist"),
             ),
-            "Reals",
-        ),
-        **dict.fromkeys(
-            (
-                "no solution",
-                "no solutions",
-                "no real solution",
-                "no real solutions",
-                "empty set",
-                "the empty set",
-                "no such numbers exist",
-                "no values",
-            ),
-            "EmptySet",
+            "\\emptyset",
         ),
     }
 )
+# Words before a phrase that do not change it.
+BEFORE_PHRASES = _words("all any every the there is are")
 SHORT_WORDS = _words(
     """
     the is so we to of by it be are not all any has in on at as an no yes its our his her he
     she they you thus can may was one two six ten odd per sum way set box red day did get let
-    now out too use who why how new old men man cat dog car pen jan feb mar apr jun jul aug
+    now out too us dne use who why how new old men man cat dog car pen jan feb mar apr jun jul aug
     sep oct nov dec mon tue wed thu fri sat sun am pm none true cm mm km kg mg ft yd mi lb oz
-    ml hr min sec mph kph gal usd th st nd rd pct deg rad gm tie nor mod
+    ml hr min sec mph kph gal usd sq cu th st nd rd pct deg rad gm tie nor mod
     """
 )
