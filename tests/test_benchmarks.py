@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-PARTS = {"report", "sequential_driver"}
+PARTS = {"report", "sequential_driver", "spellings"}
 """Modules that the programs share."""
 SMALL = {
     "answer_classes": ["{cases}"],
     "early_endings": ["{cases}"],
     "grading_accuracy": ["{cases}"],
+    "grading_classes": ["--cases", "400"],
     "grading_fuzz": ["--inputs", "50"],
     "interval_coverage": ["--studies", "1"],
     "leaderboard_scale": ["--rows", "500"],
