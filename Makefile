@@ -12,16 +12,17 @@ DATASET ?= pocket
 PROBLEMS ?= all
 REPEATS ?= 1
 SEED ?= 0
-MODEL ?= pocket-target
-DRAFT_MODEL ?= pocket-draft
+# Without models the bundled pair answers pocket problems; other datasets are refused.
+MODEL ?=
+DRAFT_MODEL ?=
 ENGINE ?= auto
 OPTIONS ?=
 RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 HTML ?= results/leaderboard.html
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
-	--model $(MODEL) --engine $(ENGINE) $(OPTIONS)
-WITH_DRAFT = $(EXPERIMENT) --draft-model $(DRAFT_MODEL)
+	$(if $(MODEL),--model $(MODEL)) --engine $(ENGINE) $(OPTIONS)
+WITH_DRAFT = $(EXPERIMENT) $(if $(DRAFT_MODEL),--draft-model $(DRAFT_MODEL))
 MATRIX = results/matrix-$(DATASET)
 MATRIX_RUNS = $(addprefix $(MATRIX)-,baseline parallel spec spec-async spec-methods)
 

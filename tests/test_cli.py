@@ -18,7 +18,7 @@ from pipeline.engines import model_files
 from pipeline.run_directory import RunDirectory, read_attempts
 
 FAST = "--engine scripted --script fast.json"
-OWN = "run baseline --data-file sums.jsonl"
+OWN = "run baseline --data-file sums.jsonl --model pocket-target"
 RUN = f"{OWN} {FAST}"
 PROBLEMS = 12
 HEAVY = ("torch", "transformers", "vllm", "sympy", "datasets")
@@ -113,12 +113,24 @@ BAD_INPUT = [
     ("run baseline --problem-id ''", "problem range '': it has an empty part; valid are 0-599"),
     ("run baseline --problem-id 3,,4", "it has an empty part"),
     ("run baseline --problem-id first:0", "first:0 selects nothing"),
-    ("run baseline --data-file nowhere.jsonl", "nowhere.jsonl does not exist"),
-    ("run baseline --data-file sums.txt", "suffix '.txt' is none of .jsonl, .csv, .parquet"),
-    ("run baseline --data-file torn.jsonl", "torn.jsonl:2: not one JSON object on the line"),
-    ("run baseline --data-file twice.jsonl", "twice.jsonl:2: the id 0 is already that of"),
-    ("run baseline --data-file empty.jsonl", "empty.jsonl is empty"),
-    ("run baseline --data-file answerless.jsonl", "answerless.jsonl:1"),
+    (
+        "run baseline --data-file nowhere.jsonl --model pocket-target",
+        "nowhere.jsonl does not exist",
+    ),
+    (
+        "run baseline --data-file sums.txt --model pocket-target",
+        "suffix '.txt' is none of .jsonl, .csv, .parquet",
+    ),
+    (
+        "run baseline --data-file torn.jsonl --model pocket-target",
+        "torn.jsonl:2: not one JSON object on the line",
+    ),
+    (
+        "run baseline --data-file twice.jsonl --model pocket-target",
+        "twice.jsonl:2: the id 0 is already that of",
+    ),
+    ("run baseline --data-file empty.jsonl --model pocket-target", "empty.jsonl is empty"),
+    ("run baseline --data-file answerless.jsonl --model pocket-target", "answerless.jsonl:1"),
     (f"{OWN} --prompts nowhere", "--prompts nowhere: no folder with .j2 files"),
     (f"{RUN} --prompts typo", "prompt standard/task/integer.j2: 'probelm' is undefined"),
     (f"{RUN} --output-dir file", "Cannot write to the run directory file"),

@@ -22,6 +22,7 @@ VALUES = {
     "method_num": "2",
     "track_prompts": "roles",
     "use_role_prompts": None,
+    "use_method_prompts": None,
     "selection": "random",
     "method_pool": "9",
     "vote": "longest",
@@ -80,6 +81,13 @@ def test_an_option_without_use_is_refused(files, reasoner, name):
         ("spec", ["--vote", "longest"], "no effect on one track"),
         ("parallel", ["--selection", "random"], "--track-prompts methods only"),
         ("parallel", ["--use-role-prompts", "--track-prompts", "methods"], "drop one of the two"),
+        ("spec", ["--use-role-prompts", "--use-method-prompts"], "drop one of the two"),
+        ("parallel", ["--method-num", "2"], "--track-prompts methods only"),
+        (
+            "parallel",
+            ["--use-method-prompts", "--method-num", "2", "--tracks", "3"],
+            "the same number",
+        ),
         ("spec", ["--score-threshold", "10"], "0 to 9"),
         ("spec-methods", ["--method-pool", "7"], "6, 9, 12, 15"),
         ("spec-async", ["--lookahead", "-1"], "0 or more"),
@@ -90,6 +98,37 @@ def test_options_that_contradict_are_refused(files, reasoner, options, message):
     ended = run(files, reasoner, *options)
     assert isinstance(ended.exception, UserMistake)
     assert message in str(ended.exception)
+
+
+@pytest.mark.parametrize(
+    ("reasoner", "options", "prompts", "tracks"),
+    [
+        ("spec", ["--use-role-prompts"], "roles", 3),
+        ("spec-async", ["--use_role_prompts"], "roles", 3),
+        ("parallel", ["--use-role-prompts"], "roles", 3),
+        ("spec", ["--use-role-prompts", "--tracks", "1"], "roles", 1),
+        ("spec", ["--use-role-prompts", "--tracks", "5"], "roles", 5),
+        ("parallel", ["--use_method_prompts"], "methods", 3),
+        ("spec", ["--use_method_prompts", "--method_num", "2"], "methods", 2),
+        ("spec-methods", ["--use_method_prompts", "--method_num", "2"], "methods", 2),
+        ("spec", [], "same", 1),
+    ],
+)
+def test_role_and_method_prompts_are_three_tracks_unless_told(
+    files, reasoner, options, prompts, tracks
+):
+    assert run(files, reasoner, *options, "--problem-id", "first:1").exit_code == 0
+    settings = read_manifest(files / reasoner)["identity"]["tracks"]
+    assert (settings["prompts"], settings["tracks"]) == (prompts, tracks)
+    [attempt] = read_attempts(files / reasoner)
+    assert len(attempt.tracks) == tracks
+
+
+def test_the_later_scripts_names_of_repeats_and_pools_are_taken(files):
+    ended = run(files, "spec-methods", "--num_repeats", "2", "--strategy_pool_size", "9")
+    assert ended.exit_code == 0
+    assert "12 attempts made" in ended.output
+    assert read_manifest(files / "spec-methods")["identity"]["tracks"]["method_pool"] == 9
 
 
 def test_the_identity_of_a_baseline_run_knows_no_tracks():

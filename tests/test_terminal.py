@@ -134,7 +134,7 @@ REFUSED = [
     "run baseline --{bad}",
     "run baseline --data-file {data} --problem-id {bad} --engine scripted --script {script}",
     "run baseline --dataset {bad}",
-    "run baseline --data-file {bad}.jsonl",
+    "run baseline --data-file {bad}.jsonl --model pocket-target",
     "run baseline --model {bad} --engine transformers --problem-id 0",
     "grade {bad}",
     "grade --file {bad}",

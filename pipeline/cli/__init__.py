@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.hints import hint_for, instead_of
 from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
@@ -72,6 +73,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names, or what to type instead."""
+        hint = instead_of(args[0]) if args[0] not in COMMANDS else None
+        if hint is not None:
+            ctx.fail(f"No such command {args[0]!r}; type {hint}.")
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Here `--help` is printed, for which somebody must be reading."""
         with _reader_told_apart():
@@ -121,6 +131,9 @@ def main() -> None:
         said = io.StringIO()
         # Its usage lines stand before it, and it may name an argument.
         error.show(file=said)
+        hint = hint_for(error)
+        if hint is not None:
+            said.write(f"Instead: {hint}\n")
         echo(Secrets.of().masked(said.getvalue().rstrip("\n")), err=True)
         sys.exit(USER_MISTAKE)
     except UserMistake as error:

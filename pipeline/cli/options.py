@@ -15,10 +15,13 @@ from pipeline.cli.reasoner_options import (
 )
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
+from pipeline.manifests import load_manifest
 from pipeline.reasoners import REASONERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+EXAMPLES = {"": "Qwen/QwQ-32B", "draft-": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
+"""The SSR scripts' models."""
 
 EXPERIMENT_OPTIONS = (
     click.option("--dataset", "--dataset-name", help="A dataset's name.  [default: pocket]"),
@@ -33,6 +36,7 @@ EXPERIMENT_OPTIONS = (
     click.option(
         "--repeats",
         "--repeat-id",
+        "--num-repeats",
         type=int,
         default=1,
         show_default=True,
@@ -82,7 +86,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         _refuse_draft_options(reasoner, given)
     refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
-    return Experiment(
+    experiment = Experiment(
         reasoner=reasoner,
         target=engine_settings(values, "", given),
         draft=engine_settings(values, "draft-", given) if REASONERS[reasoner].uses_draft else None,
@@ -100,6 +104,8 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         tracks=track_settings(reasoner, values),
         steps=step_settings(reasoner, values),
     )
+    _refuse_pocket_pair(experiment, given)
+    return experiment
 
 
 def _given_options() -> set[str]:
@@ -107,6 +113,24 @@ def _given_options() -> set[str]:
     context = click.get_current_context()
     source = click.core.ParameterSource.COMMANDLINE
     return {name for name in context.params if context.get_parameter_source(name) == source}
+
+
+def _refuse_pocket_pair(experiment: Experiment, given: set[str]) -> None:
+    """Other problems than the bundled ones are answered by a model that was named."""
+    if experiment.data_file is not None:
+        asked = "--data-file"
+    elif experiment.dataset is not None and load_manifest(experiment.dataset).bundled is None:
+        asked = f"--dataset {experiment.dataset}"
+    else:
+        return
+    for prefix, engine in (("", experiment.target), ("draft-", experiment.draft)):
+        named = prefix.replace("-", "_") + "model" in given
+        if engine is not None and engine.engine != "scripted" and not named:
+            raise UserMistake(
+                f"{asked} needs --{prefix}model: without it the bundled {engine.model} would "
+                "answer, which knows pocket problems only; give for example "
+                f"--{prefix}model {EXAMPLES[prefix]}."
+            )
 
 
 def _refuse_draft_options(reasoner: str, given: set[str]) -> None:

@@ -20,13 +20,29 @@ REASONER_OPTIONS = (
         type=click.Choice(["same", "roles", "methods"]),
         help="What tells tracks apart.  [same]",
     ),
-    click.option("--use-role-prompts", is_flag=True, default=None, help="--track-prompts roles."),
+    click.option(
+        "--use-role-prompts",
+        is_flag=True,
+        default=None,
+        help="--track-prompts roles, with 3 tracks unless --tracks says otherwise.",
+    ),
+    click.option(
+        "--use-method-prompts",
+        is_flag=True,
+        default=None,
+        help="--track-prompts methods, with 3 tracks unless --tracks says otherwise.",
+    ),
     click.option(
         "--selection",
         type=click.Choice(["model", "random", "same"]),
         help="Who chooses the methods; random and same are controls.  [model]",
     ),
-    click.option("--method-pool", type=int, help="Methods to choose from: 6, 9, 12 or 15.  [12]"),
+    click.option(
+        "--method-pool",
+        "--strategy-pool-size",
+        type=int,
+        help="Methods to choose from: 6, 9, 12 or 15.  [12]",
+    ),
     click.option("--vote", type=click.Choice(VOTE_RULES), help="How tracks vote.  [majority]"),
     click.option(
         "--fast",
@@ -58,6 +74,8 @@ REASONER_OPTIONS = (
 REASONER_OPTION_NAMES = frozenset().union(*(known.options for known in REASONERS.values()))
 
 
+GUIDED_TRACKS = 3
+"""As in the SSR scripts: there are three roles."""
 # Fields of the settings by the names of their options.
 TRACK_FIELDS = {
     "tracks": "tracks",
@@ -100,16 +118,18 @@ def track_settings(reasoner: str, values: Mapping[str, Any]) -> TrackSettings | 
     default = REASONERS[reasoner].tracks
     if default is None:
         return None
-    if values["use_role_prompts"] and values["track_prompts"] not in {None, "roles"}:
-        raise UserMistake(
-            f"--use-role-prompts means --track-prompts roles, not {values['track_prompts']}; "
-            "drop one of the two."
-        )
     given = {
         field: values[name] for name, field in TRACK_FIELDS.items() if values[name] is not None
     }
-    if values["use_role_prompts"]:
-        given["prompts"] = "roles"
+    for flag, prompts in (("use_role_prompts", "roles"), ("use_method_prompts", "methods")):
+        if not values[flag]:
+            continue
+        if given.setdefault("prompts", prompts) != prompts:
+            raise UserMistake(
+                f"{_flag(flag)} means --track-prompts {prompts}, not {given['prompts']}; "
+                "drop one of the two."
+            )
+        given.setdefault("tracks", max(GUIDED_TRACKS, default.tracks))
     settings = replace(default, **given)
     _refuse_without_effect(values, settings)
     return settings
@@ -125,7 +145,11 @@ def step_settings(reasoner: str, values: Mapping[str, Any]) -> StepSettings | No
 
 
 def _refuse_without_effect(values: Mapping[str, Any], settings: TrackSettings) -> None:
-    of_methods = [name for name in ("selection", "method_pool") if values[name] is not None]
+    if values["method_num"] is not None and values["tracks"] not in {None, values["method_num"]}:
+        raise UserMistake("--method-num and --tracks are the same number; drop one of the two.")
+    of_methods = [
+        name for name in ("selection", "method_pool", "method_num") if values[name] is not None
+    ]
     if settings.prompts != "methods" and of_methods:
         raise UserMistake(
             f"{_flag(of_methods[0])} has an effect with --track-prompts methods only."

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pipeline import runner
+from pipeline.cli.hints import ReasonerName
 from pipeline.cli.options import experiment_of, experiment_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.terminal import echo
@@ -17,7 +18,7 @@ STOPPED = 3
 
 
 @click.command("run")
-@click.argument("reasoner", type=click.Choice(list(REASONERS)))
+@click.argument("reasoner", type=ReasonerName(list(REASONERS)))
 @experiment_options
 @click.option(
     "--output-dir",

@@ -29,7 +29,17 @@ class ReasonerEntry:
 
 
 _TRACKS = frozenset(
-    {"tracks", "track_prompts", "use_role_prompts", "selection", "method_pool", "vote", "fast"}
+    {
+        "tracks",
+        "method_num",
+        "track_prompts",
+        "use_role_prompts",
+        "use_method_prompts",
+        "selection",
+        "method_pool",
+        "vote",
+        "fast",
+    }
 )
 _STEPS = frozenset({"score_threshold", "score_method", "first_n_steps_base_model", "think_close"})
 _SCORING = frozenset({Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS})
@@ -70,7 +80,8 @@ REASONERS = {
         prompts=("task/", "methods/", "choose-methods", "score"),
         tracks=TrackSettings(tracks=3, prompts="methods"),
         steps=StepSettings(),
-        options=_STEPS | {"method_num", "selection", "method_pool", "vote", "fast"},
+        options=_STEPS
+        | {"method_num", "use_method_prompts", "selection", "method_pool", "vote", "fast"},
     ),
 }
 
