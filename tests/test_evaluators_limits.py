@@ -1,14 +1,17 @@
 """A verdict is a function of the two texts: no clock, no queue and no other work changes it."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from commands import speclrm
 
 import evaluators
-from evaluators import sandbox
+from evaluators import sandbox, worker
 from evaluators.equivalence import readings
 from evaluators.sandbox import _Pool
 from evaluators.wire import to_wire
@@ -89,6 +92,27 @@ def test_a_caller_waits_as_long_as_all_workers_are_busy(pool):
             answer.result(0.2)
         pool.slots.release()
         assert answer.result().split()[0] == "equal"
+
+
+@pytest.mark.parametrize(
+    ("end", "answer"), [(signal.SIGXCPU, "limit 99"), (signal.SIGUSR1, "failed 99")]
+)
+def test_a_task_that_ends_its_process_has_an_answer(monkeypatch, end, answer):
+    monkeypatch.setattr(worker, "_decided", lambda _: os.kill(os.getpid(), end))
+    assert worker._in_a_fork("", 99) == answer
+
+
+def test_a_task_that_is_killed_from_outside_has_no_answer_and_ends_the_worker(monkeypatch):
+    monkeypatch.setattr(worker, "_decided", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(SystemExit, match="killed from outside"):
+        worker._in_a_fork("", 99)
+
+
+def test_a_machine_without_workers_gets_no_verdict_but_a_sentence(monkeypatch):
+    monkeypatch.setattr(sandbox._holder, "pool", _Pool(silence=0))
+    said = speclrm(r"grade --gold 1 --answer '\int_{-1}^1 \frac1x dx'")
+    assert (said.code, said.out) == (3, "")
+    assert "The symbolic worker ended 3 times without an answer" in said.err
 
 
 def test_what_a_limit_decided_says_so(monkeypatch, pool):

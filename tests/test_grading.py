@@ -97,6 +97,8 @@ def test_verdicts_that_a_limit_decided_are_counted(run):
     write(run, *repeats(f"\\boxed{{{variables}}}", "\\boxed{42}"))
     assert grade_run(run).limited == 1
     assert [row["rule"].endswith("too_many_variables") for row in rows(run)] == [True, False]
+    said = speclrm(f"grade {run}").out
+    assert said == f"{run}: 2 attempts, 1 correct, 1 ungradable; 1 decided by a limit of work\n"
 
 
 def test_a_row_holds_what_leaderboards_need(run):
