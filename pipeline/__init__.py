@@ -4,7 +4,10 @@ The names are loaded when first used, so that `import pipeline` is quick.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+# Type checkers take it for true. Importing it from `typing` takes longer than all else that happens
+# before `pipeline.__main__` can answer Ctrl-C.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from pipeline.engines.settings import EngineSettings
@@ -23,7 +26,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -60,3 +61,16 @@ def output_to(log: Path | None) -> Iterator[None]:
         os.dup2(saved[1], STDERR)
         for descriptor in (target, *saved):
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def deaf_to_the_terminal() -> Iterator[None]:
+    """Processes started meanwhile in this thread, and theirs, hear neither Ctrl-C nor its closing.
+
+    A terminal tells every process in it; what becomes of the engine is for the run to say.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

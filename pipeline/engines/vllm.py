@@ -12,12 +12,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.engines import vllm_setup
 from pipeline.engines.facts import read_facts
-from pipeline.engines.launch import START_LOCK, environment, output_to
+from pipeline.engines.launch import (
+    START_LOCK,
+    deaf_to_the_terminal,
+    environment,
+    output_to,
+)
 from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.orphans import EngineProcesses
 from pipeline.engines.protocol import (
@@ -204,7 +210,10 @@ class VllmEngine:
 
         def build() -> Any:
             mode = vllm_setup.mode_environment(self._settings, inprocess=False, on_cpu=on_cpu)
-            with self._surroundings(), environment(mode):
+            # Python's own helper serves this process for good: it must not carry the engine's mark.
+            with output_to(self._settings.log):
+                resource_tracker.ensure_running()
+            with self._surroundings(), environment(mode), deaf_to_the_terminal():
                 return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
 
         return SubprocessDriver(build)

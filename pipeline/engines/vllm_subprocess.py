@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from multiprocessing import resource_tracker
 from typing import Any
 
 from vllm.inputs import tokens_input
@@ -55,8 +54,6 @@ class SubprocessDriver:
 
     def _launch(self) -> None:
         """Build the engine; one that was stopped meanwhile ends at once."""
-        # It serves this process for good, so it is none of the engine's, which end with it.
-        resource_tracker.ensure_running()
         with START_LOCK:
             self._engine = self._build()
         if self._stopped:
