@@ -61,9 +61,9 @@ CREATE TABLE verdicts AS SELECT
         AS target_tokens,
     coalesce(list_sum(list_transform(map_values(usage['draft']), lambda u: u.generated)), 0)
         AS draft_tokens,
-    usage IS NOT NULL AND len(list_filter(flatten(list_transform(
-        map_values(usage), lambda uses: map_values(uses))), lambda u: u.generated IS NULL)) = 0
-        AS counted, stop IS NULL AS endless,
+    list_contains(list_transform(flatten(list_transform(map_values(usage),
+        lambda uses: map_values(uses))), lambda u: u.generated IS NULL), true) AS unsaid,
+    usage IS NOT NULL AND NOT unsaid AS counted, stop IS NULL AS endless,
     usage['draft']['draft_kept'].generated AS draft_kept,
     usage['draft']['draft_dropped'].generated AS draft_dropped,
     steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
@@ -86,11 +86,11 @@ SELECT count(*),
     count(*) FILTER (verdict = 'ungradable'),
     count(*) FILTER (failed),
     count(*) FILTER (NOT correct AND track_correct),
-    count(*) FILTER (counted),
-    coalesce(sum(target_tokens) FILTER (counted), 0),
-    coalesce(sum(draft_tokens) FILTER (counted), 0),
-    sum(draft_kept) FILTER (counted),
-    sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)) FILTER (counted),
+    CASE WHEN count(*) FILTER (unsaid) = 0 THEN count(*) FILTER (counted) ELSE 0 END,
+    coalesce(sum(target_tokens), 0), coalesce(sum(draft_tokens), 0),
+    CASE WHEN count(*) FILTER (unsaid) = 0 THEN sum(draft_kept) END,
+    CASE WHEN count(*) FILTER (unsaid) = 0
+        THEN sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)) END,
     sum(steps), sum(judged), sum(rewritten),
     CASE WHEN count(*) = count(flops_decode) THEN sum(flops_decode) END,
     CASE WHEN count(*) = count(flops_total) THEN sum(flops_total) END,
@@ -160,8 +160,9 @@ class Totals:
     """Sums over a run's verdict rows; None where no row has the figure, or one lacks the FLOPs.
 
     Where one row does not say how its attempt ended, how many were cut or repeated is unknown.
-    `counted` are the rows whose tokens are known. `vote_lost` counts attempts that are not correct
-    though one of their tracks is.
+    `counted` are the rows whose tokens are known, and none where a server did not count those of
+    one: a failed attempt's 0 tokens are no mean of the others. `vote_lost` counts attempts that are
+    not correct though one of their tracks is.
     """
 
     rows: int

@@ -106,18 +106,22 @@ def test_costs_are_per_attempt_and_tokens_per_model(tmp_path):
     assert (costs.seconds_p50, costs.seconds_p95) == (2.0, pytest.approx(2.9))
 
 
-def test_an_attempt_whose_tokens_the_server_did_not_count_is_in_no_mean_of_tokens(tmp_path):
+def test_tokens_are_unknown_where_the_server_did_not_count_those_of_one_attempt(tmp_path):
     known = {
         "target": {"verify": {"generated": 6}},
         "draft": {"draft_kept": {"generated": 30}, "draft_dropped": {"generated": 10}},
     }
     unknown = known | {"draft": {"draft_kept": {"generated": None}}}
     for usages, expected in (
-        ((known, unknown), (6, 40, 0.75)),
-        ((unknown, unknown), (None, None, None)),
+        ((known, known), (6, 40, 0.75)),
+        ((known, None), (6, 40, 0.75)),  # imported: nothing is known of the second
+        ((known, unknown), (None, None, None)),
+        (({}, unknown), (None, None, None)),  # the first failed before it had a token
     ):
         rows = [verdict_row(str(n), usage=usage) for n, usage in enumerate(usages)]
-        run = write_run(tmp_path / str(expected), {"0": [True], "1": [True]}, rows)
+        run = write_run(
+            tmp_path / str(len(list(tmp_path.iterdir()))), {"0": [True], "1": [True]}, rows
+        )
         costs = run_metrics(run).costs
         assert (costs.target_tokens, costs.draft_tokens, costs.draft_kept) == expected
 
