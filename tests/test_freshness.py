@@ -157,3 +157,23 @@ def test_a_named_pipe_in_a_run_is_not_waited_for(run, tmp_path, place, reader):
     elif place != "verdicts.jsonl" or reader not in OTHERS[2:]:
         assert said.code == 2
         assert len(said.err.strip().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grade --file {pipe}",
+        "datasets --data-file {pipe}",
+        "run baseline --data-file {pipe} --model pocket-target",
+        "run baseline --engine scripted --script {pipe} --output-dir {folder}/out",
+        "import {pipe} --from lm-eval --dataset pocket --output-dir {folder}/out",
+        "import {pipe} --from ssr --dataset pocket --output-dir {folder}/out",
+    ],
+)
+def test_a_named_pipe_for_a_file_of_the_users_is_not_waited_for(tmp_path, command):
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    said = speclrm(command.format(pipe=pipe, folder=tmp_path))
+    assert said.code == 2
+    assert "pipe" in said.err.replace(str(pipe), "") or "is not a file" in said.err

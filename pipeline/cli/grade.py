@@ -124,7 +124,12 @@ def _grade_file(file: Path, output: Path | None, *, cross_check: bool) -> None:
                     kept.append(row)
     except BrokenPipeError:
         raise  # nobody reads the rows any more: that is no fault of the file
-    except (OSError, evaluators.BadCase) as error:
+    except OSError as error:
+        raise UserMistake(
+            f"Cannot grade {file}: {error.filename or output or file} cannot be used "
+            f"({error.strerror})."
+        ) from error
+    except evaluators.BadCase as error:
         raise UserMistake(f"Cannot grade {file}: {error}") from error
     if cross_check:
         _print_disagreements(kept)

@@ -69,7 +69,8 @@ def files_under(paths: tuple[Path, ...], pattern: str) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise UserMistake(f"{path} does not exist; name result files or their folder.")
+            what = "is a pipe or a device" if path.exists() else "does not exist"
+            raise UserMistake(f"{path} {what}; name result files or their folder.")
     return found
 
 
