@@ -27,6 +27,7 @@ _INFIX = {
     "setminus": " \\setminus ",
     "pm": " ± ",
     "mp": " ∓ ",
+    "to": " \\to ",
 }
 _POSTFIX = {"fact": "!", "fact2": "!!", "percent": "%", "deg": "°"}
 _SIGNS = {"in": " \\in ", "notin": " \\notin ", "~": " ≈ ", "!=": " ≠ "}
@@ -102,6 +103,10 @@ def _operation(name: str, args: tuple[Node, ...]) -> str:
         return f"{_closed(args[0])}{_POSTFIX[name]}"
     if name in _INFIX and len(args) > 1:
         return _INFIX[name].join(_closed(arg) for arg in args)
+    if name in ("int", "lim", "sum", "prod"):
+        return _with_bounds(name, *args)
+    if name.startswith("mark:"):
+        return f"{_closed(args[0])}^{{{name[-1]}}}"
     if name == "builder":
         return f"\\{{{render(args[0])} \\mid {render(args[1])}\\}}"
     if name == "root":
@@ -115,6 +120,13 @@ def _operation(name: str, args: tuple[Node, ...]) -> str:
         return f"\\log_{{{render(args[1])}}}({render(args[0])})"
     label = name.partition(":")[2] or (name if name.endswith("_") else f"\\{name}")
     return f"{label}({', '.join(render(arg) for arg in args)})"
+
+
+def _with_bounds(name: str, body: Node, *bounds: Node) -> str:
+    scripts = "".join(f"{s}{{{render(bound)}}}" for s, bound in zip("_^", bounds, strict=False))
+    if isinstance(body, Op) and body.name == "d":
+        return f"\\{name}{scripts} {_closed(body.args[0])}\\,d{render(body.args[1])}"
+    return f"\\{name}{scripts} {_closed(body)}"
 
 
 def _closed(node: Node) -> str:

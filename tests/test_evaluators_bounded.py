@@ -1,11 +1,15 @@
 """Integrals, infinite sums and limits as numbers: a value only where independent ways agree."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.equivalence import readings
 from evaluators.estimates import same_bounded
+from evaluators.render import render
 from evaluators.verdict import Outcome
 
 # What has no value, and what cannot be seen to have one.
@@ -86,3 +90,11 @@ def test_an_error_that_a_formula_magnifies_leaves_it_undecided(formula, value):
 )
 def test_a_differential_is_no_part_of_a_functions_argument(text):
     assert outcome(text, "2") is Outcome.EQUAL
+
+
+def test_what_an_explanation_shows_of_an_integral_reads_back_to_it():
+    table = Path(__file__).parent / "cases" / "bounded.jsonl"
+    for line in table.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        for text in (row["gold"], row["answer"]):
+            assert readings(render(readings(text)[0]))[0] == readings(text)[0], text
