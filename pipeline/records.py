@@ -12,6 +12,8 @@ import msgspec
 
 SCHEMA = 2
 """In schema 1 `requests` was not counted, and `attended_generated` held the last tokens too."""
+MOST_REPEATS = 10_000_000
+"""Of one problem: what is recorded of it is kept as a bit each."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What all readers can add: the page's numbers are exact up to here."""
 
@@ -154,7 +156,7 @@ class Attempt:
 
     dataset: str
     problem_id: str
-    repeat_id: int
+    repeat_id: Annotated[int, msgspec.Meta(ge=0, le=MOST_REPEATS)]
     seed: int | None
     reasoner: str
     status: Literal["ok", "error"]

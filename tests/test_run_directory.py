@@ -96,6 +96,15 @@ def test_a_corrupt_line_in_the_middle_is_named_and_kept(tmp_path):
         assert file.read_bytes().startswith(b"garbage")
 
 
+@pytest.mark.parametrize("repeat", [-1, 10**12, 10**30])
+def test_a_repeat_that_no_run_can_have_is_named_and_kept(tmp_path, repeat):
+    with RunDirectory(tmp_path) as directory:
+        line = records.encode(ATTEMPT).replace(b'"repeat_id":0', f'"repeat_id":{repeat}'.encode())
+        (tmp_path / PROBLEMS / FILE).write_bytes(line)
+        with pytest.raises(UserMistake, match=r"line 1 is not an attempt record .*repeat_id"):
+            directory.recorded()
+
+
 def test_an_attempt_that_stands_twice_is_refused(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.append(ATTEMPT)
