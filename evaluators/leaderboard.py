@@ -11,6 +11,7 @@ from typing import Any
 from evaluators.metrics import Costs, RunMetrics
 from evaluators.run_names import NoSuchBaseline
 from evaluators.safe_text import csv_cell, markdown_text
+from evaluators.track_table import Times
 from evaluators.uncertainty import Interval
 
 HEADINGS = (
@@ -36,6 +37,13 @@ HEADINGS = (
     "× decode / total",
     "seconds p50 / p95",
 )
+TIME_HEADINGS = (
+    "run",
+    "seconds: mean / median / least / longest",
+    "of answered attempts",
+    "tokens of the chosen track",
+)
+GUIDED_HEADINGS = ("run", "role or method", "tracks", "correct", "accuracy")
 NOTES = (
     "(95 %): interval over the population of problems. SE problems: over that population; "
     "samples: over new samples of the same problems. ±: SE over problems. Errors and missing "
@@ -127,6 +135,31 @@ def cells(row: Row) -> list[str]:
     ]
 
 
+def time_cells(table: Sequence[Row]) -> list[list[str]]:
+    """Times and the chosen track's tokens, per attempt, in the order of `TIME_HEADINGS`."""
+    return [
+        [
+            row.metrics.run,
+            _four_times(row.metrics.tracks.every),
+            _four_times(row.metrics.tracks.answered),
+            _whole(row.metrics.tracks.chosen_tokens),
+        ]
+        for row in table
+    ]
+
+
+def guided_cells(table: Sequence[Row]) -> list[list[str]]:
+    """Uses and accuracy by role and by method as text, in the order of `GUIDED_HEADINGS`.
+
+    Empty where no track of a run has one.
+    """
+    return [
+        [row.metrics.run, one.name, str(one.tracks), str(one.correct), _share(one.accuracy)]
+        for row in table
+        for one in row.metrics.tracks.guided
+    ]
+
+
 def shown_columns(table: Sequence[Row]) -> list[int]:
     """The columns worth their width: those of draft models and baselines only where they say some.
 
@@ -147,19 +180,25 @@ def shown_columns(table: Sequence[Row]) -> list[int]:
 def as_markdown(table: Sequence[Row]) -> str:
     """A Markdown table; no name in it is taken for markup or HTML, or breaks it."""
     columns = shown_columns(table)
-    lines = [list(HEADINGS), ["---"] * len(HEADINGS), *(cells(row) for row in table)]
-    written = [
-        "| " + " | ".join(markdown_text(line[column]) for column in columns) + " |"
-        for line in lines
-    ]
-    return "\n".join([*written, "", NOTES])
+    lines = [[line[column] for column in columns] for line in (HEADINGS, *map(cells, table))]
+    times = _markdown([TIME_HEADINGS, *time_cells(table)])
+    guided = guided_cells(table)
+    more = ["", *_markdown([GUIDED_HEADINGS, *guided])] if guided else []
+    return "\n".join([*_markdown(lines), "", NOTES, "", *times, *more])
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, the first of them its head."""
+    ruled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return ["| " + " | ".join(map(markdown_text, line)) + " |" for line in ruled]
 
 
 def as_csv(table: Sequence[Row]) -> str:
     """Every metric unrounded, one line a run; unknown values are empty, no name is a formula."""
-    flat = [flattened(row) for row in table]
+    flat = [_with_columns_of_guided(flattened(row)) for row in table]
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(flat[0]) if flat else [], lineterminator="\n")
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in flat)
     return out.getvalue().rstrip("\n")
@@ -175,12 +214,40 @@ def flattened(row: Row) -> dict[str, Any]:
     metrics: dict[str, Any] = asdict(row.metrics)
     uncertain, rates = metrics.pop("uncertainty"), metrics.pop("rates")
     costs, version = metrics.pop("costs"), metrics.pop("grader_version")
+    del metrics["tracks"]
+    tracks = row.metrics.tracks
+    times = {
+        f"{prefix}seconds_{name}": value
+        for prefix, of in (("", tracks.every), ("answered_", tracks.answered))
+        for name, value in asdict(of).items()
+    }
+    guided = [asdict(one) | {"accuracy": one.accuracy} for one in tracks.guided]
     relative: Mapping[str, Any] = asdict(row.relative) if row.relative is not None else {}
     for name in ("population", "samples"):
         low, high = uncertain.pop(name) or (None, None)
         uncertain |= {f"{name}_low": low, f"{name}_high": high}
     ratios = {f"relative_{one.name}": relative.get(one.name) for one in fields(Relative)}
-    return {**metrics, **uncertain, **rates, **costs, **ratios, "grader_version": version}
+    return {
+        **metrics,
+        **uncertain,
+        **rates,
+        **costs,
+        **times,
+        "chosen_tokens": tracks.chosen_tokens,
+        **ratios,
+        "grader_version": version,
+        "guided": guided,
+    }
+
+
+def _with_columns_of_guided(flat: dict[str, Any]) -> dict[str, Any]:
+    """The list of roles and methods as columns: `tracks_NAME` and `accuracy_NAME`."""
+    guided = flat.pop("guided")
+    return (
+        flat
+        | {f"tracks_{one['name']}": one["tracks"] for one in guided}
+        | {f"accuracy_{one['name']}": one["accuracy"] for one in guided}
+    )
 
 
 def model_name(model: str) -> str:
@@ -218,6 +285,10 @@ def _times(relative: Relative | None) -> str:
     if relative is None:
         return "–"
     return f"{_fixed(relative.flops_decode)} / {_fixed(relative.flops_total)}"
+
+
+def _four_times(times: Times) -> str:
+    return " / ".join(map(_fixed, (times.mean, times.p50, times.least, times.longest)))
 
 
 def _fixed(value: float | None) -> str:

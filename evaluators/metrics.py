@@ -7,13 +7,14 @@ the denominator of every rate.
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evaluators.attempt_lines import as_written, open_regular
 from evaluators.estimators import maj_at_k, pass_at_k
 from evaluators.run_names import distinct_names
+from evaluators.track_table import TrackTable
 from evaluators.uncertainty import Uncertainty, population_error, uncertainty
 from evaluators.verdict_table import (
     NotGraded,
@@ -90,6 +91,7 @@ class RunMetrics:
     any_correct: float
     rates: Rates
     costs: Costs
+    tracks: TrackTable
     grader_version: str
 
 
@@ -109,6 +111,7 @@ class GradedRun:
     costs: dict[str, ProblemCosts]
     totals: Totals
     started: str | None = None
+    tracks: TrackTable = field(default_factory=TrackTable)
 
     @property
     def means(self) -> dict[str, float]:
@@ -134,6 +137,7 @@ def graded_run(run: Path) -> GradedRun:
         costs=table.costs,
         totals=table.totals,
         started=asked.started,
+        tracks=table.tracks,
     )
 
 
@@ -176,6 +180,7 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
         any_correct=statistics.fmean(row.correct > 0 for row in counts),
         rates=_rates(run.totals, len(counts) * run.repeats),
         costs=_costs(run.totals),
+        tracks=run.tracks,
         grader_version=run.totals.grader_version,
     )
 

@@ -10,6 +10,7 @@ import duckdb
 from evaluators.attempt_lines import as_written, open_regular
 from evaluators.estimators import AnswerClass
 from evaluators.freshness import GradedFile, stale_rows
+from evaluators.track_table import TrackTable, track_table
 from evaluators.verdict import Status
 
 MEMORY_LIMIT = "1GB"
@@ -27,7 +28,9 @@ COLUMNS = {
     "usage": "MAP(VARCHAR, MAP(VARCHAR, STRUCT(generated BIGINT)))",
     "flops": "STRUCT(decode DOUBLE, total DOUBLE)",
     "seconds": "DOUBLE",
-    "tracks": "STRUCT(verdict VARCHAR)[]",
+    "extracted": "VARCHAR",
+    "tracks": "STRUCT(verdict VARCHAR, role VARCHAR, method VARCHAR, tokens BIGINT, "
+    "chosen BOOLEAN)[]",
     "steps": 'STRUCT("all" BIGINT, judged BIGINT, rewritten BIGINT)',
     "made_from": "STRUCT(file VARCHAR, bytes BIGINT, modified_ns BIGINT, digest VARCHAR)",
 }
@@ -55,7 +58,14 @@ CREATE TABLE verdicts AS SELECT
     verdict = 'correct' AS correct,
     stop IN ('budget', 'length') AS truncated,
     stop = 'repeated' AS repeated,
+    extracted IS NOT NULL AND status = 'ok' AS answered,
+    list_transform(
+        list_filter(tracks, lambda t: coalesce(t.role, t.method) IS NOT NULL),
+        lambda t: {{'name': coalesce(t.role, t.method), 'correct': t.verdict = 'correct'}}
+    ) AS guided,
     list_contains(list_transform(tracks, lambda t: t.verdict), 'correct') AS track_correct,
+    list_sum(list_transform(list_filter(tracks, lambda t: t.chosen), lambda t: t.tokens))
+        AS chosen_tokens,
     flops.decode AS flops_decode, flops.total AS flops_total,
     coalesce(list_sum(list_transform(map_values(usage['target']), lambda u: u.generated)), 0)
         AS target_tokens,
@@ -194,6 +204,7 @@ class VerdictTable:
     problems: dict[str, ProblemCounts]
     costs: dict[str, ProblemCosts]
     totals: Totals
+    tracks: TrackTable
 
 
 def verdict_table(run: Path) -> VerdictTable:
@@ -212,7 +223,7 @@ def verdict_table(run: Path) -> VerdictTable:
         _refuse_two_rows(database, file)
         _refuse_stale(database, run, totals.rows)
         costs = {name: ProblemCosts(*sums) for name, *sums in database.execute(COSTS).fetchall()}
-        return VerdictTable(_problems(database), costs, totals)
+        return VerdictTable(_problems(database), costs, totals, track_table(database))
 
 
 def _load(database: duckdb.DuckDBPyConnection, file: Path) -> None:

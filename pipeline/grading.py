@@ -210,7 +210,22 @@ def _grade(attempt: Attempt) -> evaluators.Verdict:
 def _track_verdict(track: Track, attempt: Attempt) -> dict[str, Any]:
     text = "".join(step.text for step in track.steps)
     verdict = evaluators.grade(text, attempt.gold, attempt.kind)
-    return {"id": track.id, "extracted": verdict.extracted, "verdict": verdict.status}
+    return {
+        "id": track.id,
+        "role": track.role,
+        "method": track.method,
+        "extracted": verdict.extracted,
+        "verdict": verdict.status,
+        "tokens": _tokens(track),
+        "chosen": track is _chosen(attempt),
+    }
+
+
+def _tokens(track: Track) -> int | None:
+    """Tokens of the accepted steps; None where one does not say."""
+    counts = [step.tokens for step in track.steps]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _step_counts(attempt: Attempt) -> dict[str, int]:
@@ -223,10 +238,15 @@ def _step_counts(attempt: Attempt) -> dict[str, int]:
     }
 
 
-def _stop(attempt: Attempt) -> str | None:
-    """Why the track ended whose text is the response: the chosen one, or the only one."""
+def _chosen(attempt: Attempt) -> Track | None:
+    """The track whose text is the response: the chosen one, or the only one."""
     chosen = attempt.vote.chosen if attempt.vote is not None else None
-    for track in attempt.tracks:
-        if chosen in {None, track.id}:
-            return track.stop.value if track.stop is not None else None
-    return Stop.ERROR.value
+    return next((track for track in attempt.tracks if chosen in {None, track.id}), None)
+
+
+def _stop(attempt: Attempt) -> str | None:
+    """Why the chosen track ended."""
+    track = _chosen(attempt)
+    if track is None:
+        return Stop.ERROR.value
+    return track.stop.value if track.stop is not None else None

@@ -14,7 +14,7 @@ import evaluators
 from evaluators.attempt_lines import line_digest
 from pipeline.errors import UserMistake
 from pipeline.grading import grade_run
-from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track, encode
+from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track, Vote, encode
 from pipeline.run_directory import RunDirectory
 
 SHAPE = {"body_parameters": 100, "head_parameters": 9, "layers": 1, "attention_width": 8}
@@ -140,8 +140,39 @@ def test_a_row_holds_what_leaderboards_need(run):
         },
         "seconds": 1.5,
         "steps": {"all": 1, "judged": 0, "rewritten": 0},
-        "tracks": [{"id": "0", "extracted": "42", "verdict": "correct"}],
+        "tracks": [
+            {
+                "id": "0",
+                "role": None,
+                "method": None,
+                "extracted": "42",
+                "verdict": "correct",
+                "tokens": 3,
+                "chosen": True,
+            }
+        ],
     }
+
+
+def test_each_track_has_its_guidance_its_tokens_and_whether_it_was_chosen(run):
+    def step(text, tokens):
+        return Step(text=text, author="draft", tokens=tokens, seconds=0.5, finish="stop")
+
+    long = (step("so\n\n", 7), step("\\boxed{41}", 5))
+    tracks = (
+        Track("0", long, Stop.FINISHED, "41", role="direct"),
+        Track("A1", (step("\\boxed{42}", 4),), Stop.BUDGET, "42", method="substitution"),
+        Track("2", (step("\\boxed{42}", None),), Stop.FINISHED, "42"),
+    )
+    vote = Vote("majority", (("0",), ("A1", "2")), "42", "two of three", chosen="A1")
+    [row] = graded(run, attempt(tracks=tracks, vote=vote))
+    assert row["stop"] == "budget"
+    names = ("role", "method", "tokens", "chosen", "verdict")
+    assert [tuple(track[name] for name in names) for track in row["tracks"]] == [
+        ("direct", None, 12, False, "wrong"),
+        (None, "substitution", 4, True, "correct"),
+        (None, None, None, False, "correct"),
+    ]
 
 
 def test_a_failed_attempt_has_no_answer_by_the_rule_attempt_error(run):

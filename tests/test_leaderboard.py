@@ -43,7 +43,8 @@ def test_json_holds_every_number_unrounded_best_first(runs):
 
 def test_csv_has_the_same_columns_as_json(runs):
     table = list(csv.DictReader(io.StringIO(printed(*runs, "--format", "csv"))))
-    assert list(table[0]) == list(json.loads(printed(*runs, "--format", "json"))[0])
+    [first, *_] = json.loads(printed(*runs, "--format", "json"))
+    assert [*table[0], "guided"] == list(first)
     assert table[1]["accuracy"] == "0.5"
 
 
@@ -51,6 +52,66 @@ def test_costs_are_relative_to_the_chosen_baseline(runs):
     dear, cheap = json.loads(printed(*runs, "--format", "json", "--baseline", runs[0]))
     assert (dear["relative_flops_decode"], dear["relative_flops_total"]) == (2, 3)
     assert cheap["relative_flops_decode"] == 1
+
+
+def guided(name, *, right, **track):
+    kind = "method" if name == "substitution" else "role"
+    verdict = "correct" if right else "wrong"
+    return {"id": "0", "verdict": verdict, "tokens": 10, "chosen": False, kind: name} | track
+
+
+@pytest.fixture
+def with_roles(tmp_path):
+    """Four attempts of 1, 2, 3 and 10 seconds, of which the last has no answer."""
+    tracks = [
+        [guided("direct", right=True, chosen=True), guided("substitution", right=False)],
+        [guided("direct", right=True), guided("substitution", right=True, tokens=30, chosen=True)],
+        [guided("direct", right=False, chosen=True)],
+        [guided("direct", right=False, chosen=True)],
+    ]
+    rows = [
+        verdict_row(name, seconds=seconds, tracks=made)
+        for name, seconds, made in zip("abcd", (1.0, 2.0, 3.0, 10.0), tracks, strict=True)
+    ]
+    rows[3] |= {"extracted": None, "verdict": "no_answer", "answer_class": None}
+    return str(write_run(tmp_path / "roles", {name: [True] for name in "abcd"}, rows))
+
+
+def test_json_and_csv_have_times_of_all_and_of_answered_attempts_and_the_chosen_track(with_roles):
+    [row] = json.loads(printed(with_roles, "--format", "json"))
+    [line] = csv.DictReader(io.StringIO(printed(with_roles, "--format", "csv")))
+    for name, value in {
+        "seconds_mean": 4.0,
+        "seconds_p50": 2.5,
+        "seconds_least": 1.0,
+        "seconds_longest": 10.0,
+        "answered_seconds_mean": 2.0,
+        "answered_seconds_p50": 2.0,
+        "answered_seconds_least": 1.0,
+        "answered_seconds_longest": 3.0,
+        "chosen_tokens": 15.0,
+    }.items():
+        assert (row[name], float(line[name])) == (value, value), name
+
+
+def test_every_form_has_uses_and_accuracy_by_role_and_by_method(with_roles, runs):
+    [row] = json.loads(printed(with_roles, "--format", "json"))
+    assert row["guided"] == [
+        {"name": "direct", "tracks": 4, "correct": 2, "accuracy": 0.5},
+        {"name": "substitution", "tracks": 2, "correct": 1, "accuracy": 0.5},
+    ]
+    first, plain = csv.DictReader(io.StringIO(printed(runs[0], with_roles, "--format", "csv")))
+    assert (first["tracks_direct"], first["accuracy_substitution"]) == ("4", "0.5")
+    assert plain["tracks_direct"] == ""
+    assert "| roles | direct | 4 | 2 | 50.0% |" in printed(with_roles, "--format", "markdown")
+    table = printed(with_roles)
+    assert "Tracks by role or method" in table
+    assert "2.00 / 2.00 / 1.00 / 3.00" in table
+
+
+def test_a_run_without_roles_has_no_table_of_them(runs):
+    for form in ("table", "markdown"):
+        assert "role or method" not in printed(*runs, "--format", form)
 
 
 @pytest.fixture

@@ -35,6 +35,23 @@ def test_the_page_holds_what_the_table_says_and_every_cell(tmp_path):
     assert run["outcomes"] == {"correct": 1, "wrong": 3, "missing": 0}
 
 
+def test_the_page_has_times_the_chosen_track_and_uses_by_role_or_method(tmp_path):
+    track = {"id": "0", "extracted": "1", "verdict": "correct", "role": "direct"}
+    track |= {"tokens": 12, "chosen": True}
+    rows = [verdict_row(n, seconds=s, tracks=[track]) for n, s in (("a", 2.0), ("b", 4.0))]
+    run = write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)
+    write_attempts(run, lambda _: [[step("x")]])
+    write_report([run], tmp_path / "page.html", ReportOptions())
+    [run] = data_of(tmp_path / "page.html")["runs"]
+    assert (run["seconds_mean"], run["answered_seconds_longest"], run["chosen_tokens"]) == (
+        3,
+        4,
+        12,
+    )
+    assert run["guided"] == [{"name": "direct", "tracks": 2, "correct": 2, "accuracy": 1.0}]
+    assert 'id="guided"' in (tmp_path / "page.html").read_text()
+
+
 def test_the_page_names_no_other_host(tmp_path):
     write_report([one_run(tmp_path)], tmp_path / "page.html", ReportOptions())
     text = (tmp_path / "page.html").read_text().replace(asset("katex", "katex.min.js"), "")

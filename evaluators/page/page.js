@@ -23,6 +23,9 @@ const COLUMNS = [
   ["GFLOPs total", (r) => r.flops_total, (v) => fixed(v === null ? null : v / GIGA)], ["× total", (r) => r.relative_flops_total, (v) => fixed(v)],
   ["GFLOPs decode", (r) => r.flops_decode, (v) => fixed(v === null ? null : v / GIGA)], ["× decode", (r) => r.relative_flops_decode, (v) => fixed(v)],
   ["s p50", (r) => r.seconds_p50, (v) => fixed(v)], ["s p95", (r) => r.seconds_p95, (v) => fixed(v)],
+  ["s mean", (r) => r.seconds_mean, (v) => fixed(v)], ["s least", (r) => r.seconds_least, (v) => fixed(v)], ["s longest", (r) => r.seconds_longest, (v) => fixed(v)],
+  ["answered: s mean", (r) => r.answered_seconds_mean, (v) => fixed(v)], ["answered: s p50", (r) => r.answered_seconds_p50, (v) => fixed(v)], ["answered: s least", (r) => r.answered_seconds_least, (v) => fixed(v)], ["answered: s longest", (r) => r.answered_seconds_longest, (v) => fixed(v)],
+  ["tokens of the chosen track", (r) => r.chosen_tokens, (v) => fixed(v, 0)],
   drafted && ["drafts kept", (r) => r.acceptance, (v) => percent(v)], drafted && ["steps rewritten", (r) => r.rewrites, (v) => percent(v)], drafted && ["draft tokens kept", (r) => r.draft_kept, (v) => percent(v)],
   several && ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} ± ${percent(r.pass_at_k_error)} (k=${r.k})`], several && ["maj@k", (r) => r.maj_at_k, (v, r) => `${percent(v)} ± ${percent(r.maj_at_k_error)} (k=${r.k})`], several && ["any", (r) => r.any_correct, (v) => percent(v)],
   ["no answer", (r) => r.no_answer, (v) => percent(v)], ["undecided", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
@@ -68,6 +71,13 @@ function drawPairs() {
   const empty = rows.length ? [] : [element("tr", {}, element("td", { class: "long" }, "There is only one run."))];
   const heads = [["run"], ...columns].map(([head]) => element("th", { scope: "col", class: head === "run" ? "text" : "" }, head));
   document.getElementById("pairs").replaceChildren(element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows, ...warnings, ...empty));
+}
+
+function drawGuided() {
+  const rows = DATA.runs.flatMap((run) => run.guided.map((one) => element("tr", {}, element("td", { class: "text" }, run.run), element("td", { class: "text" }, one.name), ...[String(one.tracks), String(one.correct), percent(one.accuracy)].map((text) => element("td", {}, text)))));
+  const heads = [["run", "text"], ["role or method", "text"], ["tracks"], ["correct"], ["accuracy"]].map(([head, kind]) => element("th", { scope: "col", class: kind || "" }, head));
+  document.getElementById("guided").replaceChildren(element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  document.getElementById("guided-section").hidden = rows.length === 0;
 }
 
 const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_total / GIGA], ["GFLOPs decode", (r) => r.flops_decode === null ? null : r.flops_decode / GIGA], ["tokens of both models", (r) => r.target_tokens === null ? null : r.target_tokens + r.draft_tokens], ["target tokens", (r) => r.target_tokens], ["seconds p50", (r) => r.seconds_p50]];
@@ -218,7 +228,7 @@ document.getElementById("legend").append(...Object.entries(CODES).map(([code, na
 options("cost", COSTS.map(([name], at) => [at, name]));
 const speculative = DATA.runs.map((run, at) => [at, run.run]).filter(([at]) => DATA.runs[at].steps.place_judged.some((n) => n > 0));
 if (speculative.length) { document.getElementById("steps").hidden = false; options("steps-run", speculative); drawSteps(); }
-drawBoard(); drawPairs(); drawScatter(); drawOutcomes(); drawHeat();
+drawBoard(); drawPairs(); drawGuided(); drawScatter(); drawOutcomes(); drawHeat();
 document.getElementById("cost").addEventListener("change", drawScatter);
 window.addEventListener("resize", drawScatter);
 document.getElementById("steps-run").addEventListener("change", drawSteps);

@@ -1,5 +1,6 @@
 """`speclrm leaderboard`: graded runs side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ WRITERS = {
     "json": leaderboard.as_json,
 }
 TEXT_COLUMNS = 3
+TEXT_HEADINGS = {"run", "role or method"}
 PIPE_WIDTH = 240
 """Columns of a table that is not written to a terminal."""
 
@@ -123,3 +125,19 @@ def _print_table(rows: list[Row]) -> None:
         table.add_row(*(Text(cells[column]) for column in columns))
     console = safe_console(piped_width=PIPE_WIDTH)
     console.print(table)
+    console.print(
+        _small_table("Per attempt", leaderboard.TIME_HEADINGS, leaderboard.time_cells(rows))
+    )
+    guided = leaderboard.guided_cells(rows)
+    if guided:
+        title = "Tracks by role or method, each judged by its own answer"
+        console.print(_small_table(title, leaderboard.GUIDED_HEADINGS, guided))
+
+
+def _small_table(title: str, headings: Sequence[str], lines: list[list[str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in TEXT_HEADINGS else "right")
+    for cells in lines:
+        table.add_row(*map(Text, cells))
+    return table
