@@ -19,9 +19,10 @@ PATIENCE = 60
 def inprocess(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The driver's module, executed anew on an empty vLLM."""
     core = SimpleNamespace(cleanup_dist_env_and_memory=lambda: None)
-    for name in ("vllm", "vllm.v1", "vllm.v1.engine", "vllm.v1.engine.core"):
+    for name in ("vllm", "vllm.inputs", "vllm.v1", "vllm.v1.engine", "vllm.v1.engine.core"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setattr(sys.modules["vllm.v1.engine"], "core", core, raising=False)
+    monkeypatch.setattr(sys.modules["vllm.inputs"], "tokens_input", list, raising=False)
     spec = util.find_spec(NAME)
     assert spec is not None
     assert spec.loader is not None
