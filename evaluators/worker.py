@@ -17,7 +17,7 @@ from typing import Any
 # Memory of the worker, bytes.
 MEMORY = 1 << 30
 # Processor time of one task, seconds: only for work inside a single call, such as huge integers.
-CPU_SECONDS = 30
+CPU_SECONDS = 100
 # How often keys of a dictionary are compared, and in which order types are, depends on addresses in
 # memory: such calls are not counted.
 _UNCOUNTED = frozenset(
