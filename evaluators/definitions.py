@@ -18,6 +18,8 @@ def function_head(items: list[Item]) -> Node | None:
     group, name = items[-1], items[0]
     if not isinstance(group, Group) or group.opening != "(" or isinstance(name, Group):
         return None
+    if is_inverse(items[1:-1]):
+        items = [items[0], group]
     if any(isinstance(i, Group) or (i.kind == "op" and i.text not in "_'") for i in items[1:-1]):
         return None
     named = name.text in _FUNCTION_NAMES
@@ -29,6 +31,17 @@ def function_head(items: list[Item]) -> Node | None:
     )
     label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
     return Op(f"apply:{label}", arguments)
+
+
+def is_inverse(items: list[Item]) -> bool:
+    """`^{-1}` between a function's name and its argument."""
+    match items:
+        case [
+            Token(text="^"),
+            Group(items=(Token(text="-"), Token(text="1"))),
+        ]:
+            return True
+    return False
 
 
 def mapped_head(items: list[Item]) -> Node | None:

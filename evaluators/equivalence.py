@@ -1,6 +1,7 @@
 """Whether two answers are the same: the ladder of rules; the first that decides is named."""
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from evaluators.conclusion import conclusions
@@ -13,6 +14,7 @@ from evaluators.nodes import (
     Listing,
     Mat,
     Node,
+    Num,
     Op,
     Quantity,
     Rel,
@@ -24,7 +26,7 @@ from evaluators.nodes import (
 )
 from evaluators.parser import read
 from evaluators.regions import is_region, same_region
-from evaluators.relations import rename, same_relation, solves
+from evaluators.relations import rename, same_relation, solves, substituted
 from evaluators.repairs import repaired
 from evaluators.scalars import Policy, same_scalar
 from evaluators.sequences import has_free_sign, is_several, same_several
@@ -37,10 +39,14 @@ CACHED_TREES = 2_048
 # A list of more items is not tested for saying one answer several times.
 MAX_ALTERNATIVES = 3
 
+_TWICE = re.compile(r"([^()]{1,200}?)(?:\s|\\[ ,;]|\\q?quad)+\(([^()]{1,200})\)")
 _VERDICTS = frozenset({"yes", "no", "true", "false"})
 # Letters for a constant of integration.
 _CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
-_BLANKS = re.compile(r"\s+")
+# A gold answer with one comma before three digits has thousands, not decimals.
+_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:,|\{,\})\d{3}(?!\d)")
+# Blanks that are no part of a number or list.
+_BLANKS = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")
 _GROUPED = re.compile(r"\d,\d{3}(?!\d)|\d \d{3}(?!\d)")
 # No thousands: a leading zero, or two numbers alone in brackets.
 _NOT_GROUPED = re.compile(
@@ -67,7 +73,7 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
         return equal("same_text")
     commas = "," in gold and "," in answer
     golds, answers = (
-        readings(gold, decimal_comma=not commas),
+        readings(gold, decimal_comma=not commas and not _THOUSANDS.search(gold)),
         readings(answer, decimal_comma=not commas),
     )
     if golds and not answers:
@@ -81,7 +87,7 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
             if found.outcome is Outcome.EQUAL:
                 return found
             decision = found if index == 0 and right is answers[0] else decision
-    return decision
+    return _restated(gold, answer, policy) or decision
 
 
 @lru_cache(maxsize=CACHED_TREES)
@@ -120,7 +126,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     if isinstance(gold, Words) or isinstance(answer, Words):
         return _same_words(gold, answer)
     if isinstance(gold, Based) or isinstance(answer, Based):
-        return _same_based(gold, answer)
+        return _same_based(gold, answer, policy)
     if isinstance(gold, Rel) and isinstance(answer, Rel) and not _are_values(gold, answer):
         decision = same_relation(gold, answer, policy)
         family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
@@ -223,6 +229,7 @@ def _is_pair(node: Node) -> bool:
 
 
 def _same_several(gold: Node, answer: Node, policy: Policy) -> Decision:
+    gold, answer = _components(gold, answer), _components(answer, gold)
     gold, answer = _alternatives(gold, policy), _alternatives(answer, policy)
     gold, answer = _unwrapped(gold, answer), _unwrapped(answer, gold)
     signs = has_free_sign(gold) or has_free_sign(answer)
@@ -236,6 +243,20 @@ def _same_several(gold: Node, answer: Node, policy: Policy) -> Decision:
             return same_node(items[0], single, policy)
         return different("several_is_not_one")
     return same_several(gold, answer, lambda a, b: same_node(a, b, policy))
+
+
+def _components(node: Node, other: Node) -> Node:
+    """`2i - 3j + k` beside a tuple or column of two or three: its components."""
+    count = len(children(other))
+    units = ("i", "j", "k")[:count]
+    written = free_symbols(node)
+    if _is_container(node) or count not in (2, 3) or not {"j"} <= written <= {"j", "k"}:
+        return node
+    parts = tuple(
+        substituted(node, {name: Num(Fraction(name == unit)) for name in ("i", "j", "k")})
+        for unit in units
+    )
+    return Seq(parts, "(", ")")
 
 
 def _mixed(node: Node) -> Node | None:
@@ -268,6 +289,14 @@ def _alternatives(node: Node, policy: Policy) -> Node:
     return first if all(same) else node
 
 
+def _restated(gold: str, answer: str, policy: Policy) -> Decision | None:
+    """`1/2 (0.5)`: a value with the same value in brackets behind it is that value."""
+    match = _TWICE.fullmatch(answer.strip())
+    if match is None or _compared(match.group(1), match.group(2), policy).outcome != Outcome.EQUAL:
+        return None
+    return _compared(gold, match.group(1), policy)
+
+
 def _same_words(gold: Node, answer: Node) -> Decision:
     if (
         isinstance(answer, Listing)
@@ -288,7 +317,7 @@ def _wording(node: Node) -> str | None:
             return plain_words(text)
         case Quantity(value=value, unit=unit):
             inner = _wording(value)
-            return inner and f"{inner} {plain_words(unit)}"
+            return inner and plain_words(f"{inner} {unit}")
         case Op(name="mul", args=args):
             parts = [getattr(arg, "name", None) for arg in args]
             return None if None in parts else "".join(str(part) for part in parts).casefold()
@@ -296,7 +325,13 @@ def _wording(node: Node) -> str | None:
     return str(name).casefold() if name and not isinstance(node, Op) else None
 
 
-def _same_based(gold: Node, answer: Node) -> Decision:
+def _in_base_ten(node: Node) -> Node:
+    """Digits in base ten are the number that they are without a base."""
+    ten = isinstance(node, Based) and node.base == 10 and node.digits.isdecimal()  # noqa: PLR2004
+    return Num(Fraction(node.digits)) if isinstance(node, Based) and ten else node
+
+
+def _same_based(gold: Node, answer: Node, policy: Policy) -> Decision:
     while isinstance(gold, Quantity):
         gold = gold.value
     while isinstance(answer, Quantity):
@@ -304,6 +339,9 @@ def _same_based(gold: Node, answer: Node) -> Decision:
     answer = stated_value(answer)
     gold = stated_value(gold)
     if not (isinstance(gold, Based) and isinstance(answer, Based)):
-        return different("base_left_out")
+        gold, answer = _in_base_ten(gold), _in_base_ten(answer)
+        if isinstance(gold, Based) or isinstance(answer, Based):
+            return different("base_left_out")
+        return same_node(gold, answer, policy)
     same = gold.base == answer.base and gold.digits.lstrip("0") == answer.digits.lstrip("0")
     return equal_if(same, "digits_and_base")

@@ -40,6 +40,11 @@ _RETRACTION = re.compile(
     r"\b(?:wait|oops|correction|corrected|mistake|wrong|actually|instead|error|revised)\b",
     re.IGNORECASE,
 )
+# Behind these words stands what replaces the answer before them.
+_CORRECTED = re.compile(
+    r"\b(?:wait|oops|sorry|scratch that)\b[\s,.:]*"
+    r"(?:(?:no|actually|it is|that is)\b[\s,.:]*)*(?=\S)"
+)
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z]+\*?\}(?:\{[lcr|]+\})?")
 _PROSE = re.compile(r"(?<![\\a-zA-Z])[A-Za-z]{2,}|[^\x00-\u2fff]")
 _FINAL = re.compile(r"\bfinal answer\b\s*(?:is\b|:)\s*[^\s.]", re.IGNORECASE)
@@ -106,6 +111,7 @@ def _marked(text: str) -> Extraction | None:
         if not _is_stated(match.group()):
             continue
         found = statement(text[match.end() : match.end() + MAX_STATEMENT])
+        found = _CORRECTED.split(found)[-1]
         if found.strip():
             return Extraction(found, "marker", match.end())
     return None

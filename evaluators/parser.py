@@ -20,6 +20,7 @@ from evaluators.nodes import (
     Sym,
     Unreadable,
     Words,
+    free_symbols,
     is_deep,
 )
 from evaluators.numerals import SCALES
@@ -46,6 +47,8 @@ _BREAKS = frozenset({"stop", "cell"})
 # Trailing tokens that are punctuation of the sentence, not part of the answer.
 _TRAILING = frozenset({"sep", "row", "gap", "stop", "mark"})
 _FUNCTION = frozenset({"fn"})
+_RELATION = frozenset({"rel"})
+_GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
 _TICKS = frozenset({"checkmark", "✓", "✔", "✅", "☑"})
 _PARAMETER_SETS = (Sym("Integers"), Sym("Naturals"))
 # Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
@@ -68,13 +71,19 @@ def read_answer(items: list[Item]) -> Node:
     """One or several statements, separated by commas, semicolons, rows, `and` or `or`."""
     items = with_bases(_unwrapped(_trimmed(items)))
     parts, joiner = _split(items)
-    nodes = [_read_statement(part) for part in parts if part]
+    stated = [part for index, part in enumerate(parts) if part and not (index and _denies(part))]
+    nodes = [_read_statement(part) for part in stated]
     kept = _without_domains([node for node in nodes if node is not None])
     if not kept:
         raise Unreadable("nothing but words that qualify")
     if len(kept) == 1:
         return kept[0]
     return Listing(tuple(_flattened(kept)), joiner)
+
+
+def _denies(part: Sequence[Item]) -> bool:
+    """`not 43` behind another answer."""
+    return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
 
 
 def _without_domains(nodes: list[Node]) -> list[Node]:
@@ -84,6 +93,9 @@ def _without_domains(nodes: list[Node]) -> list[Node]:
         for node in nodes
         if not (isinstance(node, Rel) and node.ops == ("in",) and node.args[1] in _PARAMETER_SETS)
     ]
+    value = kept[:1] if kept and not isinstance(kept[0], Rel) and free_symbols(kept[0]) else []
+    if value and all(isinstance(n, Rel) and n.ops == ("!=",) for n in kept[1:]):
+        kept = value
     defined = any(isinstance(node, Rel) and node.ops[0] in ("=", "~") for node in kept)
     if defined:
         reals = (("in",), Sym("Reals"))
@@ -283,8 +295,12 @@ def _without_label(items: list[Item]) -> list[Item]:
     return items
 
 
-def _is_domain(group: Group) -> bool:
-    r"""`(k \in \mathbb{Z})` behind a formula."""
+def _is_remark(group: Group) -> bool:
+    r"""`(k \in \mathbb{Z})`, `(x \neq 1)`, `(where ...)`, `(not 43)` behind a formula."""
+    if _qualifies(group.items[:1]) or (group.items and _denies(group.items)):
+        return True
+    if any(is_kind(i, _RELATION) and isinstance(i, Token) and i.text == "!=" for i in group.items):
+        return True
     *_, sign, last = (None, None, *group.items)
     named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in _PARAMETER_SETS
     return named and isinstance(sign, Token) and sign.text == "in"
@@ -299,10 +315,12 @@ def _qualifies(items: Sequence[Item]) -> bool:
 def _without_qualifier(items: list[Item]) -> list[Item]:
     """The statement up to `where`, `for all`, `if`, ...; all of it qualifies if it begins so."""
     for index, item in enumerate(items):
-        remark = isinstance(item, Group) and (_qualifies(item.items[:1]) or _is_domain(item))
+        remark = isinstance(item, Group) and _is_remark(item)
         if remark and index:
             return items[:index]
         if _qualifies([item]) and isinstance(item, Token):
+            if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
+                raise Unreadable("a hedge")
             after = items[index + 1 : index + 2]
             if item.text == "which" and after and is_kind(after[0], WORD):
                 raise Unreadable("a derivation")

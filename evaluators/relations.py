@@ -1,6 +1,7 @@
 """Two equations or inequalities: the same up to a non-zero factor and moving terms."""
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from evaluators.exact import Inexact
@@ -126,11 +127,16 @@ def _arguments(head: Node) -> list[str]:
 
 def rename(node: Node, names: dict[str, str]) -> Node:
     """The node with variables renamed."""
+    return substituted(node, {old: Sym(new) for old, new in names.items()})
+
+
+def substituted(node: Node, values: Mapping[str, Node]) -> Node:
+    """The node with symbols replaced."""
     match node:
-        case Sym(name=name) if name in names:
-            return Sym(names[name])
+        case Sym(name=name) if name in values:
+            return values[name]
         case Op(name=name, args=args):
-            return Op(name, tuple(rename(arg, names) for arg in args))
+            return Op(name, tuple(substituted(arg, values) for arg in args))
     return node
 
 

@@ -20,6 +20,7 @@ _PHRASES = tuple(
         ("less than", "rel", "<"),
         ("at least", "rel", ">="),
         ("at most", "rel", "<="),
+        ("out of", "op", "/"),
         ("square root of", "fn", "sqrt"),
         ("cube root of", "fn", "cbrt"),
     )
@@ -42,7 +43,7 @@ _SMALLER = MappingProxyType(
 # Texts of tokens without which there is nothing to do.
 _TELLING = CURRENCIES | {"x", "to", "U", "deg", "a", "an", "base", "sq", "cu", "cent", "frac"}
 _TELLING |= {"h", "hour", "hours", "hr", "ft", "feet", "minutes", "day", "days", "lb", "lbs"}
-_TELLING |= {"year", "years", "times"}
+_TELLING |= {"year", "years", "times", "out"}
 _TELLING |= {"C", "choose", "than", "least", "most", "root", "and", ","}
 _RANGES = frozenset({"from", "between"})
 
@@ -120,6 +121,8 @@ def _phrase(tokens: list[Token], at: int, before: Token) -> tuple[Token, int] | 
         if [token.text.lower() for token in tokens[at:end]] != list(words) or end >= len(tokens):
             continue
         subject = next((t for t in reversed(tokens[:at]) if t.text not in _COPULAS), before)
+        if sign.kind == "op" and before.kind != "num":
+            continue
         operand = tokens[end].kind in ("num", "sym", "open", "fn") or tokens[end].text == "-"
         if operand and (subject.kind == "sym" if sign.kind == "rel" else True):
             return sign, len(words)
