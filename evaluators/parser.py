@@ -93,7 +93,9 @@ def _without_domains(nodes: list[Node]) -> list[Node]:
         for node in nodes
         if not (isinstance(node, Rel) and node.ops == ("in",) and node.args[1] in _PARAMETER_SETS)
     ]
-    value = kept[:1] if kept and not isinstance(kept[0], Rel) and free_symbols(kept[0]) else []
+    value = (
+        kept[:1] if len(kept) > 1 and not isinstance(kept[0], Rel) and free_symbols(kept[0]) else []
+    )
     if value and all(isinstance(n, Rel) and n.ops == ("!=",) for n in kept[1:]):
         kept = value
     defined = any(isinstance(node, Rel) and node.ops[0] in ("=", "~") for node in kept)

@@ -41,16 +41,17 @@ _SMALLER = MappingProxyType(
     }
 )
 # Texts of tokens without which there is nothing to do.
-_TELLING = CURRENCIES | {"x", "to", "U", "deg", "a", "an", "base", "sq", "cu", "cent", "frac"}
+_TELLING = CURRENCIES | {"to", "U", "deg", "an", "base", "sq", "cu", "cent", "km", "mi", "m"}
 _TELLING |= {"h", "hour", "hours", "hr", "ft", "feet", "minutes", "day", "days", "lb", "lbs"}
 _TELLING |= {"year", "years", "times", "out"}
-_TELLING |= {"C", "choose", "than", "least", "most", "root", "and", ","}
+_TELLING |= {"C", "choose", "than", "least", "most", "root", "and"}
 _RANGES = frozenset({"from", "between"})
 
 
 def written_out(tokens: list[Token]) -> list[Token]:
     """The tokens with short ways to write a sign or a unit replaced by what they stand for."""
-    if not any(token.text in _TELLING for token in tokens):
+    texts = {token.text for token in tokens}
+    if texts.isdisjoint(_TELLING) and not texts.issuperset(("x", "10")):
         return tokens
     kept: list[Token] = []
     at = 0
