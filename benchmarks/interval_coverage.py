@@ -49,7 +49,7 @@ COST_SPREADS = (0.5, 1.0)
 COST_CORRELATIONS = (0.3, 0.9)
 """Of the logarithms under the two runs."""
 MARGINS = (0.01, 0.02, 0.05)
-MARGIN_PROBLEMS = (30, 200, 500)
+MARGIN_PROBLEMS = (30, 90, 200, 500)
 MENDED = (0.0, 0.5, 3.0)
 """Problems that only the second run can solve, as a multiple of the margin."""
 
