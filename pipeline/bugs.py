@@ -1,6 +1,5 @@
 """Errors that only a bug explains: where they came from, and a run in which they are everywhere."""
 
-import sys
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +17,24 @@ FIRST = 8
 def frames_of(failure: Exception) -> tuple[str, ...] | None:
     """The innermost frames of a bug, the one that raised it last; None for an engine's failure.
 
-    Paths are shown from the folder that Python found them in, so they name no home folder.
+    Paths begin at their top package, wherever that is installed, so they name no home folder.
     """
     if isinstance(failure, EngineFailure):
         return None
-    frames = traceback.extract_tb(failure.__traceback__)[-MOST_FRAMES:]
+    walked = traceback.walk_tb(failure.__traceback__)
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in walked]
+    lines = traceback.extract_tb(failure.__traceback__)
     return tuple(
-        f"{_short(frame.filename)}:{frame.lineno} in {frame.name}: "
-        f"{(frame.line or '')[:MOST_CHARACTERS]}"
-        for frame in frames
+        f"{_short(line.filename, module)}:{line.lineno} in {line.name}: "
+        f"{(line.line or '')[:MOST_CHARACTERS]}"
+        for line, module in list(zip(lines, modules, strict=True))[-MOST_FRAMES:]
     )
 
 
-def _short(file: str) -> str:
+def _short(file: str, module: str) -> str:
     path = Path(file)
-    homes = [Path(home) for home in sys.path if home and path.is_relative_to(home)]
-    nearest = max(homes, key=lambda home: len(home.parts), default=path.parent)
-    return path.relative_to(nearest).as_posix()
+    parts = module.count(".") + 1 + (path.stem == "__init__")
+    return "/".join(path.parts[-parts:])
 
 
 @dataclass(slots=True)
