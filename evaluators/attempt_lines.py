@@ -9,9 +9,20 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
+import msgspec
+
 PROBLEMS = "problems"
+Key = tuple[str, int]
+"""A problem's recorded id and a repeat."""
 DIGEST_BYTES = 8
 """Two attempts of a run of a million share a digest of this size with a chance below 1e-7."""
+
+
+class _Named(msgspec.Struct):
+    """What names an attempt in its line; the rest of the line is skipped."""
+
+    problem_id: str
+    repeat_id: int
 
 
 def as_written(problem_id: str) -> str:
@@ -52,6 +63,15 @@ def whole_lines(file: Path) -> Iterator[bytes]:
 def line_digest(line: bytes) -> str:
     """What tells an attempt line from every other: BLAKE2b of it without its newline, in hex."""
     return hashlib.blake2b(line.removesuffix(b"\n"), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def line_key(line: bytes) -> Key:
+    """The problem and the repeat of an attempt line; a line that holds neither is its own key."""
+    try:
+        named = msgspec.json.decode(line, type=_Named)
+    except msgspec.MsgspecError:
+        return line_digest(line), 0
+    return named.problem_id, named.repeat_id
 
 
 def _refuse(file: Path) -> BinaryIO:

@@ -5,11 +5,19 @@ of the attempt's line. Where size and time are the same, nothing was changed; el
 were added, or the run was copied) the digests decide.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluators.attempt_lines import PROBLEMS, line_digest, problem_files, whole_lines
+from evaluators.attempt_lines import (
+    PROBLEMS,
+    Key,
+    line_digest,
+    line_key,
+    problem_files,
+    whole_lines,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ def stale_rows(
 ) -> int:
     """How many verdict rows were made from attempts that have changed since, or are gone.
 
+    An attempt that has come to stand twice is none that a verdict was made from, either.
     `digests` gives those of the rows of one file. A run whose attempts were left out as a whole
     (it has no folder for them) has nothing to compare with, and its verdicts stand.
 
@@ -47,5 +56,11 @@ def _stale_in(
     now = file.stat()
     if (now.st_size, now.st_mtime_ns) == (graded.bytes, graded.modified_ns):
         return 0
-    there = {line_digest(line) for line in whole_lines(file)}
-    return sum(digest not in there for digest in digests(graded.name))
+    there: dict[str, Key] = {}
+    standing: Counter[Key] = Counter()
+    for line in whole_lines(file):
+        there[line_digest(line)] = key = line_key(line)
+        standing[key] += 1
+    return sum(
+        digest not in there or standing[there[digest]] > 1 for digest in digests(graded.name)
+    )

@@ -16,7 +16,10 @@ from evaluators.metrics import GradedRun, graded_runs, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
 from evaluators.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
 from evaluators.traces import FLAG_DIGITS, MISSING_CODE, Attempt, Json, StepCounts, StepLabels
+from evaluators.verdict_table import NotGraded
 
+MOST_CELLS = 2_000_000
+"""Attempts of a run that a page has room for; a browser holds no more."""
 NOT_SHOWN = "this page was written without it"
 SCRIPTS = ("text.js", "charts.js", "trace.js", "page.js")
 
@@ -112,6 +115,12 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
     if options.statements is not None and not hide:
         asked = options.statements(path)
     checker = options.step_labels(path) if options.step_labels is not None else None
+    cells = len(run.problems) * run.repeats
+    if cells > MOST_CELLS:
+        raise NotGraded(
+            f"{path} asks for {cells:,} attempts, and a page shows at most {MOST_CELLS:,}; "
+            "leave out --html."
+        )
     counts = StepCounts()
     outcomes: Counter[str] = Counter()
     codes = {name: [MISSING_CODE] * run.repeats for name in run.problems}
@@ -126,7 +135,7 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
         outcomes[traces.outcome_of(codes[problem][repeat], flag, attempt.verdict)] += 1
         place = shelf.blocks.add(traces.trace(attempt, labels, hide_text=hide))
         places[problem][2 * repeat : 2 * repeat + 2] = place
-    outcomes["missing"] = len(run.problems) * run.repeats - sum(outcomes.values())
+    outcomes["missing"] = cells - sum(outcomes.values())
     return {
         "hidden": hide,
         "label": "step check" if checker is not None else "the track's verdict",

@@ -126,6 +126,11 @@ def attempts(run: Path) -> Iterator[Attempt]:
                     f"{run}: problem {as_written(problem)}, repeat {repeat} has no verdict, or one "
                     f"of an earlier attempt; grade again: speclrm grade {run}"
                 )
+            if len(verdict.get("tracks") or ()) != len(attempt["tracks"]):
+                raise NotGraded(
+                    f"{run / 'verdicts.jsonl'} judges other tracks of problem "
+                    f"{as_written(_key(attempt)[0])} than it has; grade again: speclrm grade {run}"
+                )
             yield Attempt(attempt, verdict)
 
 

@@ -82,7 +82,9 @@ CREATE TABLE verdicts AS SELECT
         AND status IN ('ok', 'error')
         AND verdict IN ('correct', 'wrong', 'no_answer', 'ungradable')
         AND grader_version IS NOT NULL
-        AND made_from.file IS NOT NULL AND made_from.digest IS NOT NULL,
+        AND made_from.file IS NOT NULL AND made_from.digest IS NOT NULL
+        AND coalesce(answer_class >= 0, true) AND coalesce(seconds >= 0, true)
+        AND coalesce(flops.decode >= 0, true) AND coalesce(flops.total >= 0, true),
         false
     ) AS incomplete
 FROM read_json(?, format = 'newline_delimited', columns = {columns}, maximum_object_size = {size})
@@ -264,6 +266,12 @@ def _fault(line: bytes) -> str | None:
         return f"has {row['verdict']!r} for its verdict"
     if row["status"] not in STATUSES:
         return f"has {row['status']!r} for its status"
+    amounts = {"answer_class": row.get("answer_class"), "seconds": row["seconds"]}
+    if isinstance(row["flops"], dict):
+        amounts |= {f"flops.{name}": amount for name, amount in row["flops"].items()}
+    for name, amount in amounts.items():
+        if isinstance(amount, int | float) and amount < 0:
+            return f"has {amount!r} for its {name}"
     return None
 
 
@@ -288,7 +296,8 @@ def _refuse_stale(database: duckdb.DuckDBPyConnection, run: Path, rows: int) -> 
     if stale:
         raise NotGraded(
             f"{run} was graded before its attempts changed: {stale} of its {rows} verdicts were "
-            f"made from attempts that are no longer there; grade again: speclrm grade {run}"
+            "made from attempts that are no longer there, or stand twice; grade again: "
+            f"speclrm grade {run}"
         )
 
 

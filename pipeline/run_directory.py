@@ -205,6 +205,11 @@ def read_manifest(run: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_PARTS:
         parts = ", ".join(sorted(MANIFEST_PARTS))
         raise UserMistake(f"{file} lacks parts of a manifest ({parts}); restore it from a copy.")
+    dataset = manifest.get("dataset", {})
+    if not isinstance(manifest["identity"], dict) or not isinstance(dataset, dict):
+        raise UserMistake(f"{file} has no fields in identity or dataset; restore it from a copy.")
+    if not isinstance(dataset.get("file"), str | None):
+        raise UserMistake(f"{file} names no file by {dataset['file']!r}; restore it from a copy.")
     return manifest
 
 

@@ -177,3 +177,57 @@ def test_a_named_pipe_for_a_file_of_the_users_is_not_waited_for(tmp_path, comman
     said = speclrm(command.format(pipe=pipe, folder=tmp_path))
     assert said.code == 2
     assert "pipe" in said.err.replace(str(pipe), "") or "is not a file" in said.err
+
+
+@pytest.mark.parametrize("change", [lambda line: line, lambda line: line | {"seconds": 7.0}])
+def test_an_attempt_that_has_come_to_stand_twice_has_no_verdict_that_counts(run, change):
+    [*_, file] = attempt_files(run)
+    line = file.read_text().splitlines()[0]
+    file.write_text(file.read_text() + json.dumps(change(json.loads(line))) + "\n")
+    said = speclrm(f"leaderboard {run}")
+    assert said.code == 2
+    assert "1 of its 6 verdicts were made from attempts that are no longer there, or stand" in (
+        said.sentence
+    )
+    assert "stands twice" in speclrm(f"grade {run}").sentence
+
+
+def test_a_page_refuses_verdicts_on_other_tracks(run, tmp_path):
+    file = run / "verdicts.jsonl"
+    rows = [json.loads(row) for row in file.read_text().splitlines()]
+    rows[0]["tracks"] = []
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = speclrm(f"leaderboard {run} --html {tmp_path / 'page.html'}")
+    assert said.code == 2
+    assert "judges other tracks of problem" in said.sentence
+
+
+def with_manifest(run, change):
+    file = run / "run.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda manifest: manifest | {"identity": None}, "has no fields in identity or dataset"),
+        (lambda manifest: manifest | {"identity": []}, "has no fields in identity or dataset"),
+        (lambda manifest: manifest | {"dataset": None}, "has no fields in identity or dataset"),
+        (
+            lambda manifest: manifest | {"dataset": manifest["dataset"] | {"file": 5}},
+            "names no file by 5",
+        ),
+    ],
+)
+def test_a_damaged_manifest_is_a_sentence_to_who_reads_an_attempt(run, change, complaint):
+    with_manifest(run, change)
+    said = speclrm(f"show {run} --problem-id 1")
+    assert said.code == 2
+    assert complaint in said.sentence
+
+
+def test_a_page_has_room_for_so_many_attempts(run, tmp_path):
+    with_manifest(run, lambda old: old | {"slice": old["slice"] | {"repeats": 10**12}})
+    said = speclrm(f"leaderboard {run} --html {tmp_path / 'page.html'}")
+    assert said.code == 2
+    assert "a page shows at most 2,000,000" in said.sentence

@@ -161,6 +161,13 @@ def test_a_name_with_glob_characters_is_only_a_name(tmp_path):
         ("verdicts.jsonl", line("a", verdict="maybe"), "line 1 has 'maybe' for its verdict"),
         ("verdicts.jsonl", line("a", status="lost"), "line 1 has 'lost' for its status"),
         ("verdicts.jsonl", line("a", made_from=None), "line 1 does not say what it was made from"),
+        ("verdicts.jsonl", line("a", answer_class=-1), "line 1 has -1 for its answer_class"),
+        ("verdicts.jsonl", line("a", seconds=-0.5), "line 1 has -0.5 for its seconds"),
+        (
+            "verdicts.jsonl",
+            line("a", flops={"decode": 1.0, "total": -2.0}),
+            r"line 1 has -2\.0 for its flops\.total",
+        ),
         ("verdicts.jsonl", "[" * 100_000 + "\n", "line 1 is broken"),
         ("verdicts.jsonl", b"\xff\n", "line 1 is broken"),
     ],
