@@ -135,10 +135,13 @@ def attempts(run: Path) -> Iterator[Attempt]:
 
 
 def track_labels(attempt: Attempt) -> list[list[bool | None]]:
-    """Labels where steps cannot be checked: every draft of a track is as right as its answer."""
+    """Labels where steps cannot be checked: a kept draft is as right as its track's answer.
+
+    None for rejected drafts, as the track went on from the target's rewrite.
+    """
     verdicts = [track["verdict"] == "correct" for track in attempt.verdict["tracks"]]
     return [
-        [right] * len(track["steps"])
+        [right if step.get("draft_text") is None else None for step in track["steps"]]
         for right, track in zip(verdicts, attempt.line["tracks"], strict=True)
     ]
 

@@ -12,7 +12,7 @@ from pipeline.run_directory import read_attempts
 from pipeline.step_labels import pocket_questions, question_of
 
 Label = Literal["pocket step check", "track verdict"]
-Checker = Callable[[Attempt, Track, int], bool]
+Checker = Callable[[Attempt, Track, int], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class JudgedStep:
     """A draft that the target scored.
 
     `track` numbers the tracks of the run, `index` the steps of a track. `target_tokens` were spent
-    on a rewrite, 0 where the draft was kept. `right` is what the label says.
+    on a rewrite, 0 where the draft was kept. `right` is what the label says, None where it says
+    nothing.
     """
 
     problem: str
@@ -31,7 +32,7 @@ class JudgedStep:
     kept: bool
     draft_tokens: int
     target_tokens: int
-    right: bool
+    right: bool | None
 
 
 class Judged(NamedTuple):
@@ -44,8 +45,8 @@ class Judged(NamedTuple):
 def judged_steps(run: Path) -> Judged:
     """All drafts of a run that have a digit distribution.
 
-    On pocket a step is right when the generator's own check says so; elsewhere when its track's
-    answer is correct, which says less.
+    On pocket a draft is right when the generator's own check says so; elsewhere a kept one is when
+    its track's answer is correct, which says less, and of a rejected one nothing is known.
 
     Raises:
         UserMistake: there is no run, or a line of it is unreadable.
@@ -84,8 +85,9 @@ def drafted_text(step: Step) -> str:
     return step.text if step.draft_text is None else step.draft_text
 
 
-def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool:
-    del index  # the whole track has one verdict
+def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool | None:
+    if track.steps[index].draft_text is not None:
+        return None  # the track went on from the target's rewrite
     text = "".join(step.text for step in track.steps)
     return evaluators.grade(text, attempt.gold, attempt.kind).correct
 

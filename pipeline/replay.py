@@ -28,7 +28,7 @@ class Setting:
     `diverged` is the share of tracks with another decision than recorded, `first_divergence` the
     mean index of its step, None where no track diverged. `target_tokens` estimates what the target
     decodes in rewrites, per judged step; a kept draft rejected now counts its own length.
-    `wrong_kept` and `right_rejected` are shares of all judged steps.
+    `wrong_kept` and `right_rejected` are shares of the steps that have a label, None without any.
     """
 
     method: ScoreMethod
@@ -37,8 +37,8 @@ class Setting:
     diverged: float
     first_divergence: float | None
     target_tokens: float
-    wrong_kept: float
-    right_rejected: float
+    wrong_kept: float | None
+    right_rejected: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ def replay(run: Path) -> Replay:
             f"{run} has no scored steps; replay needs a run of spec, spec-async or spec-methods."
         )
     scored = [
-        ScoredStep(value_of(step.digits, "average"), step.right, step.problem) for step in steps
+        ScoredStep(value_of(step.digits, "average"), step.right, step.problem)
+        for step in steps
+        if step.right is not None
     ]
     digits = Counter(int(value_of(step.digits, "greedy")) for step in steps)
     return Replay(
@@ -106,7 +108,9 @@ def _setting(steps: Sequence[JudgedStep], method: ScoreMethod, threshold: float)
             first.setdefault(step.track, step.index)
         if not keep:
             rewritten += step.target_tokens or step.draft_tokens
-    pairs = list(zip(steps, kept, strict=True))
+    labelled = [
+        (keep, step.right) for step, keep in zip(steps, kept, strict=True) if step.right is not None
+    ]
     return Setting(
         method=method,
         threshold=threshold,
@@ -114,8 +118,8 @@ def _setting(steps: Sequence[JudgedStep], method: ScoreMethod, threshold: float)
         diverged=len(first) / len({step.track for step in steps}),
         first_divergence=statistics.fmean(first.values()) if first else None,
         target_tokens=rewritten / len(steps),
-        wrong_kept=_share(keep and not step.right for step, keep in pairs),
-        right_rejected=_share(not keep and step.right for step, keep in pairs),
+        wrong_kept=_share(keep and not right for keep, right in labelled) if labelled else None,
+        right_rejected=_share(not keep and right for keep, right in labelled) if labelled else None,
     )
 
 

@@ -181,6 +181,19 @@ def test_a_replay_at_the_recorded_threshold_diverges_nowhere(files):
     assert result.label == "track verdict"
 
 
+def test_a_rejected_draft_is_not_as_right_as_the_track_that_went_on_without_it(files):
+    run(files, "spec")
+    result = replay(files / "spec")
+    kept = round(result.judged * 2 / 3)
+    found = result.calibration
+    assert (found.right, found.wrong, found.reliable_from, found.auroc) == (kept, 0, None, None)
+    assert sum(one.count for one in found.reliability) == kept
+    at = {one.threshold: one for one in result.settings if one.method == "greedy"}
+    assert (at[7.0].wrong_kept, at[7.0].right_rejected) == (0.0, 0.0)
+    shown = CliRunner().invoke(group, ["replay", str(files / "spec")])
+    assert f"{kept} right and 0 wrong of {result.judged} judged" in " ".join(shown.output.split())
+
+
 def test_replay_of_a_run_without_scores_says_what_it_needs(files):
     run(files, "baseline")
     with pytest.raises(UserMistake, match="no scored steps; replay needs"):

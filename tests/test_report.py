@@ -10,7 +10,7 @@ from graded_runs import rows_of, step, verdict_row, write_attempts, write_run
 from evaluators.page_files import Blocks, asset, script_json
 from evaluators.report import ReportOptions, write_report
 from evaluators.statements import Statement, Statements
-from evaluators.traces import Attempt, StepCounts, flags_of, outcome_of
+from evaluators.traces import Attempt, StepCounts, flags_of, outcome_of, track_labels
 from evaluators.verdict_table import NotGraded
 from pipeline.cli import group
 from pipeline.errors import UserMistake
@@ -153,6 +153,12 @@ def test_few_traces_lie_in_the_page(tmp_path):
 def test_a_judged_draft_flags_its_attempt_where_the_judge_was_wrong(made, right, flag):
     attempt = Attempt({"tracks": [{"steps": [made]}]}, verdict_row())
     assert flags_of(attempt, [[right]], StepCounts()) == flag
+
+
+def test_a_track_verdict_labels_the_drafts_that_the_track_kept():
+    steps = [step("s", score=9.0), step("s", score=1.0, draft="d"), step("s")]
+    attempt = Attempt({"tracks": [{"steps": steps}]}, verdict_row())
+    assert track_labels(attempt) == [[True, None, True]]
 
 
 def test_judged_drafts_are_counted_by_score_and_place():

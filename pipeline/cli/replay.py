@@ -53,8 +53,8 @@ def _settings(result: Replay) -> Table:
             f"{one.diverged:.1%}",
             first,
             f"{one.target_tokens:.2f}",
-            f"{one.wrong_kept:.1%}",
-            f"{one.right_rejected:.1%}",
+            _percent(one.wrong_kept),
+            _percent(one.right_rejected),
         )
     return table
 
@@ -71,14 +71,18 @@ def _calibration(result: Replay) -> Table:
     )
     table = Table(
         title=f"against the {result.label}: AUROC {auroc}, {found.right} right and {found.wrong} "
-        f"wrong steps; suggested thresholds (average): {suggested} tells right from wrong best, "
-        f"{reliable}"
+        f"wrong of {result.judged} judged steps; suggested thresholds (average): {suggested} tells "
+        f"right from wrong best, {reliable}"
     )
     for heading in ("steps", "mean score / 9", "share right"):
         table.add_column(heading, justify="right")
     for one in found.reliability:
         table.add_row(str(one.count), f"{one.predicted:.2f}", f"{one.observed:.2f}")
     return table
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _groups(title: str, groups: tuple[Group, ...]) -> Table:
