@@ -45,8 +45,12 @@ class Recorded:
     def __len__(self) -> int:
         return sum(bits.bit_count() for bits in self.repeats.values())
 
-    def without_failures(self) -> "Recorded":
-        """Those that did not fail."""
+    def kept(self, *, retry_errors: bool, force: bool) -> "Recorded":
+        """Those that are not made again: none by `force`, none that failed by `retry_errors`."""
+        if force:
+            return Recorded({})
+        if not retry_errors:
+            return self
         return Recorded(
             {one: bits & ~self.failed.get(one, 0) for one, bits in self.repeats.items()}
         )
@@ -141,14 +145,7 @@ class RunDirectory:
         Raises:
             UserMistake: a line is unreadable, or an attempt stands twice.
         """
-        repeats: dict[str, int] = {}
-        failed: dict[str, int] = {}
-        for attempt in read_attempts(self.path):
-            bit = 1 << attempt.repeat_id
-            repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
-            if attempt.status == "error":
-                failed[attempt.problem_id] = failed.get(attempt.problem_id, 0) | bit
-        return Recorded(repeats, failed)
+        return recorded_attempts(self.path)
 
     def append(self, attempt: records.Attempt) -> None:
         """Put one attempt on the disk; it is there when this returns.
@@ -224,6 +221,22 @@ def read_attempts(run: Path) -> Iterator[records.Attempt]:
     for file in attempt_files(run):
         for _, attempt in read_lines(file):
             yield attempt
+
+
+def recorded_attempts(run: Path) -> Recorded:
+    """Which attempts of a run are on the disk; see `read_attempts`.
+
+    Raises:
+        UserMistake: a line is unreadable, or an attempt stands twice.
+    """
+    repeats: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    for attempt in read_attempts(run):
+        bit = 1 << attempt.repeat_id
+        repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
+        if attempt.status == "error":
+            failed[attempt.problem_id] = failed.get(attempt.problem_id, 0) | bit
+    return Recorded(repeats, failed)
 
 
 def read_lines(file: Path) -> Iterator[tuple[bytes, records.Attempt]]:

@@ -141,11 +141,7 @@ def run_plan(
         there = directory.recorded()
         if manifest is None and len(there):
             raise lost_manifest(directory.path, len(there))
-        kept = there
-        if force:
-            kept = Recorded({})
-        elif retry_errors:
-            kept = there.without_failures()
+        kept = there.kept(retry_errors=retry_errors, force=force)
         progress = Progress(total=sum(key not in kept for key in asked))
         warnings = list(_version_warnings(manifest))
         if progress.total:

@@ -158,7 +158,7 @@ CHANGES = {
     "baseline": ("--temperature 0.1", "temperature: 0.6 recorded, 0.1 asked"),
     "parallel": ("--use-role-prompts", "tracks.prompts: 'same' recorded, 'roles' asked"),
     "spec": ("--score-method average", "steps.score_method: 'greedy' recorded, 'average' asked"),
-    "spec-async": ("--draft-model other", "draft.model: 'pocket-draft' recorded, 'other' asked"),
+    "spec-async": ("--draft-model other", "draft.model: 'scripted' recorded, 'other' asked"),
     "spec-methods": ("--method-num 2", "tracks.tracks: 3 recorded, 2 asked"),
 }
 

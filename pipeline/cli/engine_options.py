@@ -15,6 +15,8 @@ from pipeline.errors import UserMistake
 from pipeline.models import DRAFT, TARGET
 
 ENGINES = ("auto", "vllm", "openai", "transformers", "scripted")
+SCRIPTED = "scripted"
+"""What a script's model is called unless it is named."""
 TARGET_MEMORY = 0.70
 DRAFT_MEMORY = 0.20
 
@@ -232,6 +234,8 @@ def engine_settings(values: Mapping[str, Any], prefix: str, given: set[str]) -> 
         )
     if settings["engine"] == "scripted" and settings["script"] is None:
         raise UserMistake(f"--{prefix}engine scripted needs --{prefix}script, a table of answers.")
+    if settings["engine"] == "scripted" and prefix.replace("-", "_") + "model" not in given:
+        settings["model"] = SCRIPTED  # not the bundled pair's name, which answers nothing here
     return EngineSettings(**settings)
 
 

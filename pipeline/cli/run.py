@@ -11,7 +11,10 @@ from pipeline.cli.hints import ReasonerName
 from pipeline.cli.options import experiment_of, experiment_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.terminal import echo
+from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners import REASONERS
+from pipeline.reasoners.selection import asks_the_target
+from pipeline.reasoners.track_plans import track_roles
 
 SOME_FAILED = 1
 STOPPED = 3
@@ -43,7 +46,7 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     """
     planned = runner.plan(experiment_of(reasoner, values), output_dir)
     if dry_run:
-        _print_plan(planned)
+        _print_plan(planned, retry_errors=retry_errors, force=force)
         return
     target = planned.experiment.target
     echo(
@@ -72,20 +75,44 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
         sys.exit(SOME_FAILED)
 
 
-def _print_plan(planned: runner.Plan) -> None:
+def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> None:
     # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
     from pipeline.estimate import estimate_of  # noqa: PLC0415
 
-    experiment, estimate = planned.experiment, estimate_of(planned)
+    experiment = planned.experiment
+    estimate = estimate_of(planned, retry_errors=retry_errors, force=force)
+    again = f", {estimate.again} of these to be made again" if estimate.again else ""
     echo(f"run directory  {planned.directory}")
     echo(f"dataset        {planned.problems.name}: {planned.problems.source}")
     echo(
         f"attempts       {estimate.attempts}: {len(planned.selected)} problems x "
-        f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already"
+        f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already{again}"
     )
     echo(f"target         {experiment.target.model} through {experiment.target.engine}")
     if experiment.draft is not None:
         echo(f"draft          {experiment.draft.model} through {experiment.draft.engine}")
+    if experiment.tracks is not None:
+        echo(f"tracks         {_tracks_in_words(experiment.tracks)}")
     if estimate.prompt_tokens is not None:
-        echo(f"prompt tokens  {estimate.prompt_tokens:,} in what is missing")
-    echo(f"new tokens     at most {estimate.generated_at_most:,} for each track")
+        most = "" if estimate.prompts_are_known else "at most "
+        echo(f"prompt tokens  {most}{estimate.prompt_tokens:,} to open every track to be made")
+    of_steps = " in accepted steps" if experiment.steps is not None else ""
+    echo(f"new tokens     at most {estimate.generated_at_most:,}{of_steps}")
+    on_top = []
+    if experiment.steps is not None:
+        on_top += ["dropped drafts and rewrites", "a token for each score"]
+    if experiment.tracks is not None and asks_the_target(experiment.tracks):
+        on_top += ["a token for each method"]
+    if on_top:
+        echo(f"on top         {', '.join(on_top)}")
+
+
+def _tracks_in_words(settings: TrackSettings) -> str:
+    words = {
+        "same": "",
+        "roles": f" by roles ({', '.join(dict.fromkeys(track_roles(settings)))})",
+        "methods": f" by methods (--selection {settings.selection}, of {settings.method_pool})",
+    }[settings.prompts]
+    vote = f"; vote {settings.vote}" if settings.tracks > 1 else ""
+    fast = f", ended early by --fast {settings.fast}" if settings.fast is not None else ""
+    return f"{settings.tracks} an attempt{words}{vote}{fast}"

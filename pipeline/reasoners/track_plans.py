@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.prompting import Prompt, guidance_text, task_prompt
+from pipeline.problems import Problem
+from pipeline.prompting import GuidanceGroup, Prompt, PromptSet, guidance_text, task_prompt
 from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.selection import UNKNOWN, choose_methods
@@ -34,10 +35,14 @@ async def plan_tracks(assignment: Assignment, settings: TrackSettings) -> TrackP
     if settings.prompts == "methods":
         return await _by_method(assignment, settings)
     if settings.prompts == "roles":
-        roles = [ROLES[n % len(ROLES)] for n in range(settings.tracks)]
+        roles = track_roles(settings)
         return TrackPlans(
             tuple(
-                TrackPlan(str(n), _guided(assignment, "roles", role), role=role)
+                TrackPlan(
+                    str(n),
+                    guided_prompt(assignment.prompt_set, assignment.problem, "roles", role),
+                    role=role,
+                )
                 for n, role in enumerate(roles)
             )
         )
@@ -50,11 +55,20 @@ async def _by_method(assignment: Assignment, settings: TrackSettings) -> TrackPl
     for number, method in enumerate(selection.chosen):
         letter = chr(ord("A") + selection.pool.index(method))
         running = 1 + selection.chosen[:number].count(method)
-        prompt = assignment.prompt if method == UNKNOWN else _guided(assignment, "methods", method)
+        prompt = assignment.prompt
+        if method != UNKNOWN:
+            prompt = guided_prompt(assignment.prompt_set, assignment.problem, "methods", method)
         plans.append(TrackPlan(f"{letter}{running}", prompt, method=method))
     return TrackPlans(tuple(plans), selection)
 
 
-def _guided(assignment: Assignment, group: str, name: str) -> Prompt:
-    text = guidance_text(assignment.prompt_set, "roles" if group == "roles" else "methods", name)
-    return task_prompt(assignment.prompt_set, assignment.problem, text)
+def track_roles(settings: TrackSettings) -> list[str]:
+    """The role of each track, in their order; they begin again where there are more tracks."""
+    return [ROLES[n % len(ROLES)] for n in range(settings.tracks)]
+
+
+def guided_prompt(
+    prompt_set: PromptSet, problem: Problem, group: GuidanceGroup, name: str
+) -> Prompt:
+    """The task with the guidance of a role or a method in it."""
+    return task_prompt(prompt_set, problem, guidance_text(prompt_set, group, name))

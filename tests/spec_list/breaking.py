@@ -29,8 +29,8 @@ BROKEN: dict[str, tuple[str, Callable[..., Any]]] = {
     ),
     "A9": ("pipeline.reasoners.steps:without_think_close", lambda step, tokenizer: step),
     "A12": (
-        "pipeline.reasoners.track_plans:_guided",
-        lambda assignment, group, name: task_prompt(assignment.prompt_set, assignment.problem, ""),
+        "pipeline.reasoners.track_plans:guided_prompt",
+        lambda prompt_set, problem, group, name: task_prompt(prompt_set, problem, ""),
     ),
     "A14": ("pipeline.reasoners.selection:_rank", lambda logprob: 0.0),
     "A15": (
