@@ -28,6 +28,9 @@ ENGINE_IDENTITY = (
     "speculative",
 )
 NAME_HASH_DIGITS = 8
+FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
+"""Where runs differ in one of these, all else follows from it, so it is told first."""
+NAMED_TEMPLATES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +110,47 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """One line for each setting that differs, nested ones by dotted name."""
+    """One line for each setting that differs, nested ones by dotted name, what matters most first.
+
+    Templates are summed up in one line, by the names of a few.
+    """
     lines: list[str] = []
-    for key in sorted(recorded.keys() | asked.keys()):
+    for key in sorted(recorded.keys() | asked.keys(), key=_by_weight):
         old, new = recorded.get(key), asked.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if old == new:
+            continue
+        if key == "prompts" and isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines.append(_changed_templates(old, new))
+        elif isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += [f"{key}.{line}" for line in differences(old, new)]
-        elif old != new:
-            lines.append(f"{key}: {old!r} recorded, {new!r} asked")
+        else:
+            lines.append(f"{key}: {_in_short(old)} recorded, {_in_short(new)} asked")
     return lines
+
+
+def _by_weight(key: str) -> tuple[int, str]:
+    """What a setting is sorted by: those that say what the run is, the others, the templates."""
+    if key in FIRST_SETTINGS:
+        return FIRST_SETTINGS.index(key), key
+    return len(FIRST_SETTINGS) + (key == "prompts"), key
+
+
+def _changed_templates(recorded: Mapping[str, str], asked: Mapping[str, str]) -> str:
+    files = recorded.keys() | asked.keys()
+    changed = sorted(one for one in files if recorded.get(one) != asked.get(one))
+    named = ", ".join(changed[:NAMED_TEMPLATES])
+    others = len(changed) - NAMED_TEMPLATES
+    more = f" and {others} more" if others > 0 else ""
+    return f"prompts: {len(changed)} of {len(files)} templates differ ({named}{more})"
+
+
+def _in_short(value: object) -> str:
+    """A value as a message shows it; of an engine's settings the model, of others that they are."""
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        return repr(value["model"]) if "model" in value else "some"
+    return repr(value)
 
 
 def _require(holds: bool, option: str, got: object, allowed: str) -> None:

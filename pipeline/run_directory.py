@@ -284,8 +284,9 @@ def refuse_changes(run: Path, recorded: Mapping[str, Any], asked: Mapping[str, A
     if changed:
         listed = "\n  ".join(changed)
         raise UserMistake(
-            f"{run} holds a run with other settings; choose another --output-dir, "
-            f"or ask for the recorded ones:\n  {listed}"
+            f"{run} holds a run with other settings. --output-dir names the directory of one run: "
+            "choose another, leave it out (then each run has its own in results/), or ask for the "
+            f"recorded settings:\n  {listed}"
         )
 
 

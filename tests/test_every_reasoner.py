@@ -1,5 +1,6 @@
 """What holds of every reasoner's runs: kills, Ctrl-C, dying engines, bad input, other settings."""
 
+import re
 import signal
 
 import pytest
@@ -173,6 +174,22 @@ def test_changed_settings_are_refused_with_the_difference(place, reasoner, own):
     said = place.speclrm(reasoner, options)
     assert (said.code, difference in said.sentence) == (2, True)
     assert place.contents(reasoner) == before
+
+
+def test_another_reasoner_is_told_first_and_its_templates_in_one_line(place):
+    place.speclrm("baseline", "--problem-id first:1")
+    one = place.run("baseline")
+    said = speclrm(f"{place.command('spec')} --seed 4 --output-dir {one}")
+    assert said.code == 2
+    assert "leave it out (then each run has its own in results/)" in said.err
+    lines = said.err.partition("Error: ")[2].splitlines()[1:]
+    assert lines[0].split() == ["reasoner:", "'baseline'", "recorded,", "'spec'", "asked"]
+    assert [line.split(":")[0].strip() for line in lines] == [
+        *("reasoner", "draft", "seed", "steps", "tracks", "prompts")
+    ]
+    assert "draft: none recorded, 'scripted' asked" in said.sentence
+    named = r"prompts: \d+ of \d+ templates differ \(\S+, \S+, \S+ and \d+ more\)"
+    assert re.search(named, lines[-1])
 
 
 BAD_INPUT = [

@@ -227,3 +227,79 @@ def test_an_axis_covers_its_values_in_few_equal_steps(page, low, high):
     assert 2 <= len(made) <= 8
     steps = [right - left for left, right in pairwise(made)]
     assert steps == pytest.approx([steps[0]] * len(steps))
+
+
+STUDIES = {
+    "the demo": [
+        ("demo-target", 0.0094, 0.989, 0.94, 0.998),
+        ("demo-draft", 0.0011, 0.489, 0.387, 0.592),
+        ("demo-spec", 0.0097, 0.978, 0.923, 0.994),
+        ("demo-spec-async", 0.0101, 0.978, 0.923, 0.994),
+        ("demo-parallel", 0.0282, 0.989, 0.94, 0.998),
+        ("demo-spec-methods", 0.0293, 0.989, 0.94, 0.998),
+    ],
+    "one point for all": [(f"the same run {n}", 1.0, 0.5, 0.4, 0.6) for n in range(6)],
+    "a row": [(f"threshold-{n}", 1 + n / 50, 0.9, 0.85, 0.95) for n in range(10)],
+    "a crowd": [(f"run-{n}", n % 9 / 9, 0.5 + n % 7 / 14, None, None) for n in range(40)],
+}
+PLACES = """([runs, width]) => {
+  const points = runs.map(([name, x, y, low, high]) => ({ name, x, y, low, high }));
+  const svg = scatter(points, "cost", width);
+  document.body.append(svg);
+  const box = (one) => { const b = one.getBBox(); return [b.x, b.y, b.width, b.height]; };
+  const number = (one, ...names) => names.map((name) => Number(one.getAttribute(name)));
+  const places = [...svg.querySelectorAll("g.point")].map((one) => {
+    const text = one.querySelector("text"), leader = one.querySelector("line.leader");
+    return { at: number(one.querySelector("circle"), "cx", "cy"), name: text && text.textContent,
+      label: text && box(text), leader: leader && number(leader, "x1", "y1", "x2", "y2") };
+  });
+  svg.remove();
+  return places;
+}"""
+
+
+def distance(box, point):
+    """From a box (left, top, width, height) to a point."""
+    left, top, width, height = box
+    across = max(left - point[0], 0, point[0] - left - width)
+    down = max(top - point[1], 0, point[1] - top - height)
+    return (across**2 + down**2) ** 0.5
+
+
+def meet(one, other):
+    """Whether two boxes share more than an edge of a pixel."""
+    apart = (
+        one[0] + one[2] <= other[0] + 1,
+        other[0] + other[2] <= one[0] + 1,
+        one[1] + one[3] <= other[1] + 1,
+        other[1] + other[3] <= one[1] + 1,
+    )
+    return not any(apart)
+
+
+@pytest.mark.parametrize("width", [350, 560, 900])
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_name_in_the_chart_stands_at_its_own_point_or_is_led_to_it(page, study, width):
+    places = page.evaluate(PLACES, [[list(run) for run in STUDIES[study]], width])
+    named = [place for place in places if place["label"]]
+    assert len(places) == len(STUDIES[study])
+    assert len(named) == len(places) or study == "a crowd"
+    for place in named:
+        nearest = min(distance(place["label"], other["at"]) for other in places)
+        if place["leader"]:
+            assert place["leader"][:2] == place["at"]
+            assert distance(place["label"], place["leader"][2:]) < 4
+        else:
+            assert distance(place["label"], place["at"]) == nearest < 14
+    for number, place in enumerate(named):
+        assert all(distance(place["label"], other["at"]) > 3 for other in places)
+        assert not any(meet(place["label"], other["label"]) for other in named[:number])
+
+
+def test_all_tables_of_results_look_alike(page):
+    guided = {"name": "direct", "tracks": 2, "correct": 1, "accuracy": 0.5}
+    page.evaluate("(one) => { DATA.runs[0].guided = [one]; drawGuided(); }", guided)
+    look = """table => ["th:last-child", "td:last-child", "th.text", "td.text"].map((one) => {
+      const style = getComputedStyle(document.querySelector(`#${table} ${one}`));
+      return [style.paddingTop, style.textAlign, style.borderBottomWidth, style.whiteSpace]; })"""
+    assert page.evaluate(look, "guided") == page.evaluate(look, "pairs")

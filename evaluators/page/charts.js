@@ -1,5 +1,6 @@
 const SVG = "http://www.w3.org/2000/svg";
-const LETTER_WIDTH = 7.1; // of the 12 px text of charts, on average
+const PEN = document.createElement("canvas").getContext("2d");
+PEN.font = "12px system-ui, sans-serif"; // that of the charts' text
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -46,12 +47,38 @@ function paretoFront(points) {
 
 const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
-// Where a point's name stands: the first place around it that is inside and free, else the first, moved inside.
-function labelBox(px, py, name, taken, left, right) {
-  const w = name.length * LETTER_WIDTH, h = 14;
-  const places = [[9, -16], [9, 3], [-9 - w, -16], [-9 - w, 3], [9, -32], [9, 19], [-9 - w, -32], [-9 - w, 19]];
-  const boxes = places.map(([dx, dy]) => ({ x: px + dx, y: py + dy, w, h }));
-  return boxes.find((box) => box.x >= left && box.x + w <= right && box.y >= 0 && !taken.some((other) => overlap(box, other))) || { ...boxes[0], x: Math.min(boxes[0].x, right - w) };
+const gap = (box, p) => Math.hypot(Math.max(box.x - p.x, 0, p.x - box.x - box.w), Math.max(box.y - p.y, 0, p.y - box.y - box.h));
+
+// The way from a point to a box that stands apart from it, as small boxes.
+function leaderTo(box, p) {
+  const end = { x: Math.min(Math.max(p.x, box.x), box.x + box.w), y: Math.min(Math.max(p.y, box.y), box.y + box.h) };
+  const length = gap(box, p), dots = [];
+  for (let at = 7; at < length - 2; at += 3) dots.push({ x: p.x + (end.x - p.x) * at / length - 1, y: p.y + (end.y - p.y) * at / length - 1, w: 2, h: 2 });
+  return { end, dots };
+}
+
+// Where a point's name stands: beside it where that is free and no other point is about as near,
+// else at the nearest free place, with a leader that crosses no name and no point. `solid` is what
+// neither may cover; `leaders`, and `ranges` before them, are crossed where there is no other place.
+// Null: nowhere.
+function labelPlace(own, others, width, solid, leaders, ranges, frame) {
+  const at = (x, y) => ({ x, y, w: width, h: 14 });
+  const inside = (box) => box.x >= frame.left && box.x + width <= frame.right && box.y >= 0 && box.y + box.h <= frame.bottom;
+  const free = (box, taken) => !taken.some((other) => overlap(box, other));
+  const beside = [[9, -16], [9, 3], [-9 - width, -16], [-9 - width, 3]].map(([dx, dy]) => at(own.x + dx, own.y + dy));
+  const clear = beside.find((box) => inside(box) && free(box, [...solid, ...leaders, ...ranges]) && others.every((other) => gap(box, other) > gap(box, own) + 6));
+  if (clear) return { box: clear, leader: null };
+  const apart = [];
+  for (let y = 0; y + 14 <= frame.bottom; y += 6) for (let x = frame.left; x + width <= frame.right; x += 8) apart.push(at(x, y));
+  const nearest = apart.filter((box) => gap(box, own) > 14 && free(box, solid)).sort((a, b) => gap(a, own) - gap(b, own));
+  for (const [lines, bars] of [[leaders, ranges], [leaders, []], [[], []]]) {
+    for (const box of nearest) {
+      if (!free(box, [...lines, ...bars])) continue;
+      const leader = leaderTo(box, own);
+      if (leader.dots.every((dot) => free(dot, [...solid, ...lines]))) return { box, leader };
+    }
+  }
+  return null;
 }
 
 function scatter(points, costName, width) {
@@ -72,18 +99,27 @@ function scatter(points, costName, width) {
   svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end", class: "dim" }, costName));
   svg.append(shape("polyline", { points: paretoFront(points).map((p) => `${x(p.x)},${y(p.y)}`).join(" "), class: "front" }));
   const letters = Math.round(width / 20);
-  const title = { x: left, y: 0, w: "accuracy".length * LETTER_WIDTH, h: 14 };
-  const taken = [title, ...points.map((p) => ({ x: x(p.x) - 5, y: y(p.y) - 5, w: 10, h: 10 }))];
-  for (const p of points) {
-    const mark = shape("g", { class: "mark" });
-    if (p.low !== null) mark.append(shape("line", { x1: x(p.x), x2: x(p.x), y1: y(p.low), y2: y(p.high), class: "range" }));
-    mark.append(shape("circle", { cx: x(p.x), cy: y(p.y), r: 5 }));
+  const title = { x: left, y: 0, w: PEN.measureText("accuracy").width, h: 14 };
+  const marks = points.map((p) => ({ x: x(p.x), y: y(p.y) }));
+  const solid = [title, ...marks.map((at) => ({ x: at.x - 5, y: at.y - 5, w: 10, h: 10 }))];
+  const ranges = points.filter((p) => p.low !== null).map((p) => ({ x: x(p.x) - 2, y: y(p.high), w: 4, h: y(p.low) - y(p.high) }));
+  const leaders = [];
+  points.forEach((p, index) => {
+    const own = marks[index], point = shape("g", { class: "point" }), mark = shape("g", { class: "mark" });
+    if (p.low !== null) mark.append(shape("line", { x1: own.x, x2: own.x, y1: y(p.low), y2: y(p.high), class: "range" }));
+    mark.append(shape("circle", { cx: own.x, cy: own.y, r: 5 }));
     mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} (${percent(p.low)} to ${percent(p.high)}) at ${fixed(p.x)}`));
+    point.append(mark);
+    svg.append(point);
     const name = p.name.length > letters ? p.name.slice(0, letters - 1) + "…" : p.name;
-    const box = labelBox(x(p.x), y(p.y), name, taken, left, width);
-    taken.push(box);
-    svg.append(mark, shape("text", { x: box.x, y: box.y + 11 }, name));
-  }
+    const place = labelPlace(own, marks.filter((_, other) => other !== index), PEN.measureText(name).width, solid, leaders, ranges, { left, right: width, bottom: height - bottom });
+    if (!place) return; // too many runs to name all: the mark says its name when pointed at
+    const { box, leader } = place;
+    solid.push(box);
+    if (leader) leaders.push(...leader.dots);
+    if (leader) point.append(shape("line", { x1: own.x, y1: own.y, x2: leader.end.x, y2: leader.end.y, class: "leader" }));
+    point.append(shape("text", { x: box.x, y: box.y + 11 }, name));
+  });
   return svg;
 }
 
