@@ -38,6 +38,16 @@ def problem_files(run: Path) -> list[Path]:
     return sorted((run / PROBLEMS).glob("*.jsonl"))
 
 
+def no_run_here(path: Path) -> str:
+    """What a path that was named as a run and has no run.json is told as, and what to do."""
+    if path.is_dir() and any(path.glob("*/run.json")):
+        return f"{path} is not a run directory, but holds some; name them, for example {path}/*/."
+    if path.exists() and not path.is_dir():
+        folders = f"{path.parent}/*/"
+        return f"{path} is a file, not a run directory; name folders only, for example {folders}."
+    return f"{path} is not a run directory (it has no run.json); name one that `speclrm run` made."
+
+
 def open_regular(file: Path) -> BinaryIO:
     """Open a file for reading; a named pipe or a device could keep its reader waiting for ever.
 

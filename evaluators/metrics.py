@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evaluators.attempt_lines import as_written, open_regular
+from evaluators.attempt_lines import as_written, no_run_here, open_regular
 from evaluators.estimators import maj_at_k, pass_at_k
 from evaluators.run_names import distinct_names
 from evaluators.track_table import TrackTable
@@ -229,8 +229,8 @@ def _read_manifest(file: Path) -> _Asked:
             started=_last_start(content.get("sessions", [])),
         )
         _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
-    except FileNotFoundError as error:
-        raise NotGraded(f"{file.parent} is not a run directory (it has no {file.name}).") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotGraded(no_run_here(file.parent)) from error
     except OSError as error:
         raise NotGraded(f"{file} cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:

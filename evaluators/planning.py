@@ -54,7 +54,7 @@ class Assumptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.accuracy < 1:
-            raise NotPlannable(f"The accuracy must be between 0 and 1, not {self.accuracy:g}.")
+            raise NotPlannable(f"The accuracy must be above 0 and below 1, not {self.accuracy:g}.")
         if not 0 < self.accuracy + self.difference < 1:
             raise NotPlannable(
                 f"From an accuracy of {self.accuracy:.1%} there is no room for a difference of "

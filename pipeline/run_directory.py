@@ -192,11 +192,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
     try:
         with attempt_lines.open_regular(file) as handle:
             manifest = json.loads(handle.read())
-    except FileNotFoundError as error:
-        raise UserMistake(
-            f"{run} is not a run directory (it has no {MANIFEST}); "
-            "name one that `speclrm run` made."
-        ) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserMistake(attempt_lines.no_run_here(run)) from error
     except (OSError, ValueError, RecursionError) as error:
         raise UserMistake(f"{file} is unreadable ({error}); restore it from a copy.") from error
     if not isinstance(manifest, dict) or not manifest.keys() >= MANIFEST_PARTS:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -148,7 +149,7 @@ BAD_INPUT = [
     (f"{OWN} --engine transformers --lora l", "--lora does nothing with --engine transformers"),
     (f"{OWN} --engine vllm --busy-timeout 9", "drop it, or choose openai"),
     (f"{OWN} --engine scripted --base-url u", "--base-url does nothing with --engine scripted"),
-    ("grade", "Name run directories (for example results/*)"),
+    ("grade", "Name run directories (for example results/*/)"),
     ("grade nowhere", "nowhere is not a run directory (it has no run.json)"),
     ("grade --gold 42", "--gold and --answer go together; give both"),
     ("grade --answer 42", "--gold and --answer go together; give both"),
@@ -432,3 +433,47 @@ def test_a_run_whose_terminal_is_closed_ends_and_the_same_command_completes(
     kept = attempts(tmp_path / "run")
     assert 0 < len(kept) < PROBLEMS
     assert speclrm(slow).out.startswith(f"{PROBLEMS - len(kept)} attempts made")
+
+
+def test_names_are_checked_before_any_run_is_graded(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    speclrm(f"{RUN} --output-dir {run}")
+    said = speclrm(f"grade {run} {tmp_path / 'nope'}")
+    refused(said, 2, "nope is not a run directory (it has no run.json)")
+    assert (said.out, (run / "verdicts.jsonl").exists()) == ("", False)
+
+
+@pytest.mark.parametrize("command", ["grade", "leaderboard", "compare RUN", "show"])
+def test_what_is_no_run_is_told_with_what_to_name(
+    tmp_path: Path, earlier: str, command: str
+) -> None:
+    above, run = tmp_path, tmp_path / "run"
+    shutil.copytree(earlier, run)
+    speclrm(f"grade {run}")
+    (above / "page.html").write_text("")
+    command = command.replace("RUN", str(run))
+    more = " --problem-id 1" if command == "show" else ""
+    page = speclrm(f"{command} {above / 'page.html'}{more}")
+    refused(page, 2, f"is a file, not a run directory; name folders only, for example {above}/*/")
+    folder = speclrm(f"{command} {above}{more}")
+    refused(folder, 2, f"not a run directory, but holds some; name them, for example {above}/*/.")
+
+
+def test_grading_says_one_line_where_no_terminal_is(tmp_path: Path, earlier: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(earlier, run)
+    said = speclrm(f"grade {run}")
+    assert (said.code, said.err, said.out.count("\n")) == (0, "", 1)
+
+
+def test_help_says_each_default_once() -> None:
+    said = " ".join(speclrm("run --help").out.split())
+    assert "Seconds a request may take. [default: (600 by a server, else 3600); x>0]" in said
+    assert "Draft: Seconds a request may take. [default: 600.0; x>0]" in said
+
+
+def test_an_option_that_a_reasoner_has_no_use_for_names_those_that_have() -> None:
+    said = speclrm("run baseline --use-role-prompts")
+    refused(said, 2, "--use-role-prompts; drop it, or choose parallel, spec or spec-async.")
+    said = speclrm("run spec --lookahead 2")
+    refused(said, 2, "no use for --lookahead; drop it, or choose spec-async.")

@@ -20,6 +20,13 @@ def test_a_scripts_name_is_answered_with_the_command(name: str) -> None:
     assert f"No such command '{name}'; type speclrm " in said.sentence
 
 
+@pytest.mark.parametrize("python", ["python", "python3", "/usr/bin/python3.11"])
+def test_a_scripts_name_after_python_is_answered_too(python: str) -> None:
+    said = speclrm(f"{python} spec_reason.py --dataset_name aime")
+    assert said.code == 2
+    assert "No such command 'spec_reason.py'; type speclrm run spec." in said.sentence
+
+
 def test_a_scripts_name_for_a_reasoner_is_answered_with_the_command() -> None:
     said = speclrm("run spec_scale_reason --dataset_name aime")
     assert said.code == 2

@@ -100,12 +100,12 @@ def test_what_no_number_of_problems_finds_is_said():
 @pytest.mark.parametrize(
     ("numbers", "margin", "complaint"),
     [
-        ((1.0, 0.0, 0.5, 0.5), 0.02, "accuracy must be between 0 and 1"),
+        ((1.0, 0.0, 0.5, 0.5), 0.02, "accuracy must be above 0 and below 1"),
         ((0.99, 0.02, 0.5, 0.5), None, "no room for a difference of \\+2 points"),
         ((0.5, 0.02, 1.5, 0.5), None, "are 0 to 1"),
         ((0.5, 0.0, 0.5, 0.5), None, "plan for a --margin"),
         ((0.5, -0.03, 0.5, 0.5), 0.02, "worse by 3 points cannot be shown"),
-        ((float("nan"), 0.02, 0.5, 0.5), None, "accuracy must be between"),
+        ((float("nan"), 0.02, 0.5, 0.5), None, "accuracy must be above"),
         ((0.5, float("nan"), 0.5, 0.5), None, "no room"),
     ],
 )

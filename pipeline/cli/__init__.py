@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.hints import hint_for, instead_of
+from pipeline.cli.hints import hint_for, instead_of, script_in
 from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
@@ -77,9 +77,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names, or what to type instead."""
-        hint = instead_of(args[0]) if args[0] not in COMMANDS else None
+        name = script_in(args)
+        hint = instead_of(name) if args[0] not in COMMANDS else None
         if hint is not None:
-            ctx.fail(f"No such command {args[0]!r}; type {hint}.")
+            ctx.fail(f"No such command {name!r}; type {hint}.")
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -29,7 +29,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class EngineOption:
-    """One option of an engine; `field` is its place in `EngineSettings`, `engines` who uses it."""
+    """One option of an engine; `field` is its place in `EngineSettings`, `engines` who uses it.
+
+    `unset` says in words what holds for the target where the option has no default.
+    """
 
     flag: str
     field: str
@@ -39,6 +42,7 @@ class EngineOption:
     draft_default: Any = None
     aliases: tuple[str, ...] = ()
     engines: frozenset[str] = frozenset({"vllm", "openai", "transformers", "scripted"})
+    unset: str | None = None
 
 
 VLLM = frozenset({"vllm"})
@@ -78,10 +82,10 @@ ENGINE_OPTIONS = (
         "request-timeout",
         "request_timeout",
         ABOVE_ZERO,
-        f"Seconds a request may take; for the target {SERVER_SECONDS:g} by a server, else "
-        f"{LOCAL_SECONDS:g}.",
+        "Seconds a request may take.",
         None,
         SERVER_SECONDS,
+        unset=f"{SERVER_SECONDS:g} by a server, else {LOCAL_SECONDS:g}",
     ),
     EngineOption(
         "busy-timeout",
@@ -203,7 +207,7 @@ def engine_options(prefix: str) -> tuple[Callable[[Command], Command], ...]:
                 _value_name(prefix, option),
                 type=option.type,
                 default=default,
-                show_default=default is not None,
+                show_default=default is not None or option.unset or False,
                 help=whose + option.help,
             )
         )

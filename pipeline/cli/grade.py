@@ -52,6 +52,8 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
     _refuse_mixtures(bool(runs), file is not None, gold, answer)
     if (output and not file) or (diff and not runs) or (cross_check and gold is not None):
         raise UserMistake("--output goes with --file, --diff with runs, --cross-check with either.")
+    for run in runs:  # a mistyped name is told before minutes of grading
+        read_manifest(run)
     try:
         if gold is not None and answer is not None:
             echo(evaluators.explain(answer, gold, kind))
@@ -79,7 +81,7 @@ def _refuse_mixtures(runs: bool, file: bool, gold: str | None, answer: str | Non
         raise UserMistake("--gold and --answer go together; give both.")
     if runs + file + (gold is not None) != 1:
         raise UserMistake(
-            "Name run directories (for example results/*), or --file, or --gold and --answer; "
+            "Name run directories (for example results/*/), or --file, or --gold and --answer; "
             "one of the three."
         )
 
@@ -88,7 +90,10 @@ def _grade_with_progress(run: Path) -> Grading:
     planned = read_manifest(run)["slice"]
     name = TextColumn("{task.description}", markup=False)
     columns = (BarColumn(), MofNCompleteColumn(), name, TimeRemainingColumn())
-    with Progress(*columns, console=safe_console(err=True), transient=True) as bar:
+    console = safe_console(err=True)
+    # Where it is no terminal rich draws nothing, and leaves an empty line.
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(run.name, total=len(planned["problem_ids"]) * planned["repeats"])
         return grade_run(run, lambda graded: bar.update(task, completed=graded))
 

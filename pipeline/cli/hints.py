@@ -1,5 +1,7 @@
 """What to type instead, for names that users of the SSR and SpecReason scripts know."""
 
+from collections.abc import Sequence
+
 import click
 
 GRADE = "speclrm grade RUN…, then speclrm leaderboard RUN…"
@@ -41,6 +43,12 @@ OPTIONS = {
 def instead_of(name: str) -> str | None:
     """What to type instead of a command, a reasoner or a script that this program has not."""
     return COMMANDS.get(name.rpartition("/")[2].removesuffix(".py").replace("_", "-").lower())
+
+
+def script_in(arguments: Sequence[str]) -> str:
+    """The name of the command or script that arguments begin with; `python` before it is passed."""
+    first, *others = arguments
+    return others[0] if others and first.rpartition("/")[2].startswith("python") else first
 
 
 def hint_for(error: click.ClickException) -> str | None:

@@ -64,7 +64,9 @@ def _counts(most: int) -> Callable[[click.Context, click.Parameter, str], tuple[
     metavar="POINTS",
     help="Plan to show `not worse by more than this`; the difference is then 0 if unset.",
 )
-@click.option("--accuracy", type=float, metavar="SHARE", help="Of the first run, 0 to 1.")
+@click.option(
+    "--accuracy", type=float, metavar="SHARE", help="Of the first run, above 0 and below 1."
+)
 @click.option(
     "--between",
     type=float,
@@ -143,7 +145,7 @@ def _assumptions(
         refuse_incomparable(runs[0], runs[1])
     if accuracy is None:
         if not runs:
-            raise UserMistake("Give the first run's --accuracy (0 to 1), or a graded run.")
+            raise UserMistake("Give the first run's --accuracy (such as 0.8), or a graded run.")
         accuracy = statistics.fmean(runs[0].means.values())
     told = [between] * len(runs) if between is not None else [between_problems(one) for one in runs]
     if correlation is None and len(runs) > 1:

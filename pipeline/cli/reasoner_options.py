@@ -103,9 +103,10 @@ def refuse_unused_options(reasoner: str, given: set[str]) -> None:
         UserMistake: there is one; the message says which reasoners use it.
     """
     for name in sorted((given & REASONER_OPTION_NAMES) - REASONERS[reasoner].options):
-        users = ", ".join(other for other, known in REASONERS.items() if name in known.options)
+        users = [other for other, known in REASONERS.items() if name in known.options]
         raise UserMistake(
-            f"The reasoner {reasoner!r} has no use for {_flag(name)} ({users} has); drop it."
+            f"The reasoner {reasoner!r} has no use for {_flag(name)}; drop it, or choose "
+            f"{_any_of(users)}."
         )
 
 
@@ -157,6 +158,12 @@ def _refuse_without_effect(values: Mapping[str, Any], settings: TrackSettings) -
     of_votes = [name for name in ("vote", "fast") if values[name] is not None]
     if settings.tracks == 1 and of_votes:
         raise UserMistake(f"{_flag(of_votes[0])} has no effect on one track; give more --tracks.")
+
+
+def _any_of(names: list[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _flag(name: str) -> str:
