@@ -197,23 +197,22 @@ class _Asked:
 
 
 def _refuse_strangers(run: Path, table: VerdictTable, asked: _Asked) -> None:
-    """Verdicts on attempts that nobody asked for belong to another run, or to an older plan."""
-    advice = f"grade again: speclrm grade {run}"
+    """Verdicts on attempts that the manifest does not ask for: an older manifest was put back."""
+    cause = "its run.json does not ask for: it is older than the attempts; run the experiment again"
     if not asked.problem_ids or asked.repeats < 1:
         raise NotGraded(f"{run} has no problems; run it again.")
     strangers = sorted(table.problems.keys() - set(asked.problem_ids))
     if strangers:
         raise NotGraded(
-            f"{run / 'verdicts.jsonl'} judges problem {as_written(strangers[0])}, which its "
-            f"run.json does not name; {advice}"
+            f"{run / 'verdicts.jsonl'} judges problem {as_written(strangers[0])}, which "
+            f"{cause} with a --problem-id that covers it, and run.json is widened."
         )
-    for problem_id, counts in table.problems.items():
-        if counts.repeats > asked.repeats:
-            raise NotGraded(
-                f"{run / 'verdicts.jsonl'} judges repeat {counts.repeats - 1} of problem "
-                f"{as_written(problem_id)}, and its run.json asks for {asked.repeats}, counted "
-                f"from 0; {advice}"
-            )
+    repeats = max((counts.repeats for counts in table.problems.values()), default=0)
+    if repeats > asked.repeats:
+        raise NotGraded(
+            f"{run / 'verdicts.jsonl'} judges {repeats} repeats, which {cause} "
+            f"with --repeats {repeats}, and run.json is widened."
+        )
 
 
 def _read_manifest(file: Path) -> _Asked:

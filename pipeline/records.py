@@ -227,7 +227,9 @@ def decode(line: bytes) -> Attempt:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptRecord(str(error)) from error
     if attempt.schema > SCHEMA:
-        raise CorruptRecord(f"schema {attempt.schema} is newer than this version's {SCHEMA}")
+        raise CorruptRecord(
+            f"schema {attempt.schema} is newer than this version's {SCHEMA}: use a newer speclrm"
+        )
     return attempt
 
 

@@ -1,13 +1,12 @@
 """One run's folder: its manifest, its lock, and its attempt lines.
 
 An attempt counts as done when its line is on the disk: one append and one fsync. A kill at any
-instant can therefore tear only the last line of a file, and that is cut off on the next open.
+instant can therefore tear only the last line of a file, and the next run moves that to TORN.
 """
 
 import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,13 +17,15 @@ from pipeline import appending, records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
 from pipeline.run_lock import HELD, InUse, RunLock
+from pipeline.torn_lines import complete_lines, mend_end
 
 MANIFEST = "run.json"
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
 PROBLEMS = attempt_lines.PROBLEMS
 VERDICTS = "verdicts.jsonl"
 ENGINE_LOG = "engine.log"
-TAIL_BLOCK_BYTES = 1 << 16
+TORN = "torn.txt"
+"""What was cut off the ends of files: each a line a kill had torn."""
 
 Key = tuple[str, int]
 
@@ -128,19 +129,34 @@ class RunDirectory:
         text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
         replace_file(self.path / MANIFEST, text.encode())
 
-    def repair(self) -> int:
-        """Cut torn last lines, and give a whole last line its newline; how many were cut.
+    def repair(self, names: Collection[str]) -> list[str]:
+        """Make whole lines of the ends of the run's files; what was cut, each in a sentence.
 
-        What a kill left of a file that was being replaced goes too.
+        A last line that lacks nothing but its newline gets it, and one that is torn goes to TORN.
+        Only attempt files of these `names` are the run's. What a kill left of one that was being
+        replaced goes too. Call it when nothing is left to refuse.
+
+        Raises:
+            RunStopped: the disk is full or failing.
         """
-        for unfinished in (self.path / PROBLEMS).glob("*.jsonl.new"):
-            unfinished.unlink()
+        for name in names:
+            (self.path / PROBLEMS / f"{name}.new").unlink(missing_ok=True)
         withdrawn = self.path / appending.REPLACED
-        files = [*attempt_files(self.path), *([withdrawn] if withdrawn.exists() else [])]
-        return sum(_repair_tail(file) for file in files)
+        files = [file for file in attempt_files(self.path) if file.name in names]
+        files += [withdrawn] if withdrawn.exists() else []
+        torn = self.path / TORN
+        said = []
+        for file in files:
+            try:
+                cut = mend_end(file, torn)
+            except OSError as error:
+                raise cannot_write(file, error.strerror) from error
+            if cut:
+                said.append(f"the last line of {file} was torn; its {cut} bytes are now in {torn}.")
+        return said
 
     def recorded(self) -> Recorded:
-        """Which attempts are on the disk.
+        """Which attempts are on the disk; see `recorded_attempts`.
 
         Raises:
             UserMistake: a line is unreadable, or an attempt stands twice.
@@ -160,11 +176,12 @@ class RunDirectory:
 
 def problem_file(run: Path, attempt: records.Attempt) -> Path:
     """The file of an attempt's problem."""
-    return run / PROBLEMS / _file_name(attempt)
+    return run / PROBLEMS / file_name(attempt.dataset, attempt.problem_id)
 
 
-def _file_name(attempt: records.Attempt) -> str:
-    return f"{attempt.dataset}-{attempt.problem_id}.jsonl"
+def file_name(dataset: str, problem_id: str) -> str:
+    """The name of the file that holds a problem's attempts."""
+    return f"{dataset}-{problem_id}.jsonl"
 
 
 def attempt_files(run: Path) -> list[Path]:
@@ -221,34 +238,40 @@ def read_attempts(run: Path) -> Iterator[records.Attempt]:
 
 
 def recorded_attempts(run: Path) -> Recorded:
-    """Which attempts of a run are on the disk; see `read_attempts`.
+    """Which attempts of a run are on the disk, those included whose line lacks only its newline.
 
     Raises:
         UserMistake: a line is unreadable, or an attempt stands twice.
     """
     repeats: dict[str, int] = {}
     failed: dict[str, int] = {}
-    for attempt in read_attempts(run):
-        bit = 1 << attempt.repeat_id
-        repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
-        if attempt.status == "error":
-            failed[attempt.problem_id] = failed.get(attempt.problem_id, 0) | bit
+    for file in attempt_files(run):
+        for _, attempt in _attempts_of(file, complete_lines(file)):
+            bit = 1 << attempt.repeat_id
+            repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
+            if attempt.status == "error":
+                failed[attempt.problem_id] = failed.get(attempt.problem_id, 0) | bit
     return Recorded(repeats, failed)
 
 
 def read_lines(file: Path) -> Iterator[tuple[bytes, records.Attempt]]:
     """Every attempt of one problem's file with its line; see `read_attempts`."""
+    return _attempts_of(file, attempt_lines.whole_lines(file))
+
+
+def _attempts_of(file: Path, lines: Iterator[bytes]) -> Iterator[tuple[bytes, records.Attempt]]:
     lines_of: dict[Key, int] = {}
     try:
-        for number, line in enumerate(attempt_lines.whole_lines(file), start=1):
+        for number, line in enumerate(lines, start=1):
             attempt = _attempt_of(line, f"{file}, line {number}")
             problem = attempt_lines.as_written(attempt.problem_id)
             what = f"Problem {problem}, repeat {attempt.repeat_id}"
             # Since each key has one file, this and the next check hold for the whole run.
-            if file.name != _file_name(attempt):
+            home = file_name(attempt.dataset, attempt.problem_id)
+            if file.name != home:
                 raise UserMistake(
-                    f"{what} stands in {file}, line {number}, and belongs in "
-                    f"{_file_name(attempt)}; move what is no file of the run out of {PROBLEMS}."
+                    f"{what} stands in {file}, line {number}, and belongs in {home}; "
+                    f"move what is no file of the run out of {PROBLEMS}."
                 )
             first = lines_of.setdefault(attempt.key, number)
             if first != number:
@@ -266,8 +289,8 @@ def _attempt_of(line: bytes, where: str) -> records.Attempt:
         return records.decode(line)
     except records.CorruptRecord as error:
         raise UserMistake(
-            f"{where} is not an attempt record ({error}); "
-            "move that line to another file and run the same command again."
+            f"{where} is not an attempt record ({error}); move that line to another file: then "
+            "this command goes on, and `speclrm run` as before makes the attempt again."
         ) from error
 
 
@@ -326,30 +349,3 @@ def cannot_write(file: Path, reason: str | None) -> RunStopped:
         f"Cannot write {file} ({reason}); free space or mend the disk, "
         "then run the same command again: finished attempts are kept."
     )
-
-
-def _repair_tail(file: Path) -> bool:
-    """Mend the last line of `file`; whether something was cut."""
-    with file.open("r+b") as handle:
-        size = handle.seek(0, os.SEEK_END)
-        tail = b""
-        start = size
-        while start and b"\n" not in tail:
-            start = max(0, start - TAIL_BLOCK_BYTES)
-            handle.seek(start)
-            tail = handle.read(size - start)
-        last = tail.rpartition(b"\n")[2]
-        if not last:
-            return False
-        try:
-            records.decode(last)
-        except records.CorruptRecord:
-            handle.truncate(size - len(last))
-            cut = True
-        else:
-            handle.seek(0, os.SEEK_END)
-            handle.write(b"\n")
-            cut = False
-        handle.flush()
-        os.fsync(handle.fileno())
-        return cut

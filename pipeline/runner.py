@@ -25,7 +25,14 @@ from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
 from pipeline.reasoners.step_score import digit_ids
 from pipeline.record_writer import record_writer
-from pipeline.run_directory import ENGINE_LOG, Recorded, RunDirectory, lost_manifest, refuse_changes
+from pipeline.run_directory import (
+    ENGINE_LOG,
+    Recorded,
+    RunDirectory,
+    file_name,
+    lost_manifest,
+    refuse_changes,
+)
 from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
 
 RESULTS = Path("results")
@@ -63,6 +70,10 @@ class Plan:
         """Every attempt asked for."""
         by_id = {problem.problem_id: problem for problem in self.selected}
         return Asked(by_id, self.experiment.repeats)
+
+    def files(self) -> set[str]:
+        """The names of all files that a run on this dataset may have in its folder `problems`."""
+        return {file_name(each.dataset, each.problem_id) for each in self.problems.problems}
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with the recorded one."""
@@ -137,7 +148,6 @@ def run_plan(
         manifest = directory.manifest()
         if manifest is not None:
             refuse_changes(directory.path, manifest["identity"], planned.identity())
-        directory.repair()
         there = directory.recorded()
         if manifest is None and len(there):
             raise lost_manifest(directory.path, len(there))
@@ -156,6 +166,11 @@ def run_plan(
                 warnings=warnings,
             )
             call(running)
+        elif manifest is not None:
+            warnings += directory.repair(planned.files())
+            widened = manifest | {"slice": _slice(planned, manifest)}
+            if widened != manifest:
+                directory.write_manifest(widened)
     return RunSummary(
         directory=planned.directory,
         planned=len(asked),
@@ -180,6 +195,7 @@ async def _run(
     experiment = planned.experiment
     async with contextlib.AsyncExitStack() as stack:
         engines = await _start(stack, planned, directory, warnings, progress)
+        warnings += directory.repair(planned.files())
         directory.write_manifest(_manifest(planned, directory.manifest(), engines))
         writer = await stack.enter_async_context(record_writer(directory, there))
         attempts = Run(
@@ -264,11 +280,8 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
 
 
 def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -> dict[str, Any]:
-    """The manifest of this session: earlier sessions stay, the slice only widens."""
+    """The manifest of this session: earlier sessions stay."""
     experiment, problems = planned.experiment, planned.problems
-    before = earlier or {"slice": {"problem_ids": [], "repeats": 0}, "sessions": []}
-    asked = {problem.problem_id for problem in planned.selected}
-    asked |= set(before["slice"]["problem_ids"])
     return {
         "schema": MANIFEST_SCHEMA,
         "name": planned.directory.name,
@@ -281,16 +294,13 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             "rows": problems.rows,
             "fingerprint": problems.fingerprint,
         },
-        "slice": {
-            "problem_ids": [p.problem_id for p in problems.problems if p.problem_id in asked],
-            "repeats": max(experiment.repeats, before["slice"]["repeats"]),
-        },
+        "slice": _slice(planned, earlier),
         "models": {
             "target": asdict(engines.target.facts),
             "draft": asdict(engines.draft.facts) if engines.draft is not None else None,
         },
         "sessions": [
-            *before["sessions"],
+            *(earlier["sessions"] if earlier is not None else ()),
             {
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "command": Secrets.of().masked(shlex.join(sys.argv)),
@@ -299,6 +309,19 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
                 "hardware": environment.hardware(),
             },
         ],
+    }
+
+
+def _slice(planned: Plan, earlier: dict[str, Any] | None) -> dict[str, Any]:
+    """What all sessions have asked for, this one included: it only widens."""
+    before: dict[str, Any] = {"problem_ids": (), "repeats": 0}
+    if earlier is not None:
+        before = earlier["slice"]
+    asked = {problem.problem_id for problem in planned.selected} | set(before["problem_ids"])
+    everything = (problem.problem_id for problem in planned.problems.problems)
+    return {
+        "problem_ids": [problem_id for problem_id in everything if problem_id in asked],
+        "repeats": max(planned.experiment.repeats, before["repeats"]),
     }
 
 

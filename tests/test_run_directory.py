@@ -16,6 +16,7 @@ from pipeline.errors import RunStopped, UserMistake
 from pipeline.run_directory import (
     ENGINE_LOG,
     PROBLEMS,
+    TORN,
     Recorded,
     RunDirectory,
     read_attempts,
@@ -64,7 +65,7 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut,
     content = b"".join(lines)[: cut % (sum(map(len, lines)) + 1)]
     with RunDirectory(run) as directory:
         (run / PROBLEMS / "pocket-7.jsonl").write_bytes(content)
-        directory.repair()
+        directory.repair({"pocket-7.jsonl"})
         kept = directory.recorded()
         for number, attempt in enumerate(data):
             if ("7", number) not in kept:
@@ -75,8 +76,51 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut,
 def test_a_whole_last_line_without_its_newline_is_kept(tmp_path):
     with RunDirectory(tmp_path) as directory:
         (tmp_path / PROBLEMS / FILE).write_bytes(records.encode(ATTEMPT).rstrip(b"\n"))
-        assert directory.repair() == 0
         assert directory.recorded().repeats == {"7": 1}
+        assert directory.repair({FILE}) == []
+    assert (tmp_path / PROBLEMS / FILE).read_bytes() == records.encode(ATTEMPT)
+
+
+@pytest.mark.parametrize("torn", [b'{"dataset": "d', b"{}{", b"\0\0\0", b'{"a": "\xff"}', b"["])
+def test_a_torn_last_line_is_kept_beside_before_it_is_cut(tmp_path, torn):
+    with RunDirectory(tmp_path) as directory:
+        directory.append(ATTEMPT)
+        file = tmp_path / PROBLEMS / FILE
+        file.write_bytes(file.read_bytes() + torn)
+        [sentence] = directory.repair({FILE})
+        assert f"its {len(torn)} bytes are now in {tmp_path / TORN}" in sentence
+    assert file.read_bytes() == records.encode(ATTEMPT)
+    assert (tmp_path / TORN).read_bytes() == torn + b"\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["no newline", "newline"])
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"precious": "data"}', "missing required field"),
+        (
+            records.encode(ATTEMPT).replace(b'"schema":2', b'"schema":3').strip(),
+            "schema 3 is newer",
+        ),
+    ],
+    ids=["no attempt", "newer"],
+)
+def test_a_complete_last_line_that_is_no_attempt_is_refused_and_kept(tmp_path, line, why, end):
+    with RunDirectory(tmp_path) as directory:
+        file = tmp_path / PROBLEMS / FILE
+        file.write_bytes(records.encode(replace(ATTEMPT, repeat_id=1)) + line + end)
+        with pytest.raises(UserMistake, match=rf"d-7\.jsonl, line 2 is not an attempt .*{why}"):
+            directory.recorded()
+        assert file.read_bytes().endswith(line + end)
+
+
+def test_files_that_are_not_the_runs_are_left_as_they_are(tmp_path):
+    with RunDirectory(tmp_path) as directory:
+        theirs = {"mine.jsonl": b'{"my": 1', "mine.jsonl.new": b"notes"}
+        for name, content in theirs.items():
+            (tmp_path / PROBLEMS / name).write_bytes(content)
+        assert directory.repair({FILE}) == []
+    assert {each.name: each.read_bytes() for each in (tmp_path / PROBLEMS).iterdir()} == theirs
 
 
 def test_a_reader_passes_over_the_line_being_written(tmp_path):
@@ -165,7 +209,8 @@ def test_what_a_kill_left_of_a_replacement_goes(tmp_path):
         directory.append(ATTEMPT)
         (tmp_path / PROBLEMS / "d-7.jsonl.new").write_bytes(b"half")
         (tmp_path / REPLACED).write_bytes(records.encode(ATTEMPT) + b"half")
-        assert directory.repair() == 1
+        [sentence] = directory.repair({FILE})
+    assert "replaced.jsonl was torn; its 4 bytes are now in" in sentence
     assert (tmp_path / REPLACED).read_bytes() == records.encode(ATTEMPT)
     assert [file.name for file in (tmp_path / PROBLEMS).iterdir()] == [FILE]
 

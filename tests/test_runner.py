@@ -98,6 +98,53 @@ def test_a_narrower_command_does_not_narrow_the_slice(experiment, tmp_path):
     assert len(read_manifest(tmp_path / "run")["slice"]["problem_ids"]) == PROBLEMS
 
 
+def test_an_older_manifest_is_widened_although_nothing_is_missing(experiment, tmp_path):
+    run = tmp_path / "run"
+    runner.run(replace(experiment, problem_range="first:3", repeats=1), run)
+    older = (run / "run.json").read_bytes()
+    runner.run(experiment, run)
+    (run / "run.json").write_bytes(older)
+    assert runner.run(experiment, run).done == 0
+    assert read_manifest(run)["slice"] == {
+        "problem_ids": [str(n) for n in range(PROBLEMS)],
+        "repeats": 2,
+    }
+    assert read_manifest(run)["sessions"] == json.loads(older)["sessions"]
+
+
+def torn(run):
+    """Half a line at the end of a problem's file, as a kill leaves it."""
+    file = run / "problems" / "sums-1.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+    return file
+
+
+def test_a_torn_line_is_told_and_its_attempt_is_made_again(experiment, tmp_path):
+    run = tmp_path / "run"
+    runner.run(experiment, run)
+    before = torn(run).read_bytes().splitlines()
+    summary = runner.run(experiment, run)
+    assert summary.done == 1
+    assert any("sums-1.jsonl was torn" in warning for warning in summary.warnings)
+    assert (run / "torn.txt").read_bytes().splitlines() == before[1:]
+    assert len(made(run)) == 2 * PROBLEMS
+
+
+def test_a_refused_run_cuts_nothing(experiment, tmp_path):
+    run = tmp_path / "run"
+    runner.run(experiment, run)
+    torn(run)
+    (run / "problems" / "mine.jsonl").write_text('{"my": 1}\n{"precious": "data"}')
+    before = files(run)
+    with pytest.raises(UserMistake, match=r"mine\.jsonl, line 1 is not an attempt"):
+        runner.run(experiment, run)
+    (run / "problems" / "mine.jsonl").unlink()
+    malformed = script(tmp_path, "malformed.json", faults={"no such": []})
+    with pytest.raises(UserMistake, match=r"malformed\.json"):
+        runner.run(with_script(experiment, malformed), run)
+    assert files(run) == {name: text for name, text in before.items() if "mine" not in name}
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
