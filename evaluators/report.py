@@ -11,6 +11,7 @@ from string import Template
 from evaluators import leaderboard, traces
 from evaluators.attempt_lines import as_written
 from evaluators.comparison import NotComparable, compare_runs, refuse_incomparable
+from evaluators.exports.output import whole_file
 from evaluators.leaderboard import Row
 from evaluators.metrics import GradedRun, graded_runs, metrics_of
 from evaluators.page_files import Blocks, asset, katex_css, script_json
@@ -83,10 +84,8 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
         "comparisons": _comparisons(list(graded.values()), baseline, options.margin),
     }
     inline = blocks.finish()
-    fresh = page.with_name(page.name + ".new")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    fresh.write_text(_page(data, inline), encoding="utf-8")
-    fresh.replace(page)
+    with whole_file(page) as out:
+        out.write(_page(data, inline).encode())
     total = sum(run.totals.rows for run in graded.values())
     return Report(page, folder if blocks.beside else None, total)
 

@@ -1,17 +1,27 @@
 """The command `speclrm`, which is also `python -m pipeline`."""
 
+import atexit
+import signal
 import sys
 
-RUN_STOPPED = 3
+from pipeline.signals import RUN_STOPPED, answer_endings, ignore_signals, leave_by_signals
+from pipeline.streams import mend_streams
 
 
 def command() -> None:
-    """Load the command line and call it; Ctrl-C is answered while it is being loaded, too."""
+    """Load the command line and call it; signals are answered from here to the process's end."""
+    answer_endings(signal.default_int_handler)
+    atexit.register(ignore_signals)  # the first that is registered is the last that is called
+    mend_streams()
     try:
-        from pipeline.cli import main  # noqa: PLC0415 - see above
+        try:
+            from pipeline.cli import main  # noqa: PLC0415 - loading it takes time
 
-        main()
+            main()
+        finally:
+            leave_by_signals()
     except KeyboardInterrupt:
+        leave_by_signals()
         sys.stderr.write("Error: Interrupted.\n")
         sys.exit(RUN_STOPPED)
 

@@ -157,9 +157,12 @@ def serve(folder: Path) -> None:
 
 
 def _write_whole(handle: int, line: bytes) -> None:
-    """Write all of `line`; a short write is what a disk that fills up answers with."""
-    if os.write(handle, line) != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    """Write all of `line`; what ended a short write is the answer to the rest."""
+    while line:
+        written = os.write(handle, line)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        line = line[written:]
 
 
 def _key(line: bytes) -> tuple[object, object] | None:

@@ -59,13 +59,16 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
         evaluators.NoWorker: symbolic work cannot be done on this machine.
     """
     models = read_manifest(run)["models"]
+    verdicts = run / VERDICTS
+    if verdicts.exists() and not verdicts.is_file():
+        raise UserMistake(f"{verdicts} is a pipe, a folder or a device; move it out of the run.")
     graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
     try:
-        with contextlib.closing(graded), whole_file(run / VERDICTS) as out:
+        with contextlib.closing(graded), whole_file(verdicts) as out:
             grading = _write(run, graded, out, progress)
     except OSError as error:
         raise UserMistake(
-            f"Cannot write the verdicts {run / VERDICTS} ({error.strerror}); free space, or grade "
+            f"Cannot write the verdicts {verdicts} ({error.strerror}); free space, or grade "
             "a copy of the run in a folder that can be written."
         ) from error
     return grading

@@ -235,6 +235,7 @@ async def _start(
         engines = Engines(
             target=engine(experiment.target),
             draft=engine(experiment.draft) if experiment.draft is not None else None,
+            log=log,
         )
         await stack.enter_async_context(engines.running())
         _refuse_missing_abilities(experiment, engines)

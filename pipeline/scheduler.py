@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from pipeline.bugs import FirstAttempts, frames_of
@@ -80,6 +81,7 @@ class Engines:
 
     target: Engine
     draft: Engine | None
+    log: Path | None = None
     restarts: int = 0
     _mending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -107,9 +109,10 @@ class Engines:
 
     async def _restart(self, engine: Engine, death: EngineDead) -> None:
         if self.restarts >= MAX_RESTARTS:
+            see = f"see {self.log}, then " if self.log is not None and self.log.exists() else ""
             raise RunStopped(
-                f"The engine died {self.restarts + 1} times ({death}); see engine.log, then run "
-                "the same command again: finished attempts are kept."
+                f"The engine died {self.restarts + 1} times ({death}); {see}run the same command "
+                "again: finished attempts are kept."
             ) from death
         self.restarts += 1
         try:

@@ -6,9 +6,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 STDOUT, STDERR = 1, 2
+RUN_STOPPED = 3
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -25,6 +27,16 @@ def ended_by_signals(handler: Handler) -> Iterator[None]:
         yield
         return
 
+    before = answer_endings(handler)
+    try:
+        yield
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)
+
+
+def answer_endings(handler: Handler) -> dict[signal.Signals, Any]:
+    """Send SIGTERM and SIGHUP to `handler` from now on; the handlers that it replaced."""
     terminals = [each for each in (STDOUT, STDERR) if os.isatty(each)]
 
     def first_only(number: int, frame: FrameType | None) -> None:
@@ -37,11 +49,20 @@ def ended_by_signals(handler: Handler) -> Iterator[None]:
     taken = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
     for number in taken:
         signal.signal(number, first_only)
-    try:
-        yield
-    finally:
-        for number, was in taken.items():
-            signal.signal(number, was)
+    return taken
+
+
+def leave_by_signals() -> None:
+    """From now on any of these signals, and Ctrl-C, ends the program where it is: it has ended."""
+    for number in (signal.SIGINT, *ENDINGS):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: os._exit(RUN_STOPPED))
+
+
+def ignore_signals() -> None:
+    """From now on none of them is heard: only the interpreter's own end is left."""
+    for number in (signal.SIGINT, *ENDINGS):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _silence(closed: list[int]) -> None:

@@ -192,6 +192,21 @@ def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path, monkeypatch)
     assert (tmp_path / PROBLEMS / FILE).read_bytes() == records.encode(ATTEMPT)
 
 
+def test_a_limit_on_a_files_size_is_told_as_what_it_is(tmp_path, monkeypatch):
+    written = os.write
+
+    def limited(handle, data):
+        if os.fstat(handle).st_size:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return written(handle, data[:8])
+
+    with RunDirectory(tmp_path) as directory:
+        monkeypatch.setattr(os, "write", limited)
+        with pytest.raises(RunStopped, match=os.strerror(errno.EFBIG)):
+            directory.append(ATTEMPT)
+    assert list(read_attempts(tmp_path)) == []
+
+
 def test_failed_attempts_are_told_from_the_others(tmp_path):
     first, second = repeats(2)
     with RunDirectory(tmp_path) as directory:

@@ -88,9 +88,11 @@ def write_inspect(
 def _write_json(run: GradedRun, samples: Iterator[Json], sums: _Sums, out: IO[bytes]) -> None:
     """One JSON object; its fields stand in the order that Inspect's reader of heads expects.
 
-    That order puts the sums before the samples, so the samples wait in a file beside.
+    That order puts the sums before the samples, so the samples wait in a file: beside, or, where
+    `out` is a pipe or a device, in the system's folder for such files.
     """
-    with tempfile.TemporaryFile(dir=Path(out.name).parent) as waiting:
+    beside = Path(out.name).parent if Path(str(out.name)).is_file() else None
+    with tempfile.TemporaryFile(dir=beside) as waiting:
         for number, sample in enumerate(samples):
             sums.add(sample)
             waiting.write((",\n" if number else "").encode() + _encoded(sample))

@@ -18,7 +18,7 @@ from pipeline.cli.hints import hint_for, instead_of, script_in
 from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
-from pipeline.signals import ended_by_signals
+from pipeline.signals import RUN_STOPPED
 
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
@@ -49,7 +49,6 @@ SUMMARIES = {
     "doctor": "Check what is installed and what would work.",
 }
 USER_MISTAKE = 2
-RUN_STOPPED = 3
 READER_GONE = 128 + signal.SIGPIPE
 """What a shell sees of a program that wrote into a pipe nobody reads any more."""
 
@@ -126,8 +125,7 @@ def main() -> None:
     not go on.
     """
     try:
-        with ended_by_signals(signal.default_int_handler):
-            group.main(standalone_mode=False)
+        group.main(standalone_mode=False)
     except click.ClickException as error:
         said = io.StringIO()
         # Its usage lines stand before it, and it may name an argument.
