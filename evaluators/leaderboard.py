@@ -43,6 +43,14 @@ TIME_HEADINGS = (
     "of answered attempts",
     "tokens of the chosen track",
 )
+RATES = {
+    "no answer": "no_answer",
+    "undecided": "ungradable",
+    "truncated": "truncated",
+    "errors": "error",
+    "missing": "missing",
+}
+"""The shares of attempts that did not come to a verdict by themselves, and their fields."""
 GUIDED_HEADINGS = ("run", "role or method", "tracks", "correct", "accuracy")
 NOTES = (
     "(95 %): interval over the population of problems. SE problems: over that population; "
@@ -175,6 +183,15 @@ def shown_columns(table: Sequence[Row]) -> list[int]:
     if all(row.metrics.repeats == 1 for row in table):
         idle |= {"pass@k", "maj@k", "any"}  # all are the accuracy
     return [index for index, heading in enumerate(HEADINGS) if heading not in idle]
+
+
+def absent_rates(table: Sequence[Row]) -> list[str]:
+    """The headings of the rates that are 0 for every run, which one sentence can say."""
+    return [
+        heading
+        for heading, field in RATES.items()
+        if all(getattr(row.metrics.rates, field) == 0 for row in table)
+    ]
 
 
 def as_markdown(table: Sequence[Row]) -> str:

@@ -1,10 +1,8 @@
 """`speclrm compare`: graded runs against the first of them, in pairs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from evaluators import comparison_table
@@ -12,12 +10,10 @@ from evaluators.attempt_lines import as_written
 from evaluators.comparison import Comparison, NotComparable, compare_runs
 from evaluators.metrics import graded_runs
 from evaluators.verdict_table import NotGraded
-from pipeline.cli.console import safe_console
+from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
-PIPE_WIDTH = 160
-"""Columns of a table that is not written to a terminal."""
 MAX_LISTED = 30
 """Discordant problems that are listed without --all."""
 MARGIN = click.FloatRange(min=0, max=100, min_open=True, max_open=True)
@@ -65,34 +61,23 @@ def compare_command(
     if form != "table":
         echo(WRITERS[form](comparisons))
         return
-    console = safe_console(piped_width=PIPE_WIDTH)
-    console.print(
-        _table(
-            comparison_table.headings(comparisons),
-            [comparison_table.cells(one) for one in comparisons],
-            comparison_table.notes(comparisons),
-        )
+    console = table_console()
+    print_table(
+        console,
+        comparison_table.headings(comparisons),
+        [comparison_table.cells(one) for one in comparisons],
+        notes=comparison_table.notes(comparisons),
     )
-    console.print(
-        _table(
-            comparison_table.COST_HEADINGS,
-            [comparison_table.cost_cells(one) for one in comparisons],
-            comparison_table.COST_NOTES,
-        )
+    print_table(
+        console,
+        comparison_table.COST_HEADINGS,
+        [comparison_table.cost_cells(one) for one in comparisons],
+        notes=comparison_table.COST_NOTES,
     )
     for one in comparisons:
         for warning in one.warnings:
             console.print(Text(f"warning: {one.second}: {warning}", style="yellow"))
         console.print(_discordant(one, len(one.discordant) if everything else MAX_LISTED))
-
-
-def _table(headings: Sequence[str], rows: list[list[str]], caption: str) -> Table:
-    table = Table(caption=Text(caption), caption_justify="left")
-    for column, heading in enumerate(headings):
-        table.add_column(Text(heading), justify="right" if column else "left")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
 
 
 def _discordant(comparison: Comparison, most: int) -> Text:

@@ -1,10 +1,8 @@
 """`speclrm leaderboard`: graded runs side by side."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from evaluators import leaderboard
@@ -14,7 +12,7 @@ from evaluators.metrics import graded_runs, metrics_of
 from evaluators.report import ReportOptions, write_report
 from evaluators.run_names import NoSuchBaseline, baseline_name
 from evaluators.verdict_table import NotGraded
-from pipeline.cli.console import safe_console
+from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.statements import hidden_datasets, statement_reader
@@ -26,9 +24,7 @@ WRITERS = {
     "json": leaderboard.as_json,
 }
 TEXT_COLUMNS = 3
-TEXT_HEADINGS = {"run", "role or method"}
-PIPE_WIDTH = 240
-"""Columns of a table that is not written to a terminal."""
+"""The run, its reasoner and its model."""
 
 
 @click.command("leaderboard")
@@ -115,29 +111,32 @@ def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> N
 
 
 def _print_table(rows: list[Row]) -> None:
-    table = Table(caption=leaderboard.NOTES, caption_justify="left")
-    columns = leaderboard.shown_columns(rows)
-    for column in columns:
-        justify = "left" if column < TEXT_COLUMNS else "right"
-        table.add_column(leaderboard.HEADINGS[column], justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        cells = leaderboard.cells(row)
-        table.add_row(*(Text(cells[column]) for column in columns))
-    console = safe_console(piped_width=PIPE_WIDTH)
-    console.print(table)
-    console.print(
-        _small_table("Per attempt", leaderboard.TIME_HEADINGS, leaderboard.time_cells(rows))
+    console = table_console()
+    absent = leaderboard.absent_rates(rows)
+    columns = [
+        column
+        for column in leaderboard.shown_columns(rows)
+        if leaderboard.HEADINGS[column] not in absent
+    ]
+    print_table(
+        console,
+        [leaderboard.HEADINGS[column] for column in columns],
+        [[cells[column] for column in columns] for cells in map(leaderboard.cells, rows)],
+        texts=TEXT_COLUMNS,
+    )
+    if absent:
+        console.print(Text(f"Zero in every run: {', '.join(absent)}."))
+    console.print(Text(leaderboard.NOTES))
+    print_table(
+        console, leaderboard.TIME_HEADINGS, leaderboard.time_cells(rows), title="Per attempt"
     )
     guided = leaderboard.guided_cells(rows)
     if guided:
-        title = "Tracks by role or method, each judged by its own answer"
-        console.print(_small_table(title, leaderboard.GUIDED_HEADINGS, guided))
-
-
-def _small_table(title: str, headings: Sequence[str], lines: list[list[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in TEXT_HEADINGS else "right")
-    for cells in lines:
-        table.add_row(*map(Text, cells))
-    return table
+        print_table(
+            console,
+            leaderboard.GUIDED_HEADINGS,
+            guided,
+            title="Tracks by role or method, each judged by its own answer",
+            keys=2,
+            texts=2,
+        )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from evaluators.comparison import NotComparable, refuse_incomparable
@@ -22,14 +22,12 @@ from evaluators.planning import (
     study_plan,
 )
 from evaluators.verdict_table import NotGraded
-from pipeline.cli.console import safe_console
+from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
 BETWEEN, CORRELATION = 0.6, 0.9
 """Assumed where neither a run nor an option says."""
-PIPE_WIDTH = 160
-"""Columns of what is not written to a terminal."""
 MOST_NUMBERS = 6
 """Of problems, and of repeats: more would take long to simulate."""
 MOST_REPEATS = 64
@@ -158,7 +156,7 @@ def _assumptions(
 
 
 def _print(plan: Plan) -> None:
-    console = safe_console(piped_width=PIPE_WIDTH)
+    console = table_console()
     assumed = plan.assumed
     console.print(
         Text(
@@ -167,49 +165,51 @@ def _print(plan: Plan) -> None:
             f"between problems, correlation of the two runs {assumed.correlation:.2f}."
         )
     )
-    console.print(_needed(plan))
-    console.print(_powers(plan))
+    _print_needed(console, plan)
+    _print_powers(console, plan)
 
 
-def _needed(plan: Plan) -> Table:
+def _print_needed(console: Console, plan: Plan) -> None:
     aim = (
         "to find the difference"
         if plan.margin is None
         else f"to show: not worse by more than {plan.margin * 100:g} points"
     )
-    table = Table(
-        title=Text(f"Needed {aim} in 80 % of studies"),
-        caption=Text(
-            "Attempts: of both runs. SE: of the difference; what lies in the samples, more repeats "
-            "remove, and what lies in the problems, only more problems do."
-        ),
-        caption_justify="left",
+    rows = [
+        (str(one.repeats), f"over {MAX_PROBLEMS:,}", "–", "–", "–", "–")
+        if one.problems is None or one.split is None
+        else (
+            str(one.repeats),
+            f"{one.problems:,}",
+            f"{2 * one.problems * one.repeats:,}",
+            f"{one.split.error:.2%}",
+            f"{1 - one.split.samples:.0%}",
+            f"{one.split.samples:.0%}",
+        )
+        for one in plan.needed
+    ]
+    print_table(
+        console,
+        ("repeats", "problems", "attempts", "SE", "problems' share", "samples' share"),
+        rows,
+        title=f"Needed {aim} in 80 % of studies",
+        notes="Attempts: of both runs. SE: of the difference; what lies in the samples, more "
+        "repeats remove, and what lies in the problems, only more problems do.",
+        texts=0,
     )
-    for heading in ("repeats", "problems", "attempts", "SE", "problems' share", "samples' share"):
-        table.add_column(heading, justify="right")
-    for one in plan.needed:
-        if one.problems is None or one.split is None:
-            table.add_row(str(one.repeats), f"over {MAX_PROBLEMS:,}", "–", "–", "–", "–")
-        else:
-            table.add_row(
-                str(one.repeats),
-                f"{one.problems:,}",
-                f"{2 * one.problems * one.repeats:,}",
-                f"{one.split.error:.2%}",
-                f"{1 - one.split.samples:.0%}",
-                f"{one.split.samples:.0%}",
-            )
-    return table
 
 
-def _powers(plan: Plan) -> Table:
+def _print_powers(console: Console, plan: Plan) -> None:
     repeats = [one.repeats for one in plan.needed]
-    table = Table(title=Text("Power: the share of studies that succeed"))
-    table.add_column("problems", justify="right")
-    for count in repeats:
-        table.add_column(f"k={count}", justify="right")
     cells = {(one.problems, one.repeats): one.power for one in plan.powers}
-    for problems in sorted({one.problems for one in plan.powers}):
-        row = (f"{cells[problems, count]:.0%}" for count in repeats)
-        table.add_row(f"{problems:,}", *row)
-    return table
+    rows = [
+        [f"{problems:,}", *(f"{cells[problems, count]:.0%}" for count in repeats)]
+        for problems in sorted({one.problems for one in plan.powers})
+    ]
+    print_table(
+        console,
+        ["problems", *(f"k={count}" for count in repeats)],
+        rows,
+        title="Power: the share of studies that succeed",
+        texts=0,
+    )

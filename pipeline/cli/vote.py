@@ -5,9 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from pipeline.cli.console import safe_console
+from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.reasoner_settings import VOTE_RULES, VoteRule
 from pipeline.revote import revote
@@ -23,9 +22,12 @@ def vote_command(run: Path, rule: VoteRule | None, form: str) -> None:
     if form == "json":
         echo(json.dumps([asdict(one) for one in results], indent=2))
         return
-    table = Table(title=f"{run}: {results[0].attempts} attempts")
-    for heading in ("rule", "accuracy", "a right track lost", "another winner than recorded"):
-        table.add_column(heading, justify="right")
-    for one in results:
-        table.add_row(one.rule, f"{one.accuracy:.1%}", f"{one.regret:.1%}", f"{one.changed:.1%}")
-    safe_console().print(table)
+    print_table(
+        table_console(),
+        ("rule", "accuracy", "a right track lost", "another winner than recorded"),
+        [
+            (one.rule, f"{one.accuracy:.1%}", f"{one.regret:.1%}", f"{one.changed:.1%}")
+            for one in results
+        ],
+        title=f"{run}: {results[0].attempts} attempts",
+    )

@@ -1,0 +1,247 @@
+"""Tables on a terminal: no name, number or heading is cut, however narrow it is."""
+
+import ast
+import contextlib
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from commands import speclrm
+from graded_runs import verdict_row, write_attempts, write_run
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from scripted_runs import Place
+
+from evaluators.sign_flips import p_text
+from pipeline.cli.tables import PIPE_WIDTH, blocks, print_table
+
+ROOT = Path(__file__).parent.parent
+SEPARATE = re.compile("[│┃]")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+FIRST, SECOND = "pocket-baseline-pocket-target-5f2a", "pocket-spec-methods-pocket-target-91"
+COMMANDS = {
+    "leaderboard": f"leaderboard {FIRST} {SECOND} --baseline {FIRST}",
+    "compare": f"compare {FIRST} {SECOND} --margin 2",
+    "replay": "replay spec-methods",
+    "vote": "vote spec-methods",
+    "plan": "plan --accuracy 0.8 --between 0.5 --difference 5 --repeats 1,2 --problems 30,300",
+}
+EACH = """
+import shlex, sys
+from pipeline.cli import main
+for command in sys.argv[1:]:
+    print(f"<{command}>", flush=True)
+    sys.argv = ["speclrm", *shlex.split(command)]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two graded runs with repeats and a draft, and one of judged tracks with votes."""
+    folder = tmp_path_factory.mktemp("tables")
+    rights = {
+        FIRST: {str(n): [True, n % 4 == 0] for n in range(40)},
+        SECOND: {str(n): [n % 3 == 0, True] for n in range(40)},
+    }
+    for name, right in rights.items():
+        rows = [
+            verdict_row(
+                problem_id,
+                repeat,
+                right=good,
+                seconds=1000.0 + repeat,
+                usage={
+                    "target": {"plain": {"prompt_new": 10, "generated": 123456}},
+                    "draft": {"plain": {"prompt_new": 10, "generated": 654321}},
+                },
+            )
+            for problem_id, repeats in right.items()
+            for repeat, good in enumerate(repeats)
+        ]
+        write_run(folder / name, right, rows)
+        write_attempts(folder / name, lambda _: [])
+    place = Place.made(folder)
+    assert place.speclrm("spec-methods").code == 0
+    assert speclrm(f"grade {place.run('spec-methods')}").code == 0
+    return folder
+
+
+@pytest.fixture(scope="module", params=[60, 80, 100, 160])
+def screen(place, request):
+    """What each command writes to a terminal of this width, with colours taken out."""
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, request.param, 0, 0))
+    plain = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", EACH, *COMMANDS.values()],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=place,
+        env=plain | {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    written = bytearray()
+    try:
+        while part := os.read(terminal, 4096):
+            written += part
+    except OSError:  # so Linux says that nobody writes any more
+        pass
+    os.close(terminal)
+    assert process.wait() == 0, written.decode()
+    text = COLOURS.sub("", written.decode()).replace("\r\n", "\n")
+    # What a command is called stands before what it writes.
+    parts = text.split("<")[1:]
+    assert len(parts) == len(COMMANDS)
+    return request.param, dict(zip(COMMANDS, parts, strict=True))
+
+
+def cells_of(text):
+    """Every cell of the tables in a text, each line of a cell by itself."""
+    return {cell.strip() for line in text.splitlines() for cell in SEPARATE.split(line)}
+
+
+def read(place, command):
+    with contextlib.chdir(place):
+        return json.loads(speclrm(f"{command} --format json").out)
+
+
+def test_nothing_is_cut_on_a_terminal(screen):
+    width, said = screen
+    for text in said.values():
+        assert "…" not in text
+        assert max(map(cell_len, text.splitlines()[1:])) <= width
+
+
+def test_a_leaderboard_shows_every_name_accuracy_and_interval_whole(screen, place):
+    text = screen[1]["leaderboard"]
+    cells = cells_of(text)
+    for row in read(place, COMMANDS["leaderboard"]):
+        assert row["run"] in cells or screen[0] < 80
+        shares = [row[name] for name in ("accuracy", "population_low", "population_high")]
+        assert "{:.1%} ({:.1%} to {:.1%})".format(*shares) in cells
+        assert f"{row['target_tokens']:,.0f} / {row['draft_tokens']:,.0f}" in cells
+        assert f"{row['any_correct']:.1%}" in cells
+
+
+def test_a_comparison_shows_every_difference_interval_and_p_whole(screen, place):
+    cells = cells_of(screen[1]["compare"])
+    [one] = read(place, COMMANDS["compare"])
+    low, high = one["interval"]
+    assert {f"{one['difference']:+.1%}", f"{low:+.1%} to {high:+.1%}"} <= cells
+    assert {p_text(one["p"]), p_text(one["adjusted_p"])} <= cells
+    assert any(p_text(one["not_worse"]["adjusted_p"]) in cell for cell in cells)
+    seconds = one["costs"]["seconds"]
+    assert "{:.2f} ({:.2f} to {:.2f})".format(seconds["ratio"], *seconds["interval"]) in cells
+
+
+def test_a_replay_and_votes_show_every_number_and_heading_whole(screen):
+    said = screen[1]
+    replayed, voted = said["replay"].split(), said["vote"].split()
+    headings = "method threshold kept diverging rewrite (estimate) rejected judged AUROC"
+    assert set(headings.split()) <= set(replayed)
+    assert {"rule", "accuracy", "another", "winner", "recorded"} <= set(voted)
+    assert "suggested thresholds (average)" in " ".join(replayed)
+
+
+def test_rates_that_are_zero_for_every_run_take_one_line_and_no_column(screen):
+    text = screen[1]["leaderboard"]
+    assert "Zero in every run: no answer, undecided, truncated, errors, missing." in " ".join(
+        text.split()
+    )
+    assert not {"undecided", "missing"} & cells_of(text)
+
+
+def test_a_rate_that_one_run_has_stays_a_column_and_the_other_formats_keep_all(tmp_path):
+    rows = [verdict_row("0"), verdict_row("1", right=False, verdict="no_answer", extracted=None)]
+    runs = [
+        write_run(tmp_path / "one", {"0": [True], "1": [False]}, rows),
+        write_run(tmp_path / "two", {"0": [True], "1": [True]}),
+    ]
+    for run in runs:
+        write_attempts(run, lambda _: [])
+    said = speclrm(f"leaderboard {runs[0]} {runs[1]}").out
+    assert "no answer" in cells_of(said)
+    assert "Zero in every run: undecided, truncated, errors, missing." in said
+    markdown = speclrm(f"leaderboard {runs[0]} {runs[1]} --format markdown").out
+    assert "| undecided | truncated | errors | missing |" in markdown
+
+
+def test_in_a_pipe_every_run_is_one_line(place):
+    with contextlib.chdir(place):
+        said = speclrm(COMMANDS["leaderboard"]).out.split("Zero in every run")[0]
+    assert all(said.count(name) == 1 for name in (FIRST, SECOND))
+
+
+WORDS = st.text("abcdefgh", min_size=1, max_size=9)
+HEADINGS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
+NUMBERS = st.integers(0, 10**20).map(str)
+
+
+@st.composite
+def tables(draw):
+    """Headings and rows: a name of up to 60 letters or wide signs, then numbers."""
+    columns = draw(st.integers(2, 12))
+    name = st.text("abcxyz-_/日本", min_size=1, max_size=60)
+    row = st.tuples(name, *[NUMBERS] * (columns - 1))
+    return draw(st.lists(HEADINGS, min_size=columns, max_size=columns)), draw(
+        st.lists(row, min_size=1, max_size=4)
+    )
+
+
+@given(tables(), st.integers(40, 200))
+def test_at_every_width_numbers_stay_whole_and_names_fold(table, width):
+    headings, rows = table
+    out = io.StringIO()
+    print_table(Console(file=out, width=width), headings, rows)
+    text = out.getvalue()
+    cells = cells_of(text)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert {word for heading in headings for word in heading.split()} <= set(text.split())
+    assert {number for _, *numbers in rows for number in numbers} <= cells
+    # The pieces of the first column, one below the other, are the names.
+    pieces = "".join(
+        SEPARATE.split(line)[1].strip() for line in text.splitlines() if line.startswith("│")
+    )
+    for name, *_ in rows:
+        assert name in pieces
+
+
+@given(tables(), st.integers(40, 200))
+def test_each_column_stands_in_one_block_and_the_first_in_all(table, width):
+    headings, rows = table
+    laid = list(blocks([headings, *rows], 1, width))
+    assert all(next(iter(block)) == 0 for block in laid)
+    rest = [column for block in laid for column in list(block)[1:]]
+    assert rest == list(range(1, len(headings)))
+
+
+def test_what_fits_is_one_block_with_headings_on_one_line():
+    out = io.StringIO()
+    print_table(Console(file=out, width=PIPE_WIDTH), ["run", "a long heading"], [["x", "1"]])
+    assert "a long heading" in out.getvalue()
+
+
+def test_no_command_prints_a_table_past_the_one_that_cuts_nothing():
+    files = {
+        file.name
+        for file in (ROOT / "pipeline" / "cli").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "rich.table"
+    }
+    assert files == {"tables.py"}
