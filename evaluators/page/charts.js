@@ -58,24 +58,24 @@ function leaderTo(box, p) {
 }
 
 // Where a point's name stands: beside it where that is free and no other point is about as near,
-// else at the nearest free place, with a leader that crosses no name and no point. `solid` is what
-// neither may cover; `leaders`, and `ranges` before them, are crossed where there is no other place.
-// Null: nowhere.
-function labelPlace(own, others, width, solid, leaders, ranges, frame) {
+// else at the nearest free place, with a leader to the point. A name covers no mark and no name; a
+// range, then a leader, and a leader crosses a name, only where there is no other place. Null: nowhere.
+function labelPlace(own, others, width, taken, frame) {
+  const { marks, names, leaders, ranges } = taken;
   const at = (x, y) => ({ x, y, w: width, h: 14 });
   const inside = (box) => box.x >= frame.left && box.x + width <= frame.right && box.y >= 0 && box.y + box.h <= frame.bottom;
-  const free = (box, taken) => !taken.some((other) => overlap(box, other));
+  const free = (box, ...kinds) => !kinds.some((boxes) => boxes.some((other) => overlap(box, other)));
   const beside = [[9, -16], [9, 3], [-9 - width, -16], [-9 - width, 3]].map(([dx, dy]) => at(own.x + dx, own.y + dy));
-  const clear = beside.find((box) => inside(box) && free(box, [...solid, ...leaders, ...ranges]) && others.every((other) => gap(box, other) > gap(box, own) + 6));
+  const clear = beside.find((box) => inside(box) && free(box, marks, names, leaders, ranges) && others.every((other) => gap(box, other) > gap(box, own) + 6));
   if (clear) return { box: clear, leader: null };
   const apart = [];
   for (let y = 0; y + 14 <= frame.bottom; y += 6) for (let x = frame.left; x + width <= frame.right; x += 8) apart.push(at(x, y));
-  const nearest = apart.filter((box) => gap(box, own) > 14 && free(box, solid)).sort((a, b) => gap(a, own) - gap(b, own));
-  for (const [lines, bars] of [[leaders, ranges], [leaders, []], [[], []]]) {
+  const nearest = apart.filter((box) => gap(box, own) > 14 && free(box, marks, names)).sort((a, b) => gap(a, own) - gap(b, own));
+  for (const [ofName, ofLeader] of [[[leaders, ranges], [names, leaders]], [[leaders], [names, leaders]], [[], [names]], [[], []]]) {
     for (const box of nearest) {
-      if (!free(box, [...lines, ...bars])) continue;
+      if (!free(box, ...ofName)) continue;
       const leader = leaderTo(box, own);
-      if (leader.dots.every((dot) => free(dot, [...solid, ...lines]))) return { box, leader };
+      if (leader.dots.every((dot) => free(dot, marks, ...ofLeader))) return { box, leader };
     }
   }
   return null;
@@ -100,23 +100,23 @@ function scatter(points, costName, width) {
   svg.append(shape("polyline", { points: paretoFront(points).map((p) => `${x(p.x)},${y(p.y)}`).join(" "), class: "front" }));
   const letters = Math.round(width / 20);
   const title = { x: left, y: 0, w: PEN.measureText("accuracy").width, h: 14 };
-  const marks = points.map((p) => ({ x: x(p.x), y: y(p.y) }));
-  const solid = [title, ...marks.map((at) => ({ x: at.x - 5, y: at.y - 5, w: 10, h: 10 }))];
+  const places = points.map((p) => ({ x: x(p.x), y: y(p.y) }));
+  const marks = places.map((at) => ({ x: at.x - 5, y: at.y - 5, w: 10, h: 10 }));
   const ranges = points.filter((p) => p.low !== null).map((p) => ({ x: x(p.x) - 2, y: y(p.high), w: 4, h: y(p.low) - y(p.high) }));
-  const leaders = [];
+  const taken = { marks, names: [title], leaders: [], ranges };
   points.forEach((p, index) => {
-    const own = marks[index], point = shape("g", { class: "point" }), mark = shape("g", { class: "mark" });
+    const own = places[index], point = shape("g", { class: "point" }), mark = shape("g", { class: "mark" });
     if (p.low !== null) mark.append(shape("line", { x1: own.x, x2: own.x, y1: y(p.low), y2: y(p.high), class: "range" }));
     mark.append(shape("circle", { cx: own.x, cy: own.y, r: 5 }));
     mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} (${percent(p.low)} to ${percent(p.high)}) at ${fixed(p.x)}`));
     point.append(mark);
     svg.append(point);
     const name = p.name.length > letters ? p.name.slice(0, letters - 1) + "…" : p.name;
-    const place = labelPlace(own, marks.filter((_, other) => other !== index), PEN.measureText(name).width, solid, leaders, ranges, { left, right: width, bottom: height - bottom });
+    const place = labelPlace(own, places.filter((_, other) => other !== index), PEN.measureText(name).width, taken, { left, right: width, bottom: height - bottom });
     if (!place) return; // too many runs to name all: the mark says its name when pointed at
     const { box, leader } = place;
-    solid.push(box);
-    if (leader) leaders.push(...leader.dots);
+    taken.names.push(box);
+    if (leader) taken.leaders.push(...leader.dots);
     if (leader) point.append(shape("line", { x1: own.x, y1: own.y, x2: leader.end.x, y2: leader.end.y, class: "leader" }));
     point.append(shape("text", { x: box.x, y: box.y + 11 }, name));
   });
