@@ -599,6 +599,76 @@ async def test_a_password_in_a_broken_address_is_masked(start: Start) -> None:
         assert "secret1" not in f"{told.value} {told.value.__cause__}"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "admin:secret12@127.0.0.1:8000/v1",
+        "http:/admin:secret12@127.0.0.1:8000/v1",
+        "http:admin:secret12@127.0.0.1:8000/v1",
+        "//admin:secret12@127.0.0.1:8000/v1",
+        "http://127.0.0.1:9/v1?api_key=secret12",
+        "http://127.0.0.1:9/v1#secret12",
+    ],
+)
+async def test_nothing_of_a_wrong_address_that_may_be_a_secret_is_shown(
+    start: Start, address: str
+) -> None:
+    with pytest.raises(UserMistake, match=r"\*\*\*") as told:
+        await start(base_url=address)
+    assert "secret12" not in str(told.value)
+    assert "admin" not in str(told.value)
+
+
+ODD_KEY = "sk-Ab&c/d+e<Fg-1234567890"
+SPELLINGS = [
+    ODD_KEY.replace("&", "\\u0026").replace("<", "\\u003c"),
+    "".join(f"\\u{ord(character):04x}" for character in ODD_KEY),
+    "sk-Ab%26c%2fd%2be%3cFg-1234567890",
+    ODD_KEY.upper(),
+    base64.b64encode(ODD_KEY.encode()).decode(),
+    ODD_KEY[:6] + "\n" + ODD_KEY[6:],
+    "\n" * 29_990 + ODD_KEY,
+    "\n" * 29_995 + ODD_KEY + "\n" * 9_000,
+]
+
+
+@pytest.mark.parametrize("echo", SPELLINGS)
+async def test_a_key_is_masked_however_a_server_spells_it(
+    fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch, echo: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", ODD_KEY)
+    engine = await start()
+    fake.next = [(400, f"no key: {echo}")]
+    with pytest.raises(EngineFailure, match="answers 400: no key:") as told:
+        await engine.complete([1], ASKED)
+    for piece in ("sk-A", "SK-A", "234567", "u0073", echo[:8]):
+        assert piece.strip() not in str(told.value) or not piece.strip()
+    await engine.stop()
+
+
+@pytest.mark.parametrize("status", [200, 429])
+async def test_a_wait_that_cannot_be_read_counts_as_none_said(
+    fake: Fake, start: Start, waits: list[float], status: int
+) -> None:
+    engine = await start()
+    fake.headers = {"Retry-After": "\xe9"}
+    fake.next = [(status, chosen(text="4")), (200, chosen(text="4"))]
+    assert (await engine.complete([1], ASKED)).text == "4"
+    assert len(waits) == (status == 429)
+    await engine.stop()
+
+
+async def test_a_count_that_no_request_can_have_is_told_by_its_field(
+    fake: Fake, start: Start
+) -> None:
+    engine = await start()
+    usage = {"prompt_tokens": 90_000_000, "completion_tokens": 99_999_999}
+    fake.next = [(200, json.dumps({"choices": [{"text": "4"}], "usage": usage}))]
+    with pytest.raises(EngineFailure, match=r"usage\.(prompt|completion)_tokens"):
+        await engine.complete([1], ASKED)
+    await engine.stop()
+
+
 async def test_a_prompt_longer_than_the_context_is_not_sent(fake: Fake, start: Start) -> None:
     engine = await start()
     with pytest.raises(PromptTooLong, match="100 tokens and the model's context 100"):

@@ -116,11 +116,18 @@ async def _once(
                 body += piece
                 if len(body) > MAX_BODY:
                     raise EngineFailure(f"the server's answer has more than {MAX_BODY:,} bytes")
+    except httpx.RemoteProtocolError as error:
+        if "location header" in str(error):
+            # httpx tells the address, cut in pieces in which no secret can be found again.
+            raise EngineFailure("the server sends on to an address that is none") from None
+        return Unreachable(str(error) or type(error).__name__)
     except httpx.TransportError as error:
         return Unreachable(str(error) or type(error).__name__)
     except httpx.DecodingError as error:
         raise EngineFailure(f"the server's answer cannot be unpacked ({error})") from error
     asked = response.headers.get("Retry-After", "")
+    if not asked.isascii():
+        asked = ""
     return httpx.Response(response.status_code, headers={"Retry-After": asked}, content=bytes(body))
 
 

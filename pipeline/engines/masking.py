@@ -18,40 +18,42 @@ SHORTEST_IN_MESSAGES = 4
 SHORTEST_IN_TEXTS = 8
 """In what a model wrote a short one (`EMPTY`, say) is more likely a word."""
 _CREDENTIALS = re.compile(r"(?<=://)\S{0,1000}@")
+LONGEST_SPELLING = 7
+"""Characters at most in which a server writes one of a secret's, a space behind it included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """What must not be written, in every form in which a server may say it back."""
 
-    values: tuple[str, ...] = field(repr=False)
+    in_messages: re.Pattern[str] | None = field(repr=False)
+    in_texts: re.Pattern[str] | None = field(repr=False)
+    longest: int
 
     @classmethod
     def of(cls, base_url: str | None = None) -> Self:
         """The environment's key, and the password of an address that has one."""
         key = api_key()
-        secrets = [key] if key is not None else []
+        secrets = [] if key is None else [key, _base64(key)]
         user, _, password = map(unquote, credentials_of(base_url or "").partition(":"))
         if user or password:
             # Without a password the user is the secret: a token.
-            sent = base64.b64encode(f"{user}:{password}".encode()).decode()
-            secrets += [password or user, sent]
-        forms = {form for secret in secrets for form in _forms(secret)}
-        long_enough = (form for form in forms if len(form) >= SHORTEST_IN_MESSAGES)
-        return cls(tuple(sorted(long_enough, key=len, reverse=True)))
+            secrets += [password or user, _base64(f"{user}:{password}")]
+        return cls(
+            _any_of(secrets, SHORTEST_IN_MESSAGES),
+            _any_of(secrets, SHORTEST_IN_TEXTS),
+            max(map(len, secrets), default=0) * LONGEST_SPELLING,
+        )
 
     def masked(self, message: str) -> str:
         """A message without the secrets, and without the `user:password@` of any address."""
-        for value in self.values:
-            message = message.replace(value, MASK)
+        if self.in_messages is not None:
+            message = self.in_messages.sub(MASK, message)
         return _CREDENTIALS.sub(f"{MASK}@", message)
 
     def masked_text(self, text: str) -> str:
         """What a model wrote, without the secrets."""
-        for value in self.values:
-            if len(value) >= SHORTEST_IN_TEXTS:
-                text = text.replace(value, MASK)
-        return text
+        return text if self.in_texts is None else self.in_texts.sub(MASK, text)
 
 
 def api_key() -> str | None:
@@ -67,7 +69,34 @@ def credentials_of(address: str) -> str:
         return ""
 
 
-def _forms(secret: str) -> set[str]:
-    """A secret as it is, as JSON writes it, and as an address does."""
-    in_json = json.dumps(secret)[1:-1]
-    return {secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")}
+def shown_address(given: str) -> str:
+    """An address that may be none, without whatever of it may be a secret."""
+    address, *rest = re.split(r"([?#])", given, maxsplit=1)
+    credentials, at, host = address.rpartition("@")
+    scheme = "//".join(credentials.split("//")[:-1]) + "//" if "//" in credentials else ""
+    return f"{scheme}{MASK}@{host}" if at else f"{address}{rest[0]}{MASK}" if rest else given
+
+
+def _base64(secret: str) -> str:
+    return base64.b64encode(secret.encode()).decode().rstrip("=")
+
+
+def _any_of(secrets: list[str], shortest: int) -> re.Pattern[str] | None:
+    """Finds the secrets that are not too short, in every spelling of their characters."""
+    spelt = [
+        r"\s*".join(map(_spellings, secret))
+        for secret in sorted(set(secrets), key=len, reverse=True)
+        if len(secret) >= shortest
+    ]
+    return re.compile("|".join(spelt), re.IGNORECASE) if spelt else None
+
+
+def _spellings(character: str) -> str:
+    """A character as it is, as JSON may write it, and as an address does."""
+    escaped = [re.escape(character), re.escape(json.dumps(character)[1:-1])]
+    escaped += [rf"\\u{ord(character):04x}", re.escape(quote(character, safe=""))]
+    escaped += [
+        "".join(f"%{byte:02x}" for byte in character.encode()),
+        rf"\\{re.escape(character)}",
+    ]
+    return f"(?:{'|'.join(dict.fromkeys(escaped))})"

@@ -10,7 +10,13 @@ import httpx
 
 from pipeline.engines.http_retry import Call, RetryPolicy, Unreachable, send
 from pipeline.engines.limits import TooSlow
-from pipeline.engines.masking import KEY_VARIABLE, Secrets, api_key, credentials_of
+from pipeline.engines.masking import (
+    KEY_VARIABLE,
+    Secrets,
+    api_key,
+    credentials_of,
+    shown_address,
+)
 from pipeline.engines.openai_wire import MAX_TOKENS, reason_of
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
@@ -49,7 +55,7 @@ def _address(settings: EngineSettings) -> httpx.URL:
             "the engine openai needs the server's address; give --base-url, for example "
             "http://127.0.0.1:8000/v1"
         )
-    shown = Secrets.of(given).masked(given)
+    shown = shown_address(given)
     if not given.startswith(("http://", "https://")):
         raise UserMistake(f"the base URL {shown!r} must begin with http:// or https://")
     wrong = UserMistake(

@@ -15,7 +15,7 @@ TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no passwor
 VLLM_PLAIN_SAMPLING = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 # What the longest error text of a server may fill of one of ours, in characters.
 MAX_REASON = 300
-MAX_TOKENS = 10**8
+MAX_TOKENS = 10**7
 """The most tokens that a server may count in one request; more is no count."""
 LOGPROB_ROUNDING = 0.001
 LONGEST_FINISH = 40
@@ -204,6 +204,11 @@ def _no_completion(reason: str) -> EngineFailure:
 def reason_of(text: str, secrets: Secrets) -> str:
     """The readable part of an error answer, cut to a length that fits a message.
 
-    Secrets are masked before the cut, which could leave the beginning of one.
+    Secrets are masked before the cut, which could leave the beginning of one; of a text too long to
+    be searched whole, the end that may hold such a beginning is left out.
     """
-    return " ".join(secrets.masked(text[: 100 * MAX_REASON]).split())[:MAX_REASON]
+    searched = 100 * MAX_REASON
+    masked = secrets.masked(text[: searched + secrets.longest])
+    if len(text) > searched + secrets.longest:
+        masked = masked[: -secrets.longest or None]
+    return " ".join(masked.split())[:MAX_REASON]
