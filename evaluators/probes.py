@@ -18,7 +18,8 @@ from evaluators.verdict import Decision, different, equal, undecided
 # Agreement that counts as equal, decimal digits.
 AGREED_DIGITS = 25
 # Points tried, and points that must agree before two formulas count as equal.
-MAX_POINTS = 14
+MAX_POINTS = 60
+NEAR_POINTS = 14
 ENOUGH_POINTS = 4
 # Integer points repeat values of floors and residues: more of them are tried and must agree.
 MAX_INTEGER_POINTS = 40
@@ -31,7 +32,15 @@ MAX_SYMBOLS = 24
 ROUNDED_DIGITS = 6
 # A power above this is steep: away from one in size, its term alone would be seen.
 STEEP_POWER = 24
-_DISCRETE = ("floor", "ceil", "mod", "gcd", "lcm", "binom_", "sum", "prod")
+# Operations of integers only, and those that have values between the integers too.
+_DISCRETE = ("gcd", "lcm", "binom_", "sum", "prod")
+_STEPS = ("floor", "ceil", "mod")
+# Letters that stand for an integer by custom, inside a floor, a residue or an exponent of -1.
+WHOLE_LETTERS = frozenset("ijklmnpqrNMK")
+# Operations that bend or jump somewhere: two formulas may agree on one side of that place only.
+_KINKED = ("abs", "norm", "sgn", "max", "min", "arcsin", "arccos", "arctan", "arg", "Re", "Im")
+# Sizes of the points that formulas with such operations are tried at as well, with either sign.
+_WIDE = ("0.3137", "3.1731", "12.713", "41.337", "1003.71", "1000003.7")
 
 
 def same_value(a: Node, b: Node) -> Decision:
@@ -54,7 +63,9 @@ def same_value(a: Node, b: Node) -> Decision:
 def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: bool) -> Decision:
     tolerance = _tolerance(a, b)
     real_only = not _has_imaginary(a, b)
-    enough = ENOUGH_INTEGER_POINTS if _needs_integers(a, b) else ENOUGH_POINTS
+    kinks = has_kinks(a, b)
+    enough = ENOUGH_INTEGER_POINTS if _integers(a, b) else ENOUGH_POINTS
+    enough = MAX_POINTS if kinks and symbols else enough
     agreed, complex_agreed, complex_differ, work = 0, 0, 0, 0
     for point in points((a, b), symbols):
         if work > MAX_WORK:
@@ -126,16 +137,30 @@ def _has_imaginary(*nodes: Node) -> bool:
     return any(isinstance(n, Sym) and n.name == "i" for node in nodes for n in walk(node))
 
 
-def _needs_integers(*nodes: Node) -> bool:
-    """Whether a variable stands where only integers make sense: floor, gcd, `(-1)^n`."""
-    for node in nodes:
-        for n in walk(node):
-            if not isinstance(n, Op) or not free_symbols(n):
-                continue
-            if n.name in _DISCRETE:
+def _integers(*nodes: Node) -> frozenset[str]:
+    """Variables that stand where only integers make sense: gcd, a bound; `(-1)^n` by its letter."""
+    found = set[str]()
+    for n in (n for node in nodes for n in walk(node)):
+        if not isinstance(n, Op):
+            continue
+        if n.name in _DISCRETE:
+            found |= free_symbols(n)
+        power = n.name == "pow" and free_symbols(n.args[1]) and _is_negative(n.args[0])
+        if n.name in _STEPS or power:
+            found |= {name for name in free_symbols(n) if name.partition("_")[0] in WHOLE_LETTERS}
+    return frozenset(found)
+
+
+def has_kinks(*nodes: Node) -> bool:
+    """Whether an operation on variables bends or jumps: `|x|`, `sqrt(x^2)`, floors."""
+    for n in (n for node in nodes for n in walk(node)):
+        if isinstance(n, Op) and free_symbols(n):
+            if n.name in (*_KINKED, *_STEPS) or (n.name == "root" and free_symbols(n.args[0])):
                 return True
-            if n.name == "pow" and free_symbols(n.args[1]) and _is_negative(n.args[0]):
-                return True
+            if n.name == "pow" and free_symbols(n.args[0]):
+                exponent = exact_value(n.args[1])
+                if exponent is not None and exponent.denominator != 1:
+                    return True
     return False
 
 
@@ -154,23 +179,34 @@ def points(nodes: tuple[Node, ...], symbols: list[str]) -> Iterator[Mapping[str,
         return
     mp = context()
     generator = random.Random("speclrm probes")  # noqa: S311 - fixed points, no secrets
-    whole, steep, rounded = (
-        _needs_integers(*nodes),
-        _is_steep(*nodes),
-        bool(_rounded_digits(*nodes)),
-    )
-    for index in range(MAX_INTEGER_POINTS if whole else MAX_POINTS):
-        if whole:
-            low, high = (2, 9) if index % 2 else (1, 40)
-            yield {name: mp.mpf(generator.randint(low, high)) for name in symbols}
-            continue
+    whole, rounded = _integers(*nodes), bool(_rounded_digits(*nodes))
+    steep = _is_steep(*nodes)
+    for index in range(MAX_INTEGER_POINTS if whole else NEAR_POINTS):
         scale = 1 if rounded or index % 3 == 0 else 3 if index % 3 == 1 else 9
         point = {}
         for name in symbols:
+            if name in whole:
+                point[name] = mp.mpf(generator.randint(*((2, 9) if index % 2 else (1, 40))))
+                continue
             value = mp.mpf(generator.randint(100_003, 999_983)) / 1_000_003
             value = 1 + (value - mp.mpf(1) / 2) / 25 if steep else value * scale
             point[name] = -value if index % 2 and generator.randint(0, 2) else value
         yield point
+    if has_kinks(*nodes) and not whole.issuperset(symbols):
+        yield from _wide_points(symbols, whole)
+
+
+def _wide_points(symbols: list[str], whole: frozenset[str]) -> Iterator[Mapping[str, Any]]:
+    """Points of several magnitudes far on both sides of zero, with all signs alike and mixed."""
+    mp = context()
+    for size in map(mp.mpf, _WIDE):
+        for signs in range(4 if len(symbols) > 1 else 2):
+            yield {
+                name: mp.floor(size * (1 + index / 7) + 1)
+                if name in whole
+                else size * (1 + mp.mpf(index) / 7) * (-1) ** (signs + (signs // 2) * index)
+                for index, name in enumerate(symbols)
+            }
 
 
 def _is_steep(*nodes: Node) -> bool:

@@ -66,6 +66,9 @@ def is_region(node: Node) -> bool:
 
 def same_region(gold: Node, answer: Node) -> Decision:
     """Whether both say the same set of real numbers."""
+    subjects = _subjects(gold) | _subjects(answer)
+    if len(subjects) > 1 and not all(isinstance(subject, Sym) for subject in subjects):
+        return different("other_name")
     parameters = sorted(free_symbols(gold) | free_symbols(answer))
     point = {name: context().mpf(index * index + 2) / 3 for index, name in enumerate(parameters)}
     try:
@@ -169,6 +172,8 @@ def _built(variable: Node, condition: Node, point: Mapping[str, Any]) -> Region:
     if isinstance(variable, Rel) and variable.ops == ("in",) and variable.args[1] == Sym("Reals"):
         variable = variable.args[0]
     if not isinstance(variable, Sym):
+        raise NotRegion
+    if not _subjects(condition) <= {variable}:
         raise NotRegion
     return _region(condition, point)
 
@@ -285,10 +290,26 @@ def _relation(node: Rel, point: Mapping[str, Any]) -> Region:
     return Region(contains, finite if plain else _crossings(node, name, point))
 
 
+def _subjects(node: Node) -> frozenset[Node]:
+    """What the conditions in a node are about."""
+    if isinstance(node, Rel):
+        subject = _subject(node) if node.ops != ("in",) else None
+        return frozenset({subject} if subject else ())
+    items = node.items if isinstance(node, Listing) else ()
+    return frozenset[Node]().union(*map(_subjects, items))
+
+
 def _subject(node: Rel) -> Node | None:
-    """What the relation is about: a bare side, the middle of a chain, or the only variable."""
+    """What the relation is about: a bare side, the middle of a chain, or the only variable.
+
+    The middle of a chain is a variable where it has one only (`1 < 2x < 3`), else a quantity
+    (`1 < xy < 3`), which is never taken for a variable beside it.
+    """
     if len(node.args) > 2:  # noqa: PLR2004 - a chain
-        return node.args[1]
+        middle = node.args[1]
+        named = free_symbols(middle)
+        unknown = isinstance(middle, Op) and middle.name.startswith("apply:")
+        return Sym(next(iter(named))) if len(named) == 1 and not unknown else middle
     for side, other in (node.args, node.args[::-1]):
         if isinstance(side, Sym) and side.name != "oo" and side.name not in free_symbols(other):
             return side

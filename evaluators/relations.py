@@ -4,11 +4,12 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from evaluators.crossings import quadratic_roots
 from evaluators.exact import Inexact
 from evaluators.heads import is_name, name_of
 from evaluators.nodes import Listing, Node, NotNumeric, Op, Rel, Sym, free_symbols, negated, walk
 from evaluators.numeric import Evaluator, context
-from evaluators.probes import close, points
+from evaluators.probes import MAX_POINTS, close, has_kinks, points
 from evaluators.regions import ORDER, is_region, same_region
 from evaluators.scalars import Policy, same_scalar
 from evaluators.verdict import Decision, Outcome, different, equal, undecided
@@ -164,6 +165,7 @@ def _values(nodes: tuple[Node, ...], count: int) -> list[list[Any]]:
     """Values of the nodes at common points where all of them are defined."""
     names = sorted(frozenset().union(*(free_symbols(node) for node in nodes)))
     rows: list[list[Any]] = []
+    count = MAX_POINTS if has_kinks(*nodes) else count
     for point in points(nodes, names):
         try:
             rows.append([Evaluator(point).value(node) for node in nodes])
@@ -202,7 +204,7 @@ def _same_zeros(a: Node, b: Node) -> Decision:
                 tested += 1
                 if abs(value) > context().mpf(10) ** -AGREED_DIGITS * max(1, scale):
                     return different("other_zeros")
-    if tested:
+    if tested and not has_kinks(a, b):
         directions = all(any(list(_zeros(f, n)) for n in free_symbols(f)) for f in (a, b))
         return equal("same_zeros") if directions else undecided("zeros_one_way")
     return undecided("equation_not_solved")
@@ -223,27 +225,11 @@ def _zeros(node: Node, name: str) -> list[dict[str, Any]]:
     for _ in range(3):
         point = {n: mp.mpf(generator.randint(200_003, 899_983)) / 1_000_003 for n in others}
         try:
-            values = [Evaluator({**point, name: mp.mpf(x)}).value(node) for x in (0, 1, 2, 3)]
+            roots = quadratic_roots(node, name, point)
         except (NotNumeric, Inexact):
             continue
-        found += [{**point, name: root} for root in _roots(values)]
+        found += [{**point, name: root} for root in roots]
     return found
-
-
-def _roots(values: list[Any]) -> list[Any]:
-    """Roots of the polynomial of degree two at most through the values at 0, 1, 2, 3."""
-    mp = context()
-    second = values[2] - 2 * values[1] + values[0]
-    third = values[3] - 3 * values[2] + 3 * values[1] - values[0]
-    largest = max([1, *(abs(v) for v in values)])
-    tiny = mp.mpf(10) ** -(2 * AGREED_DIGITS) * largest
-    if abs(third) > tiny:
-        return []
-    slope = values[1] - values[0] - second / 2
-    if abs(second) <= tiny:
-        return [-values[0] / slope] if abs(slope) > tiny else []
-    root = mp.sqrt(slope * slope - 2 * second * values[0])
-    return [(-slope + root) / second, (-slope - root) / second]
 
 
 def solves(equation: Node, solutions: Node) -> bool | None:
