@@ -1,5 +1,6 @@
 """The command line as a new user meets it: what is wrong is told in a sentence, with what to do."""
 
+import contextlib
 import json
 import os
 import pty
@@ -9,12 +10,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from commands import Said, speclrm
 from fake_server import MODELS, chat, serving
 
+from pipeline.cli import group
 from pipeline.engines import model_files
 from pipeline.run_directory import RunDirectory, read_attempts
 
@@ -85,7 +89,41 @@ def refused(said: Said, code: int, sentence: str) -> None:
     assert said.out == ""
 
 
+def commands_of(command: click.Command) -> Iterator[click.Command]:
+    """A command with all that stand below it."""
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from commands_of(below)
+
+
+def number_options() -> Iterator[tuple[str, click.ParamType]]:
+    """Every option of every command that takes a number with a fraction, and its type."""
+    for command in commands_of(group):
+        for option in command.params:
+            if isinstance(option.type, click.types.FloatParamType):
+                yield f"{command.name} {option.name}", option.type
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_no_option_takes_a_number_that_is_not_finite(number: str) -> None:
+    taken = []
+    for name, kind in number_options():
+        with contextlib.suppress(click.BadParameter):
+            taken.append((name, kind(number)))
+    assert taken == []
+    assert len(dict(number_options())) > 10
+
+
 BAD_INPUT = [
+    ("compare a b --margin nan", "'nan' is not a finite number"),
+    ("leaderboard a --html z.html --margin nan", "'nan' is not a finite number"),
+    ("plan --accuracy .8 --margin nan", "'nan' is not a finite number"),
+    ("plan --accuracy .8 --difference nan", "'nan' is not a finite number"),
+    ("plan --accuracy .8 --difference inf", "inf is not in the range -100<=x<=100"),
     ("rum baseline", "No such command 'rum'"),
     ("run basline", "'basline' is not"),
     ("run baseline --sed 3", "No such option '--sed'. Did you mean '--seed'?"),
@@ -93,9 +131,10 @@ BAD_INPUT = [
     ("run baseline --repeats 0", "--repeats is 0; it must be 1 or more"),
     ("run baseline --concurrency 0", "--concurrency is 0; it must be 1 or more"),
     ("run baseline --token-budget 0", "--token-budget is 0; it must be 1 or more"),
-    ("run baseline --temperature 9", "--temperature is 9.0; it must be 0 to 2"),
-    ("run baseline --temperature nan", "--temperature is nan; it must be 0 to 2"),
-    ("run baseline --top-p 0", "--top-p is 0.0; it must be above 0 and at most 1"),
+    ("run baseline --temperature 9", "9.0 is not in the range 0<=x<=2"),
+    ("run baseline --temperature nan", "'nan' is not a finite number"),
+    ("run baseline --top-p 0", "0.0 is not in the range 0<x<=1"),
+    ("run spec --score-threshold 10", "10.0 is not in the range 0<=x<=9"),
     ("run baseline --max-model-len 0", "0 is not in the range x>=1"),
     ("run baseline --max-num-seqs 0", "0 is not in the range x>=1"),
     ("run baseline --tensor-parallel-size 0", "0 is not in the range x>=1"),

@@ -88,7 +88,6 @@ def test_an_option_without_use_is_refused(files, reasoner, name):
             ["--use-method-prompts", "--method-num", "2", "--tracks", "3"],
             "the same number",
         ),
-        ("spec", ["--score-threshold", "10"], "0 to 9"),
         ("spec-methods", ["--method-pool", "7"], "6, 9, 12, 15"),
         ("spec-async", ["--lookahead", "-1"], "0 or more"),
         ("parallel", ["--tracks", "0"], "1 to 64"),

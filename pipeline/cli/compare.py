@@ -10,14 +10,13 @@ from evaluators.attempt_lines import as_written
 from evaluators.comparison import Comparison, NotComparable, compare_runs
 from evaluators.metrics import graded_runs
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.finite import MARGIN
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
 MAX_LISTED = 30
 """Discordant problems that are listed without --all."""
-MARGIN = click.FloatRange(min=0, max=100, min_open=True, max_open=True)
-"""Of percent points."""
 WRITERS = {
     "markdown": comparison_table.as_markdown,
     "csv": comparison_table.as_csv,

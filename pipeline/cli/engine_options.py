@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.cli.finite import FiniteRange
 from pipeline.engines import resolve_auto
 from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSettings
 from pipeline.errors import UserMistake
@@ -21,8 +22,8 @@ TARGET_MEMORY = 0.70
 DRAFT_MEMORY = 0.20
 
 AT_LEAST_ONE = click.IntRange(min=1)
-ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
-SHARE = click.FloatRange(min=0, max=1, min_open=True)
+ABOVE_ZERO = FiniteRange(min=0, min_open=True)
+SHARE = FiniteRange(min=0, max=1, min_open=True)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -90,7 +91,7 @@ ENGINE_OPTIONS = (
     EngineOption(
         "busy-timeout",
         "busy_timeout",
-        click.FloatRange(min=0),
+        FiniteRange(min=0),
         "Seconds in which a server may say that it is busy.",
         600.0,
         600.0,

@@ -12,6 +12,7 @@ from evaluators.metrics import graded_runs, metrics_of
 from evaluators.report import ReportOptions, write_report
 from evaluators.run_names import NoSuchBaseline, baseline_name
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.finite import MARGIN
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -48,7 +49,7 @@ TEXT_COLUMNS = 3
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, max=100, min_open=True, max_open=True),
+    type=MARGIN,
     metavar="POINTS",
     help="On the page: which runs are not worse than the baseline by more than this.",
 )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.cli.engine_options import engine_options, engine_settings
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.reasoner_options import (
     REASONER_OPTIONS,
     refuse_unused_options,
@@ -51,8 +52,10 @@ EXPERIMENT_OPTIONS = (
         show_default=True,
         help="Open a <think> block; auto: where the model has one.",
     ),
-    click.option("--temperature", type=float, default=0.6, show_default=True),
-    click.option("--top-p", type=float, default=0.95, show_default=True),
+    click.option("--temperature", type=FiniteRange(min=0, max=2), default=0.6, show_default=True),
+    click.option(
+        "--top-p", type=FiniteRange(min=0, max=1, min_open=True), default=0.95, show_default=True
+    ),
     click.option(
         "--token-budget",
         type=int,

@@ -22,10 +22,12 @@ from evaluators.planning import (
     study_plan,
 )
 from evaluators.verdict_table import NotGraded
+from pipeline.cli.finite import MARGIN, FiniteRange
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
+SHARE = FiniteRange(min=0, max=1)
 BETWEEN, CORRELATION = 0.6, 0.9
 """Assumed where neither a run nor an option says."""
 MOST_NUMBERS = 6
@@ -55,25 +57,30 @@ def _counts(most: int) -> Callable[[click.Context, click.Parameter, str], tuple[
 
 @click.command("plan")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--difference", type=float, metavar="POINTS", help="The true difference to find.")
+@click.option(
+    "--difference",
+    type=FiniteRange(min=-100, max=100),
+    metavar="POINTS",
+    help="The true difference to find.",
+)
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, max=100, min_open=True, max_open=True),
+    type=MARGIN,
     metavar="POINTS",
     help="Plan to show `not worse by more than this`; the difference is then 0 if unset.",
 )
 @click.option(
-    "--accuracy", type=float, metavar="SHARE", help="Of the first run, above 0 and below 1."
+    "--accuracy", type=SHARE, metavar="SHARE", help="Of the first run, above 0 and below 1."
 )
 @click.option(
     "--between",
-    type=float,
+    type=SHARE,
     metavar="SHARE",
     help=f"Of an attempt's variance, how much lies between problems.  [default: {BETWEEN}]",
 )
 @click.option(
     "--correlation",
-    type=float,
+    type=SHARE,
     help=f"Of the two runs' accuracies over problems.  [default: {CORRELATION}]",
 )
 @click.option(

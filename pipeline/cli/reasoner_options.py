@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.finite import FiniteRange
 from pipeline.errors import UserMistake
 from pipeline.reasoner_settings import VOTE_RULES, StepSettings, TrackSettings
 from pipeline.reasoners import REASONERS
@@ -49,7 +50,11 @@ REASONER_OPTIONS = (
         type=click.Choice(["1", "2", "exact"]),
         help="End at the first answer, at two that agree, or when the vote cannot change.",
     ),
-    click.option("--score-threshold", type=float, help="A step with this score is kept.  [7.0]"),
+    click.option(
+        "--score-threshold",
+        type=FiniteRange(min=0, max=9),
+        help="A step with this score is kept.  [7.0]",
+    ),
     click.option(
         "--score-method",
         type=click.Choice(["greedy", "average"]),
