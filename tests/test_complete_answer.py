@@ -38,30 +38,31 @@ ANSWERS = [
     ("integer", r"If 3 is even, we are done. It is not. So the answer is \boxed{8}."),
     ("integer", r"The user wants \boxed{integer}. All in all \boxed{5}."),
     ("integer", r"What is the answer? It is \boxed{5}."),
-    ("integer", r"Each of the forms works, and there are \boxed{6} of them."),
+    ("integer", r"What is the sum? The answer is \boxed{5}."),
+    ("integer", r"Each of the roots works, so there are \boxed{6} of them."),
     ("integer", "</think>\n\nThe answer is\n\n\\boxed{7}"),
     ("integer", "Is it \\boxed{3}? Let me check.</think>\n\n\\boxed{7}"),
     ("integer", r"So the number of possible rolls is \(\boxed{20}\)."),
     ("integer", r"If $a = 1$, \[b = 2.\]Therefore the largest is \boxed{6}."),
-    ("integer", r"The number of workers required is \boxed{3}."),
+    ("integer", r"So the number of workers required is \boxed{3}."),
     ("integer", r"\boxed{9x = 1440 \Rightarrow x = 160}"),
     ("integer", r"\boxed{\text{Thus the volume is }4^3=64.}"),
-    ("integer", r"The digit 7 appears \boxed{20} times."),
-    ("integer", r"She could choose in \frac{5!}{3!} ways, which is \boxed{20}."),
+    ("integer", r"Altogether it is, in total, \boxed{20} times."),
+    ("integer", r"In \frac{5!}{3!} ways, so the answer is \boxed{20}."),
     ("latex", r"So the value is \boxed{\frac{3}{8}}."),
     ("latex", r"\boxed{\emptyset}"),
     ("latex", r"So $x \in \boxed{[0, 7)}$."),
-    ("latex", r"It holds for all \boxed{x \ge 2}."),
+    ("latex", r"So the solution is \boxed{x \ge 2}."),
     ("latex", r"\boxed{\{\}}"),
-    ("latex", r"This is \boxed{3} and \boxed{5}."),
-    ("latex", r"In factored form the polynomial is \boxed{(x-1)(x+1)}."),
+    ("latex", r"So this is \boxed{3} and \boxed{5}."),
+    ("latex", r"Hence the polynomial is \boxed{(x-1)(x+1)}."),
     ("latex", r"That is so if and only if $x = \boxed{2}$."),
     ("latex", r"Thus \fbox{12}."),
-    ("text", r"The capital is \boxed{\text{Paris}}."),
+    ("text", r"So the capital is \boxed{\text{Paris}}."),
     ("text", r"\boxed{no solution}"),
     ("choice", r"\boxed{B}"),
     ("choice", r"So it is \boxed{\text{(C)}}."),
-    ("choice", r"The energy is 14 eV: \boxed{A. 14 eV}"),
+    ("choice", r"The energy is 14 eV, so the answer is: \boxed{A. 14 eV}"),
 ]  # fmt: skip
 NO_ANSWERS = [
     ("integer", r"The user wants \boxed{integer}."),
@@ -139,14 +140,53 @@ STATED_LETTERS = [
     "Answer: **B**",
     "ANSWER: D",
     "The correct answer is option C.",
-    "The correct option is C, since the charge is negative.",
     "Final answer: A",
     "The answer is $D$.",
-    "The answer is **B. 14 eV**.",
-    "So the answer is C because it is the only one left.",
-    "The answer is B: 14 eV.",
     "It is not B; the answer is A.",
 ]
+
+
+NOTHING_BUT_AN_END_MAY_FOLLOW = [
+    "Hold on, I lost a factor.", "Hang on.", "Oops.", "Scratch that.", "Hm.",
+    "On second thought it fails.",
+    "That contradicts the parity.", "This can be ruled out.", "I forgot the case of zero.",
+    "Still, one case is left.", "Yet zero remains.", "Except that zero is allowed.",
+    "Alternatively it is 18.",
+    "Or is it 18.", "I am unsure.", "Double-checking: 3 times 5 is 15.",
+    "Sanity test: it disagrees.",
+    "The next case is longer.", "Now the second part.", "Reconsidering: 18.",
+]  # fmt: skip
+NOT_PREDICATES = [
+    "is too small", "does not fit",
+    "can be excluded", "cannot occur", "is impossible as n is odd",
+    "would be the count for n = 3", "is what one writes in haste", "is the answer for n = 3",
+    "or 18", "- or 18", "were the coin fair", "if n is even", "at most", "in the first case",
+]  # fmt: skip
+NOT_LEADS = [
+    "The template shows", "Sample output:", "Example:", "Placeholder:", "Reminder of the format:",
+    "The problem statement has, as a sample,", "The last line has to be: Answer:",
+    "Imagine the answer is", "Were the answer", "Had we got the answer", "In case the answer is",
+    "Provided that n = 3 the answer is", "When n = 3 the answer is", "Tentatively, the answer is",
+    "Conjecture: the answer is", "My hunch: the answer is", "So a first approximation is",
+    "Part (a) gives", "So for part (b) we get", "For the subproblem the answer is",
+    "So an upper bound is", "Thus it is at most", "The answer lies between 3 and",
+    "A common error leads to the answer", "So the student's claim is",
+    "Many claim that the answer is",
+    "I doubt that the answer is", "It is false that the answer is",
+    "It is tempting to say the answer is",
+    "A trap: the answer is", "In that case the answer is", "Suppose n = 3. So the answer is",
+    "Case n = 3. Thus", "say", "The count is", "which leads to",
+]  # fmt: skip
+NO_VALUES = [
+    r"\text{TBD}", r"\text{to be determined}", r"\text{unknown}", "N/A", "answer goes here",
+    r"\phantom{x}", r"\bullet", r"\text{see below}",
+]  # fmt: skip
+ENDS = [
+    "", ".", "$.", "\n\\]", "\\).\n", ".$$", ".\n\\end{align*}", " meters.", "$ square feet.",
+    " is the final answer.", ", as required.", ". Q.E.D.", ". I hope it is correct.",
+    ", and no other pair works.",
+    " is the answer. (No other cases arise.)", "\n</think>\n",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("thinking", [True, False])
@@ -167,6 +207,42 @@ def test_a_stated_letter_is_an_answer_once_thinking_is_over(text):
     assert not states("choice", text, thinking=True)
     assert states("choice", f"{text}</think>\n\n", thinking=True)
     assert not states("integer", text, thinking=False)
+
+
+@pytest.mark.parametrize("after", NOTHING_BUT_AN_END_MAY_FOLLOW)
+def test_a_sentence_behind_the_answer_keeps_the_track_going(after):
+    assert not states("integer", rf"So \boxed{{17}}. {after}", thinking=True)
+    assert not states("choice", f"The answer is A. {after}", thinking=False)
+    assert not states("choice", f"The answer is A; {after}", thinking=False)
+
+
+@pytest.mark.parametrize("after", NOT_PREDICATES)
+def test_something_else_said_of_the_answer_keeps_the_track_going(after):
+    assert not states("integer", rf"So \boxed{{17}} {after}.", thinking=True)
+    assert not states("choice", f"The answer is A {after}.", thinking=False)
+
+
+@pytest.mark.parametrize("lead", NOT_LEADS)
+def test_what_is_quoted_supposed_partial_or_ascribed_keeps_the_track_going(lead):
+    assert not states("integer", rf"{lead} \boxed{{17}}.", thinking=True)
+    assert not states("choice", f"{lead} A.", thinking=False)
+
+
+@pytest.mark.parametrize("after", ENDS)
+def test_the_answer_ends_the_track_where_only_an_end_follows(after):
+    assert states(
+        "integer", rf"Therefore, the number of ways is $\boxed{{17}}{after}", thinking=True
+    )
+
+
+@pytest.mark.parametrize("content", NO_VALUES)
+def test_a_box_of_words_that_are_no_value_is_a_placeholder(content):
+    assert not states("latex", rf"So \boxed{{{content}}}.", thinking=True)
+
+
+@pytest.mark.parametrize("content", ["A?", r"\text{A letter}"])
+def test_a_letter_in_doubt_or_a_description_of_one_is_no_choice(content):
+    assert not states("choice", rf"\boxed{{{content}}}", thinking=True)
 
 
 def test_only_shown_options_are_letters():
@@ -215,7 +291,7 @@ def test_whether_the_thinking_block_is_open_is_read_from_the_text(before, text, 
         ("so \\boxed{5}\n\nor is it \\boxed{6}? Let me", None),
         ("The user wants \\boxed{integer}.\n\nSo we", None),
         ("if \\boxed{6}, then", None),
-        ("a</think>\n\nIt is \\boxed{5}.\n\nThat is because", "5"),
+        ("a</think>\n\nSo it is \\boxed{5}.\n\nThat is because", "5"),
     ],
 )
 def test_a_track_that_was_cut_off_has_an_answer_only_where_a_step_states_it(text, answer):

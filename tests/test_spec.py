@@ -133,7 +133,7 @@ async def test_the_first_steps_are_the_targets_and_have_no_score():
         (telling("a\n\n", "again\n\n"), 17, Stop.REPEATED, None),
         (telling("a\n\n", "b\n\n", "\\boxed{3}\n\n"), 17, Stop.FINISHED, "3"),
         (telling("aaaaaaaaaaaaaaaaaa"), 5, Stop.BUDGET, None),
-        (telling("\\boxed{1} is early\n\n", "\\boxed{2}"), 900, Stop.FINISHED, "1"),
+        (telling("\\boxed{1}\n\n", "\\boxed{2}"), 900, Stop.FINISHED, "1"),
     ],
 )  # fmt: skip
 async def test_why_a_track_stops_and_what_it_answers(draft, budget, stop, answer):

@@ -3,7 +3,8 @@
 
 A model quotes the format it was asked for, supposes answers, asks itself, and takes answers back.
 None of that ends a track. To say no wrongly costs tokens: the track goes on to the end of its text.
-To say yes wrongly costs the answer. So where a step leaves a doubt, the decision is no.
+To say yes wrongly costs the answer. So what counts is listed, not what does not: a conclusion, the
+answer directly behind it, and the end of the step. Whatever else stands there, the decision is no.
 """
 
 import re
@@ -15,7 +16,8 @@ from evaluators.conclusion import conclusions
 from evaluators.equivalence import readings
 from evaluators.exact import exact_value
 from evaluators.heads import stated_value
-from evaluators.nodes import Node, Op, Quantity
+from evaluators.nodes import Node, Op, Quantity, Words
+from evaluators.units import UNIT_WORDS
 from pipeline.problems import Problem
 from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN
 
@@ -25,39 +27,78 @@ MAX_LEAD = 400
 _SENTENCE_END = re.compile(
     r"(?<!e\.g)(?<!i\.e)(?<!\\)[.?!;](?:\\\]|[\"')*\]$])*(?:\s+|(?=[A-Z]))|\n\s*\n"
 )
-_SUPPOSED = re.compile(
-    r"\b(?:suppos\w*|assum\w*|hypothes\w*|(?<!and only )if(?! and only if)|whether|unless|maybe|"
-    r"perhaps|possibly|probably|presumably|guess\w*|let[’']?s say|think|believe|wonder\w*|try|"
-    r"(?:might|may|could)\s+(?:\w+\s+)?(?:be|equal)|(?:seems?|appears?)\s+(?:to|that|like))\b"
-    r"|(?:\b(?:not|cannot|never|neither|nor)|n[’']t)\b\W{0,8}(?:\w+\W+){0,2}$"
-    r"|\b(?:instead of|rather than|wrong|incorrect)\W*$"
-    r"|^\W*(?:is|are|does|would|could|should|can)\s+(?:the|it|this|that|there)\b",
+# What makes a sentence a conclusion; only one of these, or no word at all, states an answer.
+_CONCLUDES = (
+    r"(?:so|thus|hence|therefore|finally|consequently|all in all|in total|in conclusion|"
+    r"(?:we|i) conclude(?: that)?|answer|(?:correct|right|best) (?:option|choice))"
+)
+_CONCLUSION = re.compile(rf"\b{_CONCLUDES}\b|^\W*it is\W*$", re.IGNORECASE)
+# What joins a conclusion to the answer, directly before it.
+_FRAME = re.compile(
+    rf"(?:^|=|\\(?:equiv|in|iff)|\b(?:is|are|equals?|equal to|must be|gives?|get|obtain|have|has|"
+    rf"{_CONCLUDES}),?)$",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(
-    # "The user wants the answer in the form": between the wish and the box stand only such words.
-    r"\b(?:wants?|needs?|expects?|asks?|says?|said|requires|requests?|tells?|instructs?)\W+"
-    r"(?:(?:for|the|an?|me|us|it|you|your|my|to|be|answer|final|result|in|as|inside|within|form|"
-    r"format|box|boxed|of|with|enclosed|put|give|given|write|present|letter|integer|number|value|"
-    r"single|just|only|that|is|at|end)\W+){0,12}$"
-    r"|(?<!\\)\b(?:in|inside|within|using|like|format|form of|in the form|in this form|e\.g|"
-    r"for example|for instance|such as)\W*$"
-    r"|\b(?:i|we|you)(?:[’']ll|\s+(?:will|shall|need\s+to|have\s+to|must|should|want\s+to))\s+"
-    r"(?:\w+\s+)?(?:put|write|give|box|present|place|enclose|output|state|use|end|finish)\b",
+_DELIMITER = (
+    r"\b(?:option|choice)\s|\\[\[(]|\\begin\{\w+\*?\}|\\(?:displaystyle|quad|qquad|[,;:!])|"
+    r"[\s$&*_:({\[\"“]"
+)
+_OPENING = re.compile(rf"(?<!correct )(?<!right )(?<!best )(?:{_DELIMITER})+$", re.IGNORECASE)
+_COMMAND = re.compile(r"\\[A-Za-z]+\*?")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+# Sentences with one of these suppose, doubt, negate, quote, ascribe, bound or condition.
+_DOUBT = re.compile(
+    r"\b(?:suppos\w*|assum\w*|hypothe\w*|conjectur\w*|imagin\w*|pretend\w*|"
+    r"(?<!and only )if(?! and only if)|whether|unless|when\w*|while|until|provided|providing|"
+    r"in (?:that|this|the|one|some|either|each|which|any) (?:\w+ )?case|in case|case \w+|"
+    r"were|had|should|would|could|might|may|(?<!that )can|"
+    r"maybe|perhaps|possibly|probabl[ey]|presumabl[ey]|likely|seem\w*|appear\w*|apparent\w*|"
+    r"guess\w*|hunch|intuit\w*|estimat\w*|approx\w*|rough\w*|tentativ\w*|provisional\w*|"
+    r"preliminary|partial|intermediate|initial(?:ly)?|let[’']?s? say|say|says|said|saying|"
+    r"think\w*|believ\w*|wonder\w*|try|trying|hope\w*|doubt\w*|unsure|uncertain|"
+    r"not|cannot|never|neither|nor|nobody|none|false|wrong\w*|incorrect\w*|mistake\w*|error\w*|"
+    r"contradict\w*|impossible|excluded?|instead|rather than|naive\w*|tempting|trap|careless|"
+    r"claim\w*|student\w*|suggest\w*|according|other(?:s|wise)?|"
+    r"bound\w*|at (?:most|least)|up to|less than or|"
+    r"part \(?\w\b|sub-?\w*problem|lemma|first|"
+    r"templates?|placeholders?|samples?|examples?|format\w*|(?<!simplified )form|instance|shape|"
+    r"reminder|last line|"
+    r"instruct\w*|prompt\w*|user|output|reply|respond|wants?|needs?|expect\w*|asks?|requests?|"
+    r"requires|must (?!be|have|equal)\w+|e\.g|i\.e|like|using|inside|within|"
+    r"(?:i|we|you) (?:will|shall))\b|n[’']t\b|[’']ll\b|\?"
+    r"|^\W*(?:is|are|does|do|can|did)\b",
     re.IGNORECASE,
 )
-_TAKEN_BACK = re.compile(
-    r"\?|\b(?:wait|hmm+|but|however|although|though|actually|no|not|wrong|incorrect|mistakes?|"
-    r"check|verify|let me|let us|let[’']s|maybe|perhaps|unless|reconsider|try)\b|n[’']t\b",
+# The beginning of a sentence or line that makes all that follows depend on something.
+_PREMISE = re.compile(
+    r"[\s*]*+(?:(?:now|so|first|next|let us|let[’']s|we)\W+)?"
+    r"(?:suppose|assume|imagine|pretend|case|part|hypothe\w*)\b",
+    re.IGNORECASE,
+)
+# All that may stand between an answer and the end of its step.
+_NOUNS = (
+    r"(?:of them|ways|times|units?|square|cubic|per|sq|percent|degrees|points|people|students|"
+    r"possibilities|solutions|values|such numbers?|such integers?)"
+)
+_REMARK = (
+    r"(?:(?:which\s+)?is\s+(?:the|our|my)\s+(?:final\s+|correct\s+)?answer|"
+    r"(?:as|which\s+is\s+what\s+was)\s+(?:required|desired|asked(?:\s+for)?)|Q\.?E\.?D|"
+    r"(?:and\s+)?no\s+other\s+\w+\s+(?:works?|arises?|exists?)|I hope it is correct)\b"
+)
+_AFTER = re.compile(
+    r"(?:</think>|\\[\])]|\\end\{\w+\*?\}|\\(?:[,;:!%]|quad|qquad|blacksquare|square|Box)|"
+    r"\^?\{?\\circ\}?|\\(?:text|mathrm|textbf)(?=\{)|[\s$.,;!)\]}{(*_\"”]|"
+    rf"{_REMARK}|\b{_NOUNS}\b|\b(?:{'|'.join(sorted(UNIT_WORDS))})\b)*+",
     re.IGNORECASE,
 )
 _STATED_LETTER = re.compile(
     r"\b(?i:answer|(?:correct|right|best)\s+(?:option|choice))\b[\s*_]*(?i:\bis\b|:|=)[\s*_:$]*"
     r"(?i:option\s+|choice\s+)?\**(?:(?P<letter>[A-Z])\b|\((?P<bracketed>[A-Za-z])\))"
-    r"(?=[\s*)$]*(?:$|[.,;:!?\n–—-]|(?i:because|since|as|for|which)\b))"
+    r"(?=[\s*)$]*(?:$|[.,;:!?\n–—-]))"
 )
 # What is no content: signs that leave a place open, spacing, and commands that draw a blank.
 _FILLER = re.compile(
+    r"\\[hv]?phantom\s*\{[^{}]*\}|\\hspace\s*\*?\{[^{}]*\}|\\bullet\b|"
     r"\\(?:text|mathrm|textbf|mathbf|textit|mbox|underline|phantom|hspace|boldsymbol)\b\s*\*?"
     r"|\\(?:[lc]?dots|dotsc|square|Box|q?quad|displaystyle|blank|underbar|_|,|;|:|!|\s)"
     r"|<(?=\w)|(?<=\w)>"
@@ -66,7 +107,7 @@ _FILLER = re.compile(
 _FORMAT_WORDS = re.compile(
     r"(?:(?:your|the|my|an?|final|numerical|correct)\s*)*"
     r"(?:answer|ans|result|value|number|integer|letter|option|expression|solution|x{2,})"
-    r"(?:\s*here)?",
+    r"(?:\s*(?:goes\s*)?here)?|tbd|tba|to be \w+|unknown|undetermined|unclear|n/a|pending|later",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:\W+[^\W\d_]+)*")
@@ -105,8 +146,8 @@ def states_answer(text: str, form: AnswerForm, *, thinking: bool) -> bool:
     """Whether a step states an answer of the problem's kind in full.
 
     That is the last box of the step, closed, with something of the kind in it; for multiple choice
-    outside an open thinking block also "the answer is B". It must be stated: not a quotation of the
-    format, not asked, not supposed, and not taken back in the rest of the step. `thinking` says
+    outside an open thinking block also "the answer is B". Its sentence must conclude ("so", "the
+    answer is") without a word of doubt, and nothing else may follow in the step. `thinking` says
     whether the step begins inside an open thinking block; what follows a `</think>` does not.
     """
     before, closed, after = text.rpartition(THINK_CLOSE)
@@ -124,7 +165,7 @@ def states_answer(text: str, form: AnswerForm, *, thinking: bool) -> bool:
     letter = (last["letter"] or last["bracketed"]).upper()
     return (
         _is_shown(letter, form)
-        and _is_stated(text, last.start(), last.end())
+        and _is_stated(text, last.start(last.lastgroup or 0), last.end())
         and extract_answer(text, "choice") == letter
     )
 
@@ -133,10 +174,13 @@ def _fits(content: str, form: AnswerForm) -> bool:
     """Whether the content of a box is an answer of the problem's kind."""
     if form.kind == "choice":
         letter = extract_answer(f"\\boxed{{{content}}}", "choice")
-        return letter is not None and _is_shown(letter, form)
+        is_open = "?" in content or "letter" in content.casefold()
+        return letter is not None and not is_open and _is_shown(letter, form)
     if form.kind == "integer":
         return any(_is_integer(tree) for tree in readings(content) or conclusions(content))
     bare = _bare(content)
+    if form.kind == "latex" and _WORDS.fullmatch(bare) and not _has_value(content):
+        return False
     return bool(bare) and bare not in form.format_words and not _FORMAT_WORDS.fullmatch(bare)
 
 
@@ -159,8 +203,19 @@ def _bare(content: str) -> str:
 
 
 def _is_stated(text: str, start: int, end: int) -> bool:
-    """Whether what stands at this place of a step is claimed there, and not taken back after it."""
-    *_, sentence = _SENTENCE_END.split(text[:start])
-    lead = sentence[-MAX_LEAD:]
-    in_doubt = _SUPPOSED.search(lead) or _QUOTED.search(lead) or _TAKEN_BACK.search(text[end:])
-    return in_doubt is None
+    """Whether the sentence asserts what stands at this place, and nothing comes after it."""
+    if not _AFTER.fullmatch(text, end):
+        return False
+    sentences = _SENTENCE_END.split(text[:start])
+    lines = (line for sentence in sentences for line in sentence.splitlines())
+    lead = sentences[-1][-MAX_LEAD:]
+    if _DOUBT.search(lead) or any(_PREMISE.match(line) for line in lines):
+        return False
+    frame = _FRAME.search(_OPENING.sub("", lead)) is not None
+    has_words = _WORD.search(_COMMAND.sub(" ", lead)) is not None
+    return frame and (not has_words or _CONCLUSION.search(lead) is not None)
+
+
+def _has_value(content: str) -> bool:
+    """Whether words are read as a value: *two thirds*, *no solution*."""
+    return any(not isinstance(tree, Words) for tree in readings(content))
