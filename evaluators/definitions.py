@@ -1,6 +1,8 @@
 """What a definition names: `f(x, y)` before an equals sign, `f: x` before an arrow."""
 
-from evaluators.nodes import Node, Op, Sym
+from fractions import Fraction
+
+from evaluators.nodes import Node, Num, Op, Sym
 from evaluators.phrases import is_kind
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
@@ -27,7 +29,9 @@ def function_head(items: list[Item]) -> Node | None:
     if not all(is_kind(i, allowed) for i in group.items):
         return None
     arguments = tuple(
-        Sym(i.text) for i in group.items if is_kind(i, frozenset({"sym"})) and isinstance(i, Token)
+        Num(i.value or Fraction(0), i.places) if i.kind == "num" else Sym(i.text)
+        for i in group.items
+        if isinstance(i, Token) and i.kind != "sep"
     )
     label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
     return Op(f"apply:{label}", arguments)

@@ -26,7 +26,7 @@ from evaluators.nodes import (
 )
 from evaluators.parser import read
 from evaluators.regions import is_region, same_region
-from evaluators.relations import rename, same_relation, solves, substituted
+from evaluators.relations import rename, same_head, same_relation, solves, substituted
 from evaluators.repairs import repaired
 from evaluators.scalars import Policy, same_scalar
 from evaluators.sequences import has_free_sign, is_several, same_several
@@ -203,7 +203,7 @@ def _constant_renamed(gold: Node, answer: Node) -> Node:
 
 def _are_values(gold: Rel, answer: Rel) -> bool:
     """Definitions of several values (tuples, signs) are compared by their values."""
-    return all(
+    return same_head(gold.args[0], answer.args[0]) and all(
         is_several(named_value(side)) and named_value(side) is not side for side in (gold, answer)
     )
 

@@ -59,10 +59,17 @@ def _line(value: Node, name: str) -> "tuple[Any, Any] | None":
     mp = context()
     try:
         zero, one, two = (Evaluator({name: mp.mpf(k)}).value(value) for k in (0, 1, 2))
+        before = Evaluator({name: mp.mpf(-2)}).value(value)
     except (NotNumeric, Inexact):
         return None
     step = one - zero
-    linear = close(two - one, step, mp.mpf(10) ** -20) and not mp.im(step) and not mp.im(zero)
+    linear = close(two - one, step, mp.mpf(10) ** -20)
+    linear = (
+        linear
+        and close(zero - before, 2 * step, mp.mpf(10) ** -20)
+        and not mp.im(step)
+        and not mp.im(zero)
+    )
     return (zero, step) if linear and step else None
 
 

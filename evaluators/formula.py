@@ -232,6 +232,8 @@ class _Reader:
             return self.symbol(item) if len(item.text) == 1 else letters(item)
         if item.kind == "op" and item.text == "deg":
             return Op("deg", (Num(Fraction(1)),))
+        if item.kind == "op" and item.text == "!":
+            raise Unreadable("a factorial sign before a value")
         raise Unreadable(f"{item.text!r} where a value should be")
 
     def number(self, token: Token) -> Node:

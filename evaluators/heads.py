@@ -5,6 +5,8 @@ from evaluators.nodes import CONSTANTS, Node, Num, Op, Rel, Seq, Sym, free_symbo
 _EQUALS = ("=", "~")
 # Operations of a definition's left side: a named segment, length or ratio of names.
 _NAMING = ("div", "ratio", "abs", "norm", "overline", "prime", "deg")
+# Letters of unknowns: `|x| = 5` is an equation, while `|z| = 5` and `|AB| = 5` name a length.
+_VARIABLES = frozenset({"x", "y", "t", "n"})
 
 
 def is_name(node: Node) -> bool:
@@ -12,6 +14,8 @@ def is_name(node: Node) -> bool:
     match node:
         case Sym(name=name):
             return name not in CONSTANTS or name in ("e", "i")
+        case Op(name="abs" | "norm", args=(Sym(name=name),)) if name in _VARIABLES:
+            return False
         case Op(name=name) if name.startswith("apply:"):
             return True
         case Op(name="mul", args=args):
@@ -26,6 +30,8 @@ def is_name(node: Node) -> bool:
 def is_asked_for(node: Node) -> bool:
     """`m + n`, `CX/XF`, `(X_1 + X_2)/2`: a quantity a problem asks for, not an equation's side."""
     match node:
+        case Op(name="abs" | "norm", args=(Sym(name=name),)) if name in _VARIABLES:
+            return False
         case Op(name="abs" | "norm" | "det" | "gcd" | "lcm" | "max" | "min" | "deg"):
             return True
         case Op(name="add" | "mul", args=args):

@@ -364,7 +364,10 @@ def _read_relation(items: list[Item]) -> Node:
         return Rel(("=",), (mapped, read_formula(operands[1], read_answer)))
     head = function_head(operands[0]) if ops[0] in ("=", "~", "mapsto") else None
     first = head or read_formula(operands[0], read_answer)
-    return Rel(tuple(ops), (first, *(read_formula(o, read_answer) for o in operands[1:])))
+    sides = [read_formula(operand, read_answer) for operand in operands[1:]]
+    if ops == ["in"] and isinstance(sides[0], Op) and sides[0].name in ("add", "mul", "div", "pow"):
+        raise Unreadable("a member of what is no set")
+    return Rel(tuple(ops), (first, *sides))
 
 
 def _is_set(node: Node) -> bool:

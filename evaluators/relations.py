@@ -7,7 +7,18 @@ from typing import Any
 from evaluators.crossings import quadratic_roots
 from evaluators.exact import Inexact
 from evaluators.heads import is_name, name_of
-from evaluators.nodes import Listing, Node, NotNumeric, Op, Rel, Sym, free_symbols, negated, walk
+from evaluators.nodes import (
+    Listing,
+    Node,
+    NotNumeric,
+    Op,
+    Rel,
+    Seq,
+    Sym,
+    free_symbols,
+    negated,
+    walk,
+)
 from evaluators.numeric import Evaluator, context
 from evaluators.probes import MAX_POINTS, close, has_kinks, points
 from evaluators.regions import ORDER, is_region, same_region
@@ -78,6 +89,8 @@ def _same_equation(gold: Rel, answer: Rel, policy: Policy) -> Decision:
         decision = _same_definition(gold, answer, policy)
         if decision.outcome is Outcome.EQUAL:
             return decision
+        if decision.rule == "other_name":
+            return decision
     first, second = _difference(gold), _difference(answer)
     if _constant_ratio(first, second) is not None:
         return equal("same_equation")
@@ -89,6 +102,8 @@ def _same_equation(gold: Rel, answer: Rel, policy: Policy) -> Decision:
 def _same_definition(gold: Rel, answer: Rel, policy: Policy) -> Decision:
     """Two definitions agree when the values do, after renaming the bound names."""
     left, right = gold.args[0], answer.args[0]
+    if not same_head(left, right):
+        return different("other_name")
     renamed = {}
     if _arguments(left) and len(_arguments(left)) == len(_arguments(right)):
         renamed = dict(zip(_arguments(right), _arguments(left), strict=True))
@@ -102,6 +117,32 @@ def _same_definition(gold: Rel, answer: Rel, policy: Policy) -> Decision:
     ):
         return different("other_name")
     return same_scalar(gold.args[-1], rename(answer.args[-1], renamed), policy)
+
+
+def same_head(left: Node, right: Node) -> bool:
+    """Whether two definitions may define one thing: `f(x)` and `g(t)`, not `f(x)` and `f'(x)`."""
+    left, right = _segment(left), _segment(right)
+    return left == right or (_defined(left) == _defined(right) != "")
+
+
+def _segment(head: Node) -> Node:
+    """`|AB|` and a line over AB are named as AB is."""
+    lengths = isinstance(head, Op) and head.name in ("abs", "norm", "overline")
+    named = isinstance(head, Op) and isinstance(head.args[0], Op) and head.args[0].name == "mul"
+    return head.args[0] if isinstance(head, Op) and lengths and named else head
+
+
+def _defined(head: Node) -> str:
+    """What a head defines, beside its name: the primes, and an argument that is no variable."""
+    match head:
+        case Op(name=name, args=args) if name.startswith("apply:"):
+            whole = all(isinstance(arg, Sym) for arg in args)
+            return f"name{name.count(chr(39))}" if whole else f"{args}{name.count(chr(39))}"
+        case Sym() | Seq():
+            return "name0"
+        case Op(name="mul"):
+            return "name0"
+    return ""
 
 
 def _is_applied_to(head: Node, name: Node) -> bool:

@@ -55,6 +55,8 @@ def same_several(gold: Node, answer: Node, compare: Compare) -> Decision:
         if isinstance(first, Mat) or _is_nested_list(first):
             if not isinstance(second, Mat | Seq):
                 return different("other_shape")
+            if isinstance(second, Seq) and second.opening == "{":
+                return different("tuple_is_not_set")
             both = isinstance(gold, Mat) and isinstance(answer, Mat)
             return _same_rows(_rows(gold), _rows(answer), compare, written_out=both)
     if _is_ordered(gold) and _is_ordered(answer):

@@ -8,6 +8,7 @@ _LOOKS = "|".join(sorted(re.escape(name) for name in TEXT_COMMANDS | IGNORED_COM
 _TYPOGRAPHY = re.compile(rf"\\(?:(?:{_LOOKS})(?![a-zA-Z])|[()\[\] ])|[$~]")
 _TEXT = re.compile(rf"\\(?:{'|'.join(sorted(TEXT_COMMANDS))})\s*\{{([^{{}}\\]*)\}}")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
+_SUBFACTORIAL = re.compile(r"(?<![^\s(])!\w")
 _PROSE = re.compile(r"(?:[^\W_]|[\s.,;:!?'\u2019\"\u201c\u201d()]|(?<=[^\W_])-(?=[^\W_]))*")
 _PIECES = re.compile(r"\\[a-zA-Z]+|\w+|\S")
 _SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
@@ -16,6 +17,8 @@ _SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
 def wording(text: str) -> tuple[str, ...]:
     """What two unread texts must share: of prose the words, else every sign, command and brace."""
     plain = _TYPOGRAPHY.sub(" ", _TEXT.sub(r" \1 ", text))
+    if _SUBFACTORIAL.search(plain):
+        return tuple(_PIECES.findall(plain))
     if plain.count("{") == plain.count("}") and _PROSE.fullmatch(re.sub("[{}]", " ", plain)):
         words = plain_words(re.sub("[{}]", " ", plain)).split()
         if words and not any(word.isdigit() for word in words):

@@ -17,7 +17,7 @@ def costs(seed, problems, likeness=0.7):
 
 
 def test_the_ratio_is_that_of_the_sums():
-    assert cost_ratio([1, 3, 8], [2, 2, 2]).ratio == pytest.approx(0.5)
+    assert cost_ratio([1, 3, 8, 4, 4], [2, 2, 2, 2, 2]).ratio == pytest.approx(0.5)
 
 
 def test_the_interval_is_scipys_percentile_bootstrap_where_problems_are_many():
@@ -56,15 +56,17 @@ def test_where_every_problem_has_the_same_ratio_the_interval_is_that_ratio():
     assert cost_ratio(base, 2 * base).interval == pytest.approx((2.0, 2.0))
 
 
-@pytest.mark.parametrize(("base", "other"), [([], []), ([1.0], [2.0]), ([0.0, 0.0], [1.0, 1.0])])
+@pytest.mark.parametrize(
+    ("base", "other"), [([], []), ([1.0] * 4, [2.0] * 4), ([0.0] * 5, [1.0] * 5)]
+)
 def test_where_there_is_no_spread_or_no_base_there_is_no_ratio(base, other):
     assert cost_ratio(base, other) is None
 
 
 def test_problems_that_one_run_lacks_are_left_out_and_unknown_costs_stay_unknown():
-    first = {n: ProblemCosts(10.0, 1.0, None, 2.0) for n in "abc"}
-    second = {n: ProblemCosts(5.0, 2.0, None, 2.0) for n in "ab"} | {
-        "d": ProblemCosts(None, None, None, None)
+    first = {n: ProblemCosts(10.0, 1.0, None, 2.0) for n in "abcdef"}
+    second = {n: ProblemCosts(5.0, 2.0, None, 2.0) for n in "abcde"} | {
+        "g": ProblemCosts(None, None, None, None)
     }
     ratios = cost_ratios(first, second)
     assert (ratios.tokens.ratio, ratios.flops_decode.ratio, ratios.seconds.ratio) == (0.5, 2.0, 1.0)

@@ -172,3 +172,27 @@ def test_experts_that_are_not_chosen_are_the_whole_difference(
     assert found is not None
     idle = layers * (experts - chosen) * gated(width, 32)
     assert found.parameters - found.body == 2 * 50 * width + idle
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "jetmoe", "num_hidden_layers": 2},
+        {"model_type": "longcat_flash", "num_layers": 2, "vocab_size": 1000},
+        {"model_type": "smollm3", "vocab_size": 1000, "num_hidden_layers": 2},
+        {"model_type": "reformer"},
+    ],
+)
+def test_what_cannot_be_counted_rightly_has_no_shape(config):
+    assert Shape.of(config) is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "gpt_neo", "attention_types": [[["global", "local"], 1]], "num_layers": 2},
+        {"model_type": "big_bird", "num_hidden_layers": 2, "is_decoder": True},
+    ],
+)
+def test_attention_to_few_positions_has_no_width_by_any_name(config):
+    assert Shape.of(config).attention_width is None

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 # What a config can be wrong in is up to each architecture's code, and so is the error.
 UNUSABLE = (
+    AssertionError,
     AttributeError,
     ImportError,
     LookupError,
@@ -26,6 +27,8 @@ UNUSABLE = (
 FULL_ATTENTION = "full_attention"
 # Parts of a layer that carry a state from token to token and attend to nothing.
 RECURRENT = ("A_log", "conv1d", "mamba", "rg_lru", "time_mix")
+STACKED = 3
+"""Dimensions of a weight that holds one matrix an expert."""
 ROUTED_EXPERTS = ("n_routed_experts", "num_local_experts", "num_experts")
 
 
@@ -97,9 +100,16 @@ def _body(model: Any, share: float) -> int:
 
 def _chosen_share(settings: Any, model: Any) -> float | None:
     """Of a layer's routed experts, how many a token goes through; None where that is not said."""
-    if not any(".experts." in name for name, _ in model.named_parameters()):
-        return 1.0
     experts = next(filter(None, (getattr(settings, name, None) for name in ROUTED_EXPERTS)), None)
+    if not any(".experts." in name for name, _ in model.named_parameters()):
+        # Experts under other names would all be counted, as would choices that are no expert.
+        return None if (experts or 1) > 1 else 1.0
+    elsewhere = any(
+        weight.ndim == STACKED and weight.shape[0] == experts and ".experts." not in name
+        for name, weight in model.named_parameters()
+    )
+    if elsewhere or getattr(settings, "zero_expert_num", None):
+        return None
     chosen = getattr(settings, "num_experts_per_tok", None)
     return chosen / experts if experts and chosen else None
 
@@ -114,7 +124,7 @@ def _attention_width(settings: Any, model: Any, context: int | None) -> int | No
         else not narrowed
     )
     recurrent = any(part in name for name, _ in model.named_parameters() for part in RECURRENT)
-    if recurrent or not everywhere:
+    if recurrent or not everywhere or _is_sparse(settings):
         return None
     heads = int(settings.num_attention_heads)
     if getattr(settings, "kv_lora_rank", None):
@@ -122,3 +132,10 @@ def _attention_width(settings: Any, model: Any, context: int | None) -> int | No
         keys = int(settings.qk_nope_head_dim) + int(settings.qk_rope_head_dim)
         return heads * (keys + int(settings.v_head_dim)) // 2
     return heads * int(getattr(settings, "head_dim", None) or settings.hidden_size // heads)
+
+
+def _is_sparse(settings: Any) -> bool:
+    """Whether a position attends to chosen or near positions only, by other names than a window."""
+    chosen = any(getattr(settings, name, None) for name in ("index_topk", "index_topk_blocks"))
+    local = "local" in str(getattr(settings, "attention_types", None))
+    return chosen or local or getattr(settings, "attention_type", None) == "block_sparse"
