@@ -8,6 +8,17 @@ _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _UNBRACED = re.compile(r"\\?[^\s$.,;\\{}]{1,40}")
 _MINUS = re.compile(r"(?:[=$(\[]|\A)\s*[-\u2212]$")
 _RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|\w)")
+# A formula or denial that a box stands in: what is answered is then not what the box holds.
+_FORMULA_BEFORE = re.compile(
+    r"(?:\\(?:neq?|pm|mp|not)(?![a-zA-Z])\s*|\bnot\s+\$?"
+    r"|\\[dt]?frac\s*(?:\{[^{}]*\})?\{\s*|\\sqrt\s*(?:\[[^\[\]]*\])?\{\s*|(?<![\w.])\d+)\Z"
+)
+_FORMULA_BEHIND = re.compile(
+    r"!\s*\$|i\b|\$?\s*(?:hundred|thousand|million|billion|trillion|dozen)\b"
+    r"|\$?\s*(?:is|was)\s+(?:wrong|incorrect|false|not)\b"
+)
+# A formula before a box is looked for this far back, characters.
+MAX_CONTEXT = 80
 # Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
 # retraction there makes the second box replace the first.
 MAX_BETWEEN = 60
@@ -88,6 +99,11 @@ def _with_signs(text: str, inner: str, start: int, end: int) -> Box:
     after = _RAISED.match(text, end)
     if after and inner.strip():
         inner, end = f"({inner}){after.group()}", after.end()
+    before = _FORMULA_BEFORE.search(text, max(0, start - MAX_CONTEXT), start)
+    behind = _FORMULA_BEHIND.match(text, end)
+    if inner.strip() and (before or behind):
+        left, right = (found.group() if found else "" for found in (before, behind))
+        return Box(f"{left}{{{inner}}}{right}", start - len(left), end + len(right), "box")
     if inner.strip() and _MINUS.search(text[max(0, start - 8) : start]):
         inner = f"-({inner})" if re.search(r"[-+(]", inner) else f"-{inner}"
     return Box(inner, start, end, "box")

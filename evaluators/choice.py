@@ -45,6 +45,20 @@ _GUESS = re.compile(r"\b(?:could|might|may)\s+be\b|\bperhaps\b|\?", re.IGNORECAS
 _REFUSAL = re.compile(r"\b(?:cannot|can't|could not|unable|tie|none of|either)\b", re.IGNORECASE)
 
 
+_REJECTED_BEFORE = re.compile(
+    r"\b(?:(?:wrong|incorrect|false|worst|least\s+\w+)\s+(?:answer|option|choice|one)\s+is"
+    r"|eliminate|eliminating|rule\s+out|ruling\s+out|exclude|discard|except|anything\s+but)"
+    r"\s*:?\s*(?:(?:for|option|choice)\s+)?[\s(*]*$",
+    re.IGNORECASE,
+)
+_REJECTED_AFTER = re.compile(
+    r"[\s)*]*(?:\?+\s*(?:no\b|it\s+could|or\b|maybe\b)|and\s+\(?[A-Z]\)?\s+are\b"
+    r"|(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|not)\b)",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(
+    r"\s+(?!is\b|was\b|because\b|since\b|as\b|for\b|and\b|or\b|by\b|with\b)[a-z]{2,}"
+)
 # A bare answer is not longer than this, characters.
 MAX_BARE = 24
 
@@ -68,7 +82,19 @@ def chosen_letter(output: str) -> ChosenLetter | None:
     if "<answer>" in text and tagged[1]:
         return _stated(tagged[0].strip(), "answer_tag", whole=True)
     short = _stated(text, "bare", whole=True) if _is_short(text) else None
-    return short or _last_marked(text) or _unmarked(text)
+    found = short or _last_marked(text) or _unmarked(text)
+    return None if found and found.letter and _is_rejected(text, found.letter) else found
+
+
+def _is_rejected(text: str, letter: str) -> bool:
+    """Whether the last sentence about a letter rejects it, doubts it or names it beside another."""
+    last = list(re.finditer(rf"(?<![A-Za-z]){letter}(?![A-Za-z'’])", text))
+    if not last:
+        # Stated in small letters: an article before a word is no choice.
+        return re.search(r"(?<![A-Za-z])a\s+[a-z]{2,}", text) is not None and letter == "A"
+    before, after = text[: last[-1].start()], text[last[-1].end() :]
+    article = letter == "A" and _ARTICLE.match(after) and "\n" not in text
+    return bool(_REJECTED_BEFORE.search(before) or _REJECTED_AFTER.match(after) or article)
 
 
 def _is_short(text: str) -> bool:

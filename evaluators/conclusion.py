@@ -17,19 +17,30 @@ MAX_CLAUSES = 12
 CACHED = 512
 # Kinds of tokens of a clause that states no value and may follow the conclusion.
 _PROSE = frozenset({"word", "sym", "sep", "gap", "mark", "close"})
+# Where a sentence begins, and what must be closed before it.
+_SENTENCE = re.compile(r"(?<=[\w)}$\]][.?!])\s+(?=[A-Z])|\n\s*\n\s*(?=[A-Z])")
+_PAIRS = (("{", "}"), ("\\begin", "\\end"), ("\\[", "\\]"), ("\\(", "\\)"))
 _DECIMAL_COMMA = re.compile(r"(?<![\d,])\d+,\d+(?![\d,])")
 
 
 @lru_cache(maxsize=CACHED)
 def conclusions(text: str) -> tuple[Node, ...]:
     """The values a derivation may be said to end with, best first; empty if it has none."""
-    tail = text[-MAX_READ:]
-    if len(text) > MAX_READ:
-        tail = tail.partition(" ")[2]
+    tail = _tail(text)
     modes = [Comma.THOUSANDS]
     if len(_DECIMAL_COMMA.findall(tail)) == 1:
         modes.append(Comma.DECIMAL)
     return tuple(node for mode in modes for node in _concluded(tail, mode))
+
+
+def _tail(text: str) -> str:
+    """The end of a long text, from the start of a sentence outside of formulas; else nothing."""
+    if len(text) <= MAX_READ:
+        return text
+    start = _SENTENCE.search(text, len(text) - MAX_READ)
+    dropped = text[: start.end()] if start else text
+    closed = all(dropped.count(left) == dropped.count(right) for left, right in _PAIRS)
+    return text[len(dropped) :] if closed and dropped.count("$") % 2 == 0 else ""
 
 
 def _concluded(tail: str, comma: Comma) -> list[Node]:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from evaluators.brackets import read_group
 from evaluators.digits import continued_decimal
 from evaluators.functions import SUM_STRENGTH, read_function
-from evaluators.nodes import Based, Node, Num, Op, Seq, Sym, Unreadable, negated
+from evaluators.nodes import Based, Node, Num, Op, Quantity, Seq, Sym, Unreadable, negated
 from evaluators.terms import (
     HALF_LINES,
     arrangements,
@@ -198,9 +198,9 @@ class _Reader:
         scale = (
             isinstance(after, Token) and after.kind in ("sym", "word") and after.text in ("C", "F")
         )
-        if isinstance(node, Op) and node.name == "deg" and scale:
+        if isinstance(node, Op) and node.name == "deg" and scale and isinstance(after, Token):
             self.at += 1
-            return node.args[0]
+            return Quantity(node.args[0], "celsius" if after.text == "C" else "fahrenheit")
         return node
 
     def operand(self) -> Node:

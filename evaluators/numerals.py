@@ -16,6 +16,7 @@ _TENS = MappingProxyType(
 )
 SCALES = MappingProxyType(
     {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+    | {"dozen": 12, "lakh": 10**5, "crore": 10**7}
 )
 _ORDINALS = (
     *("third", "fourth", "fifth", "sixth", "seventh"),

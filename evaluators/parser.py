@@ -40,6 +40,7 @@ from evaluators.phrases import (
 from evaluators.terms import with_bases
 from evaluators.tokens import Comma, Token
 from evaluators.tree import Group, Item, nest
+from evaluators.units import canonical
 from evaluators.words import BEFORE_PHRASES, JOINERS, NUMBER_WORDS, PHRASES, QUALIFIERS
 
 # Tokens that break a text into the clauses of a derivation.
@@ -185,6 +186,8 @@ def _read_statement(items: list[Item]) -> Node | None:
     value = _read_relation(runs[formulas[0]].items)
     if excepted := _excepted(runs[: formulas[0]], value):
         return excepted
+    if excepting:
+        raise Unreadable("an exception from what is no known set")
     unit = words_of(after[0].items) if after else currency(runs[: formulas[0]])
     return _with_unit(value, unit) if unit else value
 
@@ -251,6 +254,8 @@ def _with_unit(value: Node, unit: str) -> Node:
     if unit.split(maxsplit=1)[0].lower() in ("percent", "percentage", "pct"):
         return Op("percent", (value,))
     if unit.split(maxsplit=1)[0].lower() in ("degrees", "degree", "deg"):
+        if canonical(rest) in ("celsius", "fahrenheit"):
+            return Quantity(value, rest)
         return Op("deg", (value,))
     if isinstance(value, Rel) and value.ops[-1] not in ("=", "~"):
         return value
@@ -324,6 +329,10 @@ def _without_qualifier(items: list[Item]) -> list[Item]:
             if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
                 raise Unreadable("a hedge")
             after = items[index + 1 : index + 2]
+            if item.text == "but" and words_of(list(after)) == "not":
+                raise Unreadable("a denial")
+            if item.text == "with" and words_of(list(after)) == "remainder":
+                raise Unreadable("a quotient with its remainder")
             if item.text == "which" and after and is_kind(after[0], WORD):
                 raise Unreadable("a derivation")
             return items[:index]

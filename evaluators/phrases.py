@@ -5,17 +5,230 @@ from dataclasses import dataclass
 from evaluators.shorthand import CURRENCIES
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
-from evaluators.units import is_unit
+from evaluators.units import canonical, is_unit
 
 WORD = frozenset({"word"})
 _DENIALS = frozenset({"not", "isn't", "never", "except", "neither", "nor", "no"})
 # Words that, before or after a value, make another value or only a bound of it.
 _BOUNDS = frozenset({("at", "least"), ("at", "most"), ("up", "to"), ("or", "more"), ("or", "less")})
-_CHANGED_BEFORE = frozenset({"than", "half", "twice", "double", "triple", "root", "over", "under"})
-_CHANGED_OF = frozenset(
-    {"half", "root", "square", "cube", "sine", "cosine", "tangent", "logarithm", "factorial"}
-    | {"reciprocal", "inverse", "opposite", "complement", "multiple", "power", "third", "quarter"}
+# Words that a value may follow as what is stated; any other may change it, and is not read.
+_LEADING = frozenset(
+    [
+        "is",
+        "are",
+        "be",
+        "was",
+        "on",
+        "de",
+        "were",
+        "equals",
+        "equal",
+        "has",
+        "have",
+        "get",
+        "gets",
+        "find",
+        "found",
+        "that",
+        "real",
+        "need",
+        "add",
+        "must",
+        "exactly",
+        "only",
+        "it's",
+        "its",
+        "it",
+        "at",
+        "by",
+        "to",
+        "yes",
+        "answer",
+        "value",
+        "result",
+        "solution",
+        "solutions",
+        "root",
+        "total",
+        "sum",
+        "area",
+        "volume",
+        "distance",
+        "length",
+        "width",
+        "height",
+        "perimeter",
+        "radius",
+        "cost",
+        "price",
+        "minimum",
+        "maximum",
+        "min",
+        "max",
+        "largest",
+        "smallest",
+        "greatest",
+        "probability",
+        "about",
+        "around",
+        "approximately",
+        "roughly",
+        "approx",
+        "nearly",
+        "all",
+        "ans",
+        "lautet",
+        "ist",
+        "est",
+        "sind",
+        "son",
+        "son",
+        "sono",
+        "es",
+        "est",
+        "está",
+        "usd",
+        "ml",
+        "dollar",
+    ]
+) | {word.lower() for word in CURRENCIES}
+# Behind a value: words that end its noun, words that say nothing, and words that are no noun.
+_PREPOSITIONS = frozenset(
+    [
+        "of",
+        "in",
+        "on",
+        "to",
+        "for",
+        "from",
+        "per",
+        "at",
+        "that",
+        "long",
+        "wide",
+        "tall",
+        "high",
+        "deep",
+        "old",
+    ]
 )
+_IDLE = frozenset(
+    [
+        "left",
+        "remaining",
+        "total",
+        "altogether",
+        "each",
+        "only",
+        "exactly",
+        "approximately",
+        "around",
+        "about",
+        "again",
+        "away",
+        "long",
+        "wide",
+        "tall",
+        "high",
+        "deep",
+        "old",
+        "answer",
+        "solution",
+        "result",
+        "our",
+        "the",
+        "final",
+        "correct",
+        "is",
+        "are",
+        "in",
+        "order",
+        "repeating",
+        "recurring",
+        "of",
+        "them",
+        "any",
+        "text",
+    ]
+)
+_NO_NOUNS = frozenset(
+    [
+        "gross",
+        "score",
+        "scores",
+        "tens",
+        "hundreds",
+        "thousands",
+        "millions",
+        "billions",
+        "dozens",
+        "quarters",
+        "halves",
+        "thirds",
+        "fourths",
+        "fifths",
+        "tenths",
+        "lakhs",
+        "crores",
+        "times",
+        "fails",
+        "works",
+        "does",
+        "was",
+        "has",
+        "exists",
+        "holds",
+        "exceeds",
+        "plus",
+        "minus",
+        "less",
+        "lower",
+        "upper",
+        "bound",
+        "bounds",
+        "below",
+        "above",
+        "under",
+        "over",
+        "more",
+        "fewer",
+        "inverse",
+        "remainder",
+        "modulo",
+        "power",
+        "powers",
+        "root",
+        "roots",
+        "factorial",
+        "tripled",
+        "doubled",
+        "halved",
+        "negated",
+        "excluded",
+        "th",
+        "st",
+        "nd",
+        "rd",
+    ]
+)
+_PLURALS = frozenset(
+    [
+        "people",
+        "men",
+        "women",
+        "children",
+        "mice",
+        "geese",
+        "feet",
+        "teeth",
+        "fish",
+        "sheep",
+        "dice",
+        "unit",
+    ]
+)
+# A noun of more words than this is a sentence.
+_MAX_NOUN = 4
 CHANGED_AFTER = frozenset({"squared", "cubed", "factorial"})
 _REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
 _UNIT_SIGNS = ("^", "/", "-")
@@ -44,7 +257,8 @@ def is_altered(runs: list[Run], at: int) -> bool:
         [word.lower() for run in side for word in words_of(run.items).split()]
         for side in (runs[:at], runs[at + 1 :])
     )
-    named = [word for word in before if word not in ("the", "a")][-2:]
+    named = [word for word in before if word not in ("the", "a", "an")][-2:]
+    beside = words_of(runs[at - 1].items).split() if at else []
     first = runs[at].items[0]
     applied = (
         bool(before) and isinstance(first, Group) and first.opening == "(" and not first.spaced
@@ -53,13 +267,46 @@ def is_altered(runs: list[Run], at: int) -> bool:
         applied
         or tuple(named) in _BOUNDS
         or tuple(after[:2]) in _BOUNDS
-        or bool(named[-1:] and named[-1] in _CHANGED_BEFORE)
-        or bool(named[-1:] == ["of"] and named[0] in _CHANGED_OF)
+        or not (_leads(beside) or _is_computation(runs[at]))
+        or bool(runs[at + 1 :] and not _is_noun(words_of(runs[at + 1].items).split()))
         or bool(_REJECTED.intersection(after))
         or bool(after and (after[0] in CHANGED_AFTER and len(after) == 1))
         or "than" in after
         or "not" in after
     )
+
+
+def _is_computation(run: Run) -> bool:
+    """`25 % of 60 = 0.25 * 60 = 15`: words before a computation are about its left side."""
+    return is_kind(run.items[0], frozenset({"num", "rel"})) and any(
+        is_kind(item, frozenset({"rel"})) for item in run.items
+    )
+
+
+def _leads(words: list[str]) -> bool:
+    """Whether the words just before a value only announce it; other scripts are not told apart."""
+    said = [word.lower() for word in words if word.lower() not in ("the", "a", "an")]
+    if not said:
+        return not words
+    return said[-1] in _LEADING or not said[-1].isascii() or said[-1:] == ["except"]
+
+
+def _is_noun(words: list[str]) -> bool:
+    """Whether the words just behind a value are its unit, or what it counts."""
+    said = [word.lower() for word in words]
+    if not said or not " ".join(said).isascii():
+        return True
+    if not _NO_NOUNS.isdisjoint(said) or said[0] in CHANGED_AFTER:
+        return False
+    if canonical(" ".join(words)) is not None or all(word in _IDLE for word in said):
+        return True
+    end = next((i for i, word in enumerate(said) if i and word in _PREPOSITIONS), len(said))
+    noun = said[:end]
+    while noun and noun[-1] in _IDLE:
+        noun.pop()
+    if not 0 < len(noun) <= _MAX_NOUN:
+        return not noun
+    return noun[-1].endswith("s") or noun[-1] in _PLURALS or noun[-1].startswith("^")
 
 
 def currency(before: list[Run]) -> str:

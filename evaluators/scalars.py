@@ -6,7 +6,7 @@ from fractions import Fraction
 from evaluators.bounded import is_bounded, parameters
 from evaluators.estimates import bounded_value, same_bounded
 from evaluators.exact import Inexact, exact_value
-from evaluators.nodes import Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols
+from evaluators.nodes import Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols, walk
 from evaluators.numeric import Evaluator, context
 from evaluators.probes import close, same_value
 from evaluators.sandbox import proven
@@ -152,6 +152,9 @@ def _readings(gold: Node, answer: Node) -> list[tuple[Node, Node]]:
     """The pairs to compare: a percent or degree sign on one side only may be left out."""
     for mark in ("percent", "deg"):
         left, right = _marked(gold, mark), _marked(answer, mark)
+        if mark == "deg" and (left is None) != (right is None) and _has_pi(gold, answer, left):
+            # A multiple of pi on the marked side is in degrees as it says, on the other in radians.
+            return [(gold, answer)]
         if left is not None and right is not None:
             return [(left, right)]
         if left is not None:
@@ -159,6 +162,11 @@ def _readings(gold: Node, answer: Node) -> list[tuple[Node, Node]]:
         if right is not None:
             return [(gold, right), (gold, _converted(right, mark))]
     return [(gold, answer)]
+
+
+def _has_pi(gold: Node, answer: Node, left: Node | None) -> bool:
+    """Whether pi stands in the value that is marked as degrees."""
+    return Sym("pi") in walk(gold if left is not None else answer)
 
 
 def _marked(node: Node, mark: str) -> Node | None:

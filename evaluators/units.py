@@ -51,6 +51,11 @@ am a.m. a.m
 pm p.m. p.m
 celsius
 fahrenheit
+kelvin kelvins
+amp amps ampere amperes
+ohm ohms
+kw kilowatt kilowatts
+stone
 """
 _CANONICAL = MappingProxyType(
     {word: line.split()[0] for line in _TABLE.strip().splitlines() for word in line.split()}
