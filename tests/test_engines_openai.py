@@ -606,6 +606,7 @@ async def test_a_password_in_a_broken_address_is_masked(start: Start) -> None:
         "http:/admin:secret12@127.0.0.1:8000/v1",
         "http:admin:secret12@127.0.0.1:8000/v1",
         "//admin:secret12@127.0.0.1:8000/v1",
+        "admin:secret12?x@127.0.0.1:8000/v1",
         "http://127.0.0.1:9/v1?api_key=secret12",
         "http://127.0.0.1:9/v1#secret12",
     ],

@@ -71,10 +71,11 @@ def credentials_of(address: str) -> str:
 
 def shown_address(given: str) -> str:
     """An address that may be none, without whatever of it may be a secret."""
-    address, *rest = re.split(r"([?#])", given, maxsplit=1)
-    credentials, at, host = address.rpartition("@")
-    scheme = "//".join(credentials.split("//")[:-1]) + "//" if "//" in credentials else ""
-    return f"{scheme}{MASK}@{host}" if at else f"{address}{rest[0]}{MASK}" if rest else given
+    credentials, at, address = given.rpartition("@")
+    shown, *secret = re.split(r"[?#]", address, maxsplit=1)
+    scheme = re.match(r"[a-z]{0,9}://", credentials)
+    before = f"{scheme.group() if scheme else ''}{MASK}@" if at else ""
+    return f"{before}{shown}{f'?{MASK}' if secret else ''}"
 
 
 def _base64(secret: str) -> str:

@@ -15,7 +15,7 @@ TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no passwor
 VLLM_PLAIN_SAMPLING = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 # What the longest error text of a server may fill of one of ours, in characters.
 MAX_REASON = 300
-MAX_TOKENS = 10**7
+MAX_TOKENS = 2**24
 """The most tokens that a server may count in one request; more is no count."""
 LOGPROB_ROUNDING = 0.001
 LONGEST_FINISH = 40
