@@ -198,8 +198,8 @@ def test_a_margin_is_a_number_of_points(alike, margin):
 
 
 def test_costs_are_relative_to_the_first_runs_with_their_interval(tmp_path):
-    rows = [[verdict_row(str(n), seconds=cost * (n + 1)) for n in range(3)] for cost in (1.0, 1.5)]
-    right = {str(n): [True] for n in range(3)}
+    rows = [[verdict_row(str(n), seconds=cost * (n + 1)) for n in range(5)] for cost in (1.0, 1.5)]
+    right = {str(n): [True] for n in range(5)}
     paths = [str(write_run(tmp_path / f"run{n}", right, made)) for n, made in enumerate(rows)]
     printed = CliRunner().invoke(group, ["compare", *paths]).output
     assert "seconds ×" in printed

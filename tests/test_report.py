@@ -243,7 +243,10 @@ def test_showing_gpqa_without_a_page_is_refused(tmp_path):
 
 
 def test_the_page_answers_a_margin_and_relates_costs(tmp_path):
-    runs = [one_run(tmp_path), one_run(tmp_path, name="other")]
+    right = {name: [True] for name in "abcde"}
+    runs = [write_run(tmp_path / name, right) for name in ("run", "other")]
+    for run in runs:
+        write_attempts(run, lambda _: [[step("x=1")]])
     write_report(runs, tmp_path / "page.html", ReportOptions(margin=0.02))
     [one] = data_of(tmp_path / "page.html")["comparisons"]
     assert (one["not_worse"]["margin"], one["not_worse"]["holds"]) == (0.02, False)
