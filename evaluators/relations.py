@@ -127,20 +127,19 @@ def same_head(left: Node, right: Node) -> bool:
 
 def _segment(head: Node) -> Node:
     """`|AB|` and a line over AB are named as AB is."""
-    lengths = isinstance(head, Op) and head.name in ("abs", "norm", "overline")
-    named = isinstance(head, Op) and isinstance(head.args[0], Op) and head.args[0].name == "mul"
-    return head.args[0] if isinstance(head, Op) and lengths and named else head
+    match head:
+        case Op(name="abs" | "norm" | "overline", args=(Op(name="mul") as named,)):
+            return named
+    return head
 
 
 def _defined(head: Node) -> str:
     """What a head defines, beside its name: the primes, and an argument that is no variable."""
     match head:
         case Op(name=name, args=args) if name.startswith("apply:"):
-            whole = all(isinstance(arg, Sym) for arg in args)
+            whole = bool(args) and all(isinstance(arg, Sym) for arg in args)
             return f"name{name.count(chr(39))}" if whole else f"{args}{name.count(chr(39))}"
-        case Sym() | Seq():
-            return "name0"
-        case Op(name="mul"):
+        case Sym() | Seq() | Op(name="mul"):
             return "name0"
     return ""
 
