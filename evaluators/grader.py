@@ -8,7 +8,7 @@ from evaluators.scalars import Policy
 from evaluators.verdict import Outcome, Status, Verdict
 
 # Changes whenever a verdict may change; verdict rows carry it.
-GRADER_VERSION = "2.5"
+GRADER_VERSION = "2.6"
 
 KINDS = ("integer", "latex", "choice", "text")
 # Longer texts are cut in explanations, characters.
