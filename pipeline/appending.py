@@ -10,6 +10,8 @@ import contextlib
 import errno
 import json
 import os
+import re
+import secrets
 import struct
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,9 @@ READ_BYTES = 1 << 20
 
 REPLACED = "replaced.jsonl"
 """Beside the served folder: the lines that others took the place of."""
+
+UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.new")
+"""The name of a file's successor while it is written."""
 
 _HEADER = struct.Struct(">HI?")
 END = _HEADER.pack(0, 0, False)
@@ -95,18 +100,19 @@ def replace_attempt(file: Path, line: bytes) -> None:
 def replace_file(file: Path, content: bytes) -> None:
     """Replace `file` in one step that a kill cannot halve, and wait for the disk. Raises `OSError`.
 
-    Its neighbour `.new` is there meanwhile, and after a kill.
+    Its successor lies beside it meanwhile, and after a kill, as UNFINISHED: a name that nobody
+    else's file has. The other way to write a file so is `evaluators.exports.output.whole_file`,
+    which this process, started without any package, cannot load.
     """
-    fresh = file.with_name(file.name + ".new")
+    fresh = file.with_name(f".{secrets.token_hex(8)}.new")
     try:
-        with fresh.open("wb") as handle:
+        with fresh.open("xb") as handle:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         fresh.replace(file)
-    except OSError:
+    finally:
         fresh.unlink(missing_ok=True)
-        raise
     sync_folder(file.parent)
 
 

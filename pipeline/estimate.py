@@ -13,7 +13,6 @@ from pipeline.problems import Problem
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.selection import UNKNOWN, method_pool
 from pipeline.reasoners.track_plans import guided_prompt, track_roles
-from pipeline.run_directory import MANIFEST, Recorded, recorded_attempts
 from pipeline.runner import Plan
 
 
@@ -39,13 +38,12 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
     """Count attempts and tokens.
 
     Raises:
-        UserMistake: the target's tokenizer or script cannot be loaded.
+        UserMistake: the target's tokenizer or script cannot be loaded, or the run directory is one
+            that the run would refuse.
     """
     experiment, asked = plan.experiment, plan.asked
     settings = with_model_folder(experiment.target)
-    there = (
-        recorded_attempts(plan.directory) if (plan.directory / MANIFEST).exists() else Recorded({})
-    )
+    there = plan.recorded()
     kept = there.kept(retry_errors=retry_errors, force=force)
     recorded = sum(key in there for key in asked)
     again = recorded - sum(key in kept for key in asked)

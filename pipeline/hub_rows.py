@@ -1,11 +1,11 @@
 """Rows from the Hugging Face hub, at one commit that is recorded and kept to."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from evaluators.exports.output import whole_file
 from pipeline.data_files import Row
 from pipeline.errors import UserMistake
 from pipeline.manifests import HubSource
@@ -70,10 +70,8 @@ def check_fingerprint(dataset: str, loaded: HubRows, fingerprint: str, refs_dir:
             f"Face cache, or delete {path} to accept them"
         )
     try:
-        refs_dir.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}")
-        scratch.write_text(json.dumps(asdict(new), indent=1) + "\n", encoding="utf-8")
-        scratch.replace(path)
+        with whole_file(path) as out:
+            out.write(json.dumps(asdict(new), indent=1).encode() + b"\n")
     except OSError as error:
         raise UserMistake(
             f"cannot record the dataset's commit in {path} ({error.strerror}); "

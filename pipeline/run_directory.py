@@ -139,8 +139,9 @@ class RunDirectory:
         Raises:
             RunStopped: the disk is full or failing.
         """
-        for name in names:
-            (self.path / PROBLEMS / f"{name}.new").unlink(missing_ok=True)
+        for file in (self.path / PROBLEMS).iterdir():
+            if appending.UNFINISHED.fullmatch(file.name):
+                file.unlink()
         withdrawn = self.path / appending.REPLACED
         files = [file for file in attempt_files(self.path) if file.name in names]
         files += [withdrawn] if withdrawn.exists() else []
@@ -154,14 +155,6 @@ class RunDirectory:
             if cut:
                 said.append(f"the last line of {file} was torn; its {cut} bytes are now in {torn}.")
         return said
-
-    def recorded(self) -> Recorded:
-        """Which attempts are on the disk; see `recorded_attempts`.
-
-        Raises:
-            UserMistake: a line is unreadable, or an attempt stands twice.
-        """
-        return recorded_attempts(self.path)
 
     def append(self, attempt: records.Attempt) -> None:
         """Put one attempt on the disk; it is there when this returns.

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from evaluators.exports.output import whole_file
+
 LOCK = ".lock"
 HELD = ".lock.held"
 NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -75,9 +77,8 @@ class RunLock:
                 holders = _holders(self._held.read_bytes())
                 left = [one for one in holders if one.pid != os.getpid() and one.may_live]
                 if left:
-                    aside = _aside(self._held)
-                    aside.write_bytes(b"".join(map(_line, left)))
-                    aside.replace(self._held)
+                    with whole_file(self._held) as held:
+                        held.write(b"".join(map(_line, left)))
                 else:
                     self._held.unlink()
         os.close(self.handle)

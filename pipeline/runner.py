@@ -27,10 +27,13 @@ from pipeline.reasoners.step_score import digit_ids
 from pipeline.record_writer import record_writer
 from pipeline.run_directory import (
     ENGINE_LOG,
+    MANIFEST,
     Recorded,
     RunDirectory,
     file_name,
     lost_manifest,
+    read_manifest,
+    recorded_attempts,
     refuse_changes,
 )
 from pipeline.scheduler import Engines, Progress, Run, Work, run_attempts
@@ -74,6 +77,21 @@ class Plan:
     def files(self) -> set[str]:
         """The names of all files that a run on this dataset may have in its folder `problems`."""
         return {file_name(each.dataset, each.problem_id) for each in self.problems.problems}
+
+    def recorded(self) -> Recorded:
+        """Which attempts the run directory holds.
+
+        Raises:
+            UserMistake: they are of other settings, or nothing says of which, or cannot be read.
+        """
+        manifest = self.directory / MANIFEST
+        if manifest.exists():
+            identity = read_manifest(self.directory)["identity"]
+            refuse_changes(self.directory, identity, self.identity())
+        there = recorded_attempts(self.directory)
+        if len(there) and not manifest.exists():
+            raise lost_manifest(self.directory, len(there))
+        return there
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with the recorded one."""
@@ -145,12 +163,8 @@ def run_plan(
     """Do what was planned; see `run`."""
     asked = planned.asked
     with RunDirectory(planned.directory) as directory:
+        there = planned.recorded()
         manifest = directory.manifest()
-        if manifest is not None:
-            refuse_changes(directory.path, manifest["identity"], planned.identity())
-        there = directory.recorded()
-        if manifest is None and len(there):
-            raise lost_manifest(directory.path, len(there))
         kept = there.kept(retry_errors=retry_errors, force=force)
         progress = Progress(total=sum(key not in kept for key in asked))
         warnings = list(_version_warnings(manifest))

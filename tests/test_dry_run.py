@@ -144,6 +144,20 @@ def test_the_plan_counts_what_is_made_again(
     assert number(plan["new tokens"]) == budgets * 8192
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_folder_that_the_run_would_refuse_is_refused_in_the_same_words(
+    place: Place, lost: bool
+) -> None:
+    assert place.speclrm("baseline").code == 0
+    if lost:
+        (place.run("baseline") / "run.json").unlink()
+    options = "" if lost else "--token-budget 77"
+    plan, run = (place.speclrm("baseline", f"{options} {more}") for more in ("--dry-run", ""))
+    assert (plan.code, run.code, plan.out) == (2, 2, "")
+    assert run.err.endswith(plan.err)
+    assert ("holds 6 attempts and no run.json" if lost else "other settings") in plan.err
+
+
 @pytest.mark.parametrize(("named", "model"), [("", "scripted"), (" --model m", "m")])
 def test_what_a_script_says_is_not_recorded_as_the_bundled_models(
     place: Place, named: str, model: str

@@ -218,7 +218,7 @@ def test_grading_again_writes_the_same_bytes(run):
     before = (run / "verdicts.jsonl").read_bytes()
     grade_run(run)
     assert (run / "verdicts.jsonl").read_bytes() == before
-    assert not list(run.glob("*.new"))
+    assert not list(run.glob(".*.new"))
 
 
 def test_attempts_added_later_are_in_the_next_grading(run):
@@ -265,7 +265,7 @@ def test_progress_counts_up_to_all_attempts(run):
 
 def test_verdicts_that_cannot_be_written_are_the_users_mistake(run):
     write(run, attempt())
-    (run / "verdicts.jsonl.new").mkdir()
+    (run / "verdicts.jsonl").symlink_to(run / "run.json" / "nowhere")
     with pytest.raises(UserMistake, match=r"Cannot write the verdicts .*verdicts\.jsonl"):
         grade_run(run)
 
@@ -279,14 +279,14 @@ def test_grading_that_is_interrupted_leaves_the_old_verdicts_and_no_other_file(r
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "grade", run], stderr=subprocess.PIPE, text=True
     )
-    while process.poll() is None and not (run / "verdicts.jsonl.new").exists():
+    while process.poll() is None and not list(run.glob(".*.new")):
         time.sleep(0.001)
     process.send_signal(blow)
     _, err = process.communicate()
     assert (process.returncode, err.splitlines()[-1]) == (3, "Error: Interrupted.")
     assert "Traceback" not in err
     assert rows(run) == before
-    assert not (run / "verdicts.jsonl.new").exists()
+    assert not list(run.glob(".*.new"))
 
 
 def test_a_file_of_cases_that_is_interrupted_leaves_no_output(tmp_path, monkeypatch):

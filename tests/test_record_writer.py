@@ -21,7 +21,13 @@ from pipeline import record_writer as record_writer_module
 from pipeline.appending import END, REPLACED, Frame, pack, replace_attempt, unpack
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.record_writer import record_writer
-from pipeline.run_directory import PROBLEMS, Recorded, RunDirectory, read_attempts
+from pipeline.run_directory import (
+    PROBLEMS,
+    Recorded,
+    RunDirectory,
+    read_attempts,
+    recorded_attempts,
+)
 
 FRAMES = st.lists(
     st.builds(Frame, st.text("abcä-.", min_size=1), st.binary(), st.booleans()), max_size=5
@@ -55,7 +61,7 @@ async def test_an_attempt_that_was_there_gives_its_place_to_its_successor(tmp_pa
     with RunDirectory(tmp_path) as directory:
         for attempt in repeats(3):
             directory.append(attempt)
-        async with record_writer(directory, directory.recorded()) as writer:
+        async with record_writer(directory, recorded_attempts(directory.path)) as writer:
             for attempt in (replace(ATTEMPT, repeat_id=1, answer="7"), *repeats(5)[3:]):
                 await writer.append(attempt)
     made = {attempt.repeat_id: attempt.answer for attempt in read_attempts(tmp_path)}
@@ -157,7 +163,7 @@ async def test_the_process_holds_the_lock_until_it_has_written(tmp_path):
         RunDirectory(tmp_path)
     await writing.__aexit__(None, None, None)
     with RunDirectory(tmp_path) as second:
-        assert len(second.recorded()) == 0
+        assert len(recorded_attempts(second.path)) == 0
 
 
 async def test_ctrl_c_does_not_reach_the_process(tmp_path):

@@ -21,6 +21,7 @@ from pipeline.run_directory import (
     RunDirectory,
     read_attempts,
     read_manifest,
+    recorded_attempts,
     refuse_changes,
 )
 from pipeline.run_lock import LOCK
@@ -66,7 +67,7 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut,
     with RunDirectory(run) as directory:
         (run / PROBLEMS / "pocket-7.jsonl").write_bytes(content)
         directory.repair({"pocket-7.jsonl"})
-        kept = directory.recorded()
+        kept = recorded_attempts(directory.path)
         for number, attempt in enumerate(data):
             if ("7", number) not in kept:
                 directory.append(replace(attempt, repeat_id=number))
@@ -76,7 +77,7 @@ def test_a_file_cut_anywhere_resumes_with_its_whole_lines(tmp_path_factory, cut,
 def test_a_whole_last_line_without_its_newline_is_kept(tmp_path):
     with RunDirectory(tmp_path) as directory:
         (tmp_path / PROBLEMS / FILE).write_bytes(records.encode(ATTEMPT).rstrip(b"\n"))
-        assert directory.recorded().repeats == {"7": 1}
+        assert recorded_attempts(directory.path).repeats == {"7": 1}
         assert directory.repair({FILE}) == []
     assert (tmp_path / PROBLEMS / FILE).read_bytes() == records.encode(ATTEMPT)
 
@@ -110,13 +111,13 @@ def test_a_complete_last_line_that_is_no_attempt_is_refused_and_kept(tmp_path, l
         file = tmp_path / PROBLEMS / FILE
         file.write_bytes(records.encode(replace(ATTEMPT, repeat_id=1)) + line + end)
         with pytest.raises(UserMistake, match=rf"d-7\.jsonl, line 2 is not an attempt .*{why}"):
-            directory.recorded()
+            recorded_attempts(directory.path)
         assert file.read_bytes().endswith(line + end)
 
 
 def test_files_that_are_not_the_runs_are_left_as_they_are(tmp_path):
     with RunDirectory(tmp_path) as directory:
-        theirs = {"mine.jsonl": b'{"my": 1', "mine.jsonl.new": b"notes"}
+        theirs = {"mine.jsonl": b'{"my": 1', f"{FILE}.new": b"notes", ".mine.new": b"more"}
         for name, content in theirs.items():
             (tmp_path / PROBLEMS / name).write_bytes(content)
         assert directory.repair({FILE}) == []
@@ -136,7 +137,7 @@ def test_a_corrupt_line_in_the_middle_is_named_and_kept(tmp_path):
         file = tmp_path / PROBLEMS / FILE
         file.write_bytes(b"garbage\n" + records.encode(ATTEMPT))
         with pytest.raises(UserMistake, match=r"d-7\.jsonl, line 1 is not an attempt record"):
-            directory.recorded()
+            recorded_attempts(directory.path)
         assert file.read_bytes().startswith(b"garbage")
 
 
@@ -146,7 +147,7 @@ def test_a_repeat_that_no_run_can_have_is_named_and_kept(tmp_path, repeat):
         line = records.encode(ATTEMPT).replace(b'"repeat_id":0', f'"repeat_id":{repeat}'.encode())
         (tmp_path / PROBLEMS / FILE).write_bytes(line)
         with pytest.raises(UserMistake, match=r"line 1 is not an attempt record .*repeat_id"):
-            directory.recorded()
+            recorded_attempts(directory.path)
 
 
 def test_an_attempt_that_stands_twice_is_refused(tmp_path):
@@ -156,7 +157,7 @@ def test_an_attempt_that_stands_twice_is_refused(tmp_path):
         with pytest.raises(
             UserMistake, match=r"Problem 7, repeat 0 stands twice in .*d-7\.jsonl, lines 1 and 2"
         ):
-            directory.recorded()
+            recorded_attempts(directory.path)
 
 
 def test_a_copy_of_a_problems_file_is_refused(tmp_path):
@@ -164,7 +165,7 @@ def test_a_copy_of_a_problems_file_is_refused(tmp_path):
         directory.append(ATTEMPT)
         (tmp_path / PROBLEMS / "d-7 (copy).jsonl").write_bytes(records.encode(ATTEMPT))
         with pytest.raises(UserMistake, match=r"d-7 \(copy\).* line 1, and belongs in d-7\.jsonl"):
-            directory.recorded()
+            recorded_attempts(directory.path)
 
 
 def test_a_second_writer_is_refused_while_the_first_lives(tmp_path):
@@ -174,7 +175,7 @@ def test_a_second_writer_is_refused_while_the_first_lives(tmp_path):
     ):
         RunDirectory(tmp_path)
     with RunDirectory(tmp_path) as directory:
-        assert len(directory.recorded()) == 0
+        assert len(recorded_attempts(directory.path)) == 0
 
 
 def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path, monkeypatch):
@@ -212,7 +213,7 @@ def test_failed_attempts_are_told_from_the_others(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.append(first)
         directory.append(replace(second, status="error"))
-        there = directory.recorded()
+        there = recorded_attempts(directory.path)
     assert there == Recorded({"7": 0b11}, {"7": 0b10})
     assert ("7", 1) in there
     assert ("7", 1) not in there.kept(retry_errors=True, force=False)
@@ -222,7 +223,7 @@ def test_failed_attempts_are_told_from_the_others(tmp_path):
 def test_what_a_kill_left_of_a_replacement_goes(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.append(ATTEMPT)
-        (tmp_path / PROBLEMS / "d-7.jsonl.new").write_bytes(b"half")
+        (tmp_path / PROBLEMS / ".0123456789abcdef.new").write_bytes(b"half")
         (tmp_path / REPLACED).write_bytes(records.encode(ATTEMPT) + b"half")
         [sentence] = directory.repair({FILE})
     assert "replaced.jsonl was torn; its 4 bytes are now in" in sentence

@@ -1,5 +1,6 @@
 """The process around the command: its streams, the signals it gets, the outputs it writes."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -13,6 +14,7 @@ import pytest
 from commands import speclrm
 
 from evaluators.exports.output import whole_file
+from pipeline import appending
 
 ROOT = Path(__file__).parent.parent
 BLOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -98,6 +100,22 @@ def test_an_output_that_fails_leaves_what_was_there(tmp_path):
     with pytest.raises(ZeroDivisionError), whole_file(file) as out:
         out.write(b"%d" % (1 // 0))
     assert [each.read_text() for each in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_file_of_the_user_beside_an_output_is_never_taken_for_its_beginning(tmp_path, ends_well):
+    out, theirs = tmp_path / "out.csv", tmp_path / "out.csv.new"
+    theirs.write_text("notes")
+
+    def written(content):
+        yield content if ends_well else b"%d" % (1 // 0)
+
+    with contextlib.suppress(ZeroDivisionError), whole_file(out) as file:
+        file.writelines(written(b"rows"))
+    with contextlib.suppress(OSError):
+        appending.replace_file(out if ends_well else tmp_path / "no folder" / "out", b"lines")
+    assert theirs.read_text() == "notes"
+    assert {each.name for each in tmp_path.iterdir()} == {theirs.name, *[out.name] * ends_well}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ NOT_KEPT = {"dev", "proc"}
 def whole_file(file: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of `file` when all of it is written.
 
-    A link stays, and what it points to is replaced. A pipe or a device is written to as it is, and
-    so is the standard output that `/dev/stdout` names, wherever it goes.
+    Until then it lies beside it under a name that nobody else's file has, and goes if it is not
+    finished. A link stays, and what it points to is replaced. A pipe or a device is written to as
+    it is, and so is the standard output that `/dev/stdout` names, wherever it goes.
     """
     through = _open_as_it_is(file)
     if through is not None:
@@ -28,10 +30,9 @@ def whole_file(file: Path) -> Iterator[IO[bytes]]:
         return
     real = file.resolve()
     real.parent.mkdir(parents=True, exist_ok=True)
-    fresh = real.with_name(real.name + ".new")
-    fresh.unlink(missing_ok=True)  # a pipe of that name would wait for a reader
+    fresh = real.with_name(f".{secrets.token_hex(8)}.new")
     try:
-        with fresh.open("wb") as out:
+        with fresh.open("xb") as out:
             yield out
         if real.exists():
             shutil.copymode(real, fresh)
