@@ -6,6 +6,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from evaluators.cases import judged_text
+
 
 class NoSecondOpinion(RuntimeError):  # noqa: N818 - a missing package, told as one sentence
     """Math-Verify is not installed; the message says how to install it."""
@@ -34,7 +36,7 @@ def disagreements(rows: Iterable[Mapping[str, Any]]) -> Iterator[Disagreement]:
     for row in rows:
         if row.get("kind") == "choice":
             continue
-        answer = str(next(row[name] for name in ("answer", "output", "pred") if name in row))
+        answer = judged_text(row)
         theirs = math_verify_says(str(row["gold"]), answer)
         if theirs != (row["verdict"] == "correct"):
             yield Disagreement(str(row["gold"]), answer, row["verdict"], row["rule"], theirs)

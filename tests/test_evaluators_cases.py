@@ -83,12 +83,40 @@ def test_a_case_file_is_graded_row_by_row_with_rule_and_version(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("gold", "answer", "verdict"),
+    [
+        ('"0.5"', "0.5", "correct"),
+        ("7", '"7"', "correct"),
+        ("0.001", "1e-3", "correct"),
+        ('"true"', "true", "correct"),
+        ('"null"', "null", "no_answer"),
+        ('"None"', "null", "no_answer"),
+    ],
+)
+def test_an_answer_that_is_no_text_counts_as_its_value_and_null_as_no_answer(
+    tmp_path, gold, answer, verdict
+):
+    file = tmp_path / "cases.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + f'{{"gold": {gold}, "answer": {answer}}}'.encode())
+    [row] = grade_cases(file)
+    assert row["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("not json", "line 1: not a JSON object"),
         ('{"answer": "1"}', "line 1: a case needs the field gold"),
         ('{"gold": "1"}', "line 1: a case needs one of the fields answer, output"),
         ('{"gold": "1", "answer": "1", "kind": "number"}', "line 1: unknown kind 'number'"),
+        ('{"gold": "1", "answer": "1", "kind": []}', r"line 1: unknown kind \[\]"),
+        ('{"gold": null, "answer": "1"}', "line 1: a case needs the field gold"),
+        ('{"gold": "1", "answer": ["1"]}', "line 1: answer is no text and no number"),
+        ('{"gold": {"a": 1}, "answer": "1"}', "line 1: gold is no text and no number"),
+        ('{"gold": NaN, "answer": "1"}', "line 1: not a JSON object"),
+        ('{"gold": 1, "answer": 1, "more": 1e999}', "line 1: not a JSON object"),
+        ('{"gold": 1, "answer": 1, "more": "\\ud800"}', "line 1: not a JSON object"),
+        ("[" * 9999, "line 1: not a JSON object"),
     ],
 )
 def test_a_line_that_is_no_case_is_named(tmp_path, line, message):

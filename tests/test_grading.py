@@ -291,7 +291,7 @@ def test_grading_that_is_interrupted_leaves_the_old_verdicts_and_no_other_file(r
 
 def test_a_file_of_cases_that_is_interrupted_leaves_no_output(tmp_path, monkeypatch):
     def interrupted(file):
-        yield {}
+        yield {"verdict": "wrong", "rule": "bare/values_differ"}
         raise KeyboardInterrupt
 
     monkeypatch.setattr(evaluators, "grade_cases", interrupted)
@@ -342,6 +342,17 @@ def test_a_file_of_cases_is_graded_row_by_row(tmp_path):
     verdicts = [json.loads(line)["verdict"] for line in graded_rows.read_text().splitlines()]
     assert verdicts[0] == "correct"
     assert verdicts[1] != "correct"
+
+
+def test_the_verdicts_of_a_file_and_the_limits_reached_are_counted_beside_its_rows(tmp_path):
+    cases = tmp_path / "cases.jsonl"
+    many = "+".join(f"x_{{{n}}}" for n in range(30))
+    pairs = [("1", "1"), (many, f"{many}+1"), ("2", None)]
+    cases.write_text("".join(json.dumps({"gold": g, "answer": a}) + "\n" for g, a in pairs))
+    said = speclrm(f"grade --file {cases}")
+    assert len(said.out.splitlines()) == 3
+    counts = "3 cases, 1 correct, 1 no_answer, 1 ungradable; 1 decided by a limit of work"
+    assert said.err == f"{cases}: {counts}\n"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`speclrm grade`: verdicts for whole runs, for a file of cases, or one decision explained."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -69,7 +70,8 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
 
 def _grade_run(run: Path, *, diff: bool, cross_check: bool) -> None:
     before = verdicts_of(run) if diff else {}
-    _report(_grade_with_progress(run))
+    grading = _grade_with_progress(run)
+    echo(_summary(f"{run}: {grading.total} attempts", grading.counts, grading.limited))
     if diff:
         _print_changes(before, verdicts_of(run))
     if cross_check:
@@ -98,10 +100,10 @@ def _grade_with_progress(run: Path) -> Grading:
         return grade_run(run, lambda graded: bar.update(task, completed=graded))
 
 
-def _report(grading: Grading) -> None:
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(grading.counts.items()))
-    limited = f"; {grading.limited} decided by a limit of work" if grading.limited else ""
-    echo(f"{grading.run}: {grading.total} attempts, {counts or 'none'}{limited}")
+def _summary(total: str, counts: Mapping[str, int], limited: int) -> str:
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    at_a_limit = f"; {limited} decided by a limit of work" if limited else ""
+    return f"{total}, {listed or 'none'}{at_a_limit}"
 
 
 def _print_changes(
@@ -116,11 +118,18 @@ def _print_changes(
 
 
 def _grade_file(file: Path, output: Path | None, *, cross_check: bool) -> None:
-    """Grade row by row; an output file appears whole or not at all."""
+    """Grade row by row; an output file appears whole or not at all. The counts go beside the rows.
+
+    Rows are read and written as strict JSON.
+    """
+    counts: Counter[str] = Counter()
+    limited = 0
     kept: list[dict[str, Any]] = []
     try:
         with nullcontext() if output is None else whole_file(output) as out:
             for row in evaluators.grade_cases(file):
+                counts[row["verdict"]] += 1
+                limited += evaluators.is_at_a_limit(row["rule"])
                 if out is None:
                     echo(json_line(row))
                 else:
@@ -136,6 +145,7 @@ def _grade_file(file: Path, output: Path | None, *, cross_check: bool) -> None:
         ) from error
     except evaluators.BadCase as error:
         raise UserMistake(f"Cannot grade {file}: {error}") from error
+    echo(_summary(f"{file}: {counts.total()} cases", counts, limited), err=True)
     if cross_check:
         _print_disagreements(kept)
 

@@ -13,6 +13,9 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def json_line(value: object) -> str:
-    """JSON on one line that is readable, safe to show, and the same value when it is read back."""
-    text = json.dumps(value, ensure_ascii=False)
+    """JSON on one line that is readable, safe to show, and the same value when it is read back.
+
+    NaN and infinities are no JSON: a ValueError.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
