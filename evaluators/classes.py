@@ -90,7 +90,7 @@ def _key(node: Node) -> Key:
         case Words(text=text):
             return ("words", plain_words(text))
         case Based(digits=digits, base=base):
-            return ("based", digits.lstrip("0"), base)
+            return ("based", digits.lstrip("0").upper(), base)
         case Rel(ops=("in",), args=(_, members)):
             return _key(members)
         case Rel():

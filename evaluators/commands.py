@@ -138,6 +138,7 @@ COMMANDS = MappingProxyType(
         "pmod": ("fn", "pmod"),
         "choose": ("op", "choose"),
         "sqrt": ("fn", "sqrt"),
+        "surd": ("fn", "sqrt"),
         "pounds ": ("word", "pounds"),
         "xrightarrow": ("op", "to"),
         "triangle": ("sym", "triangle"),

@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 
 from evaluators.conclusion import conclusions
 from evaluators.exact import exact_value
@@ -19,6 +20,7 @@ from evaluators.nodes import (
     Quantity,
     Rel,
     Seq,
+    Sym,
     Unreadable,
     Words,
     children,
@@ -29,7 +31,8 @@ from evaluators.regions import is_region, same_region
 from evaluators.relations import rename, same_head, same_relation, solves, substituted
 from evaluators.repairs import repaired
 from evaluators.scalars import Policy, same_scalar
-from evaluators.sequences import has_free_sign, is_several, same_several
+from evaluators.sequences import has_free_sign, in_order, is_several, same_several, set_factors
+from evaluators.terms import is_natural
 from evaluators.tokens import Comma
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
 from evaluators.wording import plain_words, wording
@@ -39,7 +42,11 @@ CACHED_TREES = 2_048
 # A list of more items is not tested for saying one answer several times.
 MAX_ALTERNATIVES = 3
 
-_TWICE = re.compile(r"([^()]{1,200}?)(?:\s|\\[ ,;]|\\q?quad)+\(([^()]{1,200})\)")
+_TWICE = re.compile(
+    r"([^()]{1,200}?)(?:\s|\\[ ,;]|\\q?quad)+"
+    r"\((?:\s*(?:or|i\.e\.,?|that is,?|equivalently,?|namely)\s)?([^()]{1,200})\)"
+)
+_TEXT = re.compile(r"\\text\{([^{}]{0,200})\}")
 _VERDICTS = frozenset({"yes", "no", "true", "false"})
 # Letters for a constant of integration.
 _CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
@@ -54,6 +61,8 @@ _NOT_GROUPED = re.compile(
     r"|(?:\\\{|(?<!\\)[(\[])\s*(?:\\[,;! ]\s*)*[-+]?\d{1,3},\d{3}\s*"
     r"(?:\\(?:right|[,;! ])\s*)*\\?[)\]}]"
 )
+# A whole number and an exponent of one digit with its sign, run together: two readings.
+_SHORT_EXPONENT = re.compile(r"((?<![\w.,])\d+[eE][-+\u2212])(\d)(?![\w.^(\\{])")
 _DELIMITERS = re.compile(r"\\[()\[\]]")
 _ONE_DECIMAL = re.compile(r"[^\d,()\[\]]{0,20}-?\d+(?:,|\{,\})\d+[^\d,()\[\]]{0,20}")
 
@@ -73,11 +82,17 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
         return equal("same_text")
     commas = "," in gold and "," in answer
     golds, answers = (
-        readings(gold, decimal_comma=not commas and not _THOUSANDS.search(gold)),
+        readings(
+            gold,
+            decimal_comma=not commas and not _THOUSANDS.search(gold),
+            short_exponents=False,
+        ),
         readings(answer, decimal_comma=not commas),
     )
     if golds and not answers:
         answers = conclusions(answer)
+        if not answers and (restated := _restated(gold, answer, policy)):
+            return restated
     if not golds or not answers:
         return _unread(gold, answer, gold_read=bool(golds))
     decision = undecided("not_compared")
@@ -91,17 +106,25 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
 
 
 @lru_cache(maxsize=CACHED_TREES)
-def readings(text: str, *, decimal_comma: bool = True) -> tuple[Node, ...]:
-    """The trees that a text can mean: a comma between digits may be a list's or a number's."""
+def readings(
+    text: str, *, decimal_comma: bool = True, short_exponents: bool = True
+) -> tuple[Node, ...]:
+    """The trees that a text can mean: a comma between digits may be a list's or a number's.
+
+    With `short_exponents`, `5e-1` is five tenths first and five times Euler's number less one then.
+    """
     modes = [Comma.LIST]
     if decimal_comma and _ONE_DECIMAL.fullmatch(_DELIMITERS.sub("", text).strip()):
         modes.append(Comma.DECIMAL)
     if _GROUPED.search(text) and not _NOT_GROUPED.search(text):
         modes.insert(0, Comma.THOUSANDS)
+    texts = [text]
+    if short_exponents and _SHORT_EXPONENT.search(text):
+        texts.insert(0, _SHORT_EXPONENT.sub(r"\g<1>0\2", text))
     trees: list[Node] = []
-    for mode in modes:
+    for written, mode in product(texts, modes):
         try:
-            tree = reduced(read(text, mode))
+            tree = reduced(read(written, mode))
         except Unreadable:
             continue
         if tree not in trees:
@@ -127,6 +150,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         return _same_words(gold, answer)
     if isinstance(gold, Based) or isinstance(answer, Based):
         return _same_based(gold, answer, policy)
+    if (left := set_factors(gold)) and (right := set_factors(answer)):
+        return in_order(left, right, lambda a, b: same_node(a, b, policy))
     if isinstance(gold, Rel) and isinstance(answer, Rel) and not _are_values(gold, answer):
         decision = same_relation(gold, answer, policy)
         family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
@@ -294,7 +319,7 @@ def _alternatives(node: Node, policy: Policy) -> Node:
 
 def _restated(gold: str, answer: str, policy: Policy) -> Decision | None:
     """`1/2 (0.5)`: a value with the same value in brackets behind it is that value."""
-    match = _TWICE.fullmatch(answer.strip())
+    match = _TWICE.fullmatch(_TEXT.sub(r"\1", answer).strip())
     if match is None or _compared(match.group(1), match.group(2), policy).outcome != Outcome.EQUAL:
         return None
     return _compared(gold, match.group(1), policy)
@@ -328,9 +353,25 @@ def _wording(node: Node) -> str | None:
     return str(name).casefold() if name and not isinstance(node, Op) else None
 
 
+def _as_digits(node: Node, other: Node) -> Node:
+    """`2a_{16}` beside digits with a base: digits too, not a product with a term of a sequence."""
+    if not isinstance(other, Based):
+        return node
+    factors = node.args if isinstance(node, Op) and node.name == "mul" else (node,)
+    if not all(isinstance(part, Sym) or is_natural(part) for part in factors):
+        return node
+    digits, _, base = "".join(
+        part.name if isinstance(part, Sym) else str(part.value)
+        for part in factors
+        if isinstance(part, Sym | Num)
+    ).partition("_")
+    return Based(digits, other.base) if digits.isalnum() and base == str(other.base) else node
+
+
 def _in_base_ten(node: Node) -> Node:
     """Digits in base ten are the number that they are without a base."""
-    ten = isinstance(node, Based) and node.base == 10 and node.digits.isdecimal()  # noqa: PLR2004
+    digits = node.digits.replace(".", "", 1) if isinstance(node, Based) else ""
+    ten = isinstance(node, Based) and node.base == 10 and digits.isdecimal()  # noqa: PLR2004
     return Num(Fraction(node.digits)) if isinstance(node, Based) and ten else node
 
 
@@ -341,10 +382,12 @@ def _same_based(gold: Node, answer: Node, policy: Policy) -> Decision:
         answer = answer.value
     answer = stated_value(answer)
     gold = stated_value(gold)
+    gold, answer = _as_digits(gold, answer), _as_digits(answer, gold)
     if not (isinstance(gold, Based) and isinstance(answer, Based)):
         gold, answer = _in_base_ten(gold), _in_base_ten(answer)
         if isinstance(gold, Based) or isinstance(answer, Based):
             return different("base_left_out")
         return same_node(gold, answer, policy)
-    same = gold.base == answer.base and gold.digits.lstrip("0") == answer.digits.lstrip("0")
+    left, right = (side.digits.lstrip("0").upper() for side in (gold, answer))
+    same = gold.base == answer.base and left == right
     return equal_if(same, "digits_and_base")

@@ -171,6 +171,7 @@ _OPERATIONS: dict[str, Callable[[list[Fraction]], Fraction]] = {
     "root": _root,
     "neg": lambda values: -values[0],
     "fact": _fact,
+    "Gamma": lambda values: _fact([values[0] - 1]),
     "fact2": _double_factorial,
     "binom": _binom,
     "percent": lambda values: values[0] / 100,

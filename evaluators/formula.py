@@ -15,6 +15,7 @@ from evaluators.terms import (
     combined,
     half_line,
     is_natural,
+    is_special,
     label,
     left_scripted,
     letters,
@@ -286,6 +287,8 @@ class _Reader:
 
     def symbol(self, token: Token) -> Node:
         name = token.text
+        if is_special(name, self.items[self.at : self.at + 3]):
+            return read_function(self, name)
         after = self.peek()
         if name == "Delta" and isinstance(after, Token) and after.kind == "sym":
             self.at += 1

@@ -15,6 +15,8 @@ from evaluators.tree import Group, Item
 SUM_STRENGTH = 10
 _BOUNDED = frozenset({"sum", "prod", "int", "lim"})
 _ONE = Num(Fraction(1))
+# Functions whose argument may stand in curly brackets.
+_CURLY = frozenset({"exp", "max", "min", "gcd", "lcm"})
 
 
 class Reader(Protocol):
@@ -29,6 +31,9 @@ class Reader(Protocol):
 
     def sign(self, ahead: int = 0) -> str:
         """The operator ahead, or nothing."""
+
+    def begins_operand(self, item: Item) -> bool:
+        """Whether a product may go on with the item."""
 
     def expression(self, strength: int) -> Node:
         """A formula of operators that bind at least so strongly."""
@@ -101,11 +106,11 @@ def _applied(reader: Reader, name: str) -> Node:
     for _ in range(2):
         if reader.sign() == "_":
             reader.at += 1
-            base = reader.argument()
+            base = reader.fraction_part() if _ends_in_digits(reader) else reader.argument()
         elif reader.sign() == "^":
             reader.at += 1
             power = reader.argument()
-    arguments = _arguments(reader)
+    arguments = _arguments(reader, name)
     if name == "log" and base is not None:
         node: Node = Op("logb", (arguments[0], base))
     elif base is not None:
@@ -115,9 +120,17 @@ def _applied(reader: Reader, name: str) -> Node:
     return node if power is None else raised_function(name, node, power, arguments)
 
 
-def _arguments(reader: Reader) -> tuple[Node, ...]:
+def _ends_in_digits(reader: Reader) -> bool:
+    r"""`\log_32`: where no argument follows, TeX's subscript is the first digit only."""
+    item, after = reader.peek(), reader.peek(1)
+    digits = isinstance(item, Token) and item.kind == "num" and item.text.isdigit()
+    return digits and (after is None or not reader.begins_operand(after))
+
+
+def _arguments(reader: Reader, name: str) -> tuple[Node, ...]:
     item = reader.peek()
-    if isinstance(item, Group) and item.opening in ("(", "["):
+    curly = name in _CURLY and isinstance(item, Group) and item.opening == "set"
+    if isinstance(item, Group) and (curly or item.opening in ("(", "[")):
         reader.at += 1
         inner = read_group(item, reader.read_answer)
         parts = getattr(inner, "items", None)

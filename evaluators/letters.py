@@ -1,5 +1,6 @@
 """Runs of letters: known names, words of a sentence, or products of variables."""
 
+from evaluators.commands import BLACKBOARD
 from evaluators.tokens import Token
 from evaluators.units import is_unit
 from evaluators.words import (
@@ -15,6 +16,9 @@ from evaluators.words import (
 
 # Letters run together, up to this many, are a product of variables unless they are a known word.
 LONGEST_PRODUCT = 3
+# What stands before and behind a set.
+_BEFORE_SETS = frozenset({"in", "notin", "cup", "cap", "setminus", "subset"})
+_AFTER_SETS = frozenset({"cup", "cap", "setminus", "^", "|", "mid", ":"})
 
 
 def read_letters(run: str, *, prose: bool) -> list[tuple[str, str]]:
@@ -76,3 +80,19 @@ def _prose_kind(token: Token) -> str:
     plain = token.text.lower()
     binding = plain in JOINERS or plain in NUMBER_WORDS or is_unit(plain)
     return "prose" if token.kind == "word" and not binding else "other"
+
+
+def with_bold_sets(tokens: list[Token]) -> list[Token]:
+    r"""The tokens with `\mathbf{R}` a set where one stands (alone, behind `\in`), else a letter."""
+    kept: list[Token] = []
+    for index, token in enumerate(tokens):
+        if token.kind != "bold":
+            kept.append(token)
+            continue
+        before = kept[-1] if kept else Token("stop", ".")
+        after = tokens[index + 1] if index + 1 < len(tokens) else Token("stop", ".")
+        begins = before.kind in ("stop", "sep") or before.text in _BEFORE_SETS
+        ends = after.kind in ("stop", "sep", "close") or after.text in _AFTER_SETS
+        name = BLACKBOARD[token.text] if begins and ends else token.text
+        kept.append(Token("sym", name, token.spaced))
+    return kept

@@ -19,7 +19,7 @@ from evaluators.commands import (
 )
 from evaluators.digits import MAX_DIGITS, read_number
 from evaluators.foreign import role
-from evaluators.letters import binds, read_letters, resolved
+from evaluators.letters import binds, read_letters, resolved, with_bold_sets
 from evaluators.nodes import Unreadable
 from evaluators.numerals import is_numeral, with_numerals
 from evaluators.shorthand import written_out
@@ -39,7 +39,10 @@ _HYPHENED = re.compile(r"[-‐‑]([A-Za-z]+)")
 _BRACED = re.compile(r"\s*(?:\[[^\[\]]{0,80}\])?\s*\{([^{}]{0,400})\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}(?:\s*\{[lcr|\s\d]*\}|\s*\[[a-z]\])?")
 _NAME = re.compile(r"\s*\{\s*([a-zA-Z]+)\s*\}\s*(?=([\w({\[\\])?)")
+_BOLD = re.compile(r"\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC])(?![A-Za-z]))")
 _SET_LETTER = re.compile(r"\s*\{?\s*([A-Z])\s*\}?")
+_POINT = re.compile(r"\.(?:\d|\\(?:overline|bar|dot)\s*\{?\d)")
+_ROOT = re.compile(r"\s*(?:\{([^{}]{1,40})\}|([^\\{}]{1,20}?))\s*\\of(?![a-zA-Z])")
 _VULGAR = frozenset("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒")
 _MULTI = {
     "<=": ("rel", "<="),
@@ -83,7 +86,7 @@ class _Lexer:
     def run(self) -> list[Token]:
         while self.at < len(self.text):
             self._next()
-        return with_numerals(written_out(resolved(self.tokens)))
+        return with_numerals(written_out(resolved(with_bold_sets(self.tokens))))
 
     def _in_text(self) -> bool:
         return bool(self.braces) and any(self.braces)
@@ -111,7 +114,7 @@ class _Lexer:
             self._sign(char)
 
     def _is_decimal_point(self, char: str) -> bool:
-        return char == "." and self.text[self.at + 1 : self.at + 2].isdigit()
+        return char == "." and _POINT.match(self.text, self.at) is not None
 
     def _number(self) -> None:
         number = read_number(self.text, self.at, self.comma)
@@ -262,6 +265,9 @@ class _Lexer:
             self._environment(name)
         elif name == "mathbb":
             self._blackboard()
+        elif name in ("mathbf", "boldsymbol", "bm") and (bold := _BOLD.match(self.text, self.at)):
+            self.at = bold.end()
+            self._emit("bold", bold.group(1) or bold.group(2))
         elif name in ("operatorname", "operatorname*"):
             self._operator()
         elif name in ACCENTS or name in ARROWS or name in ("angle", "measuredangle"):
@@ -285,6 +291,9 @@ class _Lexer:
             self._emit(*read_letters(name, prose=False)[0])
         elif name == "#":
             self._number_sign()
+        elif name == "root" and (index := _ROOT.match(self.text, self.at)):
+            self.at = index.end()
+            self._splice(f"\\sqrt[{index.group(1) or index.group(2)}]")
         else:
             self._unknown(name)
 

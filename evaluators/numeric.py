@@ -16,6 +16,8 @@ GUARD_DIGITS = 12
 MAX_EXPONENT = 1 << 22
 # Arguments of periodic functions and of factorials.
 MAX_ARGUMENT = 10**9
+# Arguments of the zeta and error functions.
+MAX_SPECIAL = 1_000
 # Terms of a sum or product evaluated term by term.
 MAX_TERMS = 400
 # All work of one evaluation, operations.
@@ -217,6 +219,15 @@ class Evaluator:
             raise NotNumeric
         return self.mp.log(value)
 
+    def special(self, values: list[Any], function: str) -> Any:
+        """A function of mpmath at real arguments of moderate size."""
+        if any(self.mp.im(value) or abs(value) > MAX_SPECIAL for value in values):
+            raise NotNumeric
+        try:
+            return getattr(self.mp, function)(*values)
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            raise NotNumeric from error
+
     def fact(self, values: list[Any]) -> Any:
         """The factorial, by the gamma function."""
         value = values[0]
@@ -268,6 +279,11 @@ _METHODS: dict[str, _Method] = {
     "lg": lambda self, values: self._log(values[0]) / self.mp.log(10),
     "ln": lambda self, values: self._log(values[0]),
     "fact": Evaluator.fact,
+    "Gamma": lambda self, values: self.fact([values[0] - 1]),
+    "zeta": lambda self, values: self.special(values, "zeta"),
+    "beta": lambda self, values: self.special(values, "beta"),
+    "erf": lambda self, values: self.special(values, "erf"),
+    "erfc": lambda self, values: self.special(values, "erfc"),
     "binom": Evaluator.binom,
     "mod": Evaluator.mod,
     "neg": lambda _, values: -values[0],

@@ -3,13 +3,30 @@
 from collections.abc import Callable, Sequence
 
 from evaluators.heads import name_of, stated_value
-from evaluators.nodes import Listing, Mat, Node, Op, Quantity, Rel, Seq, Sym, walk
+from evaluators.nodes import CONSTANTS, Listing, Mat, Node, Num, Op, Quantity, Rel, Seq, Sym, walk
 from evaluators.verdict import Decision, Outcome, different, equal, undecided
 
 Compare = Callable[[Node, Node], Decision]
 
 # Lists longer than this are compared in order only: matching is quadratic.
 MAX_UNORDERED = 60
+# Powers of a set that are written out as a product.
+_DIMENSIONS = range(2, 10)
+
+
+def set_factors(node: Node) -> tuple[Node, ...]:
+    r"""The sets of a product such as `[0,1]^2` and `[0,1]\times[0,1]`; empty if it is none."""
+    match node:
+        case Op(name="mul", args=args) if all(_is_set(arg) for arg in args):
+            return args
+        case Op(name="pow", args=(base, Num(value=count))) if _is_set(base):
+            return (base,) * int(count) if count in _DIMENSIONS else ()
+    return ()
+
+
+def _is_set(node: Node) -> bool:
+    named = isinstance(node, Sym) and node.name in CONSTANTS and node.name[0].isupper()
+    return named or (isinstance(node, Seq) and len(node.items) > 1)
 
 
 def is_several(node: Node) -> bool:
@@ -68,7 +85,7 @@ def same_several(gold: Node, answer: Node, compare: Compare) -> Decision:
         return named
     left, right = _values(left), _values(right)
     if _elliptic(left) or _elliptic(right):
-        return _in_order(left, right, compare)
+        return in_order(left, right, compare)
     return _any_order(_once(gold, left, compare), _once(answer, right, compare), compare)
 
 
@@ -103,7 +120,7 @@ def _same_rows(
         if not a or not b or len(a) != len(b) or written_out:
             return different("other_shape")
     flat_a, flat_b = [e for row in a for e in row], [e for row in b for e in row]
-    return _in_order(flat_a, flat_b, compare)
+    return in_order(flat_a, flat_b, compare)
 
 
 def _as_column(rows: list[list[Node]]) -> list[list[Node]]:
@@ -118,7 +135,7 @@ def _same_ordered(gold: Node, answer: Node, compare: Compare) -> Decision:
     pair = len(gold.items) == 2  # noqa: PLR2004 - two items in brackets may be an interval
     if pair and (gold.opening, gold.closing) != (answer.opening, answer.closing):
         return different("other_brackets")
-    return _in_order(_values(gold.items), _values(answer.items), compare)
+    return in_order(_values(gold.items), _values(answer.items), compare)
 
 
 def _ordered_and_list(gold: Node, answer: Node, compare: Compare) -> Decision:
@@ -131,7 +148,7 @@ def _ordered_and_list(gold: Node, answer: Node, compare: Compare) -> Decision:
     members = _members(other)
     if len(members) > 1 and any(_is_ordered(stated_value(member)) for member in members):
         return different("other_length")
-    return _in_order(_values(_members_in_order(gold)), _values(_members_in_order(answer)), compare)
+    return in_order(_values(_members_in_order(gold)), _values(_members_in_order(answer)), compare)
 
 
 def _members_in_order(node: Node) -> list[Node]:
@@ -174,7 +191,8 @@ def _assignments(members: list[Node]) -> dict[Node, Node] | None:
     return named
 
 
-def _in_order(left: Sequence[Node], right: Sequence[Node], compare: Compare) -> Decision:
+def in_order(left: Sequence[Node], right: Sequence[Node], compare: Compare) -> Decision:
+    """Whether the values agree one by one."""
     if len(left) != len(right):
         return different("other_length")
     worst = equal("same_elements")
@@ -202,7 +220,7 @@ def _any_order(left: list[Node], right: list[Node], compare: Compare) -> Decisio
     if len(left) != len(right):
         return different("other_length")
     if len(left) > MAX_UNORDERED:
-        return _in_order(left, right, compare)
+        return in_order(left, right, compare)
     rest = list(right)
     unsure: Decision | None = None
     for a in left:

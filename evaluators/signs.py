@@ -126,12 +126,12 @@ CHARACTERS = MappingProxyType(
 GREEK_LETTERS = MappingProxyType(
     dict(
         zip(
-            "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΣΦΨΩϕϵϑ",
+            "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩϕϵϑ",
             _list(
                 """
                 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi
                 pi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi
-                Sigma Phi Psi Omega phi epsilon theta
+                Pi Sigma Phi Psi Omega phi epsilon theta
                 """
             ),
             strict=True,

@@ -19,6 +19,8 @@ HALF_LINES = MappingProxyType(
     | {"Reals_>=0": ">=", "Reals_<=0": "<="}
 )
 _DIGIT_LETTERS = frozenset("ABCDEF")
+# Letters that name a function where so many arguments in round brackets follow.
+_SPECIAL = MappingProxyType({"Gamma": 1, "zeta": 1, "beta": 2})
 _NAMES = {"*": "mul", "/": "div", "over": "div", ":": "ratio", "choose": "binom"}
 
 
@@ -93,21 +95,40 @@ def _is_subscript(item: Item) -> bool:
 def _digits_alone(items: list[Item]) -> list[Item]:
     """Digits before a subscript as one token: out of their brackets, letters among them too."""
     *rest, last = items
-    if isinstance(last, Group) and last.opening in ("(", "{") and len(last.items) == 1:
-        inner = last.items[0]
-        last = inner if isinstance(inner, Token) and inner.kind == "num" else last
+    if isinstance(last, Group) and last.opening in ("(", "{"):
+        inner = last.items
+        if len(inner) == 1 and isinstance(inner[0], Token) and inner[0].kind == "num":
+            last = inner[0]
+        elif _are_digits(inner) and (last.opening == "(" or any(is_number(i) for i in inner)):
+            last = Token("num", label(inner).upper(), last.spaced, False, Fraction(0))
     while (
         rest
         and isinstance(last, Token)
-        and not last.spaced
+        and (last.prose or not last.spaced)
         and set(last.text) <= _DIGIT_LETTERS | set("0123456789")
         and isinstance(before := rest[-1], Token)
-        and before.kind == "num"
         and before.text.isalnum()
+        and (is_number(before) or (is_number(last) and before.text in _DIGIT_LETTERS))
     ):
         rest.pop()
         last = Token("num", before.text + last.text, before.spaced, False, Fraction(0))
     return [*rest, last]
+
+
+def is_number(item: Item) -> bool:
+    """Whether the item is a number in digits."""
+    return isinstance(item, Token) and item.kind == "num"
+
+
+def _are_digits(items: Sequence[Item]) -> bool:
+    """Whether digits and letters, nothing else, stand side by side."""
+    return bool(items) and all(
+        isinstance(item, Token)
+        and item.kind in ("num", "sym", "word")
+        and item.text.isalnum()
+        and (is_number(item) or set(item.text.upper()) <= _DIGIT_LETTERS)
+        for item in items
+    )
 
 
 def _is_base(items: list[Item]) -> bool:
@@ -136,6 +157,18 @@ def choice(items: Sequence[Item]) -> Node | None:
         ]:
             return Op("binom", (Sym(top), Sym(bottom)))
     return None
+
+
+def is_special(name: str, after: Sequence[Item]) -> bool:
+    r"""Whether a letter names its function: `\Gamma(6)`, `\Gamma^2(6)`; not `\zeta + 1`."""
+    raised = bool(after) and isinstance(after[0], Token) and after[0].text == "^"
+    group = after[2 if raised else 0 :][:1]
+    if name not in _SPECIAL or not group or not isinstance(group[0], Group):
+        return False
+    inside = group[0].items
+    commas = sum(isinstance(item, Token) and item.kind == "sep" for item in inside)
+    alone = name not in label(inside)
+    return group[0].opening == "(" and alone and commas + 1 == _SPECIAL[name]
 
 
 def left_scripted(items: Sequence[Item]) -> tuple[Node, int] | None:

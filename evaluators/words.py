@@ -15,7 +15,7 @@ FUNCTIONS = _words(
     """
     sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec
     arccsc arcsinh arccosh arctanh exp ln log lg sqrt cbrt abs floor ceil max min gcd lcm det
-    deg arg binom factorial sgn Re Im cis
+    deg arg binom factorial sgn Re Im cis erf erfc
     """
 )
 ALIASES = MappingProxyType(
@@ -50,7 +50,7 @@ ALIASES = MappingProxyType(
 GREEK = _words(
     """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu
-    xi rho varrho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma
+    xi rho varrho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma
     Upsilon Phi Psi Omega ell hbar omicron
     """
 )
