@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engines.next_token import allowed_by, choose, nucleus
-from pipeline.engines.prefix_blocks import BLOCK_TOKENS, PrefixBlocks
+from pipeline.engines.prefix_blocks import BLOCK_TOKENS, CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.script import Faults, Latency, Script, from_rules, load_script
 from pipeline.engines.scripted import ScriptedEngine
@@ -101,6 +101,44 @@ def test_the_oldest_blocks_go_when_the_limit_is_reached() -> None:
     for prompt in prompts:
         blocks.keep(prompt[:BLOCK_TOKENS], FakeCache(prompt[:BLOCK_TOKENS]))
     assert [len(blocks.find(prompt)) for prompt in prompts] == [0, 1, 1]
+
+
+def kept(blocks: PrefixBlocks, prompt: list[int]) -> int:
+    """Read a prompt as the engine does; how many of its blocks are found afterwards."""
+    for end in range(BLOCK_TOKENS, len(prompt), BLOCK_TOKENS):
+        blocks.keep(prompt[:end], FakeCache(prompt[:end]))
+    blocks.used(prompt)
+    return len(blocks.find(prompt))
+
+
+def test_of_a_prompt_larger_than_the_limit_the_beginning_is_kept() -> None:
+    one_block = 2 * 4 * BLOCK_TOKENS
+    blocks = PrefixBlocks(limit=3 * one_block)
+    assert kept(blocks, [1] * (5 * BLOCK_TOKENS)) == 3
+    assert kept(blocks, [1] * (5 * BLOCK_TOKENS)) == 3
+
+
+def test_a_prompts_last_blocks_go_before_its_first() -> None:
+    one_block = 2 * 4 * BLOCK_TOKENS
+    blocks, long = PrefixBlocks(limit=4 * one_block), [1] * (4 * BLOCK_TOKENS + 1)
+    assert kept(blocks, long) == 4
+    assert kept(blocks, [2] * (BLOCK_TOKENS + 1)) == 1
+    assert len(blocks.find(long)) == 3
+
+
+@given(lengths=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), max_size=12))
+def test_kept_blocks_never_take_more_than_the_limit(lengths: list[tuple[int, int]]) -> None:
+    one_block = 2 * 4 * BLOCK_TOKENS
+    blocks = PrefixBlocks(limit=4 * one_block)
+    for first, length in lengths:
+        kept(blocks, [first] * (length * BLOCK_TOKENS))
+        assert blocks._bytes == len(blocks._blocks) * one_block <= blocks.limit
+
+
+def test_a_gpu_keeps_a_share_of_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (80 * 10**9, 90 * 10**9))
+    assert bytes_to_keep(torch.device("cuda", 1)) == 8 * 10**9
+    assert bytes_to_keep(torch.device("cpu")) == CPU_BYTES
 
 
 def script_file(folder: Path, name: str, text: str) -> EngineSettings:

@@ -79,6 +79,23 @@ async def test_a_device_that_is_not_there_is_told_of(tiny_model: Path) -> None:
     await engine.stop()
 
 
+async def test_the_cpu_can_be_asked_for_where_there_is_a_gpu(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
+    engine = create(EngineSettings("transformers", str(tiny_model), devices="cpu"))
+    await engine.start()
+    assert engine.facts.dtype == "float32"
+    await engine.stop()
+
+
+@pytest.mark.vllm
+def test_vllm_refuses_a_device_that_is_its_builds_matter(tiny_model: Path) -> None:
+    with pytest.raises(UserMistake, match="use --engine transformers with --devices cpu"):
+        create(EngineSettings("vllm", str(tiny_model), devices="cpu"))
+
+
 MISSING = [
     ("/no/such/model", "/no/such/model does not exist"),
     ("./here", "./here does not exist"),

@@ -153,7 +153,7 @@ ENGINE_OPTIONS = (
         "devices",
         "devices",
         str,
-        "GPUs to use, as CUDA_VISIBLE_DEVICES has them.",
+        "GPUs to use, as CUDA_VISIBLE_DEVICES has them; cpu: none (transformers).",
         engines=IN_PROCESS,
     ),
     EngineOption(

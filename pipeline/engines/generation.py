@@ -106,6 +106,7 @@ class Generator:
             if whole:
                 self.blocks.keep(prompt[:end], cache)
             start = end
+        self.blocks.used(prompt)
         return _Prefilled(self._forward(prompt[start:], cache, cancelled), cache, reused)
 
     def _forward(self, token_ids: list[int], cache: Any, cancelled: threading.Event) -> Any:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import torch
 
 BLOCK_TOKENS = 64
-# Bytes of keys and values that are kept; the blocks that were used longest ago go first.
-CACHE_BYTES = 512 * 2**20
+CPU_BYTES = 512 * 2**20
+GPU_SHARE = 0.1
+"""Of the memory that is free once the weights are loaded."""
 
 
 class Layer(NamedTuple):
@@ -26,11 +27,23 @@ class Layer(NamedTuple):
 Block = tuple[Layer, ...]
 
 
+def bytes_to_keep(device: torch.device) -> int:
+    """How many bytes of keys and values may be kept on a device that holds the model already."""
+    if device.type != "cuda":
+        return CPU_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free * GPU_SHARE)
+
+
 @dataclass(slots=True)
 class PrefixBlocks:
-    """Blocks by everything that came before them; not thread-safe."""
+    """Blocks by everything that came before them; not thread-safe.
 
-    limit: int = CACHE_BYTES
+    At the limit of `limit` bytes those go that were used longest ago, of a prompt its last first:
+    a block is of no use without all before it.
+    """
+
+    limit: int = CPU_BYTES
     _blocks: OrderedDict[tuple[int, ...], Block] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
@@ -44,22 +57,35 @@ class PrefixBlocks:
             block = self._blocks.get(tuple(token_ids[:end]))
             if block is None:
                 break
-            self._blocks.move_to_end(tuple(token_ids[:end]))
             found.append(block)
         return found
 
     def keep(self, token_ids: list[int], cache: Any) -> None:
-        """Keep the last block of `cache`, which has just been computed for `token_ids`."""
-        start = len(token_ids) - BLOCK_TOKENS
+        """Keep the last block of `cache`, which has just been computed for `token_ids`.
+
+        It is not kept where room for it could only be had from a block before it.
+        """
+        start, name = len(token_ids) - BLOCK_TOKENS, tuple(token_ids)
+        if name in self._blocks:
+            return
         block = tuple(
             Layer(layer.keys[:, :, start:].clone(), layer.values[:, :, start:].clone())
             for layer in cache.layers
         )
-        self._blocks[tuple(token_ids)] = block
+        while self._bytes + _size(block) > self.limit:
+            oldest = next(iter(self._blocks), name)
+            if oldest == name[: len(oldest)]:
+                return
+            self._bytes -= _size(self._blocks.pop(oldest))
+        self._blocks[name] = block
         self._bytes += _size(block)
-        while self._bytes > self.limit:
-            _, oldest = self._blocks.popitem(last=False)
-            self._bytes -= _size(oldest)
+
+    def used(self, token_ids: list[int]) -> None:
+        """Note that the blocks of `token_ids` were used just now."""
+        for end in reversed(range(BLOCK_TOKENS, len(token_ids), BLOCK_TOKENS)):
+            name = tuple(token_ids[:end])
+            if name in self._blocks:
+                self._blocks.move_to_end(name)
 
 
 def _size(block: Block) -> int:

@@ -8,6 +8,8 @@ from typing import Literal
 EngineName = Literal["vllm", "openai", "transformers", "scripted"]
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
 SERVER_SECONDS = 600.0
+CPU = "cpu"
+"""In `devices`: no GPU, though there be one."""
 LOCAL_SECONDS = 3600.0
 """Longer, as a slow machine may be answering many long requests at once."""
 
@@ -19,7 +21,8 @@ class EngineSettings:
     `model` is a path, a hub name, or the name the server knows; `tokenizer` overrides where the
     tokenizer comes from. `dtype` `auto` means float32 on a CPU, the checkpoint's own on a GPU.
     `gpu_memory_utilization` is this engine's share of the whole device memory (on a CPU the
-    KV cache has `cpu_kv_cache_gib` instead). `devices` is a CUDA_VISIBLE_DEVICES list.
+    KV cache has `cpu_kv_cache_gib` instead). `devices` is a CUDA_VISIBLE_DEVICES list, or
+    `cpu` (transformers).
     `lora` is an adapter folder. `process` says where vLLM runs: `auto` is `inprocess` on a CPU
     (starts in seconds) and `subprocess` on a GPU. `request_timeout` is how many seconds a request
     may take, None the engine's own; `busy_timeout` how many a server may say that it is busy, of

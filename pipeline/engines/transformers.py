@@ -23,6 +23,7 @@ from pipeline.engines.generation import Cancelled, Generated, Generator
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.model_files import HUB_ADVICE, first_line
+from pipeline.engines.prefix_blocks import PrefixBlocks, bytes_to_keep
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -30,7 +31,7 @@ from pipeline.engines.protocol import (
     ModelFacts,
     SamplingRequest,
 )
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
@@ -160,7 +161,7 @@ class TransformersEngine:
         tokenizer = HFTokenizer.of(settings)
         device = _device(settings)
         small = facts.parameters is not None and facts.parameters < ONE_THREAD_BELOW
-        if device == "cpu" and small and "OMP_NUM_THREADS" not in os.environ:
+        if device == CPU and small and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(1)
         with START_LOCK, output_to(settings.log):
             disable_progress_bar()
@@ -168,11 +169,11 @@ class TransformersEngine:
                 model = _load_model(settings, device)
             finally:
                 enable_progress_bar()
-        return Generator(model.eval(), tokenizer)
+        return Generator(model.eval(), tokenizer, PrefixBlocks(bytes_to_keep(model.device)))
 
 
 def _load_model(settings: EngineSettings, device: str) -> Any:
-    default = "float32" if device == "cpu" else "auto"
+    default = "float32" if device == CPU else "auto"
     try:
         model = AutoModelForCausalLM.from_pretrained(
             settings.model,
@@ -196,9 +197,11 @@ def _load_model(settings: EngineSettings, device: str) -> Any:
 
 def _device(settings: EngineSettings) -> str:
     """The first device asked for, the first GPU, or the CPU."""
+    if settings.devices == CPU:
+        return CPU
     if settings.devices is not None:
         return f"cuda:{settings.devices.split(',')[0]}"
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    return "cuda:0" if torch.cuda.is_available() else CPU
 
 
 def _refuse_what_needs_vllm(settings: EngineSettings) -> None:

@@ -33,7 +33,7 @@ from pipeline.engines.protocol import (
     ModelFacts,
     SamplingRequest,
 )
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 
@@ -69,6 +69,12 @@ class VllmEngine:
     """One model served by vLLM."""
 
     def __init__(self, settings: EngineSettings) -> None:
+        """Raises `UserMistake` for a device that only another build of vLLM has."""
+        if settings.devices == CPU:
+            raise UserMistake(
+                "vLLM's build decides whether it runs on a CPU; install the extra `cpu`, or use "
+                "--engine transformers with --devices cpu"
+            )
         self._settings = settings
         self._driver: Driver | None = None
         self._processes: EngineProcesses | None = None
