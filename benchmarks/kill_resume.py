@@ -32,8 +32,8 @@ PROBLEMS_PER_KILL = 20
 """More than a round can finish before it is killed, so that the run lasts as long as the kills."""
 REPEATS = 5
 DECODE_SECONDS = 0.005
-WARM_UP_SECONDS = 10.0
-"""The longest wait for the first attempt of a round; importing takes about a second."""
+WARM_UP_SECONDS = 60.0
+"""The longest wait for the first attempt of a round; an engine on a GPU may take long to start."""
 WINDOW_SECONDS = 0.6
 """A kill comes up to this long after a round's first new attempt."""
 EARLY_SHARE, EARLY_SECONDS = 0.25, 2.0

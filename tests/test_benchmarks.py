@@ -14,6 +14,7 @@ PARTS = {"report", "sequential_driver", "spellings"}
 """Modules that the programs share."""
 SMALL = {
     "answer_classes": ["{cases}"],
+    "device_flops": ["--quick"],
     "early_endings": ["{cases}"],
     "grading_accuracy": ["{cases}"],
     "grading_classes": ["--cases", "400"],
@@ -24,6 +25,8 @@ SMALL = {
 }
 """Programs that take seconds, in a smaller form than `--quick`."""
 LONG = {
+    "device_agreement",
+    "device_runs",
     "kill_resume",
     "memory_growth",
     "page_open",
