@@ -9,6 +9,7 @@ from evaluators.nodes import Listing, Node, Rel, Unreadable, Words, is_deep
 from evaluators.parser import last_formula, read_answer
 from evaluators.tokens import Comma, Token
 from evaluators.tree import nest
+from evaluators.truth import is_false
 
 # A conclusion stands at the end: only this much of a derivation is read, characters.
 MAX_READ = 1_600
@@ -77,6 +78,9 @@ def _value(clause: list[Token]) -> Node | None:
             node = reader(items)
         except Unreadable:
             continue
+        if reader is read_answer and is_false(node):
+            # Of the last formula alone the first side may be cut: `25 % of 60 = 15`.
+            return None
         if not isinstance(node, Words) and not is_deep(node):
             return node
     return None

@@ -20,7 +20,8 @@ def function_head(items: list[Item]) -> Node | None:
     group, name = items[-1], items[0]
     if not isinstance(group, Group) or group.opening != "(" or isinstance(name, Group):
         return None
-    if is_inverse(items[1:-1]):
+    inverse = _is_inverse(items[1:-1])
+    if inverse:
         items = [items[0], group]
     if any(isinstance(i, Group) or (i.kind == "op" and i.text not in "_'") for i in items[1:-1]):
         return None
@@ -34,10 +35,10 @@ def function_head(items: list[Item]) -> Node | None:
         if isinstance(i, Token) and i.kind != "sep"
     )
     label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
-    return Op(f"apply:{label}", arguments)
+    return Op(f"apply:{label}{'^-1' if inverse else ''}", arguments)
 
 
-def is_inverse(items: list[Item]) -> bool:
+def _is_inverse(items: list[Item]) -> bool:
     """`^{-1}` between a function's name and its argument."""
     match items:
         case [

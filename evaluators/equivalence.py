@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
+from evaluators.assignments import as_tuple, same_assignments
 from evaluators.conclusion import conclusions
 from evaluators.exact import exact_value
 from evaluators.families import same_family
@@ -34,6 +35,7 @@ from evaluators.scalars import Policy, same_scalar
 from evaluators.sequences import has_free_sign, in_order, is_several, same_several, set_factors
 from evaluators.terms import is_natural
 from evaluators.tokens import Comma
+from evaluators.truth import is_false
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
 from evaluators.wording import plain_words, wording
 
@@ -145,6 +147,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         return equal("same_tree")
     gold, answer = _bare(gold), _bare(answer)
     if _is_residue(gold) or _is_residue(answer):
+        if isinstance(gold, Rel) and gold.ops == ("=",):
+            return different("other_modulus")
         return _same_residue(gold, answer, policy)
     if isinstance(gold, Words) or isinstance(answer, Words):
         return _same_words(gold, answer)
@@ -152,6 +156,14 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         return _same_based(gold, answer, policy)
     if (left := set_factors(gold)) and (right := set_factors(answer)):
         return in_order(left, right, lambda a, b: same_node(a, b, policy))
+    if is_false(answer):
+        return different("false_statement")
+    named = same_assignments(gold, answer, lambda a, b: same_node(a, b, policy))
+    if named is not None:
+        return named
+    if isinstance(gold, Listing):
+        gold = as_tuple(gold, answer)
+    answer = as_tuple(answer, gold)
     if isinstance(gold, Rel) and isinstance(answer, Rel) and not _are_values(gold, answer):
         decision = same_relation(gold, answer, policy)
         family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
@@ -234,7 +246,19 @@ def _are_values(gold: Rel, answer: Rel) -> bool:
 
 
 def _answer_value(gold: Node, answer: Node) -> Node:
+    if free_symbols(gold) and (_is_derivative(answer) or _is_approximate(answer)):
+        return answer
     return answer if isinstance(gold, Rel) and named_value(gold) is gold else stated_value(answer)
+
+
+def _is_derivative(node: Node) -> bool:
+    """`p'(x) = x^2 + 1`, which says another thing of p than that it is x^2 + 1."""
+    head = node.args[0] if isinstance(node, Rel) else node
+    return isinstance(head, Op) and head.name.startswith("apply:") and head.name.endswith("'")
+
+
+def _is_approximate(node: Node) -> bool:
+    return isinstance(node, Rel) and node.ops[0] == "~"
 
 
 def _same_region(gold: Node, answer: Node) -> Decision:

@@ -14,7 +14,7 @@ def is_name(node: Node) -> bool:
     match node:
         case Sym(name=name):
             return name not in CONSTANTS or name in ("e", "i")
-        case Op(name="abs" | "norm", args=(Sym(name=name),)) if name in _VARIABLES:
+        case Op(name="abs" | "norm", args=(named,)) if _is_unknown(named):
             return False
         case Op(name=name) if name.startswith("apply:"):
             return True
@@ -27,12 +27,21 @@ def is_name(node: Node) -> bool:
     return False
 
 
+def _is_unknown(node: Node) -> bool:
+    """A variable, or a function's value, whose size says nothing of its sign."""
+    if isinstance(node, Op):
+        return node.name.startswith("apply:")
+    return isinstance(node, Sym) and node.name in _VARIABLES
+
+
 def is_asked_for(node: Node) -> bool:
     """`m + n`, `CX/XF`, `(X_1 + X_2)/2`: a quantity a problem asks for, not an equation's side."""
     match node:
-        case Op(name="abs" | "norm", args=(Sym(name=name),)) if name in _VARIABLES:
+        case Op(name="abs" | "norm", args=(named,)) if _is_unknown(named):
             return False
-        case Op(name="abs" | "norm" | "det" | "gcd" | "lcm" | "max" | "min" | "deg"):
+        case Op(
+            name="abs" | "norm" | "det" | "gcd" | "lcm" | "max" | "min" | "deg" | "max_" | "min_"
+        ):
             return True
         case Op(name="add" | "mul", args=args):
             return all(is_asked_for(arg) for arg in args)
@@ -89,7 +98,9 @@ def stated_value(node: Node) -> Node:
         constant = not free_symbols(node.args[-1])
         zero = isinstance(node.args[-1], Num) and not node.args[-1].value
         several = len(free_symbols(node.args[0])) > 1 and not zero
-        if is_asked_for(node.args[0]) or (constant and (several or len(node.args) > 2)):  # noqa: PLR2004
+        size = has_op(node.args[0], "abs", "norm")
+        asked = is_asked_for(node.args[0]) and (constant or not size)
+        if asked or (constant and (several or len(node.args) > 2)):  # noqa: PLR2004
             return _best(list(node.args[1:]), node)
     return value
 

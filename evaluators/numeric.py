@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluators.exact import based_value
-from evaluators.nodes import Based, Node, NotNumeric, Num, Op, Quantity, Sym
+from evaluators.nodes import Based, Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols, walk
 from evaluators.series import bounds
 
 # Working precision, decimal digits.
@@ -99,7 +99,7 @@ class Evaluator:
         if name in ("sum", "prod"):
             return self._series(name, args)
         values = [self.value(arg) for arg in args]
-        if name.startswith("apply:"):
+        if name.startswith("apply:") or (name in _PARTS and _is_complex_letter(args[0])):
             return self._unknown(name, values)
         method = _METHODS.get(name)
         if method is not None:
@@ -120,11 +120,13 @@ class Evaluator:
     def _unknown(self, name: str, values: list[Any]) -> Any:
         """An undefined function: a fixed smooth one, so that equal arguments give equal values."""
         seed = sum(ord(letter) * (index + 1) for index, letter in enumerate(name)) % 97
+        # Of both signs, so that its absolute value is another function.
         total = self.mp.mpf(seed) / 31 + 1
         for index, value in enumerate(values):
             if abs(value) > MAX_ARGUMENT:
                 raise NotNumeric
-            total += (index + 1) * self.mp.sin(value * (seed + 3) / 7) + value * value / (seed + 5)
+            total += (index + 1) * self.mp.sin(value * (seed + 3) / 7) - 3 * value
+            total += value * value / (seed + 5)
         return total
 
     def _series(self, name: str, args: tuple[Node, ...]) -> Any:
@@ -266,6 +268,11 @@ class Evaluator:
         return getattr(self.mp, function)(value)
 
 
+def _is_complex_letter(node: Node) -> bool:
+    """Variables whose complex values the points of evaluation, which are real, do not stand for."""
+    return bool(free_symbols(node)) and Sym("i") not in walk(node)
+
+
 _Method = Callable[[Evaluator, list[Any]], Any]
 _METHODS: dict[str, _Method] = {
     "add": Evaluator.add,
@@ -298,6 +305,8 @@ _METHODS: dict[str, _Method] = {
     "cis": lambda self, values: self._call("expj", values[0]),
     "conj": lambda self, values: self.mp.conj(values[0]),
 }
+# Parts of a complex number.
+_PARTS = frozenset({"Re", "Im", "conj"})
 # Functions whose cost does not grow with their argument.
 _TAME = frozenset({"fabs", "sign", "re", "im", "arg", "log", "atan", "acot", "asinh", "acosh"})
 _FUNCTIONS = {

@@ -1,6 +1,7 @@
 """Two equations or inequalities: the same up to a non-zero factor and moving terms."""
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ RATIO_POINTS = 5
 AGREED_DIGITS = 20
 # Solutions of one equation.
 MAX_SOLUTIONS = 8
+# The name itself in `f'`, `hat f`, `f_1`.
+_LETTER = re.compile(r"[A-Za-z]+(?![A-Za-z ])")
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -85,11 +88,13 @@ def _single(gold: Rel, answer: Rel, policy: Policy) -> Decision:
 
 
 def _same_equation(gold: Rel, answer: Rel, policy: Policy) -> Decision:
+    if answer.ops not in (gold.ops, ("=",)) and free_symbols(answer.args[-1]):
+        return different("other_relation")
     if _defines(gold.args[0]) and _defines(answer.args[0]):
         decision = _same_definition(gold, answer, policy)
         if decision.outcome is Outcome.EQUAL:
             return decision
-        if decision.rule == "other_name":
+        if decision.rule == "other_name" and not _is_solved_for(gold, answer):
             return decision
     first, second = _difference(gold), _difference(answer)
     if _constant_ratio(first, second) is not None:
@@ -97,6 +102,17 @@ def _same_equation(gold: Rel, answer: Rel, policy: Policy) -> Decision:
     if free_symbols(gold) != free_symbols(answer):
         return different("other_equation")
     return _same_zeros(first, second)
+
+
+def _is_solved_for(gold: Rel, answer: Rel) -> bool:
+    """`y = 2x + 3` and `x = (y - 3)/2`: one equation solved for two of its variables."""
+    heads = (gold.args[0], answer.args[0])
+    names = free_symbols(gold)
+    return (
+        names == free_symbols(answer)
+        and all(isinstance(head, Sym) and head.name in names for head in heads)
+        and all(free_symbols(side.args[-1]) for side in (gold, answer))
+    )
 
 
 def _same_definition(gold: Rel, answer: Rel, policy: Policy) -> Decision:
@@ -122,7 +138,15 @@ def _same_definition(gold: Rel, answer: Rel, policy: Policy) -> Decision:
 def same_head(left: Node, right: Node) -> bool:
     """Whether two definitions may define one thing: `f(x)` and `g(t)`, not `f(x)` and `f'(x)`."""
     left, right = _segment(left), _segment(right)
-    return left == right or (_defined(left) == _defined(right) != "")
+    if left == right:
+        return True
+    first, second = _defined(left), _defined(right)
+    if first is None or first != second:
+        return False
+    counts = {
+        len(head.args) for head in (left, right) if isinstance(head, Op) and head.name != "mul"
+    }
+    return len(counts) < 2  # noqa: PLR2004 - functions of as many arguments
 
 
 def _segment(head: Node) -> Node:
@@ -133,15 +157,20 @@ def _segment(head: Node) -> Node:
     return head
 
 
-def _defined(head: Node) -> str:
-    """What a head defines, beside its name: the primes, and an argument that is no variable."""
+def _defined(head: Node) -> str | None:
+    """What a head adds to a name: primes, an accent, an index; an argument that is no variable."""
     match head:
         case Op(name=name, args=args) if name.startswith("apply:"):
             whole = bool(args) and all(isinstance(arg, Sym) for arg in args)
-            return f"name{name.count(chr(39))}" if whole else f"{args}{name.count(chr(39))}"
-        case Sym() | Seq() | Op(name="mul"):
-            return "name0"
-    return ""
+            added = _LETTER.sub("", name.removeprefix("apply:"), count=1)
+            return added if whole else f"{args}{added}"
+        case Sym(name=name):
+            return _LETTER.sub("", name.partition("_")[0], count=1) + "'" * name.partition("_")[
+                2
+            ].count("'")
+        case Seq() | Op(name="mul"):
+            return ""
+    return None
 
 
 def _is_applied_to(head: Node, name: Node) -> bool:

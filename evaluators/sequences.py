@@ -80,10 +80,7 @@ def same_several(gold: Node, answer: Node, compare: Compare) -> Decision:
         return _same_ordered(gold, answer, compare)
     if _is_ordered(gold) or _is_ordered(answer):
         return _ordered_and_list(gold, answer, compare)
-    left, right = _members(gold), _members(answer)
-    if named := _same_named(left, right, compare):
-        return named
-    left, right = _values(left), _values(right)
+    left, right = _values(_members(gold)), _values(_members(answer))
     if _elliptic(left) or _elliptic(right):
         return in_order(left, right, compare)
     return _any_order(_once(gold, left, compare), _once(answer, right, compare), compare)
@@ -146,6 +143,8 @@ def _ordered_and_list(gold: Node, answer: Node, compare: Compare) -> Decision:
     if isinstance(sequence, Seq) and sequence.opening == "[" and len(sequence.items) == 2:  # noqa: PLR2004
         return different("interval_is_not_list")
     members = _members(other)
+    if len(members) > 1 and len({name_of(member) or member for member in members}) == 1:
+        return different("tuple_is_not_set")  # `x = 3, x = -4`: two values of one name
     if len(members) > 1 and any(_is_ordered(stated_value(member)) for member in members):
         return different("other_length")
     return in_order(_values(_members_in_order(gold)), _values(_members_in_order(answer)), compare)
@@ -167,28 +166,6 @@ def _values(members: Sequence[Node]) -> list[Node]:
 
 def _elliptic(values: list[Node]) -> bool:
     return any(value == Sym("...") for value in values)
-
-
-def _same_named(left: list[Node], right: list[Node], compare: Compare) -> Decision | None:
-    """Assignments to different names on both sides are compared name by name."""
-    first, second = _assignments(left), _assignments(right)
-    if first is None or second is None or set(first) != set(second):
-        return None
-    for name, value in first.items():
-        decision = compare(value, second[name])
-        if decision.outcome is not Outcome.EQUAL:
-            return decision
-    return equal("same_assignments")
-
-
-def _assignments(members: list[Node]) -> dict[Node, Node] | None:
-    named: dict[Node, Node] = {}
-    for member in members:
-        name = name_of(member)
-        if name is None or name in named:
-            return None
-        named[name] = stated_value(member)
-    return named
 
 
 def in_order(left: Sequence[Node], right: Sequence[Node], compare: Compare) -> Decision:

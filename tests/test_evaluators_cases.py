@@ -16,7 +16,9 @@ def table(name):
     return [pytest.param(row, id=row["id"]) for row in rows]
 
 
-@pytest.mark.parametrize("row", [*table("equivalence.jsonl"), *table("notations.jsonl")])
+@pytest.mark.parametrize(
+    "row", [*table("equivalence.jsonl"), *table("notations.jsonl"), *table("compared.jsonl")]
+)
 def test_answers_are_judged_as_the_table_says(row):
     verdict = grade(row["answer"], row["gold"], row["kind"])
     assert verdict.correct is row["correct"], verdict.explanation
