@@ -9,7 +9,7 @@ from evaluators.assignments import as_tuple, same_assignments
 from evaluators.conclusion import conclusions
 from evaluators.exact import exact_value
 from evaluators.families import same_family
-from evaluators.heads import named_value, stated_value
+from evaluators.heads import answered_value, named_value, stated_value
 from evaluators.matrices import reduced
 from evaluators.nodes import (
     Based,
@@ -29,7 +29,13 @@ from evaluators.nodes import (
 )
 from evaluators.parser import read
 from evaluators.regions import is_region, same_region
-from evaluators.relations import rename, same_head, same_relation, solves, substituted
+from evaluators.relations import (
+    constant_renamed,
+    same_head,
+    same_relation,
+    solves,
+    substituted,
+)
 from evaluators.repairs import repaired
 from evaluators.scalars import Policy, same_scalar
 from evaluators.sequences import has_free_sign, in_order, is_several, same_several, set_factors
@@ -50,8 +56,6 @@ _TWICE = re.compile(
 )
 _TEXT = re.compile(r"\\text\{([^{}]{0,200})\}")
 _VERDICTS = frozenset({"yes", "no", "true", "false"})
-# Letters for a constant of integration.
-_CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
 # A gold answer with one comma before three digits has thousands, not decimals.
 _THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:,|\{,\})\d{3}(?!\d)")
 # Blanks that are no part of a number or list.
@@ -168,7 +172,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         decision = same_relation(gold, answer, policy)
         family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
         return equal("same_family") if family else decision
-    gold, answer = named_value(gold), _answer_value(gold, answer)
+    gold, answer = named_value(gold), answered_value(answer, gold)
     if is_region(gold) or is_region(answer):
         return _same_region(gold, answer)
     if isinstance(gold, Rel) or isinstance(answer, Rel):
@@ -177,7 +181,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
             return equal_if(solved, "solutions_of_equation")
         return different("relation_is_not_value")
     several = is_several(gold) or is_several(answer)
-    answer = _constant_renamed(gold, answer)
+    answer = constant_renamed(gold, answer)
     decision = (_same_several if several else same_scalar)(gold, answer, policy)
     if decision.outcome is not Outcome.EQUAL and same_family(gold, answer):
         return equal("same_family")
@@ -226,39 +230,11 @@ def _bare(node: Node) -> Node:
     return node
 
 
-def _constant_renamed(gold: Node, answer: Node) -> Node:
-    """The answer with its constant of integration named as in the gold answer."""
-    ours = free_symbols(gold)
-    if "C" not in ours:
-        return answer
-    theirs = free_symbols(answer)
-    other = theirs - ours
-    if ours - theirs == {"C"} and len(other) == 1 and other <= _CONSTANTS:
-        return rename(answer, {next(iter(other)): "C"})
-    return answer
-
-
 def _are_values(gold: Rel, answer: Rel) -> bool:
     """Definitions of several values (tuples, signs) are compared by their values."""
     return same_head(gold.args[0], answer.args[0]) and all(
         is_several(named_value(side)) and named_value(side) is not side for side in (gold, answer)
     )
-
-
-def _answer_value(gold: Node, answer: Node) -> Node:
-    if free_symbols(gold) and (_is_derivative(answer) or _is_approximate(answer)):
-        return answer
-    return answer if isinstance(gold, Rel) and named_value(gold) is gold else stated_value(answer)
-
-
-def _is_derivative(node: Node) -> bool:
-    """`p'(x) = x^2 + 1`, which says another thing of p than that it is x^2 + 1."""
-    head = node.args[0] if isinstance(node, Rel) else node
-    return isinstance(head, Op) and head.name.startswith("apply:") and head.name.endswith("'")
-
-
-def _is_approximate(node: Node) -> bool:
-    return isinstance(node, Rel) and node.ops[0] == "~"
 
 
 def _same_region(gold: Node, answer: Node) -> Decision:

@@ -111,3 +111,21 @@ def name_of(node: Node) -> Node | None:
     if isinstance(node, Rel) and all(op in _EQUALS for op in node.ops) and is_name(node.args[0]):
         return node.args[0]
     return None
+
+
+def answered_value(answer: Node, gold: Node) -> Node:
+    """The value that an answer states beside a gold answer, which may be an equation itself."""
+    formula = bool(free_symbols(gold))
+    if formula and (_is_derivative(answer) or _is_approximate(answer)):
+        return answer
+    return answer if isinstance(gold, Rel) and named_value(gold) is gold else stated_value(answer)
+
+
+def _is_derivative(node: Node) -> bool:
+    """`p'(x) = x^2 + 1`, which says another thing of p than that it is x^2 + 1."""
+    head = node.args[0] if isinstance(node, Rel) else node
+    return isinstance(head, Op) and head.name.startswith("apply:") and head.name.endswith("'")
+
+
+def _is_approximate(node: Node) -> bool:
+    return isinstance(node, Rel) and node.ops[0] == "~"

@@ -26,6 +26,8 @@ from evaluators.regions import ORDER, is_region, same_region
 from evaluators.scalars import Policy, same_scalar
 from evaluators.verdict import Decision, Outcome, different, equal, undecided
 
+# Letters for a constant of integration.
+_CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
 # Points at which the ratio of two differences must be the same.
 RATIO_POINTS = 5
 AGREED_DIGITS = 20
@@ -198,6 +200,18 @@ def _arguments(head: Node) -> list[str]:
 def rename(node: Node, names: dict[str, str]) -> Node:
     """The node with variables renamed."""
     return substituted(node, {old: Sym(new) for old, new in names.items()})
+
+
+def constant_renamed(gold: Node, answer: Node) -> Node:
+    """The answer with its constant of integration named as in the gold answer."""
+    ours = free_symbols(gold)
+    if "C" not in ours:
+        return answer
+    theirs = free_symbols(answer)
+    other = theirs - ours
+    if ours - theirs == {"C"} and len(other) == 1 and other <= _CONSTANTS:
+        return rename(answer, {next(iter(other)): "C"})
+    return answer
 
 
 def substituted(node: Node, values: Mapping[str, Node]) -> Node:
