@@ -4,7 +4,9 @@ Spread: problems have accuracies from Beta(m·s, (1-m)·s): mean m, and s from 0
 problem all right or all wrong) to 1,000 (all alike); the second run of a pair is right 0.9 times as
 often. Rare: few problems are of another kind: impossible while the rest is nearly always right, or
 the mirror image; the second run of a pair breaks some of the solved problems, or solves some of the
-others. The population's truth is the mean accuracy over the kind, that of the samples is the mean
+others. Lost: the second run of a pair breaks a share of the problems for good, each of a thousand
+shares up to a third; with one repeat, and not simulated but summed over the binomial distribution,
+because coverage falls in narrow notches that a few scenarios miss. The population's truth is the mean accuracy over the kind, that of the samples is the mean
 of the drawn problems, that of a difference is the gap between two means over the kind.
 
 Margin: pairs of runs of which the second is worse by exactly the margin, in problems broken for
@@ -16,6 +18,7 @@ The last line printed is one JSON object.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
@@ -35,13 +38,15 @@ from evaluators.uncertainty import (
 MEANS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
 CONCENTRATIONS = (0.5, 1.0, 3.0, 10.0, 1_000.0)
 REPEATS = (1, 4, 16)
-PROBLEMS = (30, 500)
+PROBLEMS = (30, 60, 90, 120, 200, 500)
 GAP = 0.1
 """How much less accurate the second run of a pair is, relative to the first."""
 EASY = (0.99, 1.0)
 """How often a problem is right that is not impossible; mirrored, wrong that is not always right."""
-BROKEN = (0.02, 0.05)
+BROKEN = (0.01, 0.02, 0.05)
 """Problems that only one run of a pair can solve."""
+LOST = tuple(step / 3_000 for step in range(1, 1_001))
+"""Shares of problems that the second run breaks, where coverage is summed and not simulated."""
 BASES = (1.0, 0.99, 0.9)
 """How often the run that can is right at each problem."""
 COST_SPREADS = (0.5, 1.0)
@@ -105,6 +110,7 @@ def main() -> None:
     arguments = parser.parse_args()
     studies = 100 if arguments.quick else arguments.studies
     results = [result for problems in PROBLEMS for result in coverages(problems, studies)]
+    results += [lost_coverage(problems) for problems in PROBLEMS]
     results += [cost_coverage(problems, studies // 4) for problems in PROBLEMS]
     for one in results:
         print(
@@ -160,6 +166,21 @@ def _broken(case: str, share: float, base: float, changed: float) -> Scenario:
         return np.full(problems, base), second
 
     return Scenario(case, "rare", draw, None, share * (changed - base))
+
+
+def lost_coverage(problems: int) -> Coverage:
+    """The exact coverage of the interval of a difference where problems are lost for good."""
+    lost = range(problems + 1)
+    intervals = [difference_interval([-1.0] * b + [0.0] * (problems - b)) for b in lost]
+    low, high = np.array(intervals).T
+    ways = np.array([math.log(math.comb(problems, b)) for b in lost])
+    found: dict[str, tuple[float, float]] = {}
+    for share in LOST:
+        logs = ways + np.multiply(lost, math.log(share / (1 - share)))
+        chances = np.exp(logs + problems * math.log(1 - share))
+        held = chances[(low <= -share) & (-share <= high)].sum()
+        found[f"second breaks {share:.2%}"] = (float(held), float(chances @ (high - low)))
+    return _coverage("difference", "lost", problems, found)
 
 
 def cost_coverage(problems: int, studies: int) -> Coverage:

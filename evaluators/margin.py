@@ -18,20 +18,25 @@ def not_worse_p(differences: Sequence[float], margin: float) -> float:
     problems = len(differences)
     if problems < 2:  # noqa: PLR2004 - one degree of freedom needs two
         return 1.0
-    total, squares = sum(differences), sum(one * one for one in differences)
-    return 1 - student_cdf(not_worse_t(problems, total, squares, margin), problems - 1)
+    total, squares, cubes = (sum(one**exponent for one in differences) for exponent in (1, 2, 3))
+    return 1 - student_cdf(not_worse_t(problems, total, squares, cubes, margin), problems - 1)
 
 
-def not_worse_t(problems: int, total: float, squares: float, margin: float) -> float:
-    """(mean + margin) / error, from the sum of the differences and that of their squares.
+def not_worse_t(
+    problems: int, total: float, squares: float, cubes: float, margin: float
+) -> float:
+    """(mean + margin) / error, from the sums of the differences, of their squares and their cubes.
 
-    Mean and error are those of `uncertainty.difference_interval` (Agresti & Min 2005: two supposed
-    problems more, one of them discordant), with the second moment no smaller than the margin: when
-    the truth is a loss of the margin in whole problems, that is what it is, and studies that happen
-    to see few of the lost problems must not take their luck for precision (as the score test of
-    Tango 1998, Statistics in Medicine 17:891-908, which takes the error at the margin).
+    Mean and error are those of `uncertainty.difference_interval` (Bonett & Price 2012: two supposed
+    problems more, one won and one lost), but with the second moment that the differences would have
+    if the truth were a loss of the margin; as the score test of Tango 1998 (Statistics in Medicine
+    17:891-908) takes the error at the margin, so that studies that happen to see few of the lost
+    problems do not take their luck for precision. A mean further down would come with more squares
+    where mostly whole problems are lost: by the slope of d² on d. And it is no smaller than the
+    margin, as where all of it is lost in whole problems.
     """
     supposed = problems + 2
-    mean = total / supposed
-    moment = max((squares + 1) / supposed, margin)
+    mean, moment = total / supposed, (squares + 2) / supposed
+    slope = (cubes / supposed - mean * moment) / (moment - mean * mean)
+    moment = max(moment + max(0.0, -slope) * max(0.0, mean + margin), margin)
     return (mean + margin) / math.sqrt((moment - min(abs(mean), margin) ** 2) / supposed)

@@ -123,13 +123,14 @@ def _wilson(mean: float, size: float, quantile: float) -> Interval:
 def difference_interval(differences: Sequence[float]) -> Interval:
     """Interval for the mean paired difference over the population of problems, within -1 to 1.
 
-    Agresti & Min 2005 (Statistics in Medicine 24:729-740) with Student's quantile: two supposed
-    problems more, one of them discordant by 1 half each way. That holds for any number of repeats:
-    a second run may break a whole problem however often the problem is repeated.
+    Bonett & Price 2012 (J. Educational and Behavioral Statistics 37:479-488) with Student's
+    quantile: two supposed problems more, one wholly won and one wholly lost. That holds for any
+    number of repeats: a second run may break a whole problem however often the problem is repeated,
+    and of n problems that all stayed the same up to 2.8 / n may be lost.
     """
     supposed = len(differences) + 2
     mean = sum(differences) / supposed
-    squares = (sum(d * d for d in differences) + 1) / supposed
+    squares = (sum(d * d for d in differences) + 2) / supposed
     error = math.sqrt(max(0.0, squares - mean * mean) / supposed)
     half = student_quantile((1 + LEVEL) / 2, max(1, len(differences) - 1)) * error
     return Interval(max(-1.0, mean - half), min(1.0, mean + half))

@@ -72,10 +72,52 @@ def test_a_wider_margin_is_never_harder(differences):
 
 
 def test_where_problems_differ_often_it_is_a_t_test_with_two_problems_more():
+    # More won than lost: nothing is added to the second moment at the margin.
     differences = [1.0] * 30 + [-1.0] * 25 + [0.0] * 45
-    moment, mean = 56 / 102, 5 / 102
+    moment, mean = 57 / 102, 5 / 102
     t = (mean + 0.02) / np.sqrt((moment - 0.02**2) / 102)
     assert not_worse_p(differences, 0.02) == pytest.approx(scipy.stats.t.sf(t, 99), rel=1e-9)
+
+
+def test_where_problems_are_lost_the_error_is_the_one_at_the_margin():
+    # 20 of 200 lost and 10 won: a loss of 10 points would come with more problems lost.
+    differences = [-1.0] * 20 + [1.0] * 10 + [0.0] * 170
+    supposed = np.array([*differences, 1.0, -1.0])
+    slope = np.polyfit(supposed, supposed**2, 1)[0]
+    moment = np.mean(supposed**2) + slope * (-0.1 - supposed.mean())
+    t = (supposed.mean() + 0.1) / np.sqrt((moment - supposed.mean() ** 2) / 202)
+    assert moment > np.mean(supposed**2)
+    assert not_worse_p(differences, 0.1) == pytest.approx(scipy.stats.t.sf(t, 199), rel=1e-9)
+
+
+LOST_AND_WON = [(0.0, 1.0), (0.5, 1.0), (0.5, 0.99), (1.0, 0.95)]
+"""Problems won, as a multiple of the margin, and how often the first run is right at the others."""
+
+
+@pytest.mark.parametrize(("problems", "margin"), [(90, 0.02), (90, 0.05), (200, 0.05)])
+@pytest.mark.parametrize(("won", "base"), LOST_AND_WON)
+def test_with_one_repeat_three_of_a_hundred_are_wrongly_called_not_worse(
+    problems, margin, won, base
+):
+    # Exact: a sum over the trinomial distribution of problems won and lost; what the first run
+    # gets wrong by chance, the second one gets right by chance.
+    mended, noise = won * margin, base * (1 - base)
+    lost = mended + margin / base
+    up = mended * base + (1 - mended - lost) * noise
+    down = up + margin
+    wins, losses = np.mgrid[: problems + 1, : problems + 1]
+    chances = scipy.stats.multinomial.pmf(
+        np.stack([wins, losses, problems - wins - losses], axis=-1),
+        problems,
+        [up, down, 1 - up - down],
+    )
+    called = sum(
+        chances[w, b]
+        for w, b in np.argwhere(chances > 1e-7)
+        if not_worse_p([1.0] * w + [-1.0] * b + [0.0] * (problems - w - b), margin)
+        <= ONE_SIDED_LEVEL
+    )
+    assert called <= 0.03
 
 
 @pytest.mark.parametrize("differences", [[], [1.0], [0.0] * 30])

@@ -127,12 +127,28 @@ def test_no_interval_has_no_width():
     assert difference_interval([0.0] * 30).high > 0.02
 
 
-def test_the_interval_of_a_difference_is_agresti_and_mins():
-    # 30 pairs, 8 won and 2 lost: one supposed discordant pair half each way and one concordant.
-    differences = [1] * 8 + [-1] * 2 + [0] * 20
-    mean, spread = 6 / 32, (11 / 32) - (6 / 32) ** 2
-    half = scipy.stats.t.ppf(0.975, 29) * math.sqrt(spread / 32)
+@pytest.mark.parametrize(("won", "lost", "problems"), [(8, 2, 30), (0, 0, 98), (1, 4, 60)])
+def test_with_one_repeat_the_interval_of_a_difference_is_bonett_and_prices(won, lost, problems):
+    # The published formula with Laplace's estimates, and Student's quantile for the normal one.
+    ours, theirs = (won + 1) / (problems + 2), (lost + 1) / (problems + 2)
+    mean, spread = ours - theirs, ours + theirs - (ours - theirs) ** 2
+    half = scipy.stats.t.ppf(0.975, problems - 1) * math.sqrt(spread / (problems + 2))
+    differences = [1] * won + [-1] * lost + [0] * (problems - won - lost)
     assert difference_interval(differences) == pytest.approx((mean - half, mean + half))
+
+
+@pytest.mark.parametrize("problems", [10, 30, 39, 60, 90, 98, 120, 196, 200, 500])
+def test_whatever_share_of_problems_is_lost_for_good_the_interval_holds_it(problems):
+    # Exact: the coverage is a sum over the binomial distribution of the problems lost.
+    lost = np.arange(problems + 1)
+    low, high = np.array(
+        [difference_interval([-1.0] * b + [0.0] * (problems - b)) for b in lost]
+    ).T
+    covered = [
+        scipy.stats.binom.pmf(lost, problems, share)[(low <= -share) & (-share <= high)].sum()
+        for share in np.linspace(0.0005, 0.5, 1_000)
+    ]
+    assert min(covered) > 0.92
 
 
 @given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=1, max_size=40))
