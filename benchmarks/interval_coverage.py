@@ -6,8 +6,9 @@ often. Rare: few problems are of another kind: impossible while the rest is near
 the mirror image; the second run of a pair breaks some of the solved problems, or solves some of the
 others. Lost: the second run of a pair breaks a share of the problems for good, each of a thousand
 shares up to a third; with one repeat, and not simulated but summed over the binomial distribution,
-because coverage falls in narrow notches that a few scenarios miss. The population's truth is the mean accuracy over the kind, that of the samples is the mean
-of the drawn problems, that of a difference is the gap between two means over the kind.
+because coverage falls in narrow notches that a few scenarios miss. The population's truth is the
+mean accuracy over the kind, that of the samples is the mean of the drawn problems, that of a
+difference is the gap between two means over the kind.
 
 Margin: pairs of runs of which the second is worse by exactly the margin, in problems broken for
 good, also while others are mended; in a little at every problem, near 1 and far from it; or in

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluators.cost_ratios import CostRatios, cost_ratios
 from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
@@ -169,6 +170,22 @@ def _comparison(
         ),
         warnings=tuple(_warnings(first, second, changes)),
     )
+
+
+def refuse_itself(runs: Sequence[Path]) -> None:
+    """Do nothing where every run's folder is named once.
+
+    Raises:
+        NotComparable: a folder is named again, by this or another spelling of its path.
+    """
+    seen: set[Path] = set()
+    for run in runs:
+        folder = run.resolve()
+        if folder in seen:
+            raise NotComparable(
+                f"{run} is named twice, and a run does not differ from itself; name each run once."
+            )
+        seen.add(folder)
 
 
 def refuse_incomparable(first: GradedRun, second: GradedRun) -> None:

@@ -22,9 +22,7 @@ def not_worse_p(differences: Sequence[float], margin: float) -> float:
     return 1 - student_cdf(not_worse_t(problems, total, squares, cubes, margin), problems - 1)
 
 
-def not_worse_t(
-    problems: int, total: float, squares: float, cubes: float, margin: float
-) -> float:
+def not_worse_t(problems: int, total: float, squares: float, cubes: float, margin: float) -> float:
     """(mean + margin) / error, from the sums of the differences, of their squares and their cubes.
 
     Mean and error are those of `uncertainty.difference_interval` (Bonett & Price 2012: two supposed

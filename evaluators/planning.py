@@ -156,7 +156,10 @@ def not_worse_power(law: ChangeLaw, problems: int, repeats: int, margin: float) 
     changes = np.array(law.changes) / repeats
     needed = student_quantile(1 - ONE_SIDED_LEVEL, problems - 1)
     sums = zip(*((drawn @ changes**exponent).tolist() for exponent in (1, 2, 3)), strict=True)
-    return statistics.fmean(not_worse_t(problems, *three, margin) >= needed for three in sums)
+    return statistics.fmean(
+        not_worse_t(problems, total, squares, cubes, margin) >= needed
+        for total, squares, cubes in sums
+    )
 
 
 def study_plan(

@@ -215,3 +215,15 @@ def test_one_run_cannot_be_compared(tmp_path):
     result = CliRunner().invoke(group, ["compare", str(tmp_path)])
     assert isinstance(result.exception, UserMistake)
     assert "two or more runs" in str(result.exception)
+
+
+@pytest.mark.parametrize("spelling", ["{first}", "{first}/", "{first}/../{name}", "{link}"])
+def test_a_run_is_not_compared_with_itself_however_its_path_is_written(alike, tmp_path, spelling):
+    first, second = alike
+    link = tmp_path / "link"
+    link.symlink_to(first)
+    again = spelling.format(first=first, name=Path(first).name, link=link)
+    for runs in ([first, again], [first, second, again]):
+        result = CliRunner().invoke(group, ["compare", *runs])
+        assert isinstance(result.exception, UserMistake)
+        assert "is named twice" in str(result.exception)

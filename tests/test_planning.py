@@ -193,3 +193,9 @@ def test_a_run_of_one_repeat_does_not_tell_problems_from_samples(tmp_path):
     assert "one repeat" in str(result.exception)
     assert "--between" in str(result.exception)
     assert planned(run, "--difference", "5", "--between", "0.5", "--repeats", "1").exit_code == 0
+
+
+def test_a_run_does_not_tell_how_it_differs_from_itself(pair):
+    result = planned(pair[0], pair[0] + "/", "--difference", "5")
+    assert isinstance(result.exception, UserMistake)
+    assert "is named twice" in str(result.exception)

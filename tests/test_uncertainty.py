@@ -141,9 +141,7 @@ def test_with_one_repeat_the_interval_of_a_difference_is_bonett_and_prices(won, 
 def test_whatever_share_of_problems_is_lost_for_good_the_interval_holds_it(problems):
     # Exact: the coverage is a sum over the binomial distribution of the problems lost.
     lost = np.arange(problems + 1)
-    low, high = np.array(
-        [difference_interval([-1.0] * b + [0.0] * (problems - b)) for b in lost]
-    ).T
+    low, high = np.array([difference_interval([-1.0] * b + [0.0] * (problems - b)) for b in lost]).T
     covered = [
         scipy.stats.binom.pmf(lost, problems, share)[(low <= -share) & (-share <= high)].sum()
         for share in np.linspace(0.0005, 0.5, 1_000)

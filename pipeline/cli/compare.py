@@ -7,7 +7,7 @@ from rich.text import Text
 
 from evaluators import comparison_table
 from evaluators.attempt_lines import as_written
-from evaluators.comparison import Comparison, NotComparable, compare_runs
+from evaluators.comparison import Comparison, NotComparable, compare_runs, refuse_itself
 from evaluators.metrics import graded_runs
 from evaluators.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN
@@ -54,6 +54,7 @@ def compare_command(
         raise UserMistake("Name two or more runs to compare: speclrm compare FIRST SECOND...")
     share = None if margin is None else margin / 100
     try:
+        refuse_itself(runs)
         comparisons = compare_runs(graded_runs(runs), share)
     except (NotGraded, NotComparable) as error:
         raise UserMistake(str(error)) from error

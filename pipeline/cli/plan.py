@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from evaluators.comparison import NotComparable, refuse_incomparable
+from evaluators.comparison import NotComparable, refuse_incomparable, refuse_itself
 from evaluators.metrics import GradedRun, graded_runs
 from evaluators.planning import (
     MAX_PROBLEMS,
@@ -125,6 +125,7 @@ def plan_command(  # noqa: PLR0917 - one parameter an option
     if len(runs) > 2:  # noqa: PLR2004 - a pair
         raise UserMistake("Name at most two runs: the first, and one to compare with it.")
     try:
+        refuse_itself(runs)
         graded = graded_runs(runs)
         assumed = _assumptions(graded, difference or 0.0, accuracy, between, correlation)
         problems = tuple(sorted({*problems, *(len(run.problems) for run in graded)}))
