@@ -126,7 +126,7 @@ def graded_run(run: Path) -> GradedRun:
         NotGraded: a file of it is missing or broken, or the two do not belong together.
     """
     asked = _read_manifest(run / "run.json")
-    table = verdict_table(run)
+    table = verdict_table(run, str(asked.identity["dataset"]))
     _refuse_strangers(run, table, asked)
     return GradedRun(
         name=run.name or run.resolve().name,

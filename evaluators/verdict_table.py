@@ -18,6 +18,7 @@ MEMORY_LIMIT = "1GB"
 
 # Only what the counts need is read; the rest of each line is skipped.
 COLUMNS = {
+    "dataset": "VARCHAR",
     "problem_id": "VARCHAR",
     "repeat_id": "VARCHAR",
     "status": "VARCHAR",
@@ -78,7 +79,8 @@ CREATE TABLE verdicts AS SELECT
     usage['draft']['draft_dropped'].generated AS draft_dropped,
     steps."all" AS steps, steps.judged AS judged, steps.rewritten AS rewritten,
     NOT coalesce(
-        problem_id IS NOT NULL AND regexp_full_match(repeat_id, '[0-9]{{1,9}}')
+        problem_id IS NOT NULL AND coalesce(dataset = ?, true)
+        AND regexp_full_match(repeat_id, '[0-9]{{1,9}}')
         AND status IN ('ok', 'error')
         AND verdict IN ('correct', 'wrong', 'no_answer', 'ungradable')
         AND grader_version IS NOT NULL
@@ -209,45 +211,45 @@ class VerdictTable:
     tracks: TrackTable
 
 
-def verdict_table(run: Path) -> VerdictTable:
-    """Count the verdicts of a run directory.
+def verdict_table(run: Path, dataset: str) -> VerdictTable:
+    """Count the verdicts of a run directory, which is one on `dataset`.
 
     Raises:
-        NotGraded: there is no verdicts.jsonl, a line of it is broken, an attempt has two rows, or
-            an attempt has changed since it was graded.
+        NotGraded: there is no verdicts.jsonl, a line of it is broken or of another dataset, an
+            attempt has two rows, or an attempt has changed since it was graded.
     """
     file = run / "verdicts.jsonl"
     if not file.is_file():
         raise NotGraded(f"{run} has no verdicts yet; grade it first: speclrm grade {run}")
     with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as database:
-        _load(database, file)
-        totals = _totals(database, file)
+        _load(database, file, dataset)
+        totals = _totals(database, file, dataset)
         _refuse_two_rows(database, file)
         _refuse_stale(database, run, totals.rows)
         costs = {name: ProblemCosts(*sums) for name, *sums in database.execute(COSTS).fetchall()}
         return VerdictTable(_problems(database), costs, totals, track_table(database))
 
 
-def _load(database: duckdb.DuckDBPyConnection, file: Path) -> None:
+def _load(database: duckdb.DuckDBPyConnection, file: Path, dataset: str) -> None:
     query = SLIM.format(columns=COLUMNS, size=LONGEST_LINE_BYTES)
     try:
-        database.execute(query, [glob.escape(str(file))])
+        database.execute(query, [dataset, glob.escape(str(file))])
     except duckdb.Error as error:
-        raise _broken(file) from error
+        raise _broken(file, dataset) from error
 
 
-def _broken(file: Path) -> NotGraded:
+def _broken(file: Path, dataset: str) -> NotGraded:
     """What to say of verdicts that could not be counted: the first bad line, where one is found."""
     advice = f"grade again: speclrm grade {file.parent}"
     with open_regular(file) as lines:
         for number, line in enumerate(lines, start=1):
-            fault = _fault(line)
+            fault = _fault(line, dataset)
             if fault is not None:
                 return NotGraded(f"{file}, line {number} {fault}; {advice}")
     return NotGraded(f"{file} has fields of a wrong type; {advice}")
 
 
-def _fault(line: bytes) -> str | None:
+def _fault(line: bytes, dataset: str) -> str | None:
     """What is wrong with a verdict line, if it can be told without reading it as a table."""
     try:
         row = json.loads(line)
@@ -262,6 +264,8 @@ def _fault(line: bytes) -> str | None:
         return "does not say what it was made from, as an earlier version graded it"
     if type(row["repeat_id"]) is not int or not 0 <= row["repeat_id"] <= MOST_REPEATS:
         return f"has {row['repeat_id']!r} for its repeat"
+    if row.get("dataset", dataset) != dataset:
+        return f"is of the dataset {row['dataset']!r}, and the run of {dataset!r} by its run.json"
     if row["verdict"] not in list(Status):
         return f"has {row['verdict']!r} for its verdict"
     if row["status"] not in STATUSES:
@@ -301,12 +305,12 @@ def _refuse_stale(database: duckdb.DuckDBPyConnection, run: Path, rows: int) -> 
         )
 
 
-def _totals(database: duckdb.DuckDBPyConnection, file: Path) -> Totals:
+def _totals(database: duckdb.DuckDBPyConnection, file: Path, dataset: str) -> Totals:
     row = database.execute(TOTALS).fetchone()
     assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
     *sums, incomplete = row
     if incomplete:
-        raise _broken(file)
+        raise _broken(file, dataset)
     return Totals(*sums)
 
 

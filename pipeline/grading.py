@@ -58,11 +58,11 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
         UserMistake: there is no run, a line of it is unreadable, or it cannot be written to.
         evaluators.NoWorker: symbolic work cannot be done on this machine.
     """
-    models = read_manifest(run)["models"]
+    manifest = read_manifest(run)
     verdicts = run / VERDICTS
     if verdicts.exists() and not verdicts.is_file():
         raise UserMistake(f"{verdicts} is a pipe, a folder or a device; move it out of the run.")
-    graded = _in_parallel(lambda file: list(_verdict_rows(file, models)), attempt_files(run))
+    graded = _in_parallel(lambda file: list(_verdict_rows(file, manifest)), attempt_files(run))
     try:
         with contextlib.closing(graded), whole_file(verdicts) as out:
             grading = _write(run, graded, out, progress)
@@ -155,14 +155,14 @@ def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Generator[R
         pool.shutdown(cancel_futures=True)
 
 
-def _verdict_rows(file: Path, models: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _verdict_rows(file: Path, manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one problem, with the classes of its answers numbered in order of appearance."""
     classes: dict[str, int] = {}
     # Asked before the lines are read: what is added meanwhile makes the file another one.
     seen = file.stat()
-    for line, attempt in read_lines(file):
+    for line, attempt in read_lines(file, manifest["identity"]):
         verdict = _grade(attempt)
-        flops = attempt_flops(attempt.usage, models)
+        flops = attempt_flops(attempt.usage, manifest["models"])
         yield {
             "dataset": attempt.dataset,
             "problem_id": attempt.problem_id,

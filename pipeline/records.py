@@ -16,6 +16,7 @@ MOST_REPEATS = 10_000_000
 """Of one problem: what is recorded of it is kept as a bit each."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What all readers can add: the page's numbers are exact up to here."""
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Stop(StrEnum):
@@ -66,15 +67,15 @@ class Step:
 
     text: str
     author: Literal["draft", "target"]
-    tokens: int | None
-    seconds: float | None
+    tokens: Count | None
+    seconds: Seconds | None
     finish: Literal["stop", "length"] | None
     score: float | None = None
     digits: tuple[float, ...] | None = None
     draft_text: str | None = None
-    draft_tokens: int | None = None
-    draft_seconds: float | None = None
-    score_seconds: float | None = None
+    draft_tokens: Count | None = None
+    draft_seconds: Seconds | None = None
+    score_seconds: Seconds | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -169,7 +170,7 @@ class Attempt:
     response: str | None
     answer: str | None
     usage: dict[str, dict[str, Tokens]] | None
-    seconds: float | None
+    seconds: Seconds | None
     started: str | None
     error: Failure | None = None
     selection: Selection | None = None
@@ -189,8 +190,8 @@ def encode(attempt: Attempt) -> bytes:
     """
     try:
         line = msgspec.json.encode(attempt)
-        same = _DECODER.decode(line) == attempt
-    except (msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+        same = decode(line) == attempt
+    except (CorruptRecord, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
         raise UnreadableAttempt(
             f"the attempt cannot be written so that it is read ({error})"
         ) from error
@@ -220,7 +221,8 @@ def decode(line: bytes) -> Attempt:
     """The attempt of one JSON line.
 
     Raises:
-        CorruptRecord: the line is not JSON, lacks a field, or is of a newer schema.
+        CorruptRecord: the line is not JSON, lacks a field, is of a newer schema, or says what no
+            attempt can have come to.
     """
     try:
         attempt = _DECODER.decode(line)
@@ -230,7 +232,24 @@ def decode(line: bytes) -> Attempt:
         raise CorruptRecord(
             f"schema {attempt.schema} is newer than this version's {SCHEMA}: use a newer speclrm"
         )
+    fault = _fault(attempt)
+    if fault is not None:
+        raise CorruptRecord(fault)
     return attempt
+
+
+def _fault(attempt: Attempt) -> str | None:
+    """What cannot be true of an attempt, though each field has its type."""
+    order = list(attempt.choice_order)
+    if sorted(order) != list(range(len(order))):
+        return f"its choice_order {order} does not name each choice once"
+    # Imported attempts, which have no time either, may be a response alone.
+    if attempt.status == "ok" and not attempt.tracks and attempt.started is not None:
+        return "its status is ok, and it has no tracks"
+    tracks = {track.id for track in attempt.tracks}
+    if attempt.vote is not None and attempt.vote.chosen not in {None, *tracks}:
+        return f"its vote chose the track {attempt.vote.chosen!r}, which is not there"
+    return None
 
 
 _DECODER = msgspec.json.Decoder(Attempt)

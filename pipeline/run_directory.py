@@ -226,7 +226,7 @@ def read_attempts(run: Path) -> Iterator[records.Attempt]:
         UserMistake: a whole line is not an attempt, or none of this file, or it stands twice.
     """
     for file in attempt_files(run):
-        for _, attempt in read_lines(file):
+        for _, attempt in read_lines(file, _identity(run)):
             yield attempt
 
 
@@ -238,8 +238,9 @@ def recorded_attempts(run: Path) -> Recorded:
     """
     repeats: dict[str, int] = {}
     failed: dict[str, int] = {}
+    identity = _identity(run)
     for file in attempt_files(run):
-        for _, attempt in _attempts_of(file, complete_lines(file)):
+        for _, attempt in _attempts_of(file, complete_lines(file), identity):
             bit = 1 << attempt.repeat_id
             repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
             if attempt.status == "error":
@@ -247,16 +248,30 @@ def recorded_attempts(run: Path) -> Recorded:
     return Recorded(repeats, failed)
 
 
-def read_lines(file: Path) -> Iterator[tuple[bytes, records.Attempt]]:
-    """Every attempt of one problem's file with its line; see `read_attempts`."""
-    return _attempts_of(file, attempt_lines.whole_lines(file))
+def read_lines(file: Path, identity: Mapping[str, Any]) -> Iterator[tuple[bytes, records.Attempt]]:
+    """Every attempt of one problem's file with its line; see `read_attempts`.
+
+    `identity` is what the manifest says of the run that they are of.
+    """
+    return _attempts_of(file, attempt_lines.whole_lines(file), identity)
 
 
-def _attempts_of(file: Path, lines: Iterator[bytes]) -> Iterator[tuple[bytes, records.Attempt]]:
+def _identity(run: Path) -> Mapping[str, Any]:
+    """What the manifest says of the run; nothing where it is lost."""
+    identity: Mapping[str, Any] = {}
+    if (run / MANIFEST).exists():
+        identity = read_manifest(run)["identity"]
+    return identity
+
+
+def _attempts_of(
+    file: Path, lines: Iterator[bytes], identity: Mapping[str, Any]
+) -> Iterator[tuple[bytes, records.Attempt]]:
     lines_of: dict[Key, int] = {}
     try:
         for number, line in enumerate(lines, start=1):
             attempt = _attempt_of(line, f"{file}, line {number}")
+            _refuse_another_runs(attempt, identity, f"{file}, line {number}")
             problem = attempt_lines.as_written(attempt.problem_id)
             what = f"Problem {problem}, repeat {attempt.repeat_id}"
             # Since each key has one file, this and the next check hold for the whole run.
@@ -275,6 +290,17 @@ def _attempts_of(file: Path, lines: Iterator[bytes]) -> Iterator[tuple[bytes, re
             yield line, attempt
     except OSError as error:
         raise UserMistake(f"{file} cannot be read ({error.strerror}).") from error
+
+
+def _refuse_another_runs(attempt: records.Attempt, identity: Mapping[str, Any], where: str) -> None:
+    for name, value in (("dataset", attempt.dataset), ("reasoner", attempt.reasoner)):
+        asked = identity.get(name, value)
+        # The reasoner of an imported attempt that could not be read may be unknown.
+        if value != asked and (name == "dataset" or attempt.status == "ok"):
+            raise UserMistake(
+                f"{where} is an attempt with the {name} {value!r}, and the run has {asked!r} by "
+                f"its {MANIFEST}; move that line to another file."
+            )
 
 
 def _attempt_of(line: bytes, where: str) -> records.Attempt:

@@ -58,7 +58,8 @@ def write_run(folder, right, rows=None, **identity):
         for problem_id, attempts in right.items()
         for repeat, good in enumerate(attempts)
     ]
-    lines = "".join(json.dumps(row) + "\n" for row in (made if rows is None else rows))
+    named = {"dataset": identity["dataset"]} if "dataset" in identity else {}
+    lines = "".join(json.dumps(row | named) + "\n" for row in (made if rows is None else rows))
     (folder / "verdicts.jsonl").write_text(lines)
     return folder
 

@@ -55,7 +55,7 @@ def attempts(problem_ids=safe_ids):
         kind=st.sampled_from(["integer", "latex", "choice", "text"]),
         choice_order=st.permutations(range(4)).map(tuple),
         prompt_sha256=st.none() | texts,
-        tracks=st.lists(tracks, max_size=2).map(tuple),
+        tracks=st.lists(tracks, min_size=1, max_size=2).map(tuple),
         vote=st.none(),
         response=st.none() | texts,
         answer=st.none() | texts,

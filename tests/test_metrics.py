@@ -159,6 +159,11 @@ def test_a_name_with_glob_characters_is_only_a_name(tmp_path):
         ("verdicts.jsonl", line("a", None), "line 1 has None for its repeat"),
         ("verdicts.jsonl", line("a", 10**30), "line 1 has 1000000.* for its repeat"),
         ("verdicts.jsonl", line("a", verdict="maybe"), "line 1 has 'maybe' for its verdict"),
+        (
+            "verdicts.jsonl",
+            line("a", dataset="other"),
+            "line 1 is of the dataset 'other', and the run of 'sums' by its run.json; grade again",
+        ),
         ("verdicts.jsonl", line("a", status="lost"), "line 1 has 'lost' for its status"),
         ("verdicts.jsonl", line("a", made_from=None), "line 1 does not say what it was made from"),
         ("verdicts.jsonl", line("a", answer_class=-1), "line 1 has -1 for its answer_class"),
@@ -221,4 +226,4 @@ def test_accuracy_is_the_share_of_right_attempts_of_all_planned(
 
 def test_a_run_without_verdicts_says_how_to_grade_it(tmp_path):
     with pytest.raises(NotGraded, match="grade it first: speclrm grade"):
-        verdict_table(tmp_path)
+        verdict_table(tmp_path, "sums")

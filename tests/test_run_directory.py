@@ -13,6 +13,7 @@ from strategies import attempts
 from pipeline import records
 from pipeline.appending import REPLACED
 from pipeline.errors import RunStopped, UserMistake
+from pipeline.grading import grade_run
 from pipeline.run_directory import (
     ENGINE_LOG,
     PROBLEMS,
@@ -37,7 +38,7 @@ ATTEMPT = records.Attempt(
     kind="integer",
     choice_order=(),
     prompt_sha256=None,
-    tracks=(),
+    tracks=(records.Track("0", (), records.Stop.FINISHED, "42"),),
     vote=None,
     response="so \\boxed{42}",
     answer="42",
@@ -113,6 +114,32 @@ def test_a_complete_last_line_that_is_no_attempt_is_refused_and_kept(tmp_path, l
         with pytest.raises(UserMistake, match=rf"d-7\.jsonl, line 2 is not an attempt .*{why}"):
             recorded_attempts(directory.path)
         assert file.read_bytes().endswith(line + end)
+
+
+LINE = records.encode(ATTEMPT).decode()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        ('"reasoner":"baseline"', '"reasoner":"guess"', "the reasoner 'guess', and the run has"),
+        ('"dataset":"d"', '"dataset":"other"', "the dataset 'other', and the run has 'd'"),
+        ('"choice_order":[]', '"choice_order":[5,5]', r"choice_order \[5, 5\] does not name"),
+        (LINE[LINE.index('"tracks"') : LINE.index(',"vote"')], '"tracks":[]', "it has no tracks"),
+        ('"usage":{}', '"usage":{"target":{"plain":{"generated":-1}}}', "Expected `int` >= 0"),
+        ('"seconds":1.0', '"seconds":-1.0', "Expected `float` >= 0"),
+    ],
+)
+def test_an_attempt_that_nobody_can_have_made_is_refused_with_its_line(tmp_path, was, now, why):
+    assert was in LINE
+    with RunDirectory(tmp_path) as directory:
+        identity = {"reasoner": "baseline", "dataset": "d"}
+        directory.write_manifest({"identity": identity, "slice": {}, "models": {}, "sessions": []})
+        first = records.encode(replace(ATTEMPT, repeat_id=1)).decode()
+        (tmp_path / PROBLEMS / FILE).write_text(first + LINE.replace(was, now))
+    for reads in (recorded_attempts, grade_run, lambda run: list(read_attempts(run))):
+        with pytest.raises(UserMistake, match=rf"d-7\.jsonl, line 2 .*{why}"):
+            reads(tmp_path)
 
 
 def test_files_that_are_not_the_runs_are_left_as_they_are(tmp_path):

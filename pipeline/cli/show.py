@@ -48,11 +48,11 @@ def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) 
 
 def _find(run: Path, problem_id: str, repeat_id: int) -> tuple[bytes, Attempt]:
     """The line of an attempt and what it says; the id may be as written or as recorded."""
-    read_manifest(run)
+    identity = read_manifest(run)["identity"]
     recorded = {problem_id, file_safe(problem_id)}
     seen = 0
     for file in attempt_files(run):
-        for line, attempt in read_lines(file):
+        for line, attempt in read_lines(file, identity):
             seen += attempt.problem_id in recorded
             if attempt.problem_id in recorded and attempt.repeat_id == repeat_id:
                 return line, attempt
