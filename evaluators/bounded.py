@@ -128,12 +128,7 @@ class BoundedEvaluator(Evaluator):
 
     def _end(self, node: Node) -> Any:
         """A bound of an integral, which may be infinite."""
-        if node in (Sym("oo"), Op("neg", (Sym("oo"),))):
-            return self.mp.inf if isinstance(node, Sym) else -self.mp.inf
-        value = self.value(node)
-        if self.mp.im(value):
-            raise NotNumeric
-        return value
+        return self.real([super()._end(node)])[0]
 
     def _endless(self, name: str, args: tuple[Node, ...]) -> Estimate:
         body, variable, low = infinite_series(args, self.value)

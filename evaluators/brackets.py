@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from evaluators.nodes import Listing, Mat, Node, Op, Rel, Seq, Unreadable
+from evaluators.piecewise import read_cases
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
 
@@ -102,6 +103,8 @@ def _environment(group: Group, read_answer: Callable[[list[Item]], Node]) -> Nod
         raise Unreadable("a matrix of too many entries")
     if group.opening == "env:det":
         return Op("det", (_matrix(rows, read_answer),))
+    if group.opening == "env:cases" and (function := read_cases(rows, read_answer)):
+        return function
     if group.opening == "env:cases":
         statements = tuple(read_answer([item for cell in row for item in cell]) for row in rows)
         return Listing(statements, "and")

@@ -189,7 +189,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
 
 
 def _is_residue(node: Node) -> bool:
-    return isinstance(node, Op) and node.name == "residue"
+    return _parts(node)[1] is not None
 
 
 def _same_residue(gold: Node, answer: Node, policy: Policy) -> Decision:
@@ -197,8 +197,15 @@ def _same_residue(gold: Node, answer: Node, policy: Policy) -> Decision:
     (left, modulus), (right, other) = _parts(gold), _parts(answer)
     if isinstance(right, Op) and right.name == "mod" and other is None:
         right, other = right.args
-    if modulus is None or other is None:
-        return same_node(left, right, policy)
+    if isinstance(left, Op) and left.name == "mod" and modulus is None:
+        left, modulus = left.args
+    if other is None:
+        congruent = isinstance(left, Rel) and _is_congruence(left) and not isinstance(right, Rel)
+        return same_node(
+            left.args[-1] if congruent and isinstance(left, Rel) else left, right, policy
+        )
+    if modulus is None:
+        return _same_remainder(left, right, other, policy)
     period = exact_value(modulus)
     if same_scalar(modulus, other, policy).outcome is not Outcome.EQUAL or not period:
         return different("other_modulus")
@@ -214,12 +221,27 @@ def _same_residue(gold: Node, answer: Node, policy: Policy) -> Decision:
     return equal_if((first - second) % period == 0, "residue")
 
 
+def _same_remainder(gold: Node, answer: Node, modulus: Node, policy: Policy) -> Decision:
+    """Beside a number a residue class counts by its least member, as where a remainder is asked."""
+    least, period = exact_value(stated_value(gold)), exact_value(modulus)
+    if least is None or period is None or not 0 <= least < period:
+        return different("residue")
+    if isinstance(answer, Rel) and _is_congruence(answer):
+        answer = answer.args[-1]
+    return same_node(stated_value(gold), answer, policy)
+
+
 def _is_congruence(node: Rel) -> bool:
     return all(op in ("=", "equiv") for op in node.ops)
 
 
 def _parts(node: Node) -> tuple[Node, Node | None]:
-    return node.args if isinstance(node, Op) and _is_residue(node) else (node, None)  # type: ignore[return-value]
+    match node:
+        case Op(name="residue", args=(stated, modulus)):
+            return stated, modulus
+        case Rel(ops=ops, args=(*before, Op(name="mod", args=(value, modulus)))) if "equiv" in ops:
+            return Rel(ops, (*before, value)), modulus
+    return node, None
 
 
 def _bare(node: Node) -> Node:

@@ -1,11 +1,24 @@
 """Numeric value of a formula at a point, to 50 digits; every operation has a bounded cost."""
 
+import operator
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluators.exact import based_value
-from evaluators.nodes import Based, Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols, walk
+from evaluators.nodes import (
+    Based,
+    Listing,
+    Node,
+    NotNumeric,
+    Num,
+    Op,
+    Quantity,
+    Rel,
+    Sym,
+    free_symbols,
+    walk,
+)
 from evaluators.series import bounds
 
 # Working precision, decimal digits.
@@ -50,6 +63,8 @@ class Evaluator:
         self.operations = 0
         # Whether any intermediate value was not real.
         self.met_complex = False
+        # Whether no condition held of a function by cases.
+        self.outside = False
 
     @property
     def cancelled(self) -> Any:
@@ -98,6 +113,8 @@ class Evaluator:
     def _operation(self, name: str, args: tuple[Node, ...]) -> Any:
         if name in ("sum", "prod"):
             return self._series(name, args)
+        if name == "cases":
+            return self._cases(args)
         values = [self.value(arg) for arg in args]
         if name.startswith("apply:") or (name in _PARTS and _is_complex_letter(args[0])):
             return self._unknown(name, values)
@@ -128,6 +145,31 @@ class Evaluator:
             total += (index + 1) * self.mp.sin(value * (seed + 3) / 7) - 3 * value
             total += value * value / (seed + 5)
         return total
+
+    def _cases(self, args: tuple[Node, ...]) -> Any:
+        for value, condition in zip(args[0::2], args[1::2], strict=False):
+            if self._holds(condition):
+                return self.value(value)
+        if len(args) % 2:
+            return self.value(args[-1])
+        self.outside = True
+        raise NotNumeric
+
+    def _holds(self, condition: Node) -> bool:
+        if isinstance(condition, Listing):
+            held = [self._holds(item) for item in condition.items]
+            return any(held) if condition.joiner == "or" else all(held)
+        if not isinstance(condition, Rel):
+            raise NotNumeric
+        values = self.real([self._end(arg) for arg in condition.args])
+        pairs = zip(condition.ops, values, values[1:], strict=False)
+        return all(_RELATIONS[op](a, b) for op, a, b in pairs)
+
+    def _end(self, node: Node) -> Any:
+        """A side of a condition, which may be infinite."""
+        if node in (Sym("oo"), Op("neg", (Sym("oo"),))):
+            return self.mp.inf if isinstance(node, Sym) else self.mp.ninf
+        return self.value(node)
 
     def _series(self, name: str, args: tuple[Node, ...]) -> Any:
         body, variable, low, high = bounds(args, self.value)
@@ -273,6 +315,14 @@ def _is_complex_letter(node: Node) -> bool:
     return bool(free_symbols(node)) and Sym("i") not in walk(node)
 
 
+_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
 _Method = Callable[[Evaluator, list[Any]], Any]
 _METHODS: dict[str, _Method] = {
     "add": Evaluator.add,

@@ -7,12 +7,14 @@ so that identities hold on the common real domain of both sides.
 
 import random
 from collections.abc import Iterator, Mapping
-from itertools import product
+from contextlib import suppress
+from itertools import pairwise, product
 from typing import Any
 
 from evaluators.exact import Inexact, exact_value
 from evaluators.nodes import Node, NotNumeric, Num, Op, Sym, free_symbols, has_op, walk
 from evaluators.numeric import Evaluator, context
+from evaluators.piecewise import borders
 from evaluators.verdict import Decision, different, equal, undecided
 
 # Agreement that counts as equal, decimal digits.
@@ -23,6 +25,8 @@ NEAR_POINTS = 14
 ENOUGH_POINTS = 4
 # Integer points repeat values of floors and residues: more of them are tried and must agree.
 MAX_INTEGER_POINTS = 40
+# Values that conditions name, of one variable.
+MAX_BORDERS = 12
 ENOUGH_INTEGER_POINTS = 16
 # Operations of one comparison, over all points; a tenth of a second or two.
 MAX_WORK = 30_000
@@ -38,7 +42,20 @@ _STEPS = ("floor", "ceil", "mod")
 # Letters that stand for an integer by custom, inside a floor, a residue or an exponent of -1.
 WHOLE_LETTERS = frozenset("ijklmnpqrNMK")
 # Operations that bend or jump somewhere: two formulas may agree on one side of that place only.
-_KINKED = ("abs", "norm", "sgn", "max", "min", "arcsin", "arccos", "arctan", "arg", "Re", "Im")
+_KINKED = (
+    "cases",
+    "abs",
+    "norm",
+    "sgn",
+    "max",
+    "min",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arg",
+    "Re",
+    "Im",
+)
 # Sizes of the points that formulas with such operations are tried at as well, with either sign.
 _WIDE = ("0.3137", "3.1731", "12.713", "41.337", "1003.71", "1000003.7")
 
@@ -63,7 +80,7 @@ def same_value(a: Node, b: Node) -> Decision:
 def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: bool) -> Decision:
     tolerance = _tolerance(a, b)
     real_only = not _has_imaginary(a, b)
-    kinks = has_kinks(a, b)
+    kinks, by_cases = has_kinks(a, b), has_op(b, "cases")
     enough = ENOUGH_INTEGER_POINTS if _integers(a, b) else ENOUGH_POINTS
     enough = MAX_POINTS if kinks and symbols else enough
     agreed, complex_agreed, complex_differ, work = 0, 0, 0, 0
@@ -74,6 +91,8 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
         try:
             left, right = sides[0].value(a), sides[1].value(b)
         except (NotNumeric, Inexact):
+            if by_cases and not _is_outside(a, point) and _is_outside(b, point):
+                return different("differs_at_a_point")
             continue
         finally:
             work += sides[0].operations + sides[1].operations
@@ -95,6 +114,14 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
     if not agreed and work < MAX_WORK and _zero_everywhere(a, b, symbols):
         return equal("same_at_points")
     return undecided("not_evaluated")
+
+
+def _is_outside(node: Node, point: Mapping[str, Any]) -> bool:
+    """Whether a function by cases says nothing at the point."""
+    evaluator = Evaluator(point)
+    with suppress(NotNumeric, Inexact):
+        evaluator.value(node)
+    return evaluator.outside
 
 
 def _zero_everywhere(a: Node, b: Node, symbols: list[str]) -> bool:
@@ -146,9 +173,26 @@ def _integers(*nodes: Node) -> frozenset[str]:
         if n.name in _DISCRETE:
             found |= free_symbols(n)
         power = n.name == "pow" and free_symbols(n.args[1]) and _is_negative(n.args[0])
-        if n.name in _STEPS or power:
+        if (n.name in _STEPS and not _is_idle(n)) or power:
             found |= {name for name in free_symbols(n) if name.partition("_")[0] in WHOLE_LETTERS}
     return frozenset(found)
+
+
+def _is_idle(node: Op) -> bool:
+    """A floor of what is whole for whole letters: it says that they are not."""
+    letters = {name.partition("_")[0] for name in free_symbols(node)}
+    return node.name in ("floor", "ceil") and letters <= WHOLE_LETTERS and _is_whole(node.args[0])
+
+
+def _is_whole(node: Node) -> bool:
+    match node:
+        case Num(value=value):
+            return value.denominator == 1
+        case Op(name="add" | "mul" | "neg", args=args):
+            return all(_is_whole(arg) for arg in args)
+        case Op(name="pow", args=(base, Num(value=exponent))):
+            return exponent.denominator == 1 and exponent > 0 and _is_whole(base)
+    return isinstance(node, Sym)
 
 
 def has_kinks(*nodes: Node) -> bool:
@@ -181,6 +225,7 @@ def points(nodes: tuple[Node, ...], symbols: list[str]) -> Iterator[Mapping[str,
     generator = random.Random("speclrm probes")  # noqa: S311 - fixed points, no secrets
     whole, rounded = _integers(*nodes), bool(_rounded_digits(*nodes))
     steep = _is_steep(*nodes)
+    yield from _borders(nodes, symbols, whole)
     for index in range(MAX_INTEGER_POINTS if whole else NEAR_POINTS):
         scale = 1 if rounded or index % 3 == 0 else 3 if index % 3 == 1 else 9
         point = {}
@@ -194,6 +239,28 @@ def points(nodes: tuple[Node, ...], symbols: list[str]) -> Iterator[Mapping[str,
         yield point
     if has_kinks(*nodes) and not whole.issuperset(symbols):
         yield from _wide_points(symbols, whole)
+
+
+def _borders(
+    nodes: tuple[Node, ...], symbols: list[str], whole: frozenset[str]
+) -> Iterator[Mapping[str, Any]]:
+    """At, beside and between the values that the conditions of functions by cases name."""
+    mp = context()
+    ends: dict[str, set[Any]] = {}
+    for n in (n for node in nodes for n in walk(node)):
+        if isinstance(n, Op) and n.name == "cases":
+            for name, sides in borders(n).items():
+                for side in sides:
+                    with suppress(NotNumeric, Inexact):
+                        ends.setdefault(name, set()).add(Evaluator({}).value(side))
+    for name, values in ends.items():
+        near = sorted(value for value in values if not mp.im(value))[:MAX_BORDERS]
+        steps = [b - a for a, b in pairwise(near)] or [mp.mpf(1)]
+        for value in near:
+            for at in (value - min(steps) / 3, value, value + min(steps) / 3):
+                if name not in whole or at == mp.floor(at):
+                    others = {other: mp.mpf(i + 2) for i, other in enumerate(symbols)}
+                    yield {**others, name: at}
 
 
 def _wide_points(symbols: list[str], whole: frozenset[str]) -> Iterator[Mapping[str, Any]]:

@@ -221,6 +221,10 @@ def substituted(node: Node, values: Mapping[str, Node]) -> Node:
             return values[name]
         case Op(name=name, args=args):
             return Op(name, tuple(substituted(arg, values) for arg in args))
+        case Rel(ops=ops, args=args):
+            return Rel(ops, tuple(substituted(arg, values) for arg in args))
+        case Listing(items=items, joiner=joiner):
+            return Listing(tuple(substituted(item, values) for item in items), joiner)
     return node
 
 

@@ -105,6 +105,11 @@ def _operation(name: str, args: tuple[Node, ...]) -> str:
         return _INFIX[name].join(_closed(arg) for arg in args)
     if name in ("int", "lim", "sum", "prod"):
         return _with_bounds(name, *args)
+    if name == "cases":
+        cells = [render(arg) for arg in args]
+        conditions = [*cells[1::2], "\\text{otherwise}"][: len(cells[0::2])]
+        rows = (f"{a} & {b}" for a, b in zip(cells[0::2], conditions, strict=True))
+        return "\\begin{cases}" + " \\\\ ".join(rows) + "\\end{cases}"
     if name.startswith("mark:"):
         return f"{_closed(args[0])}^{{{name[-1]}}}"
     if name == "builder":

@@ -61,6 +61,9 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
         return different("other_unit")
     if (proportion := _same_proportion(gold, answer)) is not None:
         return proportion
+    whole = exact_value(gold)
+    if whole is not None and whole.denominator == 1 and _is_ratio(answer) and not _is_ratio(gold):
+        return different("proportion")
     decision = undecided("not_evaluated")
     radians = "rad" in (canonical(gold_unit), canonical(answer_unit))
     # Beside degrees a value in radians is compared as such only.
@@ -70,6 +73,10 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
             return decision
     undecided_yet = decision.outcome is Outcome.UNDECIDED
     return proven(gold, answer) if undecided_yet and _is_bounded(gold, answer) else decision
+
+
+def _is_ratio(node: Node) -> bool:
+    return isinstance(node, Op) and node.name == "ratio"
 
 
 def _is_bounded(gold: Node, answer: Node) -> bool:
