@@ -22,6 +22,10 @@ LONGEST_ASKED = 120.0
 """The longest wait in seconds that a server is granted at once."""
 MAX_BODY = 64 * 1024 * 1024
 """The most bytes of an answer, unpacked; a long one with its tokens has a few hundred thousand."""
+KEPT = ("Retry-After", "Location")
+"""The headers that are read."""
+CUT = ("closed connection", "disconnected")
+"""What httpx says of a connection that the server ended before its answer."""
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
@@ -105,7 +109,7 @@ async def send(
 async def _once(
     client: httpx.AsyncClient, call: Call, seconds: float
 ) -> httpx.Response | Unreachable:
-    """What one try brings: status, body and `Retry-After`."""
+    """What one try brings: status, body and the headers that are read."""
     body = bytearray()
     try:
         async with (
@@ -116,19 +120,19 @@ async def _once(
                 body += piece
                 if len(body) > MAX_BODY:
                     raise EngineFailure(f"the server's answer has more than {MAX_BODY:,} bytes")
-    except httpx.RemoteProtocolError as error:
+    except httpx.ProtocolError as error:
         if "location header" in str(error):
             # httpx tells the address, cut in pieces in which no secret can be found again.
             raise EngineFailure("the server sends on to an address that is none") from None
-        return Unreachable(str(error) or type(error).__name__)
+        if not any(words in str(error) for words in CUT):
+            raise EngineFailure(f"the server's answer is no HTTP ({error})") from error
+        return Unreachable(str(error))
     except httpx.TransportError as error:
         return Unreachable(str(error) or type(error).__name__)
     except httpx.DecodingError as error:
         raise EngineFailure(f"the server's answer cannot be unpacked ({error})") from error
-    asked = response.headers.get("Retry-After", "")
-    if not asked.isascii():
-        asked = ""
-    return httpx.Response(response.status_code, headers={"Retry-After": asked}, content=bytes(body))
+    headers = {name: value for name in KEPT if (value := response.headers.get(name, "")).isascii()}
+    return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
 
 def _may_pass(response: httpx.Response) -> bool:
@@ -137,7 +141,7 @@ def _may_pass(response: httpx.Response) -> bool:
 
 def _asked(response: httpx.Response) -> float | None:
     """The seconds that the server asks to wait; None where it does not say."""
-    asked = response.headers["Retry-After"].strip()
+    asked = response.headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(asked):
         return min(float(asked), LONGEST_ASKED)
     try:

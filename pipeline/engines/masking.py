@@ -1,15 +1,18 @@
 """Keys and passwords, masked in all that is written or shown.
 
 A server may say back what it was sent: in the text of an error, and a model even in its own text.
+It may have escaped or encoded it, more than once, and broken it over lines: so secrets are looked
+for in the plain form of a text, in which all that is undone.
 """
 
 import base64
-import json
+import html
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
-from urllib.parse import quote, unquote, urlsplit
+from typing import NamedTuple, Self
+from urllib.parse import unquote, urlsplit
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 MASK = "***"
@@ -18,27 +21,54 @@ SHORTEST_IN_MESSAGES = 4
 SHORTEST_IN_TEXTS = 8
 """In what a model wrote a short one (`EMPTY`, say) is more likely a word."""
 _CREDENTIALS = re.compile(r"(?<=://)\S{0,1000}@")
-LONGEST_SPELLING = 7
-"""Characters at most in which a server writes one of a secret's, a space behind it included."""
+LONGEST_SPELLING = 24
+"""Characters in which one of a secret's is expected to be written at most."""
+MOST_PASSES = 24
+"""Encodings that are undone, one inside the other."""
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+# White space, control characters, and what is not seen: soft hyphens, spaces of no width, marks of
+# direction and of byte order.
+_NOISE = re.compile(rb"[\s\x00-\x1f\x7f]+|\xc2\xad|\xe2\x80[\x8b-\x8f]|\xe2\x81\xa0|\xef\xbb\xbf")
+# What JSON or a program writes for a character.
+_ESCAPE = re.compile(
+    rb"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|u([0-9a-f]{4})|x([0-9a-f]{2})|[nrtbfv])"
+    rb"|\\([\\\"'/])"
+)
+# What an address writes for a byte, and a page for a sign. Both leave nothing of an outer kind, and
+# an address no backslash: so those that are there are undone first.
+_REFERENCE = re.compile(rb"%([0-9a-f]{2})|(&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)")
+_BACKSLASHES = re.compile(rb"\\+")
+
+
+_Meaning = Callable[[re.Match[bytes]], bytes]
+
+
+class _Plain(NamedTuple):
+    """A text's plain form as bytes, and where in the text's own bytes each of them stands."""
+
+    text: bytes
+    starts: list[int]
+    ends: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """What must not be written, in every form in which a server may say it back."""
 
-    in_messages: re.Pattern[str] | None = field(repr=False)
-    in_texts: re.Pattern[str] | None = field(repr=False)
+    in_messages: re.Pattern[bytes] | None = field(repr=False)
+    in_texts: re.Pattern[bytes] | None = field(repr=False)
     longest: int
 
     @classmethod
     def of(cls, base_url: str | None = None) -> Self:
         """The environment's key, and the password of an address that has one."""
         key = api_key()
-        secrets = [] if key is None else [key, _base64(key)]
+        secrets = [] if key is None else [key]
         user, _, password = map(unquote, credentials_of(base_url or "").partition(":"))
         if user or password:
             # Without a password the user is the secret: a token.
-            secrets += [password or user, _base64(f"{user}:{password}")]
+            secrets += [password or user, base64.b64encode(f"{user}:{password}".encode()).decode()]
         return cls(
             _any_of(secrets, SHORTEST_IN_MESSAGES),
             _any_of(secrets, SHORTEST_IN_TEXTS),
@@ -47,13 +77,11 @@ class Secrets:
 
     def masked(self, message: str) -> str:
         """A message without the secrets, and without the `user:password@` of any address."""
-        if self.in_messages is not None:
-            message = self.in_messages.sub(MASK, message)
-        return _CREDENTIALS.sub(f"{MASK}@", message)
+        return _CREDENTIALS.sub(f"{MASK}@", _without(self.in_messages, message))
 
     def masked_text(self, text: str) -> str:
         """What a model wrote, without the secrets."""
-        return text if self.in_texts is None else self.in_texts.sub(MASK, text)
+        return _without(self.in_texts, text)
 
 
 def api_key() -> str | None:
@@ -78,26 +106,104 @@ def shown_address(given: str) -> str:
     return f"{before}{shown}{f'?{MASK}' if secret else ''}"
 
 
-def _base64(secret: str) -> str:
-    return base64.b64encode(secret.encode()).decode().rstrip("=")
+def _any_of(secrets: list[str], shortest: int) -> re.Pattern[bytes] | None:
+    """Finds the secrets that are not too short, and Base64 of whatever holds them, in plain form.
+
+    Base64 takes three bytes at once: what it makes of a secret depends on where in three it begins.
+    """
+    wanted = set()
+    for secret in secrets:
+        if len(secret) >= shortest:
+            encoded = secret.encode()
+            wanted |= {_plain(encoded), *(_plain(_base64(encoded, place)) for place in range(3))}
+    longest_first = sorted(wanted - {b""}, key=len, reverse=True)
+    return re.compile(b"|".join(map(re.escape, longest_first))) if longest_first else None
 
 
-def _any_of(secrets: list[str], shortest: int) -> re.Pattern[str] | None:
-    """Finds the secrets that are not too short, in every spelling of their characters."""
-    spelt = [
-        r"\s*".join(map(_spellings, secret))
-        for secret in sorted(set(secrets), key=len, reverse=True)
-        if len(secret) >= shortest
-    ]
-    return re.compile("|".join(spelt), re.IGNORECASE) if spelt else None
+def _base64(secret: bytes, place: int) -> bytes:
+    """The digits that only the secret decides, where it begins `place` bytes into three."""
+    digits = base64.b64encode(bytes(place) + secret)
+    return digits[-(-place * 8 // 6) : (place + len(secret)) * 8 // 6]
 
 
-def _spellings(character: str) -> str:
-    """A character as it is, as JSON may write it, and as an address does."""
-    escaped = [re.escape(character), re.escape(json.dumps(character)[1:-1])]
-    escaped += [rf"\\u{ord(character):04x}", re.escape(quote(character, safe=""))]
-    escaped += [
-        "".join(f"%{byte:02x}" for byte in character.encode()),
-        rf"\\{re.escape(character)}",
-    ]
-    return f"(?:{'|'.join(dict.fromkeys(escaped))})"
+def _without(secrets: re.Pattern[bytes] | None, text: str) -> str:
+    if secrets is None:
+        return text
+    raw = text.encode("utf-8", "surrogatepass")
+    if secrets.search(_plain(raw)) is None:
+        return text
+    plain = _located(raw)
+    kept, end = [], 0
+    for found in secrets.finditer(plain.text):
+        kept.append(raw[end : plain.starts[found.start()]])
+        end = plain.ends[found.end() - 1]
+    kept.append(raw[end:])
+    return MASK.encode().join(kept).decode("utf-8", "surrogatepass")
+
+
+def _plain(raw: bytes) -> bytes:
+    """`raw` in small letters, its escapes undone however deep they are, and without noise."""
+    plain = _small(raw)
+    for _ in range(MOST_PASSES):
+        before = plain = _NOISE.sub(b"", plain)
+        plain = _ESCAPE.sub(_escaped, before)
+        if plain == before:
+            plain = _REFERENCE.sub(_referred, before)
+        if plain == before:
+            break
+    return _BACKSLASHES.sub(b"", plain)
+
+
+def _located(raw: bytes) -> _Plain:
+    """The same, byte by byte with its place."""
+    plain = _Plain(_small(raw), list(range(len(raw))), list(range(1, len(raw) + 1)))
+    for _ in range(MOST_PASSES):
+        before = plain = _substituted(_NOISE, _nothing, plain)
+        plain = _substituted(_ESCAPE, _escaped, before)
+        if plain.text == before.text:
+            plain = _substituted(_REFERENCE, _referred, before)
+        if plain.text == before.text:
+            break
+    return _substituted(_BACKSLASHES, _nothing, plain)
+
+
+def _substituted(pattern: re.Pattern[bytes], meaning: _Meaning, plain: _Plain) -> _Plain:
+    """`plain` with the meaning of each match of `pattern` in its place."""
+    text, starts, ends = bytearray(), list[int](), list[int]()
+    last = 0
+    for found in pattern.finditer(plain.text):
+        begin, end = found.span()
+        meant = meaning(found)
+        text += plain.text[last:begin] + meant
+        starts += plain.starts[last:begin] + [plain.starts[begin]] * len(meant)
+        ends += plain.ends[last:begin] + [plain.ends[end - 1]] * len(meant)
+        last = end
+    return _Plain(
+        bytes(text) + plain.text[last:], starts + plain.starts[last:], ends + plain.ends[last:]
+    )
+
+
+def _nothing(_found: re.Match[bytes]) -> bytes:
+    return b""
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    high, low, unit, short, itself = found.groups()
+    if itself is not None:
+        return _small(itself)
+    # Escaped white space is noise, too.
+    digits = unit or (b"00" + short if short else (high or b"") + (low or b""))
+    units = bytes.fromhex(digits.decode())
+    return _small(units.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass"))
+
+
+def _referred(found: re.Match[bytes]) -> bytes:
+    byte, entity = found.groups()
+    if byte is not None:
+        return _small(bytes.fromhex(byte.decode()))
+    return _small(html.unescape(entity.decode()).encode("utf-8", "surrogatepass"))
+
+
+def _small(text: bytes) -> bytes:
+    """In small letters, and Base64's other two digits as its usual ones."""
+    return text.lower().translate(_STANDARD)

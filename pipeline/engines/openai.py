@@ -15,7 +15,7 @@ from pipeline.engines.http_retry import BUSY, Call, RetryPolicy, Unreachable, se
 from pipeline.engines.limits import check_sampling, room_for
 from pipeline.engines.masking import Secrets
 from pipeline.engines.model_files import looks_like_path
-from pipeline.engines.openai_server import START_POLICY, Server, make_client, meet
+from pipeline.engines.openai_server import START_POLICY, Server, make_client, meet, sent_on
 from pipeline.engines.openai_wire import (
     Answer,
     chat_body,
@@ -236,7 +236,7 @@ class OpenAIEngine:
         call = Call("POST", f"{server.base_url}{path}", body, sampling.seed)
         response = await self._send(call, self._policy)
         if not response.is_success:
-            raise self._failure(response)
+            raise self._failure(response, call.url)
         try:
             answer = parse_answer(response.json(), sampling)
         except (ValueError, RecursionError) as error:
@@ -293,8 +293,10 @@ class OpenAIEngine:
     def _encoded(self, text: str) -> tuple[int, ...] | None:
         return None if self._tokenizer is None else tuple(self._tokenizer.encode(text))
 
-    def _failure(self, response: httpx.Response) -> EngineFailure:
+    def _failure(self, response: httpx.Response, url: str) -> EngineFailure:
         """The error that an answer without success stands for."""
+        if response.has_redirect_location:
+            return EngineFailure(sent_on(url, response.headers["Location"]))
         reason = reason_of(response.text, self._secrets)
         too_long = any(words in reason for words in TOO_LONG)
         if response.status_code == HTTPStatus.BAD_REQUEST and too_long:

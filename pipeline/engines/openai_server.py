@@ -19,7 +19,7 @@ from pipeline.engines.masking import (
 )
 from pipeline.engines.openai_wire import MAX_TOKENS, reason_of
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import RunStopped, UserMistake
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
 
 CONNECT_SECONDS = 5.0
 # A server that is down is told of in well under the half minute that a user waits for.
@@ -112,6 +112,10 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
         raise UserMistake(
             f"the server at {base} does not answer ({error}); start it, or correct --base-url"
         ) from error
+    except EngineFailure as error:
+        raise UserMistake(
+            f"{url} is no OpenAI-compatible server ({error}); --base-url is its address up to /v1"
+        ) from error
     _check_status(response, url, Secrets.of(settings.base_url))
     try:
         models = {str(one["id"]): one for one in response.json()["data"]}
@@ -134,11 +138,27 @@ def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:
         raise RunStopped(
             f"the server at {url} fails with status {status} ({reason}); look into its log"
         )
+    if response.has_redirect_location:
+        raise UserMistake(sent_on(url, response.headers["Location"]))
     if not response.is_success:
         raise UserMistake(
             f"{url} answers with status {status}; --base-url is the address of an "
             "OpenAI-compatible server up to /v1"
         )
+
+
+def sent_on(url: str, location: str) -> str:
+    """What a user is told whose address only names another one, and which base URL to give."""
+    asked = httpx.URL(url)
+    try:
+        there = asked.join(location).copy_with(username=None, password=None)
+    except httpx.InvalidURL:
+        return f"{url} sends on to an address that is none; correct --base-url"
+    path = asked.path.rpartition("/v1")[2]
+    address = shown_address(str(there))
+    base, ends_alike, _ = address.rstrip("/").rpartition(path)
+    advice = f"give --base-url {base}" if ends_alike else "--base-url is its address up to /v1"
+    return f"the server at {url} only sends on to {address}; {advice}"
 
 
 def _server(base: str, models: dict[str, Any], model: str) -> Server:

@@ -207,8 +207,8 @@ def reason_of(text: str, secrets: Secrets) -> str:
     Secrets are masked before the cut, which could leave the beginning of one; of a text too long to
     be searched whole, the end that may hold such a beginning is left out.
     """
-    searched = 100 * MAX_REASON
-    masked = secrets.masked(text[: searched + secrets.longest])
-    if len(text) > searched + secrets.longest:
+    said, most = " ".join(text.split()), 100 * MAX_REASON + secrets.longest
+    masked = secrets.masked(said[:most])
+    if len(said) > most:
         masked = masked[: -secrets.longest or None]
-    return " ".join(masked.split())[:MAX_REASON]
+    return masked[:MAX_REASON]
