@@ -3,25 +3,18 @@ r"""The boxes of a text (`\boxed`, `\fbox`): balanced, nested, several as one li
 import re
 from dataclasses import dataclass
 
+from evaluators.surroundings import surroundings
+
 _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
 _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _UNBRACED = re.compile(r"\\?[^\s$.,;\\{}]{1,40}")
-_MINUS = re.compile(r"(?:[=$(\[]|\A)\s*[-\u2212]$")
+_BLANK = re.compile(r"\s*")
 _RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|\w)")
-# A formula or denial that a box stands in: what is answered is then not what the box holds.
-_FORMULA_BEFORE = re.compile(
-    r"(?:\\(?:neq?|pm|mp|not)(?![a-zA-Z])\s*|\bnot\s+\$?"
-    r"|\\[dt]?frac\s*(?:\{[^{}]*\})?\{\s*|\\sqrt\s*(?:\[[^\[\]]*\])?\{\s*|(?<![\w.])\d+)\Z"
-)
-_FORMULA_BEHIND = re.compile(
-    r"!\s*\$|i\b|\$?\s*(?:hundred|thousand|million|billion|trillion|dozen)\b"
-    r"|\$?\s*(?:is|was)\s+(?:wrong|incorrect|false|not)\b"
-)
-# A formula before a box is looked for this far back, characters.
-MAX_CONTEXT = 80
 # Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
 # retraction there makes the second box replace the first.
 MAX_BETWEEN = 60
+# A list of more boxes is read from its end.
+MAX_BOXES = 200
 _CONNECTIVE = re.compile(r",|;|\b(?:and|or)\b|\\quad")
 _RETRACTION = re.compile(
     r"\d|[.!?:]\s|\n\s*\n|\\boxed|\b(?:but|wait|wrong|no|not|instead|actually|correct\w*|answer|final\w*|"
@@ -32,12 +25,16 @@ _RETRACTION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """The content of a box (or of several that make one list) and its place in the text."""
+    """The content of a box (or of several that make one list) and its place in the text.
+
+    `in_formula` when the box is only a part of a formula, which is then the text.
+    """
 
     text: str
     start: int
     end: int
     rule: str
+    in_formula: bool = False
 
 
 def holds_box(text: str) -> bool:
@@ -46,7 +43,10 @@ def holds_box(text: str) -> bool:
 
 
 def last_boxed(text: str) -> Box | None:
-    """The last complete box that holds something, joined with the boxes it forms a list with."""
+    """The last complete box that holds something, joined with the boxes it forms a list with.
+
+    Where it is only a part of a formula, the formula.
+    """
     if "boxed" not in text and "fbox" not in text and "framebox" not in text:
         return None
     boxes = [box for box in complete_boxes(text) if box.text.strip()]
@@ -55,13 +55,20 @@ def last_boxed(text: str) -> Box | None:
     parts = [boxes[-1]]
     for box in reversed(boxes[:-1]):
         between = text[box.end : parts[0].start]
-        if not _same_list(between):
+        if len(parts) == MAX_BOXES or not _same_list(between):
             break
         parts.insert(0, box)
-    if len(parts) == 1:
-        return parts[0]
-    joined = ", ".join(part.text for part in parts)
-    return Box(joined, parts[0].start, parts[-1].end, "boxes")
+    start, end = parts[0].start, parts[-1].end
+    around = surroundings(text, start, end)
+    if around.formula:
+        return Box(around.formula, around.start, around.end, "box", in_formula=True)
+    signs = [around.sign, *(surroundings(text, box.start, box.end).sign for box in parts[1:])]
+    texts = [_signed(sign, box.text) for sign, box in zip(signs, parts, strict=True)]
+    return Box(", ".join(texts), start, end, "boxes" if len(parts) > 1 else "box")
+
+
+def _signed(sign: str, inner: str) -> str:
+    return f"{sign}({inner})" if sign and re.search(r"[-+(]", inner) else f"{sign}{inner}"
 
 
 def _same_list(between: str) -> bool:
@@ -74,38 +81,36 @@ def _same_list(between: str) -> bool:
 
 
 def complete_boxes(text: str) -> list[Box]:
-    """All complete boxes in order, empty ones too; of nested ones the inner."""
+    """All complete boxes in order, empty ones too; of nested ones the outer, or what it only wraps.
+
+    The power or base behind a box is the answer's.
+    """
     closing = _closing_braces(text)
-    boxes = []
+    # Of each box: where it starts, where its content starts and ends, where it ends.
+    found: list[tuple[int, int, int, int]] = []
     for match in _BOX.finditer(text):
-        opened = match.end()
-        if text.startswith("{", opened):
-            if opened in closing:
-                end = closing[opened]
-                boxes.append(_with_signs(text, text[opened + 1 : end], match.start(), end + 1))
-        elif bare := _UNBRACED.match(text, opened):
-            boxes.append(Box(bare.group(), match.start(), bare.end(), "box"))
-    outer: list[Box] = []
-    for box in boxes:
-        if not outer or box.start >= outer[-1].end:
-            outer.append(box)
-        elif text[box.start : box.end] == outer[-1].text.strip():
-            outer[-1] = Box(box.text, outer[-1].start, outer[-1].end, "box")
-    return outer
+        start, opened = match.span()
+        if opened in closing:
+            content = _BLANK.match(text, opened + 1, closing[opened])
+            inner = content.end() if content else opened
+            box = (start, inner, closing[opened], closing[opened] + 1)
+        elif not text.startswith("{", opened) and (bare := _UNBRACED.match(text, opened)):
+            box = (start, *bare.span(), bare.end())
+        else:
+            continue
+        if not found or start >= found[-1][3]:
+            found.append(box)
+        elif start == found[-1][1] and not text[box[3] : found[-1][2]].strip():
+            found[-1] = (found[-1][0], box[1], box[2], found[-1][3])
+    return [_raised(text, *box) for box in found]
 
 
-def _with_signs(text: str, inner: str, start: int, end: int) -> Box:
-    """A box with the minus sign before it and the power or base after it: they are the answer's."""
-    after = _RAISED.match(text, end)
-    if after and inner.strip():
-        inner, end = f"({inner}){after.group()}", after.end()
-    before = _FORMULA_BEFORE.search(text, max(0, start - MAX_CONTEXT), start)
-    behind = _FORMULA_BEHIND.match(text, end)
-    if inner.strip() and (before or behind):
-        left, right = (found.group() if found else "" for found in (before, behind))
-        return Box(f"{left}{{{inner}}}{right}", start - len(left), end + len(right), "box")
-    if inner.strip() and _MINUS.search(text[max(0, start - 8) : start]):
-        inner = f"-({inner})" if re.search(r"[-+(]", inner) else f"-{inner}"
+def _raised(text: str, start: int, opened: int, closed: int, end: int) -> Box:
+    """A box with the power or base behind it."""
+    inner = text[opened:closed]
+    after = _RAISED.match(text, end) if inner.strip() and text[end - 1] == "}" else None
+    if after:
+        return Box(f"({inner}){after.group()}", start, after.end(), "box")
     return Box(inner, start, end, "box")
 
 

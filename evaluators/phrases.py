@@ -10,7 +10,7 @@ from evaluators.units import canonical, is_unit
 WORD = frozenset({"word"})
 _DENIALS = frozenset({"not", "isn't", "never", "except", "neither", "nor", "no"})
 # Words that, before or after a value, make another value or only a bound of it.
-_BOUNDS = frozenset({("at", "least"), ("at", "most"), ("up", "to"), ("or", "more"), ("or", "less")})
+BOUNDS = frozenset({("at", "least"), ("at", "most"), ("up", "to"), ("or", "more"), ("or", "less")})
 # Words that a value may follow as what is stated; any other may change it, and is not read.
 _LEADING = frozenset(
     [
@@ -230,11 +230,11 @@ _PLURALS = frozenset(
 # A noun of more words than this is a sentence.
 _MAX_NOUN = 4
 CHANGED_AFTER = frozenset({"squared", "cubed", "factorial"})
-_REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
+REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
 _UNIT_SIGNS = ("^", "/", "-")
 # Letters run together between signs are a product up to this many, a word beyond.
 LONGEST_NAME = 5
-_LETTER_UNITS = frozenset({"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A"})
+LETTER_UNITS = frozenset({"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A"})
 
 
 @dataclass(slots=True)
@@ -265,11 +265,11 @@ def is_altered(runs: list[Run], at: int) -> bool:
     )
     return (
         applied
-        or tuple(named) in _BOUNDS
-        or tuple(after[:2]) in _BOUNDS
+        or tuple(named) in BOUNDS
+        or tuple(after[:2]) in BOUNDS
         or not (_leads(beside) or _is_computation(runs[at]))
         or bool(runs[at + 1 :] and not _is_noun(words_of(runs[at + 1].items).split()))
-        or bool(_REJECTED.intersection(after))
+        or bool(REJECTED.intersection(after))
         or bool(after and (after[0] in CHANGED_AFTER and len(after) == 1))
         or "than" in after
         or "not" in after
@@ -347,7 +347,7 @@ def _wordy(items: list[Item], index: int) -> bool:
         return True
     before = items[index - 1] if index else None
     after = items[index + 1] if index + 1 < len(items) else None
-    if before is not None and (item.text in _LETTER_UNITS or is_kind(before, WORD)):
+    if before is not None and (item.text in LETTER_UNITS or is_kind(before, WORD)):
         return not isinstance(before, Token) or before.kind in ("num", "word", "sym")
     return after is not None and is_kind(after, WORD)
 
