@@ -164,6 +164,7 @@ def memory(device: str) -> dict[str, float] | None:
         "allocated": round(torch.cuda.max_memory_allocated() / 2**30, 2),
         "reserved": round(torch.cuda.max_memory_reserved() / 2**30, 2),
     }
+    torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     return peak
 
