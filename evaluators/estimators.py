@@ -6,17 +6,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-MAX_ATTEMPTS = 256
-"""Attempts at one problem of which maj@k may take a part: a third of a second at most."""
+MAX_WORK = 65_536
+"""Attempts times k up to which maj@k is worked out: about a second a problem at most."""
 
 
 class TooFewAttempts(ValueError):  # noqa: N818 - named for what it is
     """An estimator for k attempts was asked of fewer."""
-
-
-class TooManyAttempts(ValueError):  # noqa: N818 - named for what it is
-    """An estimator would have to work too long to be exact."""
 
 
 class AnswerClass(NamedTuple):
@@ -38,6 +35,11 @@ def pass_at_k(attempts: int, correct: int, k: int) -> float:
     return 1 - math.comb(attempts - correct, k) / math.comb(attempts, k)
 
 
+def votes_are_countable(attempts: int, k: int) -> bool:
+    """Whether `maj_at_k` is worked out: for all attempts, and for a part of not too many."""
+    return k == attempts or attempts * k <= MAX_WORK
+
+
 @lru_cache(maxsize=4_096)
 def maj_at_k(attempts: int, classes: tuple[AnswerClass, ...], k: int) -> float:
     """The chance that a majority vote of k attempts is right, averaged over all subsets of k.
@@ -45,31 +47,38 @@ def maj_at_k(attempts: int, classes: tuple[AnswerClass, ...], k: int) -> float:
     Wang et al. 2022 (arXiv 2203.11171) with the grader's classes of equal answers. Attempts outside
     all classes gave no answer and do not vote; tied classes share the credit. Exact: over the most
     votes that a class may get, the subsets are counted class by class, so that the work grows with
-    attempts · k² and not with the number of subsets.
+    attempts · k² and not with the number of subsets. A way to choose v of a class's attempts counts
+    as its chance where each attempt is chosen with the chance k / attempts: no count overflows, and
+    given that k are chosen all subsets are as likely.
 
     Raises:
         TooFewAttempts: there are fewer than k attempts, or k is below 1.
-        TooManyAttempts: there are more than `MAX_ATTEMPTS`, of which k is a part.
     """
     _check(attempts, k)
     most = max((one.size for one in classes), default=0)
-    if k == attempts:  # one subset; counting the ways to choose less than all would overflow
+    if k == attempts:  # one subset
         leaders = [one.correct / one.size for one in classes if one.size == most]
         return statistics.fmean(leaders) if leaders else 0.0
-    if attempts > MAX_ATTEMPTS:
-        raise TooManyAttempts(
-            f"maj@{k} of {attempts} attempts a problem is too much work to be exact (at most "
-            f"{MAX_ATTEMPTS}); leave k out, or make it {attempts}."
-        )
     share = sum(_credit_at(attempts, classes, k, votes) for votes in range(1, min(most, k) + 1))
-    return min(1.0, share / math.comb(attempts, k))
+    return min(1.0, share / float(_chances(attempts, attempts, k)[k]))
+
+
+@lru_cache(maxsize=1_024)
+def _chances(size: int, attempts: int, k: int) -> npt.NDArray[np.float64]:
+    """The chances to choose 0 to k of `size` attempts, each chosen with the chance k / attempts."""
+    chosen = np.arange(k + 1)
+    ways = [math.comb(size, count) for count in range(k + 1)]
+    logs = np.array([math.log(count) if count else -math.inf for count in ways])
+    logs += chosen * math.log(k / attempts) + (size - chosen) * math.log1p(-k / attempts)
+    chances: npt.NDArray[np.float64] = np.exp(logs)
+    return chances
 
 
 def _credit_at(attempts: int, classes: tuple[AnswerClass, ...], k: int, most: int) -> float:
-    """Subsets of k attempts whose leading classes get `most` votes, each times its credit.
+    """The chance of k attempts whose leading classes get `most` votes, times their credit.
 
-    Both arrays hold, for [leaders so far, votes so far], the number of ways to choose attempts of
-    the classes seen; in `credited` one leader is marked, and a way counts as much as that leader is
+    Both arrays hold, for [leaders so far, votes so far], the chance to choose them so among
+    the classes seen; in `credited` one leader is marked, and it counts as much as that leader is
     worth. Classes too small to lead vote like attempts without an answer: as they like.
     """
     able = [one for one in classes if one.size >= most]
@@ -78,17 +87,17 @@ def _credit_at(attempts: int, classes: tuple[AnswerClass, ...], k: int, most: in
     credited = np.zeros_like(ways)
     ways[0, 0] = 1.0
     for one in able:
-        lead = float(math.comb(one.size, most))
+        chances = _chances(one.size, attempts, k)
+        lead = chances[most]
         led_ways, led_credited = np.zeros_like(ways), np.zeros_like(ways)
         for votes in range(min(most, k + 1)):
-            chosen = float(math.comb(one.size, votes))
-            led_ways[:, votes:] += chosen * ways[:, : k + 1 - votes]
-            led_credited[:, votes:] += chosen * credited[:, : k + 1 - votes]
+            led_ways[:, votes:] += chances[votes] * ways[:, : k + 1 - votes]
+            led_credited[:, votes:] += chances[votes] * credited[:, : k + 1 - votes]
         led_ways[1:, most:] += lead * ways[:-1, : k + 1 - most]
         led_credited[1:, most:] += lead * credited[:-1, : k + 1 - most]
         led_credited[1:, most:] += lead * one.correct / one.size * ways[:-1, : k + 1 - most]
         ways, credited = led_ways, led_credited
-    rest = np.array([float(math.comb(others, k - votes)) for votes in range(k + 1)])
+    rest = _chances(others, attempts, k)[::-1]
     leaders = np.arange(1, len(ways))
     return float((credited[1:] @ rest / leaders).sum())
 

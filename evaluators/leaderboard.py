@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import PurePath
 from typing import Any
 
+from evaluators.estimators import MAX_WORK
 from evaluators.metrics import Costs, RunMetrics
 from evaluators.run_names import NoSuchBaseline
 from evaluators.safe_text import csv_cell, markdown_text
@@ -56,6 +57,10 @@ NOTES = (
     "(95 %): interval over the population of problems. SE problems: over that population; "
     "samples: over new samples of the same problems. ±: SE over problems. Errors and missing "
     "attempts count as not correct. Costs: per attempt; ×: against the baseline."
+)
+UNCOUNTED = (
+    f" maj@k: – where k times the attempts a problem is above {MAX_WORK:,}, too many to be exact; "
+    "a smaller k, or all attempts, has one."
 )
 GIGA = 1e9
 
@@ -125,8 +130,8 @@ def cells(row: Row) -> list[str]:
         f"{metrics.accuracy:.1%}" + _interval(error.population),
         f"avg@{metrics.repeats} ({metrics.problems}×{metrics.repeats})",
         f"{_share(error.population_error)} / {_share(error.samples_error)}",
-        f"{metrics.pass_at_k:.1%} ± {_share(metrics.pass_at_k_error)} (k={metrics.k})",
-        f"{metrics.maj_at_k:.1%} ± {_share(metrics.maj_at_k_error)} (k={metrics.k})",
+        _estimate(metrics.pass_at_k, metrics.pass_at_k_error, metrics.k),
+        _estimate(metrics.maj_at_k, metrics.maj_at_k_error, metrics.k),
         _share(metrics.any_correct),
         _share(rates.no_answer),
         _share(rates.ungradable),
@@ -185,6 +190,12 @@ def shown_columns(table: Sequence[Row]) -> list[int]:
     return [index for index, heading in enumerate(HEADINGS) if heading not in idle]
 
 
+def notes(table: Sequence[Row]) -> str:
+    """What the columns mean, for the line below the table."""
+    counted = all(row.metrics.maj_at_k is not None for row in table)
+    return NOTES if counted else NOTES + UNCOUNTED
+
+
 def absent_rates(table: Sequence[Row]) -> list[str]:
     """The headings of the rates that are 0 for every run, which one sentence can say."""
     return [
@@ -201,7 +212,7 @@ def as_markdown(table: Sequence[Row]) -> str:
     times = _markdown([TIME_HEADINGS, *time_cells(table)])
     guided = guided_cells(table)
     more = ["", *_markdown([GUIDED_HEADINGS, *guided])] if guided else []
-    return "\n".join([*_markdown(lines), "", NOTES, "", *times, *more])
+    return "\n".join([*_markdown(lines), "", notes(table), "", *times, *more])
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -284,6 +295,10 @@ def _ratio(value: float | None, base: float | None) -> float | None:
 
 def _interval(interval: Interval | None) -> str:
     return f" ({interval.low:.1%} to {interval.high:.1%})" if interval is not None else ""
+
+
+def _estimate(share: float | None, error: float | None, k: int) -> str:
+    return f"{share:.1%} ± {_share(error)} (k={k})" if share is not None else f"– (k={k})"
 
 
 def _share(share: float | None) -> str:

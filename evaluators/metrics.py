@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.attempt_lines import as_written, no_run_here, open_regular
-from evaluators.estimators import maj_at_k, pass_at_k
+from evaluators.estimators import maj_at_k, pass_at_k, votes_are_countable
 from evaluators.run_names import distinct_names
 from evaluators.track_table import TrackTable
 from evaluators.uncertainty import Uncertainty, population_error, uncertainty
@@ -71,7 +71,8 @@ class RunMetrics:
     """One row of a leaderboard; all accuracies are shares of 1.
 
     `accuracy` is avg@k with k = `repeats`; `pass_at_k` and `maj_at_k` are for this row's `k`,
-    with their standard errors over the population of problems (None for one problem);
+    with their standard errors over the population of problems (None for one problem), and
+    `maj_at_k` None where it is too much work (see `evaluators.estimators`);
     `any_correct` is the share of problems that any attempt got right.
     """
 
@@ -86,7 +87,7 @@ class RunMetrics:
     k: int
     pass_at_k: float
     pass_at_k_error: float | None
-    maj_at_k: float
+    maj_at_k: float | None
     maj_at_k_error: float | None
     any_correct: float
     rates: Rates
@@ -162,7 +163,9 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     counts = list(run.problems.values())
     size = run.repeats if k is None else k
     passing = [pass_at_k(run.repeats, row.correct, size) for row in counts]
-    voting = [maj_at_k(run.repeats, row.classes, size) for row in counts]
+    voting = None
+    if votes_are_countable(run.repeats, size):
+        voting = [maj_at_k(run.repeats, row.classes, size) for row in counts]
     return RunMetrics(
         run=run.name,
         dataset=str(run.identity["dataset"]),
@@ -175,8 +178,8 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
         k=size,
         pass_at_k=statistics.fmean(passing),
         pass_at_k_error=population_error(passing),
-        maj_at_k=statistics.fmean(voting),
-        maj_at_k_error=population_error(voting),
+        maj_at_k=None if voting is None else statistics.fmean(voting),
+        maj_at_k_error=None if voting is None else population_error(voting),
         any_correct=statistics.fmean(row.correct > 0 for row in counts),
         rates=_rates(run.totals, len(counts) * run.repeats),
         costs=_costs(run.totals),

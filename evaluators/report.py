@@ -66,6 +66,7 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
     metrics = [metrics_of(run, options.k) for run in graded.values()]
     baseline = options.baseline or metrics[0].run
     base = leaderboard.named(metrics, baseline)
+    rows = [Row(one, leaderboard.relative_costs(one.costs, base.costs)) for one in metrics]
     folder = page.with_name(page.name + ".traces")
     blocks = Blocks(folder)
     shelf = _Shelf(blocks)
@@ -74,12 +75,12 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
         "baseline": baseline,
         "traces": folder.name,
-        "notes": leaderboard.NOTES,
+        "notes": leaderboard.notes(rows),
         "runs": [
-            leaderboard.flattened(Row(one, leaderboard.relative_costs(one.costs, base.costs)))
-            | {"model": leaderboard.model_name(one.model)}
+            leaderboard.flattened(row)
+            | {"model": leaderboard.model_name(row.metrics.model)}
             | _run_data(path, run, shelf, options)
-            for (path, run), one in zip(graded.items(), metrics, strict=True)
+            for (path, run), row in zip(graded.items(), rows, strict=True)
         ],
         "comparisons": _comparisons(list(graded.values()), baseline, options.margin),
     }

@@ -9,7 +9,13 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.estimators import AnswerClass, TooFewAttempts, TooManyAttempts, maj_at_k, pass_at_k
+from evaluators.estimators import (
+    AnswerClass,
+    TooFewAttempts,
+    maj_at_k,
+    pass_at_k,
+    votes_are_countable,
+)
 
 
 def subsets_average(attempts, k, credit):
@@ -75,9 +81,20 @@ def test_all_of_many_attempts_are_one_vote():
     assert maj_at_k(5_000, (AnswerClass(2_000, 2_000), AnswerClass(2_000, 0)), 5_000) == 0.5
 
 
-def test_a_part_of_too_many_attempts_is_refused_not_guessed():
-    with pytest.raises(TooManyAttempts, match=r"maj@250 of 500 attempts .* leave k out"):
-        maj_at_k(500, (AnswerClass(300, 300),), 250)
+@pytest.mark.parametrize(("attempts", "k"), [(257, 9), (512, 127), (2_000, 31), (8_192, 7)])
+def test_a_part_of_many_attempts_is_exact(attempts, k):
+    right = attempts * 11 // 20
+    classes = (AnswerClass(right, right), AnswerClass(attempts - right, 0))
+    expected = scipy.stats.hypergeom.sf(k // 2, attempts, right, k)
+    assert maj_at_k(attempts, classes, k) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "k", "countable"),
+    [(256, 255, True), (8_192, 8, True), (500, 250, False), (100_000, 100_000, True)],
+)
+def test_votes_are_counted_where_the_work_is_bounded(attempts, k, countable):
+    assert votes_are_countable(attempts, k) == countable
 
 
 @pytest.mark.parametrize("k", [0, -1, 5])

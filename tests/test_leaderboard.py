@@ -199,6 +199,38 @@ def test_markup_in_a_models_name_stays_text_in_the_terminal(tmp_path):
     assert "[red]x[/red]" in "".join(printed(str(run)).split())
 
 
+@pytest.fixture
+def often(tmp_path):
+    """A run of 600 repeats, so many that maj@300 is not worked out."""
+    right = {str(problem): [repeat % 2 == 0 for repeat in range(600)] for problem in range(2)}
+    return str(write_run(tmp_path / "often", right))
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_vote_of_too_many_has_a_dash_and_a_line_that_says_why(often, form):
+    result = CliRunner().invoke(group, ["leaderboard", often, "--k", "300", "--format", form])
+    said = " ".join(result.output.split())
+    assert result.exit_code == 0
+    for words in ("– (k=300)", "100.0% ± 0.0% (k=300)", "avg@600", "above 65,536"):
+        assert words in said
+
+
+def test_a_vote_of_too_many_is_unknown_in_csv_and_json_and_on_the_page(often, tmp_path):
+    page = tmp_path / "page.html"
+    asked = ["leaderboard", often, "--k", "300", "--html", str(page), "--format"]
+    [row] = json.loads(CliRunner().invoke(group, [*asked, "json"]).stdout)
+    assert (row["maj_at_k"], row["maj_at_k_error"], row["pass_at_k"]) == (None, None, 1.0)
+    [line] = csv.DictReader(io.StringIO(CliRunner().invoke(group, [*asked, "csv"]).stdout))
+    assert (line["maj_at_k"], line["accuracy"]) == ("", "0.5")
+    assert "above 65,536" in page.read_text()
+
+
+def test_a_vote_that_can_be_counted_has_no_line_about_it(often):
+    result = CliRunner().invoke(group, ["leaderboard", often, "--k", "9"])
+    assert "65,536" not in result.output
+    assert "50.0% ± 0.0% (k=9)" in result.output
+
+
 def test_pass_at_k_stands_with_its_error(tmp_path):
     run = write_run(tmp_path / "run", {"a": [True, False], "b": [False, False]})
     assert "50.0% ± 50.0% (k=2)" in printed(str(run), "--format", "markdown")

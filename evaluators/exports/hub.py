@@ -122,7 +122,7 @@ def _card(model: str, made: Sequence[tuple[GradedRun, RunMetrics, HubDataset | N
             ("pass@k", f"pass@{row.k}", row.pass_at_k),
             ("maj@k", f"maj@{row.k}", row.maj_at_k),
         )
-        if kind == "accuracy" or row.repeats > 1
+        if value is not None and (kind == "accuracy" or row.repeats > 1)
     ]
     data = ModelCardData(model_name=leaderboard.model_name(model), eval_results=results)
     table = leaderboard.as_markdown(leaderboard.rows([row for _, row, _ in made]))

@@ -27,7 +27,7 @@ const COLUMNS = [
   ["answered: s mean", (r) => r.answered_seconds_mean, (v) => fixed(v)], ["answered: s p50", (r) => r.answered_seconds_p50, (v) => fixed(v)], ["answered: s least", (r) => r.answered_seconds_least, (v) => fixed(v)], ["answered: s longest", (r) => r.answered_seconds_longest, (v) => fixed(v)],
   ["tokens of the chosen track", (r) => r.chosen_tokens, (v) => fixed(v, 0)],
   drafted && ["drafts kept", (r) => r.acceptance, (v) => percent(v)], drafted && ["steps rewritten", (r) => r.rewrites, (v) => percent(v)], drafted && ["draft tokens kept", (r) => r.draft_kept, (v) => percent(v)],
-  several && ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} ± ${percent(r.pass_at_k_error)} (k=${r.k})`], several && ["maj@k", (r) => r.maj_at_k, (v, r) => `${percent(v)} ± ${percent(r.maj_at_k_error)} (k=${r.k})`], several && ["any", (r) => r.any_correct, (v) => percent(v)],
+  several && ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} ± ${percent(r.pass_at_k_error)} (k=${r.k})`], several && ["maj@k", (r) => r.maj_at_k, (v, r) => v === null ? `– (k=${r.k})` : `${percent(v)} ± ${percent(r.maj_at_k_error)} (k=${r.k})`], several && ["any", (r) => r.any_correct, (v) => percent(v)],
   ["no answer", (r) => r.no_answer, (v) => percent(v)], ["undecided", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
   ["SE problems", (r) => r.population_error, (v) => percent(v)], several && ["SE samples", (r) => r.samples_error, (v) => percent(v)],
 ].filter(Boolean);

@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from evaluators import leaderboard
-from evaluators.estimators import TooFewAttempts, TooManyAttempts
+from evaluators.estimators import TooFewAttempts
 from evaluators.leaderboard import Row
 from evaluators.metrics import graded_runs, metrics_of
 from evaluators.report import ReportOptions, write_report
@@ -79,7 +79,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     try:
         name = None if baseline is None else baseline_name(runs, baseline)
         rows = leaderboard.rows([metrics_of(run, k) for run in graded_runs(runs)], name)
-    except (NotGraded, NoSuchBaseline, TooFewAttempts, TooManyAttempts) as error:
+    except (NotGraded, NoSuchBaseline, TooFewAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
         _print_table(rows)
@@ -127,7 +127,7 @@ def _print_table(rows: list[Row]) -> None:
     )
     if absent:
         console.print(Text(f"Zero in every run: {', '.join(absent)}."))
-    console.print(Text(leaderboard.NOTES))
+    console.print(Text(leaderboard.notes(rows)))
     print_table(
         console, leaderboard.TIME_HEADINGS, leaderboard.time_cells(rows), title="Per attempt"
     )
