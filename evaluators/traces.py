@@ -26,6 +26,8 @@ MAX_STEP_PLACES = 40
 NEEDED = {"problem_id", "repeat_id", "status", "tracks"}
 """What every attempt line has; the rest of it was checked when it was graded."""
 CUT_STOPS = ("budget", "length")
+NO_END = ("cancelled", "error")
+"""Stops of a track whose answer does not tell what its steps were worth."""
 
 Json = dict[str, Any]
 StepLabels = Callable[[Json], list[list[bool | None]]]
@@ -137,11 +139,15 @@ def attempts(run: Path) -> Iterator[Attempt]:
 def track_labels(attempt: Attempt) -> list[list[bool | None]]:
     """Labels where steps cannot be checked: a kept draft is as right as its track's answer.
 
-    None for rejected drafts, as the track went on from the target's rewrite.
+    None for rejected drafts, as the track went on from the target's rewrite, and for all drafts of
+    a track that was cancelled or failed before it could answer.
     """
     verdicts = [track["verdict"] == "correct" for track in attempt.verdict["tracks"]]
     return [
-        [right if step.get("draft_text") is None else None for step in track["steps"]]
+        [
+            None if step.get("draft_text") is not None or track.get("stop") in NO_END else right
+            for step in track["steps"]
+        ]
         for right, track in zip(verdicts, attempt.line["tracks"], strict=True)
     ]
 

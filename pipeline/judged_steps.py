@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import evaluators
 from pipeline.pocket.steps import Question, check_step
-from pipeline.records import Attempt, Step, Track
+from pipeline.records import Attempt, Step, Stop, Track
 from pipeline.run_directory import read_attempts
 from pipeline.step_labels import pocket_questions, question_of
 
@@ -46,7 +46,8 @@ def judged_steps(run: Path) -> Judged:
     """All drafts of a run that have a digit distribution.
 
     On pocket a draft is right when the generator's own check says so; elsewhere a kept one is when
-    its track's answer is correct, which says less, and of a rejected one nothing is known.
+    its track's answer is correct, which says less; of a rejected one nothing is known, nor of those
+    in a track that was cancelled or failed before it could answer.
 
     Raises:
         UserMistake: there is no run, or a line of it is unreadable.
@@ -88,6 +89,8 @@ def drafted_text(step: Step) -> str:
 def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool | None:
     if track.steps[index].draft_text is not None:
         return None  # the track went on from the target's rewrite
+    if track.stop in {Stop.CANCELLED, Stop.ERROR}:
+        return None  # whatever its drafts were worth, it could not come to an answer
     text = "".join(step.text for step in track.steps)
     return evaluators.grade(text, attempt.gold, attempt.kind).correct
 

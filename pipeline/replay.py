@@ -52,12 +52,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """All that a run's scores say; `label` is what right and wrong are measured against."""
+    """All that a run's scores say; `label` is what right and wrong are measured against.
+
+    `unanswered` kept drafts have no label, because their tracks were cancelled or failed.
+    """
 
     run: Path
     judged: int
     tracks: int
     label: Label
+    unanswered: int
     settings: tuple[Setting, ...]
     calibration: Calibration
     by_index: tuple[Group, ...]
@@ -87,6 +91,7 @@ def replay(run: Path) -> Replay:
         judged=len(steps),
         tracks=len({step.track for step in steps}),
         label=label,
+        unanswered=sum(step.kept and step.right is None for step in steps),
         settings=tuple(
             _setting(steps, method, threshold)
             for method in get_args(ScoreMethod)

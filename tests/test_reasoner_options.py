@@ -193,6 +193,27 @@ def test_a_rejected_draft_is_not_as_right_as_the_track_that_went_on_without_it(f
     assert f"{kept} right and 0 wrong of {result.judged} judged" in " ".join(shown.output.split())
 
 
+@pytest.mark.parametrize(
+    ("stop", "unanswered"), [("cancelled", 2), ("error", 2), ("budget", 0), ("length", 0)]
+)
+def test_drafts_of_a_track_that_could_not_answer_are_neither_right_nor_wrong(
+    files, stop, unanswered
+):
+    run(files, "spec")
+    before = replay(files / "spec")
+    file = files / "spec" / "problems" / "sums-1.jsonl"
+    line = json.loads(file.read_text().splitlines()[0])
+    [track] = line["tracks"]
+    track["stop"], track["steps"] = stop, track["steps"][:2]  # it kept two drafts, and was cut off
+    file.write_text(json.dumps(line) + "\n")
+    after = replay(files / "spec")
+    assert (after.unanswered, after.calibration.wrong) == (unanswered, 2 - unanswered)
+    assert after.calibration.right == before.calibration.right - 2
+    shown = CliRunner().invoke(group, ["replay", str(files / "spec")])
+    said = "(2 kept in cancelled or failed tracks are neither)" in " ".join(shown.output.split())
+    assert said == bool(unanswered)
+
+
 def test_replay_of_a_run_without_scores_says_what_it_needs(files):
     run(files, "baseline")
     with pytest.raises(UserMistake, match="no scored steps; replay needs"):

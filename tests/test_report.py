@@ -161,6 +161,18 @@ def test_a_track_verdict_labels_the_drafts_that_the_track_kept():
     assert track_labels(attempt) == [[True, None, True]]
 
 
+@pytest.mark.parametrize("stop", ["cancelled", "error"])
+def test_a_track_that_could_not_answer_labels_none_of_its_drafts(stop):
+    track = {"steps": [step("s", score=9.0), step("s", score=1.0, draft="d")], "stop": stop}
+    assert track_labels(Attempt({"tracks": [track]}, verdict_row(right=False))) == [[None, None]]
+
+
+@pytest.mark.parametrize("stop", ["finished", "budget", "length", "repeated"])
+def test_a_track_that_ended_by_itself_labels_the_drafts_it_kept(stop):
+    track = {"steps": [step("s", score=9.0)], "stop": stop}
+    assert track_labels(Attempt({"tracks": [track]}, verdict_row(right=False))) == [[False]]
+
+
 def test_judged_drafts_are_counted_by_score_and_place():
     steps = [step("s", score=8.6), step("s", score=2.4, draft="d")]
     counts = StepCounts()

@@ -123,7 +123,9 @@ function drawSteps() {
     columns({ title: "Scores of drafts: kept (green), rewritten (red)", axis: "score", line: threshold }, [{ name: "kept at score", values: s.kept, paint: "good" }, { name: "rewritten at score", values: s.rewritten, paint: "bad" }], 10),
     columns({ title: "Calibration: share of right drafts by score", axis: "score", share: true, counts: s.labelled, line: threshold }, [{ name: "right at score", values: share(s.right, s.labelled), paint: "target" }], 10),
     columns({ title: "Acceptance: share of kept drafts by step", axis: "step in its track, from 0", share: true, counts: s.place_judged }, [{ name: "kept at step", values: share(s.place_kept, s.place_judged), paint: "place" }], last + 1));
-  document.getElementById("steps-note").textContent = `Right by ${run.label}.` + (run.judging ? ` Dashed: the threshold, ${run.judging.score_threshold}; drafts from this score on are kept.` : "");
+  const total = (counts) => counts.reduce((a, b) => a + b, 0);
+  const unanswered = run.label === "step check" ? 0 : total(s.kept) - total(s.labelled);
+  document.getElementById("steps-note").textContent = `Right by ${run.label}.` + (unanswered ? ` ${unanswered} kept drafts of cancelled or failed tracks are neither right nor wrong.` : "") + (run.judging ? ` Dashed: the threshold, ${run.judging.score_threshold}; drafts from this score on are kept.` : "");
 }
 
 const problems = [...new Set(DATA.runs.flatMap((run) => run.problem_ids))];

@@ -76,6 +76,11 @@ def _print_calibration(console: Console, result: Replay) -> None:
         else f"from {found.reliable_from:.2f} on ({found.reliable_steps} steps) a kept step is "
         f"right at least {RELIABLE:.0%} of the time"
     )
+    unanswered = (
+        f" ({result.unanswered} kept in cancelled or failed tracks are neither)"
+        if result.unanswered
+        else ""
+    )
     print_table(
         console,
         ("steps", "mean score / 9", "share right"),
@@ -84,8 +89,8 @@ def _print_calibration(console: Console, result: Replay) -> None:
             for one in found.reliability
         ],
         title=f"against the {result.label}: AUROC {auroc}, {found.right} right and {found.wrong} "
-        f"wrong of {result.judged} judged steps; suggested thresholds (average): {suggested} tells "
-        f"right from wrong best, {reliable}",
+        f"wrong of {result.judged} judged steps{unanswered}; suggested thresholds (average): "
+        f"{suggested} tells right from wrong best, {reliable}",
         texts=0,
     )
 
