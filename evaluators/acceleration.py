@@ -14,14 +14,15 @@ from evaluators.series import Estimate
 
 # Working precision of the transformation, decimal digits: its weights alternate and cancel.
 DIGITS = 110
-# Terms of a direct sum; the last of them, and those far behind, must be negligible.
-DIRECT_TERMS, QUIET_TERMS, NEGLIGIBLE = 400, 12, 1e-30
+# Terms of a direct sum; the last of them, and those far behind, must be negligible, by so many
+# digits more than the sum is wanted to.
+DIRECT_TERMS, QUIET_TERMS, NEGLIGIBLE = 400, 12, 15
 FAR_BEHIND = (10**3, 10**4)
 # First term and number of terms of the two stretches, and their agreement.
 STRETCHES = ((0, 34), (5, 40))
 AGREED = 1e-16
-# Error that the sum is given, relative to it and its largest term; a margin over the agreement.
-ERROR = 1e-14
+# Digits that Levin's transformation gives, short of the agreement; relative to the largest term.
+LEVIN_DIGITS = 14
 # Where the decay of slowly falling terms is measured, and the power of n it must reach.
 FAR, FARTHER = 10**3, 10**6
 CONVERGENT_POWER, ALTERNATING_POWER = 1.2, 0.05
@@ -29,8 +30,8 @@ CONVERGENT_POWER, ALTERNATING_POWER = 1.2, 0.05
 _Term = Callable[[int], Any]
 
 
-def infinite_sum(mp: Any, term: _Term, first: int) -> Estimate:
-    """The sum of `term(n)` from `first` on.
+def infinite_sum(mp: Any, term: _Term, first: int, digits: int) -> Estimate:
+    """The sum of `term(n)` from `first` on, right to so many digits.
 
     Raises NotNumeric where it does not converge, or this cannot be seen.
     """
@@ -39,17 +40,19 @@ def infinite_sum(mp: Any, term: _Term, first: int) -> Estimate:
         terms = [term(first + k) for k in range(needed)]
         if any(mp.im(value) for value in terms):
             raise NotNumeric
-        found = _summed(terms, term, first)
+        found = _summed(terms, term, first, mp.mpf(10) ** -(digits + NEGLIGIBLE))
         scale = max(abs(value) for value in terms)
+        if found is None and digits > LEVIN_DIGITS:
+            raise NotNumeric
         if found is None:
             _require_decay(mp, terms, term)
             found, other = (_levin(mp, terms, start, count) for start, count in STRETCHES)
             if not abs(found - other) <= AGREED * abs(found):
                 raise NotNumeric
-        return Estimate(found, ERROR * max(abs(found), scale))
+        return Estimate(found, mp.mpf(10) ** -digits * max(abs(found), scale))
 
 
-def _summed(terms: list[Any], term: _Term, first: int) -> Any:
+def _summed(terms: list[Any], term: _Term, first: int, negligible: Any) -> Any:
     """The sum term by term; None where the terms do not die away fast."""
     head = max(abs(value) for value in terms[:QUIET_TERMS])
     if max(abs(value) for value in terms[-QUIET_TERMS:]) > head / 1000:
@@ -58,10 +61,10 @@ def _summed(terms: list[Any], term: _Term, first: int) -> Any:
     for k in range(DIRECT_TERMS):
         value = terms[k] if k < len(terms) else term(first + k)
         total, largest = total + value, max(largest, abs(value))
-        quiet = quiet + 1 if abs(value) <= NEGLIGIBLE * largest else 0
+        quiet = quiet + 1 if abs(value) <= negligible * largest else 0
         if quiet >= QUIET_TERMS and k >= len(terms):
             far = max(abs(term(first + n)) for n in FAR_BEHIND)
-            return total if far <= NEGLIGIBLE * largest else None
+            return total if far <= negligible * largest else None
     return None
 
 

@@ -18,6 +18,9 @@ from evaluators.series import Estimate, infinite_series
 MAX_WORK = 60_000
 # Work of one value of an integrand or term, beside its formula, operations.
 NODE_WORK = 4
+# Digits to which the ways to an integral or a sum must agree, and to which they must when a first
+# agreement is looked at once more.
+INTEGRAL_DIGITS, SUM_DIGITS, PRECISE_DIGITS = 20, 14, 75
 # Limits: working precision in digits, and how near to the target the formula is evaluated.
 LIMIT_DIGITS = 300
 NEAR = ("1e-40", "1.7e-60")
@@ -66,7 +69,10 @@ def _bound_variable(node: Op) -> str:
 
 
 class BoundedEvaluator(Evaluator):
-    """Evaluates also operations with bounds; `nudged`, each is changed by its error."""
+    """Evaluates also operations with bounds; `nudged`, each is changed by its error.
+
+    `precise`, integrals and sums are right to many more digits, or have no value.
+    """
 
     max_operations = MAX_WORK
 
@@ -77,10 +83,12 @@ class BoundedEvaluator(Evaluator):
         *,
         common_log: bool = False,
         nudged: bool = False,
+        precise: bool = False,
     ) -> None:
         super().__init__(point, common_log=common_log)
         self.known = known
         self.nudged = nudged
+        self.precise = precise
         self.inside = False
 
     def _operation(self, name: str, args: tuple[Node, ...]) -> Any:
@@ -102,9 +110,9 @@ class BoundedEvaluator(Evaluator):
         try:
             match node:
                 case Op(name="int", args=(Op(name="d", args=(body, _)), low, high)):
-                    return integral(
-                        self.mp, self._function(body, variable), self._end(low), self._end(high)
-                    )
+                    function = self._function(body, variable)
+                    digits = PRECISE_DIGITS if self.precise else INTEGRAL_DIGITS
+                    return integral(self.mp, function, self._end(low), self._end(high), digits)
                 case Op(name="lim", args=(body, Op(name="to", args=(Sym(), target)))):
                     return self._limit(body, variable, target)
                 case Op(name="sum" | "prod" as name, args=args):
@@ -140,9 +148,10 @@ class BoundedEvaluator(Evaluator):
                 raise NotNumeric
             return self.mp.log(factor)
 
+        digits = PRECISE_DIGITS if self.precise else SUM_DIGITS
         if name == "sum":
-            return infinite_sum(self.mp, lambda index: function(self.mp.mpf(index)), low)
-        total, error = infinite_sum(self.mp, logarithm, low)
+            return infinite_sum(self.mp, lambda index: function(self.mp.mpf(index)), low, digits)
+        total, error = infinite_sum(self.mp, logarithm, low, digits)
         value = self.mp.exp(total)
         return Estimate(value, error * value)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from evaluators.bounded import MAX_WORK, BoundedEvaluator, parameters
+from evaluators.bounded import MAX_WORK, PRECISE_DIGITS, BoundedEvaluator, parameters
 from evaluators.exact import Inexact
 from evaluators.families import INTEGER_LETTERS
 from evaluators.nodes import Node, NotNumeric, has_op
@@ -55,6 +55,8 @@ def _compared(a: Node, b: Node, names: list[str], left_log: bool, right_log: boo
         except (NotNumeric, Inexact):
             found = None
         work += sum(side.operations for side in sides)
+        if found and not names and _precisely_apart(*sides):
+            found = False
         if found is False:
             return different("beyond_error")
         agreed += bool(found)
@@ -82,11 +84,12 @@ class _Side:
         self.known: dict[Node, Estimate] = {}
         self.operations = 0
 
-    def evaluated(self) -> tuple[Any, Any]:
+    def evaluated(self, *, precise: bool = False) -> tuple[Any, Any]:
         values = []
+        known = {} if precise else self.known
         for nudged in (False, True):
             evaluator = BoundedEvaluator(
-                self.point, self.known, common_log=self.common_log, nudged=nudged
+                self.point, known, common_log=self.common_log, nudged=nudged, precise=precise
             )
             try:
                 values.append(evaluator.value(self.node))
@@ -95,6 +98,22 @@ class _Side:
             if self.point and evaluator.met_complex:
                 raise NotNumeric
         return values[0], abs(values[1] - values[0])
+
+
+def _precisely_apart(left: _Side, right: _Side) -> bool:
+    """Whether values that agree within their error differ in more digits, where these can be had.
+
+    `1` is not an integral that stops short of infinity, nor an infinite sum a finite one.
+    """
+    if has_op(left.node, "lim") or has_op(right.node, "lim"):
+        return False
+    with context().workdps(2 * PRECISE_DIGITS):
+        try:
+            (a, error_a), (b, error_b) = (side.evaluated(precise=True) for side in (left, right))
+        except (NotNumeric, Inexact):
+            return False
+        noise = context().mpf(10) ** -PRECISE_DIGITS * max(abs(a), abs(b))
+        return bool(abs(a - b) > APART * (error_a + error_b + noise))
 
 
 def _near(left: tuple[Any, Any], right: tuple[Any, Any]) -> bool | None:

@@ -1,10 +1,11 @@
 """Exact rational value of a constant formula, within limits on the size of every intermediate."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from evaluators.nodes import Based, Node, Num, Op, Quantity
+from evaluators.nodes import Based, Node, NotNumeric, Num, Op, Quantity, Sym, walk
+from evaluators.series import bounds
 
 # Largest intermediate integer, bits; a power of this size takes about a millisecond to make.
 MAX_BITS = 1_200_000
@@ -12,8 +13,8 @@ MAX_BITS = 1_200_000
 MAX_FRACTION_BITS = 60_000
 # Largest argument of an exact factorial or binomial.
 MAX_FACTORIAL = 5_000
-# Terms of a sum or product written with bounds.
-MAX_TERMS = 1_000
+# Terms of a sum or product written with bounds, all its operations, and its partial results, bits.
+MAX_TERMS, MAX_OPERATIONS, MAX_PARTIAL_BITS = 1_001, 20_000, 10_000
 
 
 class Inexact(Exception):  # noqa: N818 - not a failure: the value is irrational, symbolic or too big
@@ -23,22 +24,41 @@ class Inexact(Exception):  # noqa: N818 - not a failure: the value is irrational
 def exact_value(node: Node) -> Fraction | None:
     """The rational value of a constant formula, or None if it has none within the limits."""
     try:
-        return _value(node)
-    except (Inexact, ZeroDivisionError):
+        return _value(node, {})
+    except (Inexact, NotNumeric, ZeroDivisionError):
         return None
 
 
-def _value(node: Node) -> Fraction:
+def _value(node: Node, point: Mapping[str, Fraction]) -> Fraction:
     match node:
         case Num(value=value):
             return value
+        case Sym(name=name) if name in point:
+            return point[name]
         case Quantity(value=inner):
-            return _value(inner)
+            return _value(inner, point)
         case Based(digits=digits, base=base):
             return Fraction(based_value(digits, base))
         case Op(name=name, args=args) if name in _OPERATIONS:
-            return _bounded(_OPERATIONS[name]([_value(arg) for arg in args]))
+            return _bounded(_OPERATIONS[name]([_value(arg, point) for arg in args]))
+        case Op(name="sum" | "prod" as name, args=args):
+            return _series(name, args, point)
     raise Inexact
+
+
+def _series(name: str, args: tuple[Node, ...], point: Mapping[str, Fraction]) -> Fraction:
+    """A finite sum or product, term by term."""
+    body, variable, low, high = bounds(args, lambda bound: _value(bound, point))
+    terms = high - low + 1
+    if point or terms > MAX_TERMS or terms * sum(1 for _ in walk(body)) > MAX_OPERATIONS:
+        raise Inexact
+    total = Fraction(0 if name == "sum" else 1)
+    for index in range(low, high + 1):
+        term = _value(body, {variable: Fraction(index)})
+        if max(_bits(term), _bits(total)) > MAX_PARTIAL_BITS:
+            raise Inexact
+        total = _bounded(total + term if name == "sum" else total * term)
+    return total
 
 
 def based_value(digits: str, base: int) -> int:
@@ -47,6 +67,10 @@ def based_value(digits: str, base: int) -> int:
         return int(digits, base)
     except ValueError as error:
         raise Inexact from error
+
+
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
 def _bounded(value: Fraction) -> Fraction:

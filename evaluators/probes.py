@@ -19,6 +19,9 @@ from evaluators.verdict import Decision, different, equal, undecided
 
 # Agreement that counts as equal, decimal digits.
 AGREED_DIGITS = 25
+# Agreement is looked at once more with so many digits, and more for large values: `e^100 + 1` is
+# not `e^100`. So many of them may be lost on the way.
+CONFIRMED_DIGITS, MAX_MAGNITUDE, LOST_DIGITS = 250, 1_000, 60
 # Points tried, and points that must agree before two formulas count as equal.
 MAX_POINTS = 60
 NEAR_POINTS = 14
@@ -105,6 +108,8 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
             return different("values_differ" if not symbols else "differs_at_a_point")
         agreed += bool(left) or bool(right) or not symbols
         if not symbols or agreed >= enough:
+            if not _rounded_digits(a, b) and not _confirmed((a, b), sides, left):
+                return different("values_differ" if not symbols else "differs_at_a_point")
             return equal("same_value" if not symbols else "same_at_points")
     if not agreed and complex_differ:
         return different("differs_at_a_point")
@@ -122,6 +127,22 @@ def _is_outside(node: Node, point: Mapping[str, Any]) -> bool:
     with suppress(NotNumeric, Inexact):
         evaluator.value(node)
     return evaluator.outside
+
+
+def _confirmed(nodes: tuple[Node, Node], sides: tuple[Evaluator, Evaluator], size: Any) -> bool:
+    """Whether values that agree still do so with more digits, where they can be had."""
+    mp = context()
+    magnitude = int(mp.log10(abs(size))) if size else 0
+    digits = CONFIRMED_DIGITS + min(MAX_MAGNITUDE, max(0, magnitude))
+    with mp.workdps(digits):
+        try:
+            left, right = (
+                Evaluator(side.point, common_log=side.common_log).value(node)
+                for node, side in zip(nodes, sides, strict=True)
+            )
+        except (NotNumeric, Inexact):
+            return True
+        return close(left, right, mp.mpf(10) ** (LOST_DIGITS - digits))
 
 
 def _zero_everywhere(a: Node, b: Node, symbols: list[str]) -> bool:

@@ -12,12 +12,11 @@ from typing import Any
 from evaluators.nodes import NotNumeric
 from evaluators.series import Estimate
 
-# Working precision, decimal digits: singular ends are approached within half of them.
-DIGITS = 80
-# Agreement of the grids, and size of the last terms, relative to the integral of |f|.
-AGREED, NEGLIGIBLE, LAST_TERM = 1e-20, 1e-24, 1e-17
-# Error that the integral is given, relative to that of |f|; a margin over the agreement.
-ERROR = 1e-15
+# Working precision, in digits of agreement: singular ends are approached within half of it.
+WORKING = 4
+# Digits of the last terms beyond the agreement, and of the error that the integral is given short
+# of it, relative to the integral of |f|.
+NEGLIGIBLE, LAST_TERM, MARGIN = 4, 3, 5
 # Steps tried: the first, and how often it is halved.
 FIRST_STEP, HALVINGS = 0.125, 4
 # The grid reaches so far on both sides; terms must be negligible over such a stretch.
@@ -31,38 +30,39 @@ CACHED_NODES = 4_096
 _Function = Callable[[Any], Any]
 
 
-def integral(mp: Any, f: _Function, low: Any, high: Any) -> Estimate:
-    """The integral of `f` from `low` to `high`.
+def integral(mp: Any, f: _Function, low: Any, high: Any, digits: int) -> Estimate:
+    """The integral of `f` from `low` to `high`; the grids must agree to so many digits.
 
     Raises NotNumeric where the grids do not agree, or `f` does.
     """
     if low == high:
         return Estimate(mp.mpf(0), mp.mpf(0))
     if low > high:
-        value, error = integral(mp, f, high, low)
+        value, error = integral(mp, f, high, low, digits)
         return Estimate(-value, error)
     if mp.isinf(low) and mp.isinf(high):
-        halves = [integral(mp, f, mp.mpf(0), high), integral(mp, f, low, mp.mpf(0))]
+        halves = [integral(mp, f, *ends, digits) for ends in ((mp.mpf(0), high), (low, mp.mpf(0)))]
         return Estimate(sum(half.value for half in halves), sum(half.error for half in halves))
     if mp.isinf(low):
-        return integral(mp, lambda x: f(-x), -high, -low)
-    with mp.workdps(DIGITS):
-        return _agreed(mp, f, low, high)
+        return integral(mp, lambda x: f(-x), -high, -low, digits)
+    with mp.workdps(WORKING * digits):
+        return _agreed(mp, f, low, high, digits)
 
 
-def _agreed(mp: Any, f: _Function, low: Any, high: Any) -> Estimate:
+def _agreed(mp: Any, f: _Function, low: Any, high: Any, digits: int) -> Estimate:
     """The value on which three grids agree."""
+    agreed = mp.mpf(10) ** -digits
     rule = _half_line(mp, f, low) if mp.isinf(high) else _segment(mp, f, low, high)
     step = FIRST_STEP
-    total, size = _trapezoid(mp, rule, step, 0.0)
+    total, size = _trapezoid(mp, rule, step, 0.0, digits)
     for _ in range(HALVINGS):
-        shifted, shifted_size = _trapezoid(mp, rule, step, step / 2)
-        near = abs(total - shifted) <= AGREED * (size + shifted_size)
+        shifted, shifted_size = _trapezoid(mp, rule, step, step / 2, digits)
+        near = abs(total - shifted) <= agreed * (size + shifted_size)
         total, size = (total + shifted) / 2, (size + shifted_size) / 2
         if near:
-            checked, _ = _trapezoid(mp, rule, step, CHECK_SHIFT * step)
-            if abs(checked - total) <= AGREED * size:
-                return Estimate(total, ERROR * size)
+            checked, _ = _trapezoid(mp, rule, step, CHECK_SHIFT * step, digits)
+            if abs(checked - total) <= agreed * size:
+                return Estimate(total, agreed * 10**MARGIN * size)
         step /= 2
     raise NotNumeric
 
@@ -105,8 +105,9 @@ def _from_the_end(mp: Any, _precision: int, t: float) -> tuple[Any, Any]:
     return distance, distance * mp.pi / 2 * mp.cosh(t)
 
 
-def _trapezoid(mp: Any, term: _Function, step: float, shift: float) -> tuple[Any, Any]:
+def _trapezoid(mp: Any, term: _Function, step: float, shift: float, digits: int) -> tuple[Any, Any]:
     """The rule on one grid, and the same for the integrand's absolute value."""
+    negligible, largest_last = (mp.mpf(10) ** -(digits + n) for n in (NEGLIGIBLE, -LAST_TERM))
     total, size = mp.mpf(0), mp.mpf(0)
     for direction in (1, -1):
         quiet, last = 0.0, None
@@ -120,9 +121,9 @@ def _trapezoid(mp: Any, term: _Function, step: float, shift: float) -> tuple[Any
                 break
             last = abs(value)
             total, size = total + value, size + last
-            quiet = quiet + step if last <= NEGLIGIBLE * size else 0.0
+            quiet = quiet + step if last <= negligible * size else 0.0
             if quiet > STRETCH:
                 break
-        if last is None or last > LAST_TERM * size:
+        if last is None or last > largest_last * size:
             raise NotNumeric
     return total * step, size * step
