@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evaluators.boxes import last_boxed
 from evaluators.extract import answer_part
+from evaluators.stance import stands_by
 
 # Markup that may surround a letter: bold, brackets, quotes, LaTeX text commands. Possessive, since
 # words and blanks can be shared out between the parts in many ways.
@@ -34,6 +35,11 @@ _MARKER = re.compile(
 _IS_CORRECT = re.compile(
     r"(?:^|[\s(*])(?P<letter>[A-Z])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best|true|answer)\b"
 )
+_ONLY = re.compile(
+    r"\b(?<!not )(?:only|leav(?:es|ing)(?:\s+(?:us\s+with|only|just))?)\s+"
+    r"(?:(?:option|choice|answer|statement)\s+)?[(*]*(?P<letter>[A-Z])\b(?!['’])",
+    re.IGNORECASE,
+)
 _NEGATED = re.compile(r"\b(?:not|isn't|no|wrong|incorrect)\b[\s\w]{0,12}$", re.IGNORECASE)
 _WRONG_AFTER = re.compile(r"[\s*)]*(?:is|was)\s+(?:wrong|incorrect|false|not)\b", re.IGNORECASE)
 _BARE_END = re.compile(r"(?:^|[\s(*\[])\(?(?P<letter>[A-Z])[).\]]*\**[.。]?\s*$")
@@ -44,18 +50,6 @@ _EXPLAINED = re.compile(r"^[\s*_`\"'(\[{$]*(?P<letter>[A-Z])\)?,\s+(?:since|beca
 _GUESS = re.compile(r"\b(?:could|might|may)\s+be\b|\bperhaps\b|\?", re.IGNORECASE)
 _REFUSAL = re.compile(r"\b(?:cannot|can't|could not|unable|tie|none of|either)\b", re.IGNORECASE)
 
-
-_REJECTED_BEFORE = re.compile(
-    r"\b(?:(?:wrong|incorrect|false|worst|least\s+\w+)\s+(?:answer|option|choice|one)\s+is"
-    r"|eliminate|eliminating|rule\s+out|ruling\s+out|exclude|discard|except|anything\s+but)"
-    r"\s*:?\s*(?:(?:for|option|choice)\s+)?[\s(*]*$",
-    re.IGNORECASE,
-)
-_REJECTED_AFTER = re.compile(
-    r"[\s)*]*(?:\?+\s*(?:no\b|it\s+could|or\b|maybe\b)|and\s+\(?[A-Z]\)?\s+are\b"
-    r"|(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|not)\b)",
-    re.IGNORECASE,
-)
 _ARTICLE = re.compile(
     r"\s+(?!is\b|was\b|because\b|since\b|as\b|for\b|and\b|or\b|by\b|with\b)[a-z]{2,}"
 )
@@ -92,9 +86,8 @@ def _is_rejected(text: str, letter: str) -> bool:
     if not last:
         # Stated in small letters: an article before a word is no choice.
         return re.search(r"(?<![A-Za-z])a\s+[a-z]{2,}", text) is not None and letter == "A"
-    before, after = text[: last[-1].start()], text[last[-1].end() :]
-    article = letter == "A" and _ARTICLE.match(after) and "\n" not in text
-    return bool(_REJECTED_BEFORE.search(before) or _REJECTED_AFTER.match(after) or article)
+    article = letter == "A" and _ARTICLE.match(text, last[-1].end()) and "\n" not in text
+    return bool(article) or not stands_by(text, letter)
 
 
 def _is_short(text: str) -> bool:
@@ -138,7 +131,10 @@ def _last_marked(text: str) -> ChosenLetter | None:
             continue
         if found := _stated(after, "marker", whole=False):
             return found
-    for match in reversed(list(_IS_CORRECT.finditer(text))):
+    stated = [*_IS_CORRECT.finditer(text), *_ONLY.finditer(text)]
+    for match in sorted(stated, key=lambda found: found.end(), reverse=True):
+        if not match["letter"].isupper():
+            continue
         return ChosenLetter(match.group("letter"), "is_correct", match.group().strip())
     return None
 

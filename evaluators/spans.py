@@ -9,7 +9,7 @@ from evaluators.units import UNIT_WORDS
 _DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
 _SENTENCE_END = re.compile(
-    r"(?:(?:(?<!\.\.)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?=[A-Za-z]{3})|\s+(?:because|since|as|which)\s)"
+    r"(?:(?:(?<!\.\.)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?=[A-Za-z]{3})|(?<!\s)\s+(?:because|since|as|which)\s)"
 )
 # What may follow a closed formula and still belongs to the answer: units, percent, a second part.
 _CHANGES = ("squared", "cubed", "factorial", "percent", "pct", *SCALES)

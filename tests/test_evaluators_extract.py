@@ -8,6 +8,7 @@ import pytest
 
 from evaluators.choice import chosen_letter
 from evaluators.extract import extract
+from evaluators.spans import statement
 
 STATED = [
     ("so \\boxed{42}.", "42", "box"),
@@ -102,3 +103,49 @@ def test_a_letter_is_what_the_output_commits_to(output, letter, rule):
 
 def test_an_output_without_a_letter_chooses_none():
     assert chosen_letter("I cannot answer this question.") is None
+
+
+STANDS_BY_B = [
+    *("Only option B works.", "Only B is consistent with the data.", "This leaves only B."),
+    *("Eliminating A, C and D leaves B.", "A is wrong, C fails. So B.", "I choose B, not A."),
+    "I eliminate A and C, so the answer is B.",
+    "Having ruled out A and C the answer is B.",
+    "I reject A, C and D. The answer is B.",
+    *("The answer is B. Not A, not C.", "The answer is B because A is wrong.", "Therefore, B."),
+    *("Is it B? Yes, the answer is B.", "B is correct; A is not.", "We can't exclude B. Answer: B"),
+    *("I do not reject B; the answer is B.", "The only option that works is B.", "\\boxed{B}"),
+]
+DOES_NOT_STAND_BY_B = [
+    *("I reject B.", "I can rule out B.", "Eliminate B.", "We discard option B.", "I dismiss (B)."),
+    *("Anything but B.", "All but B.", "Everything except B.", "The wrong answer is B.", "Not B."),
+    *(
+        "B is wrong.",
+        "Option B fails.",
+        "B does not work.",
+        "B can't be right.",
+        "B is eliminated.",
+    ),
+    *("The answer is not B.", "The answer isn't B.", "The answer cannot be B.", "Never choose B."),
+    *("I would not choose B.", "I don't think it's B.", "It is definitely not (B)."),
+    "The answer is B?? Hmm, I am not sure. It could be C.",
+    *("Is it B? Maybe, or C.", "The answer is B? No.", "B and C are both possible."),
+    *("A is right, B is wrong.", "Only A works, B fails.", "The answer is B or C."),
+]
+
+
+@pytest.mark.parametrize("output", STANDS_BY_B)
+def test_a_letter_that_the_last_clause_about_it_affirms_is_chosen(output):
+    found = chosen_letter(output)
+    assert found is not None
+    assert found.letter == "B"
+
+
+@pytest.mark.parametrize("output", DOES_NOT_STAND_BY_B)
+def test_a_letter_that_the_last_clause_about_it_rejects_or_doubts_is_not_chosen(output):
+    found = chosen_letter(output)
+    assert found is None or found.letter != "B"
+
+
+def test_a_statement_ends_within_any_run_of_blanks_without_trying_each_of_them():
+    # Tried from every blank of the run this is 10**11 steps, and does not end.
+    assert statement(f"$3$, x{' ' * 500_000}y. z") == f"$3$, x{' ' * 500_000}y"
