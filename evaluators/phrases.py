@@ -227,11 +227,35 @@ _PLURALS = frozenset(
         "unit",
     ]
 )
+# Words behind a one that are no noun, beside those above.
+_NO_SINGULARS = frozenset(
+    [
+        "maybe",
+        "perhaps",
+        "mod",
+        "short",
+        "off",
+        "too",
+        "mil",
+        "bil",
+        "where",
+        "not",
+        "else",
+        "extra",
+        "and",
+        "but",
+        "gives",
+        "would",
+        "could",
+        "might",
+        "because",
+    ]
+)
 # A noun of more words than this is a sentence.
 _MAX_NOUN = 4
 CHANGED_AFTER = frozenset({"squared", "cubed", "factorial"})
 REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
-_UNIT_SIGNS = ("^", "/", "-")
+_UNIT_SIGNS = ("^", "/", "-", "*")
 # Letters run together between signs are a product up to this many, a word beyond.
 LONGEST_NAME = 5
 LETTER_UNITS = frozenset({"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A"})
@@ -268,7 +292,7 @@ def is_altered(runs: list[Run], at: int) -> bool:
         or tuple(named) in BOUNDS
         or tuple(after[:2]) in BOUNDS
         or not (_leads(beside) or _is_computation(runs[at]))
-        or bool(runs[at + 1 :] and not _is_noun(words_of(runs[at + 1].items).split()))
+        or bool(runs[at + 1 :] and not _is_noun(words_of(runs[at + 1].items).split(), runs[at]))
         or bool(REJECTED.intersection(after))
         or bool(after and (after[0] in CHANGED_AFTER and len(after) == 1))
         or "than" in after
@@ -291,7 +315,7 @@ def _leads(words: list[str]) -> bool:
     return said[-1] in _LEADING or not said[-1].isascii() or said[-1:] == ["except"]
 
 
-def _is_noun(words: list[str]) -> bool:
+def _is_noun(words: list[str], value: Run) -> bool:
     """Whether the words just behind a value are its unit, or what it counts."""
     said = [word.lower() for word in words]
     if not said or not " ".join(said).isascii():
@@ -306,7 +330,19 @@ def _is_noun(words: list[str]) -> bool:
         noun.pop()
     if not 0 < len(noun) <= _MAX_NOUN:
         return not noun
-    return noun[-1].endswith("s") or noun[-1] in _PLURALS or noun[-1].startswith("^")
+    plural = noun[-1].endswith("s") or noun[-1] in _PLURALS or noun[-1].startswith("^")
+    return plural or (_is_one(value) and _is_singular(noun[-1]))
+
+
+def _is_one(value: Run) -> bool:
+    *before, last = value.items
+    alone = not before or is_kind(before[-1], frozenset({"rel"}))
+    return alone and isinstance(last, Token) and last.kind == "num" and last.value == 1
+
+
+def _is_singular(word: str) -> bool:
+    """Whether a word may be the noun of which there is one."""
+    return len(word) > 2 and word.isalpha() and word not in _NO_SINGULARS and word[-2:] != "ly"  # noqa: PLR2004
 
 
 def currency(before: list[Run]) -> str:
@@ -367,6 +403,8 @@ def _is_product(items: list[Item], index: int) -> bool:
 def _extends_unit(items: list[Item], index: int) -> bool:
     """Powers, slashes and hyphens inside a unit: `cm^2`, `km/h`."""
     item, previous = items[index], items[index - 1]
+    if isinstance(item, Token) and item.kind == "op" and item.text in ("-", "*"):
+        return is_kind(previous, WORD) and are_words(items[index + 1 : index + 2] or [item])
     if isinstance(item, Token) and item.kind == "op" and item.text in _UNIT_SIGNS:
         return index + 1 < len(items)
     return isinstance(previous, Token) and previous.kind == "op" and previous.text in _UNIT_SIGNS
@@ -379,7 +417,8 @@ def words_of(run: list[Item]) -> str:
         if isinstance(item, Token):
             pieces.append(item.text)
         else:
-            pieces.extend(i.text for i in item.items if isinstance(i, Token))
+            texts = [i.text for i in item.items if isinstance(i, Token)]
+            pieces += ["".join(texts)] if pieces[-1:] == ["^"] else texts
     return " ".join(pieces).replace("^ ", "^")
 
 

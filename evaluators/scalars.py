@@ -115,44 +115,30 @@ def _terms(node: Node) -> list[Fraction] | None:
 
 
 def _letter_unit(unit: str, node: Node) -> "tuple[str, Node]":
-    """Beside a plain number, `144 m` or `5 m/s` is a quantity, not a product of variables."""
+    r"""Beside a plain number, `144 m`, `5 m/s` or `9.8\frac{m}{s^2}` is a quantity, no product."""
     match node:
-        case Op(name="div", args=(top, below)) if _is_unit_letter(below):
+        case Op(name="div", args=(top, below)) if written := _unit_letters(below):
             inner, value = _letter_unit(unit, top)
-            return f"{inner}/{_unit_letter(below)}", value
-        case Op(name="mul", args=(*factors, last)) if _is_inverse(last) and len(factors) > 1:
-            inner, value = _letter_unit(unit, _product(factors))
-            return (f"{inner}/{_unit_letter(last)}", value) if inner else (unit, node)
-        case Op(name="mul", args=(*factors, last)) if _is_unit_letter(last):
-            rest = _product(factors)
-            return (unit, node) if free_symbols(rest) else (_powered(last), rest)
+            return f"{inner}/{written}", value
+        case Op(name="mul", args=(*factors, last)) if written := _unit_letters(last):
+            rest = factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
+            inner, value = _letter_unit(unit, rest)
+            return (unit, node) if free_symbols(value) else (f"{inner} {written}", value)
     return unit, node
 
 
-def _product(factors: list[Node]) -> Node:
-    return factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
-
-
-def _is_inverse(node: Node) -> bool:
-    """`s^{-1}` in `m s^{-1}`."""
-    minus_one = isinstance(node, Op) and node.name == "pow" and exact_value(node.args[1]) == -1
-    return minus_one and _is_unit_letter(node)
-
-
-def _powered(node: Node) -> str:
-    """A unit letter with its power, as in `m^2`."""
-    exponent = exact_value(node.args[1]) if isinstance(node, Op) else None
-    return f"{_unit_letter(node)}^{exponent}" if exponent else _unit_letter(node)
-
-
-def _is_unit_letter(node: Node) -> bool:
-    return _unit_letter(node) in UNIT_LETTERS
-
-
-def _unit_letter(node: Node) -> str:
-    if isinstance(node, Op) and node.name == "pow":
-        node = node.args[0]
-    return node.name if isinstance(node, Sym) else ""
+def _unit_letters(node: Node) -> str:
+    """A unit letter with its power, or a quotient of two: `m^2`, `s^-1`, `m/s^2`; else nothing."""
+    match node:
+        case Sym(name=name):
+            return name if name in UNIT_LETTERS else ""
+        case Op(name="pow", args=(Sym(name=name), exponent)) if name in UNIT_LETTERS:
+            power = exact_value(exponent)
+            return f"{name}^{power}" if power is not None and power.denominator == 1 else ""
+        case Op(name="div", args=(top, bottom)):
+            above, below = _unit_letters(top), _unit_letters(bottom)
+            return f"{above}/{below}" if above and below else ""
+    return ""
 
 
 def _readings(gold: Node, answer: Node) -> list[tuple[Node, Node]]:

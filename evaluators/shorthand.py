@@ -43,8 +43,12 @@ _SMALLER = MappingProxyType(
 # Texts of tokens without which there is nothing to do.
 _TELLING = CURRENCIES | {"to", "U", "deg", "an", "base", "sq", "cu", "cent", "km", "mi", "m"}
 _TELLING |= {"h", "hour", "hours", "hr", "ft", "feet", "minutes", "day", "days", "lb", "lbs"}
-_TELLING |= {"year", "years", "times", "out"}
+_TELLING |= {"year", "years", "times", "out", "min", "sec", "frac"}
 _TELLING |= {"C", "choose", "than", "least", "most", "root", "and"}
+# Units that are also names of functions, letters that are units, and tokens of a unit in braces.
+_TIMES = frozenset({"min", "sec"})
+_SYMBOLS = frozenset({"m", "s", "h", "g", "L", "min", "sec"})
+_LONGEST_UNIT = 12
 _RANGES = frozenset({"from", "between"})
 
 
@@ -68,9 +72,10 @@ def written_out(tokens: list[Token]) -> list[Token]:
             kept += amount[0]
             at += amount[1]
             continue
-        if unit := _unit_fraction(tokens, at):
+        unit, length = _unit_fraction(tokens, at)
+        if unit:
             kept += unit
-            at += len("{{}}") + 3
+            at += length
             continue
         read = _read(before, tokens[at], after, kept)
         if read is not None:
@@ -99,6 +104,9 @@ def _read(before: Token, token: Token, after: Token, kept: list[Token]) -> Token
         return Token("op", "choose", token.spaced)
     if text == "U" and before.kind == "close" and after.kind == "open":
         return Token("op", "cup", token.spaced)
+    if text in _TIMES and token.kind == "fn" and before.kind in ("num", "close"):
+        applied = after.kind in ("open", "num", "sym", "fn") or after.text in ("_", "^")
+        return token if applied else Token("word", text, token.spaced)
     if text == "deg" and token.kind == "fn" and before.kind in ("num", "close"):
         return Token("op", "deg", token.spaced)
     if text in ("a", "an") and is_unit(before.text) and is_unit(after.text):
@@ -159,15 +167,37 @@ def _amount(tokens: list[Token], at: int) -> tuple[list[Token], int] | None:
     return [number, Token("word", larger.text, spaced=True)], length
 
 
-def _unit_fraction(tokens: list[Token], at: int) -> list[Token]:
-    r"""`\frac{\text{km}}{\text{h}}` behind a value is `km/h`."""
-    if tokens[at].text != "frac" or at == 0:
-        return []
-    kinds = [token.kind for token in tokens[at + 1 : at + 7]]
-    words = [tokens[at + 2], tokens[at + 5]] if len(kinds) == 6 else []  # noqa: PLR2004 - {a}{b}
-    named = all(word.kind == "word" or word.text in ("m", "s", "h") for word in words)
-    if not words or kinds != ["open", words[0].kind, "close", "open", words[1].kind, "close"]:
-        return []
-    behind = tokens[at - 1].kind in ("num", "close", "sym")
-    slash = Token("op", "/", prose=words[0].prose)
-    return [words[0], slash, words[1]] if named and behind else []
+def _unit_fraction(tokens: list[Token], at: int) -> tuple[list[Token], int]:
+    r"""`\frac{\text{km}}{\text{h}}` behind a value as `km/h`, and how many tokens it was."""
+    behind = at > 0 and tokens[at - 1].kind in ("num", "close", "sym")
+    if tokens[at].text != "frac" or not behind:
+        return [], 0
+    top, middle = _unit_in_braces(tokens, at + 1)
+    bottom, end = _unit_in_braces(tokens, middle)
+    named = any(token.kind == "word" for token in tokens[at:end])
+    if not (top and bottom and named):
+        return [], 0
+    divided = [
+        part
+        for token in bottom
+        for part in ([Token("op", "/"), token] if token.kind == "word" else [token])
+    ]
+    return [*top, *divided], end - at
+
+
+def _unit_in_braces(tokens: list[Token], at: int) -> tuple[list[Token], int]:
+    """The unit that a group holds, letters as words, and where the group ends."""
+    end = at
+    depth = 0
+    while end < min(len(tokens), at + _LONGEST_UNIT):
+        depth += {"open": 1, "close": -1}.get(tokens[end].kind, 0)
+        end += 1
+        if not depth:
+            break
+    inside = [
+        Token("word", token.text, True) if token.text in _SYMBOLS else token
+        for token in tokens[at + 1 : end - 1]
+    ]
+    written = "".join(f" {t.text}" if t.kind == "word" else t.text for t in inside)
+    unit = written.replace("{", "").replace("}", "")
+    return (inside, end) if not depth and canonical(unit) else ([], at)

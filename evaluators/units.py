@@ -1,5 +1,6 @@
 """Units and nouns behind a value: synonyms of one unit agree, two known units differ."""
 
+import re
 from types import MappingProxyType
 
 # One line a unit: the canonical name first, then what else is written for it.
@@ -64,11 +65,12 @@ _CANONICAL = MappingProxyType(
 AMBIGUOUS = frozenset({"m", "s", "g", "h", "l", "t", "n", "w", "v", "j", "in", "y", "rs"})
 # Words that, behind a value, belong to it.
 UNIT_WORDS = frozenset(_CANONICAL) - AMBIGUOUS | frozenset({"m", "s", "g", "h", "square", "cubic"})
-_SPEEDS = MappingProxyType({"km/h": "kph", "mi/h": "mph"})
+_RATES = MappingProxyType({"kph": {"km": 1, "h": -1}, "mph": {"mi": 1, "h": -1}})
+# A unit that is not named: of it only the power counts.
+_ANY = "unit"
 _FILLER = frozenset({"of", "the", "a", "an", "in", "total", "exactly", "only", "about"})
-_SQUARES = MappingProxyType(
-    {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
-)
+_POWERS = MappingProxyType({"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3})
+_EXPONENT = re.compile(r"\^-?\d")
 
 
 def is_unit(word: str) -> bool:
@@ -78,29 +80,56 @@ def is_unit(word: str) -> bool:
 
 def canonical(unit: str) -> str | None:
     """The canonical form of a written unit; None when it is no known unit but a noun."""
-    power, names = "", []
-    for word in unit.lower().replace("^", " ^").replace("/", " / ").split():
-        if word in _SQUARES:
-            power = _SQUARES[word]
-        elif word.startswith("^"):
-            names.append(word)
+    powers = _powers(unit)
+    if powers is None:
+        return None
+    order = sorted(powers.items(), key=lambda item: (item[1] < 0, item[0]))
+    return " ".join(name if power == 1 else f"{name}^{power}" for name, power in order)
+
+
+def _powers(unit: str) -> dict[str, int] | None:
+    """The units of a product and their powers: `km/h`, `m s^-2`, `square feet`, `cm squared`."""
+    names: list[str] = []
+    powers: list[int] = []
+    sign, raised = 1, 0
+    unit = unit.replace("^", " ^").replace("/", " / ").replace("*", " ")
+    for word in unit.lower().split():
+        if word in _CANONICAL or word in ("unit", "units"):
+            names.append(_CANONICAL.get(word, _ANY))
+            powers.append(sign * (raised or 1))
+            sign, raised = 1, 0
+        elif word in _POWERS and (not names or not word.endswith("ed")):
+            raised = _POWERS[word]
+        elif (word in _POWERS or _EXPONENT.fullmatch(word)) and names:
+            powers[-1] *= _POWERS.get(word) or int(word[1:])
         elif word in ("/", "per"):
-            names.append("/")
-        elif word in _CANONICAL:
-            names.append(_CANONICAL[word])
-        elif word not in _FILLER and (not names or names[-1] == "/"):
+            sign = -1
+        elif word not in _FILLER and (not names or sign < 0):
             return None
         elif word not in _FILLER:
             break
-    joined = "".join(names) + power
-    return _SPEEDS.get(joined, joined) if names else None
+    if raised and names:
+        powers[-1] *= raised
+    total: dict[str, int] = {}
+    for name, power in zip(names, powers, strict=True):
+        for part, count in _RATES.get(name, {name: 1}).items():
+            total[part] = total.get(part, 0) + power * count
+    return total or None
 
 
 def contradict(a: str, b: str) -> bool:
     """Whether an answer's unit `b` is known and not the known `a`; it may leave out a power."""
-    left, right = canonical(a), canonical(b)
+    left, right = _powers(a), _powers(b)
     if left is None or right is None:
-        return False
-    (first, _, power), (second, _, other) = left.partition("^"), right.partition("^")
-    rate = "/" in first
-    return first != second or (power != other and (rate or bool(other)))
+        return _counts_groups(a, b) or _counts_groups(b, a)
+    unnamed = _ANY in left or _ANY in right
+    plain = len(left) == len(right) == 1 and set(right.values()) == {1}
+    if unnamed:
+        return sorted(left.values()) != sorted(right.values()) and not plain
+    return left != right and not (plain and left.keys() == right.keys())
+
+
+def _counts_groups(groups: str, single: str) -> bool:
+    """`pairs of apples` beside `apples`: groups of what the other counts one by one."""
+    head, _, rest = groups.lower().partition(" of ")
+    return bool(head.split()) and bool(rest) and head not in _FILLER and rest == single.lower()
