@@ -25,6 +25,45 @@ def test_a_study_is_found_where_its_exact_p_is_small(changes, rows):
     assert rejections(changes, studies).tolist() == expected
 
 
+LAWS = [
+    {1: 40, 2: 12, 5: 3},
+    {14: 73, 15: 50},
+    {28: 30, 55: 9},
+    {8: 19, 9: 15},
+    {1: 100, 2: 60, 3: 30, 4: 10, 8: 4},
+]
+"""Changes by size, regular and not: where the expansion's lattice correction fits, and not."""
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_expansion_decides_only_where_the_exact_test_agrees(law, monkeypatch):
+    sizes = tuple(law)
+    values = tuple(sign * size for size in sizes for sign in (1, -1))
+    chance = np.random.default_rng(7)
+    won = [chance.binomial(times, chance.uniform(0.5, 0.8, 600)) for times in law.values()]
+    columns = [
+        column for w, times in zip(won, law.values(), strict=True) for column in (w, times - w)
+    ]
+    studies = np.column_stack(columns)
+    decided = rejections(values, studies)
+    monkeypatch.setattr(power, "NEAR", 1.0)
+    assert decided.tolist() == rejections(values, studies).tolist()
+    assert 0.05 < decided.mean() < 0.95
+
+
+def test_most_studies_need_no_characteristic_function(monkeypatch):
+    law = ChangeLaw(tuple(range(-8, 9)), tuple(scipy.stats.binom.pmf(range(17), 16, 0.512)))
+    worked_out = []
+    exact = power._exact
+    monkeypatch.setattr(
+        power,
+        "_exact",
+        lambda *arguments: worked_out.append(len(arguments[2])) or exact(*arguments),
+    )
+    rejections(law.changes, drawn_studies(law, 400))
+    assert 0 < sum(worked_out) < power.STUDIES / 10
+
+
 def test_large_studies_are_decided_like_small_ones(monkeypatch):
     chances = scipy.stats.binom.pmf(range(17), 16, 0.512)
     law = ChangeLaw(tuple(range(-8, 9)), tuple(chances))
