@@ -99,13 +99,14 @@ def population_interval(means: Sequence[float], repeats: int) -> Interval:
 def samples_interval(correct: Sequence[int], repeats: int) -> Interval:
     """Interval for the accuracy of the same problems sampled anew; never leaves 0 to 1.
 
-    The same score interval; its error is known from n(k-1) degrees of freedom, and an error below
-    that of one attempt cannot be told from none.
+    The same score interval; its error is known from n(k-1) degrees of freedom, and is taken with
+    one attempt more that came out otherwise, because a set in which few attempts did so says little
+    of how many could have.
     """
     problems = len(correct)
     attempts = problems * repeats
     mean = sum(correct) / attempts
-    error = max(samples_error(correct, repeats) or 0.0, 1 / attempts)
+    error = math.hypot(samples_error(correct, repeats) or 0.0, 1 / attempts)
     size = max(mean * (1 - mean) / error**2, attempts)
     return _wilson(mean, size, student_quantile((1 + LEVEL) / 2, problems * (repeats - 1)))
 

@@ -110,6 +110,16 @@ def test_few_problems_of_another_kind_stay_within_the_interval(share, rare, rest
     assert np.mean(held) > 0.92
 
 
+@pytest.mark.parametrize(("rare", "rest"), [(1.0, 0.01), (0.0, 0.99)])
+def test_few_attempts_that_come_out_otherwise_stay_within_the_interval_of_the_samples(rare, rest):
+    # 90 problems of which 2 % always fail or always succeed, and 1 % of other attempts differ.
+    chance = np.random.default_rng(28)
+    skill = np.where(chance.random((1_000, 90)) < 0.02, rare, rest)
+    intervals = [samples_interval(row.tolist(), 4) for row in chance.binomial(4, skill)]
+    held = [low <= row.mean() <= high for row, (low, high) in zip(skill, intervals, strict=True)]
+    assert np.mean(held) > 0.92
+
+
 @pytest.mark.parametrize("share", [0.02, 0.05])
 @pytest.mark.parametrize(("before", "after"), [(1.0, 0.0), (0.99, 0.0), (0.0, 1.0), (0.01, 1.0)])
 def test_problems_broken_for_good_stay_within_the_interval_of_the_difference(share, before, after):
