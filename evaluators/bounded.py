@@ -5,6 +5,7 @@ here.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from evaluators.acceleration import infinite_sum
@@ -28,6 +29,8 @@ NEAR = ("1e-40", "1.7e-60")
 # numbers of several remainders, so that a sequence that alternates shows.
 FAR = ((10**40 + 7, 10**60 + 2), (100_000, 300_007, 400_002))
 LIMIT_AGREED, LIMIT_ERROR = 1e-16, 1e-15
+# Steps at which values must grow to go beyond all bounds, and each gain as a share of the last.
+GROWTH_STEPS, GROWTH_SHARE = 12, 0.999
 
 _Function = Callable[[Any], Any]
 
@@ -157,10 +160,7 @@ class BoundedEvaluator(Evaluator):
 
     def _limit(self, body: Node, variable: str, target: Node) -> Estimate:
         """The value very near the target, twice on each side from which it can be approached."""
-        signs: tuple[int, ...] = (1, -1)
-        if isinstance(target, Op) and target.name in ("mark:+", "mark:-"):
-            signs, target = ((1,) if target.name == "mark:+" else (-1,)), target.args[0]
-        end = self._end(target)
+        signs, end = self._approached(target)
         function = self._function(body, variable)
         with self.mp.workdps(LIMIT_DIGITS):
             if self.mp.isinf(end):
@@ -179,6 +179,47 @@ class BoundedEvaluator(Evaluator):
             if spread > LIMIT_AGREED * max(size, 1):
                 raise NotNumeric
             return Estimate(found[-1], spread + LIMIT_ERROR * size)
+
+    def _approached(self, target: Node) -> tuple[tuple[int, ...], Any]:
+        """The sides from which a limit's variable nears its target, and where that is."""
+        if isinstance(target, Op) and target.name in ("mark:+", "mark:-"):
+            return (1 if target.name == "mark:+" else -1,), self._end(target.args[0])
+        return (1, -1), self._end(target)
+
+    def growth(self, node: Node) -> int:
+        """1 or -1 where a limit goes beyond all bounds, upwards or downwards; 0 where it may not.
+
+        On the way to the target the values must grow by ever more, or by as much with each step.
+        """
+        match node:
+            case Op(name="lim", args=(body, Op(name="to", args=(Sym(name=variable), target)))):
+                function = self._function(body, variable)
+            case _:
+                return 0
+        self.inside = True
+        signs, end = self._approached(target)
+        with self.mp.workdps(LIMIT_DIGITS):
+            steps = range(1, GROWTH_STEPS + 1)
+            if self.mp.isinf(end):
+                scale = self.mp.sign(end) * (1 if variable in INTEGER_LETTERS else self.mp.e)
+                ways = [[scale * 10 ** (4 * k) for k in steps], [scale * 53 * k for k in steps]]
+                found = {next(filter(None, (_grows(_values(function, way)) for way in ways)), 0)}
+            else:
+                sides = (
+                    [end + sign * self.mp.mpf(10) ** (-6 * k) for k in steps] for sign in signs
+                )
+                found = {_grows(_values(function, side)) for side in sides}
+        return found.pop() if len(found) == 1 else 0
+
+
+def _grows(values: list[Any]) -> int:
+    """The sign of values that grow in size by no less from step to step; 0 of others, or none."""
+    sizes = [abs(value) for value in values]
+    gains = [after - before for before, after in pairwise(sizes)]
+    if not gains or len({value > 0 for value in values}) > 1 or gains[0] <= 0:
+        return 0
+    steady = all(after >= GROWTH_SHARE * before for before, after in pairwise(gains))
+    return (1 if values[0] > 0 else -1) if steady else 0
 
 
 def _values(function: _Function, points: list[Any]) -> list[Any]:

@@ -7,8 +7,9 @@ from itertools import product
 
 from evaluators.assignments import as_tuple, same_assignments
 from evaluators.conclusion import conclusions
+from evaluators.domains import same_given
 from evaluators.exact import exact_value
-from evaluators.families import same_family
+from evaluators.families import is_integer_set, same_family
 from evaluators.heads import answered_value, named_value, stated_value
 from evaluators.matrices import reduced
 from evaluators.nodes import (
@@ -150,6 +151,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     if gold == answer:
         return equal("same_tree")
     gold, answer = _bare(gold), _bare(answer)
+    if conditioned := same_given(gold, answer, lambda a, b: same_node(a, b, policy)):
+        return conditioned
     if _is_residue(gold) or _is_residue(answer):
         if isinstance(gold, Rel) and gold.ops == ("=",):
             return different("other_modulus")
@@ -172,7 +175,10 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         decision = same_relation(gold, answer, policy)
         family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
         return equal("same_family") if family else decision
+    whole = gold
     gold, answer = named_value(gold), answered_value(answer, gold)
+    if (is_integer_set(gold) or is_integer_set(answer)) and same_family(gold, answer):
+        return equal("same_family")
     if is_region(gold) or is_region(answer):
         return _same_region(gold, answer)
     if isinstance(gold, Rel) or isinstance(answer, Rel):
@@ -183,7 +189,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     several = is_several(gold) or is_several(answer)
     answer = constant_renamed(gold, answer)
     decision = (_same_several if several else same_scalar)(gold, answer, policy)
-    if decision.outcome is not Outcome.EQUAL and same_family(gold, answer):
+    if decision.outcome is not Outcome.EQUAL and same_family(whole, answer):
         return equal("same_family")
     return decision
 

@@ -10,7 +10,7 @@ from typing import Any
 from evaluators.bounded import MAX_WORK, PRECISE_DIGITS, BoundedEvaluator, parameters
 from evaluators.exact import Inexact
 from evaluators.families import INTEGER_LETTERS
-from evaluators.nodes import Node, NotNumeric, has_op
+from evaluators.nodes import Node, NotNumeric, Op, Sym, has_op
 from evaluators.numeric import context
 from evaluators.probes import ENOUGH_POINTS, MAX_SYMBOLS, points
 from evaluators.series import Estimate
@@ -37,6 +37,9 @@ def same_bounded(a: Node, b: Node) -> Decision:
     names = sorted(parameters(a) | parameters(b))
     if len(names) > MAX_SYMBOLS:
         return undecided("too_many_variables")
+    for side, other in ((a, b), (b, a)):
+        if not names and (sign := _infinity(side)):
+            return _same_growth(other, sign)
     logs = (False, True) if has_op(a, "log") or has_op(b, "log") else (False,)
     decision = undecided("not_evaluated")
     for left_common, right_common in product(logs, repeat=2):
@@ -44,6 +47,26 @@ def same_bounded(a: Node, b: Node) -> Decision:
         if decision.outcome is Outcome.EQUAL:
             break
     return decision
+
+
+def _infinity(node: Node) -> int:
+    """The sign of an infinity, 0 for anything else."""
+    return {Sym("oo"): 1, Op("neg", (Sym("oo"),)): -1}.get(node, 0)
+
+
+def _same_growth(node: Node, sign: int) -> Decision:
+    """Whether a limit goes to the infinity of that sign; one that has a value does not."""
+    try:
+        grows = BoundedEvaluator({}, {}).growth(node)
+    except (NotNumeric, Inexact):
+        return undecided("not_evaluated")
+    if grows:
+        return equal("within_error") if grows == sign else different("beyond_error")
+    try:
+        bounded_value(node)
+    except (NotNumeric, Inexact):
+        return undecided("not_evaluated")
+    return different("beyond_error")
 
 
 def _compared(a: Node, b: Node, names: list[str], left_log: bool, right_log: bool) -> Decision:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from evaluators.definitions import function_head, mapped_head
 from evaluators.differentials import with_differentials
+from evaluators.domains import PARAMETER_SETS, conditions_behind, given, without_domains
 from evaluators.formula import read_formula
 from evaluators.lexer import tokenize
 from evaluators.nodes import (
@@ -20,7 +21,6 @@ from evaluators.nodes import (
     Sym,
     Unreadable,
     Words,
-    free_symbols,
     is_deep,
 )
 from evaluators.numerals import SCALES
@@ -51,7 +51,6 @@ _FUNCTION = frozenset({"fn"})
 _RELATION = frozenset({"rel"})
 _GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
 _TICKS = frozenset({"checkmark", "✓", "✔", "✅", "☑"})
-_PARAMETER_SETS = (Sym("Integers"), Sym("Naturals"))
 # Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
 _LEADING = frozenset({"=", "~", "in"})
 _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<=": ">", ">=": "<"})
@@ -74,7 +73,7 @@ def read_answer(items: list[Item]) -> Node:
     parts, joiner = _split(items)
     stated = [part for index, part in enumerate(parts) if part and not (index and _denies(part))]
     nodes = [_read_statement(part) for part in stated]
-    kept = _without_domains([node for node in nodes if node is not None])
+    kept = without_domains([node for node in nodes if node is not None])
     if not kept:
         raise Unreadable("nothing but words that qualify")
     if len(kept) == 1:
@@ -85,25 +84,6 @@ def read_answer(items: list[Item]) -> Node:
 def _denies(part: Sequence[Item]) -> bool:
     """`not 43` behind another answer."""
     return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
-
-
-def _without_domains(nodes: list[Node]) -> list[Node]:
-    r"""The answers without `k \in \mathbb{Z}` beside them, which says what a parameter is."""
-    kept = [
-        node
-        for node in nodes
-        if not (isinstance(node, Rel) and node.ops == ("in",) and node.args[1] in _PARAMETER_SETS)
-    ]
-    value = (
-        kept[:1] if len(kept) > 1 and not isinstance(kept[0], Rel) and free_symbols(kept[0]) else []
-    )
-    if value and all(isinstance(n, Rel) and n.ops == ("!=",) for n in kept[1:]):
-        kept = value
-    defined = any(isinstance(node, Rel) and node.ops[0] in ("=", "~") for node in kept)
-    if defined:
-        reals = (("in",), Sym("Reals"))
-        kept = [n for n in kept if not (isinstance(n, Rel) and (n.ops, n.args[-1]) == reals)]
-    return kept or nodes
 
 
 def _flattened(nodes: list[Node]) -> list[Node]:
@@ -189,7 +169,8 @@ def _read_statement(items: list[Item]) -> Node | None:
     if excepting:
         raise Unreadable("an exception from what is no known set")
     unit = words_of(after[0].items) if after else currency(runs[: formulas[0]])
-    return _with_unit(value, unit) if unit else value
+    value = _with_unit(value, unit) if unit else value
+    return given(value, conditions_behind(labelled[len(items) :]))
 
 
 def _residue(items: list[Item]) -> Node | None:
@@ -309,7 +290,7 @@ def _is_remark(group: Group) -> bool:
     if any(is_kind(i, _RELATION) and isinstance(i, Token) and i.text == "!=" for i in group.items):
         return True
     *_, sign, last = (None, None, *group.items)
-    named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in _PARAMETER_SETS
+    named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in PARAMETER_SETS
     return named and isinstance(sign, Token) and sign.text == "in"
 
 

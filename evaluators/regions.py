@@ -163,6 +163,9 @@ def _region(node: Node, point: Mapping[str, Any]) -> Region:
             return Region(lambda _: True, ())
         case Sym(name="EmptySet"):
             return Region(lambda _: False, ())
+        case Sym(name="Integers" | "Naturals" as name):
+            least = context().mpf(1) if name == "Naturals" else context().ninf
+            return Region(lambda x: x >= least and _same_point(x, context().nint(x)), ())
         case Listing(items=items, joiner=joiner):
             return _listed(items, joiner, point)
     raise NotRegion
@@ -274,7 +277,8 @@ def _relation(node: Rel, point: Mapping[str, Any]) -> Region:
     subject = _subject(node)
     if subject is None:
         raise NotRegion
-    if "in" in node.ops:
+    closed = [not free_symbols(arg) for arg in node.args]
+    if "in" in node.ops or any(a and b for a, b in pairwise(closed)):
         raise NotRegion
     name = subject.name if isinstance(subject, Sym) else "the value"
     arms = [Sym(name) if arg == subject else arg for arg in node.args]

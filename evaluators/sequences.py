@@ -3,7 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from evaluators.heads import name_of, stated_value
-from evaluators.nodes import CONSTANTS, Listing, Mat, Node, Num, Op, Quantity, Rel, Seq, Sym, walk
+from evaluators.nodes import (
+    CONSTANTS,
+    Listing,
+    Mat,
+    Node,
+    Num,
+    Op,
+    Quantity,
+    Rel,
+    Seq,
+    Sym,
+    Words,
+    walk,
+)
 from evaluators.verdict import Decision, Outcome, different, equal, undecided
 
 Compare = Callable[[Node, Node], Decision]
@@ -80,10 +93,19 @@ def same_several(gold: Node, answer: Node, compare: Compare) -> Decision:
         return _same_ordered(gold, answer, compare)
     if _is_ordered(gold) or _is_ordered(answer):
         return _ordered_and_list(gold, answer, compare)
+    if _joined_otherwise(gold, answer):
+        return different("words")
     left, right = _values(_members(gold)), _values(_members(answer))
     if _elliptic(left) or _elliptic(right):
         return in_order(left, right, compare)
     return _any_order(_once(gold, left, compare), _once(answer, right, compare), compare)
+
+
+def _joined_otherwise(gold: Node, answer: Node) -> bool:
+    """`a and b` beside `a or b`: names joined by another word; of values either lists them."""
+    sides = [side for side in (gold, answer) if isinstance(side, Listing)]
+    named = all(isinstance(item, Sym | Words) for side in sides for item in side.items)
+    return named and {side.joiner for side in sides} == {"and", "or"}
 
 
 def _is_ordered(node: Node) -> bool:
