@@ -44,7 +44,7 @@ from evaluators.terms import is_natural
 from evaluators.tokens import Comma
 from evaluators.truth import is_false
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
-from evaluators.wording import plain_words, wording
+from evaluators.wording import same_words, wording
 
 # Gold answers repeat with every attempt; their trees are kept, as are the latest answers'.
 CACHED_TREES = 2_048
@@ -56,7 +56,6 @@ _TWICE = re.compile(
     r"\((?:\s*(?:or|i\.e\.,?|that is,?|equivalently,?|namely)\s)?([^()]{1,200})\)"
 )
 _TEXT = re.compile(r"\\text\{([^{}]{0,200})\}")
-_VERDICTS = frozenset({"yes", "no", "true", "false"})
 # A gold answer with one comma before three digits has thousands, not decimals.
 _THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:,|\{,\})\d{3}(?!\d)")
 # Blanks that are no part of a number or list.
@@ -158,7 +157,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
             return different("other_modulus")
         return _same_residue(gold, answer, policy)
     if isinstance(gold, Words) or isinstance(answer, Words):
-        return _same_words(gold, answer)
+        return same_words(gold, answer)
     if isinstance(gold, Based) or isinstance(answer, Based):
         return _same_based(gold, answer, policy)
     if (left := set_factors(gold)) and (right := set_factors(answer)):
@@ -351,34 +350,6 @@ def _restated(gold: str, answer: str, policy: Policy) -> Decision | None:
     if match is None or _compared(match.group(1), match.group(2), policy).outcome != Outcome.EQUAL:
         return None
     return _compared(gold, match.group(1), policy)
-
-
-def _same_words(gold: Node, answer: Node) -> Decision:
-    if (
-        isinstance(answer, Listing)
-        and answer.joiner == ","
-        and all(isinstance(item, Words) for item in answer.items)
-    ):
-        # `Yes, it is` says yes.
-        answer = answer.items[0] if _wording(answer.items[0]) in _VERDICTS else answer
-    left, right = (_wording(node) for node in (gold, answer))
-    if left is None or right is None:
-        return different("words_are_not_a_value")
-    return equal_if(left == right, "words")
-
-
-def _wording(node: Node) -> str | None:
-    match node:
-        case Words(text=text):
-            return plain_words(text)
-        case Quantity(value=value, unit=unit):
-            inner = _wording(value)
-            return inner and plain_words(f"{inner} {unit}")
-        case Op(name="mul", args=args):
-            parts = [getattr(arg, "name", None) for arg in args]
-            return None if None in parts else "".join(str(part) for part in parts).casefold()
-    name = getattr(node, "name", None)
-    return str(name).casefold() if name and not isinstance(node, Op) else None
 
 
 def _as_digits(node: Node, other: Node) -> Node:

@@ -1,8 +1,10 @@
-"""The wording of a text that no formula can be read from: what remains without its looks."""
+"""Wording: of a text that no formula can be read from, and of answers in words."""
 
 import re
 
 from evaluators.commands import IGNORED_COMMANDS, TEXT_COMMANDS
+from evaluators.nodes import Listing, Node, Op, Quantity, Words
+from evaluators.verdict import Decision, different, equal_if
 
 _LOOKS = "|".join(sorted(re.escape(name) for name in TEXT_COMMANDS | IGNORED_COMMANDS))
 _TYPOGRAPHY = re.compile(rf"\\(?:(?:{_LOOKS})(?![a-zA-Z])|[()\[\] ])|[$~]")
@@ -12,6 +14,7 @@ _SUBFACTORIAL = re.compile(r"(?<![^\s(])!\w")
 _PROSE = re.compile(r"(?:[^\W_]|[\s.,;:!?'\u2019\"\u201c\u201d()]|(?<=[^\W_])-(?=[^\W_]))*")
 _PIECES = re.compile(r"\\[a-zA-Z]+|\w+|\S")
 _SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
+_VERDICTS = frozenset({"yes", "no", "true", "false"})
 
 
 def wording(text: str) -> tuple[str, ...]:
@@ -31,3 +34,32 @@ def plain_words(text: str) -> str:
     words = _PUNCTUATION.sub(" ", text).casefold().split()
     words = ["does", "not", "exist"] if words == ["dne"] else words
     return " ".join(word for word in words if word not in _SMALL_WORDS)
+
+
+def same_words(gold: Node, answer: Node) -> Decision:
+    """Whether two answers say the same in words, one of them at least being words."""
+    if (
+        isinstance(answer, Listing)
+        and answer.joiner == ","
+        and all(isinstance(item, Words) for item in answer.items)
+    ):
+        # `Yes, it is` says yes.
+        answer = answer.items[0] if _wording(answer.items[0]) in _VERDICTS else answer
+    left, right = (_wording(node) for node in (gold, answer))
+    if left is None or right is None:
+        return different("words_are_not_a_value")
+    return equal_if(left == right, "words")
+
+
+def _wording(node: Node) -> str | None:
+    match node:
+        case Words(text=text):
+            return plain_words(text)
+        case Quantity(value=value, unit=unit):
+            inner = _wording(value)
+            return inner and plain_words(f"{inner} {unit}")
+        case Op(name="mul", args=args):
+            parts = [getattr(arg, "name", None) for arg in args]
+            return None if None in parts else "".join(str(part) for part in parts).casefold()
+    name = getattr(node, "name", None)
+    return str(name).casefold() if name and not isinstance(node, Op) else None
