@@ -78,3 +78,14 @@ def test_a_long_program_prints_its_result_under_its_own_name(name):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print_result"
     ]
     assert {ast.literal_eval(node.args[0]) for node in calls} == {name}
+
+
+def test_the_help_of_the_latency_benchmark_loads_no_model_library():
+    program = (
+        "import runpy, sys\n"
+        "try: runpy.run_path(sys.argv[1], run_name='__main__')\n"
+        "except SystemExit: print('loaded', *({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    asked = [sys.executable, "-c", program, "spec_latency.py", "--help"]
+    said = subprocess.run(asked, cwd=BENCHMARKS, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "loaded"

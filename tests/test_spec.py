@@ -266,7 +266,7 @@ class TestEnginesThatFail:
             draft=telling(*CLOSING),
             draft_faults=Faults(hang=frozenset({1})),
         )
-        assert "too long" in (await world.track()).steps[0].notes[0]
+        assert "not finished within 0.01 s" in (await world.track()).steps[0].notes[0]
 
 
 class TestDraftingAhead:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
-from transformers import AutoTokenizer
 
 from pipeline.engines.model_files import HUB_ADVICE, first_line, looks_like_path, read_json
 from pipeline.engines.protocol import Message
@@ -49,6 +48,8 @@ class HFTokenizer:
         _check_tokenizer_path(source)
         # Tells of a hub that is down in seconds, and of a gated or unknown model in one sentence.
         read_json(source, revision, "tokenizer_config.json")
+        from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+
         try:
             tokenizer = AutoTokenizer.from_pretrained(
                 source, revision=revision, trust_remote_code=trust_remote_code

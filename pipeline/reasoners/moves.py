@@ -2,7 +2,6 @@
 target writes one itself.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -107,18 +106,16 @@ class Moves:
             EngineDead: the draft engine is gone.
             PromptTooLong: the draft's context is full before the first step.
         """
-        draft = self._assignment.experiment.draft
         try:
-            async with asyncio.timeout(draft.request_timeout if draft is not None else None):
-                step = await self._step(chain, "draft", "draft", report)
+            step = await self._step(chain, "draft", "draft", report)
         except EngineDead:
             raise
         except PromptTooLong:
             if not chain.length:
                 raise
             return DRAFT_IS_FULL
-        except (EngineFailure, TimeoutError) as failure:
-            return Unwritten(str(failure) or "it took too long")
+        except EngineFailure as failure:
+            return Unwritten(str(failure))
         return DRAFT_IS_FULL if step.context_full else step
 
     async def score(self, chain: Chain, draft: Written) -> Score:
