@@ -29,7 +29,7 @@ COMMANDS = MappingProxyType(
         "backslash": ("op", "setminus"),
         "smallsetminus": ("op", "setminus"),
         "bmod": ("op", "mod"),
-        "mod": ("op", "mod"),
+        "mod": ("op", "modulo"),
         "circ": ("op", "deg"),
         "degree": ("op", "deg"),
         "textdegree": ("op", "deg"),

@@ -55,6 +55,7 @@ _TWICE = re.compile(
     r"([^()]{1,200}?)(?:\s|\\[ ,;]|\\q?quad)+"
     r"\((?:\s*(?:or|i\.e\.,?|that is,?|equivalently,?|namely)\s)?([^()]{1,200})\)"
 )
+_MATH = re.compile(r"(?<!\\)\$|\\[()\[\]]")
 _TEXT = re.compile(r"\\text\{([^{}]{0,200})\}")
 # A gold answer with one comma before three digits has thousands, not decimals.
 _THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:,|\{,\})\d{3}(?!\d)")
@@ -68,7 +69,7 @@ _NOT_GROUPED = re.compile(
     r"(?:\\(?:right|[,;! ])\s*)*\\?[)\]}]"
 )
 # A whole number and an exponent of one digit with its sign, run together: two readings.
-_SHORT_EXPONENT = re.compile(r"((?<![\w.,])\d+[eE][-+\u2212])(\d)(?![\w.^(\\{])")
+_SHORT_EXPONENT = re.compile(r"((?<![\w.,])\d+[eE][-+\u2212])(\d)(?![\w.^])")
 _DELIMITERS = re.compile(r"\\[()\[\]]")
 _ONE_DECIMAL = re.compile(r"[^\d,()\[\]]{0,20}-?\d+(?:,|\{,\})\d+[^\d,()\[\]]{0,20}")
 
@@ -346,7 +347,7 @@ def _alternatives(node: Node, policy: Policy) -> Node:
 
 def _restated(gold: str, answer: str, policy: Policy) -> Decision | None:
     """`1/2 (0.5)`: a value with the same value in brackets behind it is that value."""
-    match = _TWICE.fullmatch(_TEXT.sub(r"\1", answer).strip())
+    match = _TWICE.fullmatch(_MATH.sub("", _TEXT.sub(r"\1", answer)).strip())
     if match is None or _compared(match.group(1), match.group(2), policy).outcome != Outcome.EQUAL:
         return None
     return _compared(gold, match.group(1), policy)
@@ -357,12 +358,13 @@ def _as_digits(node: Node, other: Node) -> Node:
     if not isinstance(other, Based):
         return node
     factors = node.args if isinstance(node, Op) and node.name == "mul" else (node,)
-    if not all(isinstance(part, Sym) or is_natural(part) for part in factors):
+    if not all(isinstance(part, Sym | Based) or is_natural(part) for part in factors):
         return node
     digits, _, base = "".join(
-        part.name if isinstance(part, Sym) else str(part.value)
+        f"{part.digits}_{part.base}"
+        if isinstance(part, Based)
+        else getattr(part, "name", "") or str(getattr(part, "value", ""))
         for part in factors
-        if isinstance(part, Sym | Num)
     ).partition("_")
     return Based(digits, other.base) if digits.isalnum() and base == str(other.base) else node
 

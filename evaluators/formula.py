@@ -37,6 +37,7 @@ _BINARY = {
     "choose": 4,
     ":": _RATIO,
     "mod": _PRODUCT,
+    "modulo": _RATIO + 1,
     "+": _SUM,
     "-": _SUM,
     "pm": _SUM,

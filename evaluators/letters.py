@@ -60,6 +60,8 @@ def resolved(tokens: list[Token]) -> list[Token]:
     for indices, step in ((forward, -1), (range(len(tokens) - 2, -1, -1), 1)):
         for index in indices:
             spaced = tokens[max(index, index + step)].spaced
+            if kinds[index] == "letters" and index == 1 and tokens[0].value == 1 and spaced:
+                kinds[index] = "prose"  # a product is not written with a one
             if kinds[index] == "letters" and kinds[index + step] == "prose" and spaced:
                 kinds[index] = "prose"
     kept: list[Token] = []

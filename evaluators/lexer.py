@@ -164,7 +164,7 @@ class _Lexer:
     def _sign(self, char: str) -> None:
         for length in (3, 2):
             piece = self.text[self.at : self.at + length]
-            if len(piece) == length and piece in _MULTI and not self._is_factorial(piece):
+            if len(piece) == length and piece in _MULTI and not self._is_apart(piece):
                 self.at += length
                 self._emit(*_MULTI[piece])
                 return
@@ -191,9 +191,11 @@ class _Lexer:
         after = self.text[self.at : self.at + 2].strip()
         self._emit("unknown" if after[:1].isdigit() else "word", "#")
 
-    def _is_factorial(self, piece: str) -> bool:
-        """`4!=24` says what four factorial is; `x != 4` that x is not four."""
-        return piece == "!=" and self.text[max(0, self.at - 1) : self.at] in tuple("0123456789)")
+    def _is_apart(self, piece: str) -> bool:
+        """Two signs of their own: `4!=24` says what four factorial is, `y~= 2x` has TeX's blank."""
+        before = self.text[max(0, self.at - 1) : self.at]
+        tie = piece == "~=" and bool(before) and not before.isspace()
+        return tie or (piece == "!=" and before in tuple("0123456789)"))
 
     def _vulgar(self, char: str) -> None:
         top, _, bottom = unicodedata.normalize("NFKC", char).partition("⁄")

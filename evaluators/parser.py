@@ -179,7 +179,7 @@ def _residue(items: list[Item]) -> Node | None:
         inner = item.items if isinstance(item, Group) and item.opening in ("(", "{") else ()
         if is_kind(item, _FUNCTION) and isinstance(item, Token) and item.text == "pmod":
             modulus = items[index + 1 :]
-        elif inner[1:] and isinstance(inner[0], Token) and inner[0].text == "mod":
+        elif inner[1:] and isinstance(inner[0], Token) and inner[0].text in ("mod", "modulo"):
             modulus = list(inner[1:])
         else:
             continue

@@ -21,7 +21,7 @@ HALF_LINES = MappingProxyType(
 _DIGIT_LETTERS = frozenset("ABCDEF")
 # Letters that name a function where so many arguments in round brackets follow.
 _SPECIAL = MappingProxyType({"Gamma": 1, "zeta": 1, "beta": 2})
-_NAMES = {"*": "mul", "/": "div", "over": "div", ":": "ratio", "choose": "binom"}
+_NAMES = {"*": "mul", "/": "div", "over": "div", ":": "ratio", "choose": "binom", "modulo": "mod"}
 
 
 def combined(sign: str, left: Node, right: Node) -> Node:
@@ -101,18 +101,24 @@ def _digits_alone(items: list[Item]) -> list[Item]:
             last = inner[0]
         elif _are_digits(inner) and (last.opening == "(" or any(is_number(i) for i in inner)):
             last = Token("num", label(inner).upper(), last.spaced, False, Fraction(0))
-    while (
-        rest
-        and isinstance(last, Token)
-        and (last.prose or not last.spaced)
-        and set(last.text) <= _DIGIT_LETTERS | set("0123456789")
-        and isinstance(before := rest[-1], Token)
-        and before.text.isalnum()
-        and (is_number(before) or (is_number(last) and before.text in _DIGIT_LETTERS))
-    ):
-        rest.pop()
-        last = Token("num", before.text + last.text, before.spaced, False, Fraction(0))
-    return [*rest, last]
+    run = [last]
+    while rest and _is_digit(run[0]) and not _starts(run[0]) and _is_digit(rest[-1]):
+        run.insert(0, rest.pop())
+    first = run[0]
+    if not isinstance(first, Token) or len(run) == 1 or not any(is_number(item) for item in run):
+        return [*rest, *run]
+    return [*rest, Token("num", label(run), first.spaced, False, Fraction(0))]
+
+
+def _is_digit(item: Item) -> bool:
+    """Whether the item is digits, or capital letters that are digits of a higher base."""
+    digits = is_number(item) or (isinstance(item, Token) and set(item.text) <= _DIGIT_LETTERS)
+    return isinstance(item, Token) and digits and item.text.isalnum()
+
+
+def _starts(item: Item) -> bool:
+    """Whether a blank stands before the item; before running text it says nothing."""
+    return isinstance(item, Token) and item.spaced and not item.prose
 
 
 def is_number(item: Item) -> bool:
