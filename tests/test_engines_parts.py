@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engines.next_token import allowed_by, choose, nucleus
-from pipeline.engines.prefix_blocks import BLOCK_TOKENS, CPU_BYTES, PrefixBlocks, bytes_to_keep
+from pipeline.engines.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
+from pipeline.engines.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.script import Faults, Latency, Script, from_rules, load_script
 from pipeline.engines.scripted import ScriptedEngine
@@ -58,6 +59,76 @@ def test_a_nucleus_is_the_fewest_likeliest_tokens_that_reach_top_p(
     assert float(held.sum()) >= top_p - 1e-9
     assert float(held.sum() - held.min()) < top_p
     assert bool((kept[kept > 0] == held).all())
+
+
+def sorted_nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The definition: the whole vocabulary in order, ties by their numbers."""
+    ordered, order = torch.sort(shares, descending=True, stable=True)
+    before = torch.cumsum(ordered, dim=-1) - ordered
+    ordered = torch.where(before < top_p, ordered, torch.zeros_like(ordered))
+    return torch.zeros_like(shares).scatter(0, order, ordered)
+
+
+@settings(max_examples=300)
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.sampled_from([1, 2, 50, 3000, 20_000]),
+    spread=st.sampled_from([0.0, 0.5, 3.0, 10.0, 100.0]),
+    steps=st.sampled_from([None, 1.0, 0.125]),
+    sampling=st.builds(
+        replace,
+        st.just(ASKED),
+        temperature=st.floats(0.05, 2.0),
+        top_p=st.one_of(st.floats(0.01, 1.0), st.sampled_from([0.95, 0.999999, 1 - 2**-24])),
+    ),
+)
+def test_tokens_are_those_of_a_sorted_vocabulary(
+    seed: int, size: int, spread: float, steps: float | None, sampling: SamplingRequest
+) -> None:
+    logits = spread * torch.randn(size, generator=torch.Generator().manual_seed(seed))
+    # Steps make ties, as a model's own bfloat16 does.
+    logits = logits if steps is None else (logits / steps).round() * steps
+    top_p, shares = sampling.top_p, torch.softmax(logits / sampling.temperature, dim=-1)
+    expected = sorted_nucleus(shares, top_p) if top_p < 1 else shares
+    assert top_p == 1 or bool((nucleus(shares, top_p) == expected).all())
+    drawn = torch.multinomial(expected, 1, generator=torch.Generator().manual_seed(seed))
+    assert choose(logits, sampling, torch.Generator().manual_seed(seed), None) == int(drawn)
+
+
+def test_only_the_tokens_that_can_matter_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    sort = torch.sort
+
+    def counted(values: torch.Tensor, *, descending: bool, stable: bool) -> object:
+        sizes.append(len(values))
+        return sort(values, descending=descending, stable=stable)
+
+    monkeypatch.setattr("pipeline.engines.next_token.torch.sort", counted)
+    chance = torch.Generator().manual_seed(0)
+    nucleus(torch.softmax(5 * torch.randn(150_000, generator=chance), dim=-1), 0.95)
+    nucleus(torch.full((1000,), 0.001), 0.9999999)
+    assert sizes[0] < 15_000
+    assert sizes[1] == 1000
+
+
+class OnADevice:
+    """A row of logits that must not leave its device."""
+
+    def __init__(self, row: torch.Tensor) -> None:
+        self.row = row
+
+    @classmethod
+    def __torch_function__(
+        cls, function: object, types: object, values: tuple["OnADevice", ...], named: object = None
+    ) -> object:
+        assert function is torch.argmax
+        return torch.argmax(values[0].row)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_likeliest_token_is_found_where_the_logits_are(dtype: torch.dtype) -> None:
+    row = torch.tensor([1.0, 3.0, 3.0, 2.0], dtype=dtype)
+    assert choose(OnADevice(row), ASKED, torch.Generator(), None) == 1
 
 
 def test_temperature_zero_takes_the_likeliest_of_what_is_allowed() -> None:
@@ -138,6 +209,18 @@ def test_kept_blocks_never_take_more_than_the_limit(lengths: list[tuple[int, int
 def test_a_gpu_keeps_a_share_of_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (80 * 10**9, 90 * 10**9))
     assert bytes_to_keep(torch.device("cuda", 1)) == 8 * 10**9
+
+
+@pytest.mark.parametrize(("device", "size"), [("cpu", 64), ("cuda:1", 512)])
+def test_a_gpu_reads_in_larger_blocks(
+    device: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (80 * 10**9, 90 * 10**9))
+    blocks = PrefixBlocks.on(torch.device(device))
+    ids = list(range(2 * size + 1))
+    blocks.keep(ids[:size], FakeCache(ids[:size]))
+    blocks.keep(ids[:-1], FakeCache(ids[:-1]))
+    assert [len(block[0].keys.flatten()) for block in blocks.find(ids)] == [size, size]
     assert bytes_to_keep(torch.device("cpu")) == CPU_BYTES
 
 

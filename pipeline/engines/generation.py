@@ -11,7 +11,7 @@ from transformers.cache_utils import DynamicLayer
 
 from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.next_token import allowed_by, choose
-from pipeline.engines.prefix_blocks import BLOCK_TOKENS, PrefixBlocks, restore
+from pipeline.engines.prefix_blocks import PrefixBlocks, restore
 from pipeline.engines.protocol import FinishReason, SamplingRequest
 from pipeline.engines.stopping import StopWatch
 from pipeline.engines.tokenizer import HFTokenizer
@@ -99,9 +99,10 @@ class Generator:
         found = self.blocks.find(prompt) if whole else []
         if found:
             restore(found, cache)
-        start = reused = len(found) * BLOCK_TOKENS
-        while start + BLOCK_TOKENS < len(prompt):
-            end = start + BLOCK_TOKENS
+        size = self.blocks.block_tokens
+        start = reused = len(found) * size
+        while start + size < len(prompt):
+            end = start + size
             self._forward(prompt[start:end], cache, cancelled)
             if whole:
                 self.blocks.keep(prompt[:end], cache)
@@ -110,16 +111,16 @@ class Generator:
         return _Prefilled(self._forward(prompt[start:], cache, cancelled), cache, reused)
 
     def _forward(self, token_ids: list[int], cache: Any, cancelled: threading.Event) -> Any:
-        """The logits after `token_ids`: one row on the CPU in float32."""
+        """The logits after `token_ids`: one row, where and in the type in which they were made."""
         if cancelled.is_set():
             raise Cancelled
         inputs = torch.tensor([token_ids], device=self.model.device)
         output = self.model(input_ids=inputs, past_key_values=cache, logits_to_keep=1)
-        return output.logits[0, -1].float().cpu()
+        return output.logits[0, -1]
 
 
 def _logprobs(logits: Any, token_ids: Sequence[int]) -> dict[int, float] | None:
     if not token_ids:
         return None
-    values = torch.log_softmax(logits.double(), dim=-1)
+    values = torch.log_softmax(logits.float().cpu().double(), dim=-1)
     return {token: float(values[token]) for token in token_ids}

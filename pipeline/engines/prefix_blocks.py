@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 import torch
 
-BLOCK_TOKENS = 64
+CPU_BLOCK_TOKENS = 64
+GPU_BLOCK_TOKENS = 512
+"""A GPU reads so many tokens in the time of one: launching a pass costs more than computing it."""
 CPU_BYTES = 512 * 2**20
 GPU_SHARE = 0.1
 """Of the memory that is free once the weights are loaded."""
 
 
 class Layer(NamedTuple):
-    """One layer's keys and values of one block, each (1, heads, BLOCK_TOKENS, width)."""
+    """One layer's keys and values of one block, each (1, heads, tokens of a block, width)."""
 
     keys: Any
     values: Any
@@ -44,8 +46,15 @@ class PrefixBlocks:
     """
 
     limit: int = CPU_BYTES
+    block_tokens: int = CPU_BLOCK_TOKENS
     _blocks: OrderedDict[tuple[int, ...], Block] = field(default_factory=OrderedDict)
     _bytes: int = 0
+
+    @classmethod
+    def on(cls, device: torch.device) -> "PrefixBlocks":
+        """As large and as many as suit a device that holds the model already."""
+        size = GPU_BLOCK_TOKENS if device.type == "cuda" else CPU_BLOCK_TOKENS
+        return cls(bytes_to_keep(device), size)
 
     def find(self, token_ids: list[int]) -> list[Block]:
         """The kept blocks that `token_ids` begin with, in order.
@@ -53,7 +62,7 @@ class PrefixBlocks:
         The last token is never among them: its logits are what the caller needs.
         """
         found: list[Block] = []
-        for end in range(BLOCK_TOKENS, len(token_ids), BLOCK_TOKENS):
+        for end in range(self.block_tokens, len(token_ids), self.block_tokens):
             block = self._blocks.get(tuple(token_ids[:end]))
             if block is None:
                 break
@@ -65,7 +74,7 @@ class PrefixBlocks:
 
         It is not kept where room for it could only be had from a block before it.
         """
-        start, name = len(token_ids) - BLOCK_TOKENS, tuple(token_ids)
+        start, name = len(token_ids) - self.block_tokens, tuple(token_ids)
         if name in self._blocks:
             return
         block = tuple(
@@ -82,7 +91,7 @@ class PrefixBlocks:
 
     def used(self, token_ids: list[int]) -> None:
         """Note that the blocks of `token_ids` were used just now."""
-        for end in reversed(range(BLOCK_TOKENS, len(token_ids), BLOCK_TOKENS)):
+        for end in reversed(range(self.block_tokens, len(token_ids), self.block_tokens)):
             name = tuple(token_ids[:end])
             if name in self._blocks:
                 self._blocks.move_to_end(name)

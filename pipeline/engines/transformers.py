@@ -23,7 +23,7 @@ from pipeline.engines.generation import Cancelled, Generated, Generator
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.model_files import HUB_ADVICE, first_line
-from pipeline.engines.prefix_blocks import PrefixBlocks, bytes_to_keep
+from pipeline.engines.prefix_blocks import PrefixBlocks
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -169,7 +169,7 @@ class TransformersEngine:
                 model = _load_model(settings, device)
             finally:
                 enable_progress_bar()
-        return Generator(model.eval(), tokenizer, PrefixBlocks(bytes_to_keep(model.device)))
+        return Generator(model.eval(), tokenizer, PrefixBlocks.on(model.device))
 
 
 def _load_model(settings: EngineSettings, device: str) -> Any:
