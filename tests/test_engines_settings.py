@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,14 @@ def test_vllm_refuses_a_device_that_is_its_builds_matter(tiny_model: Path) -> No
         create(EngineSettings("vllm", str(tiny_model), devices="cpu"))
 
 
+needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 MISSING = [
     ("/no/such/model", "/no/such/model does not exist"),
     ("./here", "./here does not exist"),
 ]
 
 
-@pytest.mark.parametrize("name", ["transformers", "vllm"])
+@pytest.mark.parametrize("name", ["transformers", pytest.param("vllm", marks=needs_vllm)])
 @pytest.mark.parametrize(("model", "words"), MISSING)
 async def test_a_missing_model_folder_is_told_of(name: str, model: str, words: str) -> None:
     engine = create(EngineSettings(name, model))  # type: ignore[arg-type]
