@@ -1,15 +1,18 @@
 """Every reasoner on the pocket pair through the transformers engine, on a GPU where there is one.
 
-    python benchmarks/device_runs.py [--quick] [--problems N] [--devices 0] [--keep FOLDER]
+    python benchmarks/device_runs.py [--quick] [--problems N] [--checks] [--devices 0]
+        [--keep FOLDER]
 
-Each is run by the command line, one after another, graded, and stands in one leaderboard. `spec` is
-run again on the CPU, and its records are compared. A last run is killed with SIGKILL once its first
-attempts are written, and resumed. The last line printed is a JSON object. Exit code 1 when an
+First a run is killed with SIGKILL once its first attempts are written, and resumed; then `spec`
+runs on the GPU and on the CPU, in one thread, and the records are compared. `--checks` ends there.
+Then each reasoner is run by the command line, one after another, graded, and stands in one
+leaderboard. The last line printed is a JSON object. Exit code 1 when an
 attempt failed, or the resumed run does not hold each attempt once.
 """
 
 import argparse
 import contextlib
+import os
 import statistics
 import subprocess
 import sys
@@ -17,8 +20,9 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from kill_resume import kill_once
+from kill_resume import kill_once, wait_for_the_writer
 from report import print_result
 
 from pipeline.engines.settings import CPU
@@ -27,6 +31,8 @@ from pipeline.run_directory import read_attempts
 
 REASONERS = ("baseline", "parallel", "spec", "spec-async", "spec-methods")
 PROBLEMS, QUICK_PROBLEMS = 60, 4
+COMPARED, KILLED = 6, 8
+"""Problems at most of the comparison with the CPU, and of the run that is killed."""
 KILL_AFTER = 0.5
 """Seconds after the first attempts are on the disk."""
 
@@ -102,6 +108,8 @@ def killed_and_resumed(words: list[str], run: Path, expected: int) -> dict[str, 
     """Kill the run once it has written attempts; resume it; what it holds then."""
     started = [sys.executable, "-m", "pipeline", *words]
     killed = kill_once(started, run, KILL_AFTER, early=False)
+    if run.exists():
+        wait_for_the_writer(run)
     at_the_kill = sum(1 for _ in read_attempts(run)) if run.exists() else 0
     code = speclrm(*words)
     seen = Counter(attempt.key for attempt in read_attempts(run))
@@ -114,26 +122,37 @@ def killed_and_resumed(words: list[str], run: Path, expected: int) -> dict[str, 
     }
 
 
-def measure(problems: int, devices: str | None, folder: Path) -> dict[str, object]:
-    """Run, grade, show; all figures."""
-    runs: dict[str, object] = {}
-    for reasoner in REASONERS:
-        began = time.perf_counter()
-        speclrm(*command(reasoner, problems, devices, folder / reasoner))
-        runs[reasoner] = figures(folder / reasoner, time.perf_counter() - began)
-        print(reasoner, runs[reasoner], flush=True)
+def timed(reasoner: str, problems: int, devices: str | None, run: Path) -> dict[str, object]:
+    """Run a reasoner; what it took."""
+    began = time.perf_counter()
+    speclrm(*command(reasoner, problems, devices, run))
+    took = figures(run, time.perf_counter() - began)
+    print(run.name, took, flush=True)
+    return took
+
+
+def check(problems: int, devices: str | None, folder: Path) -> dict[str, Any]:
+    """The killed run, and `spec` on two devices."""
+    number = min(problems, KILLED)
+    words = command("baseline", number, devices, folder / "killed")
+    kill = killed_and_resumed(words, folder / "killed", number)
+    print("kill", kill, flush=True)
+    number, pair = min(problems, COMPARED), (folder / "compared-cpu", folder / "compared")
+    runs = [
+        timed("spec", number, where, run) for where, run in zip((CPU, devices), pair, strict=True)
+    ]
+    against = agreement(*pair)
+    print("spec_against_cpu", against, flush=True)
+    return {"kill": kill, "compared": runs, "spec_against_cpu": against}
+
+
+def measure(problems: int, devices: str | None, folder: Path) -> dict[str, Any]:
+    """Run every reasoner, grade, show; what each took."""
+    runs = {name: timed(name, problems, devices, folder / name) for name in REASONERS}
     finished = [str(folder / reasoner) for reasoner in REASONERS]
     speclrm("grade", *finished)
     speclrm("leaderboard", *finished, "--format", "markdown", "--baseline", "baseline")
-    began = time.perf_counter()
-    speclrm(*command("spec", problems, CPU, folder / "spec-cpu"))
-    runs["spec-cpu"] = figures(folder / "spec-cpu", time.perf_counter() - began)
-    words = command("baseline", problems, devices, folder / "killed")
-    return {
-        "runs": runs,
-        "spec_against_cpu": agreement(folder / "spec-cpu", folder / "spec"),
-        "kill": killed_and_resumed(words, folder / "killed", problems),
-    }
+    return runs
 
 
 def main() -> None:
@@ -141,20 +160,23 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help=f"{QUICK_PROBLEMS} problems")
     arguments.add_argument("--problems", type=int, help="another number of problems")
+    arguments.add_argument("--checks", action="store_true", help="without every reasoner's run")
     arguments.add_argument("--devices", help="as for `speclrm run`")
     arguments.add_argument("--keep", type=Path, help="a folder for the runs, to keep them")
     chosen = arguments.parse_args()
+    # The pocket pair is too small for a second thread of the CPU to pay.
+    os.environ["OMP_NUM_THREADS"] = "1"
     problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
     with contextlib.ExitStack() as stack:
         folder = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        result = measure(problems, chosen.devices, folder)
-    runs, kill = result["runs"], result["kill"]
-    if not isinstance(runs, dict) or not isinstance(kill, dict):
-        raise TypeError
-    print_result("device_runs", result)
-    whole = kill["attempts_once"] == kill["attempts_expected"] == problems
-    failed = any(run["failed"] or run["attempts"] != problems for run in runs.values())
-    sys.exit(0 if whole and not failed else 1)
+        result = check(problems, chosen.devices, folder)
+        runs = {} if chosen.checks else measure(problems, chosen.devices, folder)
+    print_result("device_runs", result | {"runs": runs})
+    whole = result["kill"]["attempts_once"] == result["kill"]["attempts_expected"]
+    short = any(run["attempts"] != min(problems, COMPARED) for run in result["compared"])
+    short = short or any(run["attempts"] != problems for run in runs.values())
+    failed = any(run["failed"] for run in [*result["compared"], *runs.values()])
+    sys.exit(0 if whole and not short and not failed else 1)
 
 
 if __name__ == "__main__":
