@@ -44,7 +44,7 @@ from evaluators.terms import is_natural
 from evaluators.tokens import Comma
 from evaluators.truth import is_false
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
-from evaluators.wording import same_words, wording
+from evaluators.wording import said_of_it, same_words, wording
 
 # Gold answers repeat with every attempt; their trees are kept, as are the latest answers'.
 CACHED_TREES = 2_048
@@ -141,7 +141,7 @@ def readings(
 
 def _unread(gold: str, answer: str, *, gold_read: bool) -> Decision:
     """Without a tree only the wording can be compared."""
-    if wording(gold) == wording(answer):
+    if wording(gold) in (wording(answer), wording(said_of_it(answer)) or None):
         return equal("same_words")
     return undecided("answer_not_read" if gold_read else "gold_not_read")
 

@@ -48,6 +48,9 @@ _CORRECTED = re.compile(
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z]+\*?\}(?:\{[lcr|]+\})?")
 _PROSE = re.compile(r"(?<![\\a-zA-Z])[A-Za-z]{2,}|[^\x00-\u2fff]")
 _FINAL = re.compile(r"\bfinal answer\b\s*(?:is\b|:)\s*[^\s.]", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"^\W*(?:is|was|are|were|does|do|did|can|could|what|which|who|how|why)\b.*\?\W*$", re.IGNORECASE
+)
 _REFUSAL = re.compile(
     r"\b(?:could not|couldn't|cannot|can't|unable|refuse|no proof|not sure|don't know|do not know|"
     r"give up|no answer)\b",
@@ -126,6 +129,8 @@ def _is_stated(marker: str) -> bool:
 
 def _unmarked(text: str) -> Extraction | None:
     lines = [line for line in text.splitlines() if line.strip()]
+    if _QUESTION.search(lines[-1]):
+        return None
     if len(lines) == 1 or _looks_like_one_answer(text):
         if _REFUSAL.search(text):
             return None

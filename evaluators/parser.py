@@ -212,6 +212,8 @@ def last_formula(items: list[Item]) -> Node:
         raise Unreadable("alternatives")
     part = parts[-1:]
     runs = runs_of(_without_qualifier(part[0])) if part else []
+    if len(runs) == 1 and len(parts) > 1 and _ends_altered(parts[-2]):
+        raise Unreadable("a value that earlier words are about")
     for index in range(len(runs) - 1, -1, -1):
         if not runs[index].wordy and not is_denied(runs[:index]):
             waiting = index > 1 and is_sign(runs[index - 2].items[-1], "+-*/^_")
@@ -221,6 +223,12 @@ def last_formula(items: list[Item]) -> Node:
             after = runs[index + 1 : index + 2]
             return _with_unit(value, words_of(after[0].items)) if after else value
     raise Unreadable("no formula in the clause")
+
+
+def _ends_altered(part: list[Item]) -> bool:
+    """`between 40`, `one of 40`: the words before the last formula are also about what follows."""
+    runs = runs_of(part)
+    return len(runs) > 1 and not runs[-1].wordy and is_altered(runs, len(runs) - 1)
 
 
 def _with_unit(value: Node, unit: str) -> Node:

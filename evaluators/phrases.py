@@ -92,6 +92,15 @@ _LEADING = frozenset(
         "dollar",
     ]
 ) | {word.lower() for word in CURRENCIES}
+# After these alone `to` announces a value, and after those `by` does not: not *close to*.
+_BEFORE_TO = frozenset(
+    """
+    equal equals equivalent simplifies simplify evaluates evaluate reduces reduce comes came
+    amounts leads led adds up works boils down sums computes rounds rounded converges tends
+    corresponds set according increases decreases changes grows rises falls drops goes points
+    """.split()  # noqa: SIM905 - a list of words reads better as a text
+)
+_BEFORE_BY = frozenset({"divisible", "divided", "multiplied", "bounded", "off"})
 # Behind a value: words that end its noun, words that say nothing, and words that are no noun.
 _PREPOSITIONS = frozenset(
     [
@@ -287,8 +296,10 @@ def is_altered(runs: list[Run], at: int) -> bool:
     applied = (
         bool(before) and isinstance(first, Group) and first.opening == "(" and not first.spaced
     )
+    ranged = beside == ["to"] and at > 1
     return (
         applied
+        or ranged
         or tuple(named) in BOUNDS
         or tuple(after[:2]) in BOUNDS
         or not (_leads(beside) or _is_computation(runs[at]))
@@ -312,6 +323,10 @@ def _leads(words: list[str]) -> bool:
     said = [word.lower() for word in words if word.lower() not in ("the", "a", "an")]
     if not said:
         return not words
+    if said[-1] == "to" and len(said) > 1:
+        return said[-2] in _BEFORE_TO
+    if said[-1] == "by" and len(said) > 1:
+        return said[-2] not in _BEFORE_BY
     return said[-1] in _LEADING or not said[-1].isascii() or said[-1:] == ["except"]
 
 

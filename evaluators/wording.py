@@ -13,6 +13,13 @@ _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _SUBFACTORIAL = re.compile(r"(?<![^\s(])!\w")
 _PROSE = re.compile(r"(?:[^\W_]|[\s.,;:!?'\u2019\"\u201c\u201d()]|(?<=[^\W_])-(?=[^\W_]))*")
 _PIECES = re.compile(r"\\[a-zA-Z]+|\w+|\S")
+# A sentence that says of one thing what it is: `it was Alice`, `the function is even`.
+_SAYS_WHAT = re.compile(
+    r"(?:(?:it|this|that|he|she|they|(?:the|this|that)"
+    r"(?:\s+(?!not\b|no\b|wrong\b|incorrect\b|false\b|other\b|opposite\b)[a-z]+){1,3}?)\s+"
+    r"(?:is|was|are|were)|it['\u2019]s)\s+(?P<said>[A-Za-z][A-Za-z' -]*?)[.!]?",
+    re.IGNORECASE,
+)
 _SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
 _VERDICTS = frozenset({"yes", "no", "true", "false"})
 
@@ -48,7 +55,8 @@ def same_words(gold: Node, answer: Node) -> Decision:
     left, right = (_wording(node) for node in (gold, answer))
     if left is None or right is None:
         return different("words_are_not_a_value")
-    return equal_if(left == right, "words")
+    said = plain_words(said_of_it(answer.text)) if isinstance(answer, Words) else ""
+    return equal_if(left in (right, said), "words")
 
 
 def _wording(node: Node) -> str | None:
@@ -63,3 +71,9 @@ def _wording(node: Node) -> str | None:
             return None if None in parts else "".join(str(part) for part in parts).casefold()
     name = getattr(node, "name", None)
     return str(name).casefold() if name and not isinstance(node, Op) else None
+
+
+def said_of_it(text: str) -> str:
+    """What a sentence of words says that its subject is; nothing for any other text."""
+    match = _SAYS_WHAT.fullmatch(text.strip())
+    return match["said"] if match else ""
