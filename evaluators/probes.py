@@ -8,7 +8,7 @@ so that identities hold on the common real domain of both sides.
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from itertools import pairwise, product
+from itertools import count, islice, pairwise, product
 from typing import Any
 
 from evaluators.exact import Inexact, exact_value
@@ -147,15 +147,15 @@ def _confirmed(nodes: tuple[Node, Node], sides: tuple[Evaluator, Evaluator], siz
 
 def _zero_everywhere(a: Node, b: Node, symbols: list[str]) -> bool:
     """Both sides vanish at every point where they are defined."""
-    count = 0
+    zeros = 0
     for point in points((a, b), symbols):
         try:
             if Evaluator(point).value(a) or Evaluator(point).value(b):
                 return False
         except (NotNumeric, Inexact):
             continue
-        count += 1
-    return count >= ENOUGH_POINTS
+        zeros += 1
+    return zeros >= ENOUGH_POINTS
 
 
 def close(left: Any, right: Any, tolerance: Any) -> bool:
@@ -242,12 +242,35 @@ def points(nodes: tuple[Node, ...], symbols: list[str]) -> Iterator[Mapping[str,
     if not symbols:
         yield {}
         return
+    whole = _integers(*nodes)
+    rounded, steep = bool(_rounded_digits(*nodes)), _is_steep(*nodes)
+    most = MAX_INTEGER_POINTS if whole else NEAR_POINTS
+    yield from _borders(nodes, symbols, whole)
+    yield from islice(_near_points(symbols, whole, rounded=rounded, steep=steep), most)
+    if has_kinks(*nodes) and not whole.issuperset(symbols):
+        yield from _wide_points(symbols, whole)
+
+
+def common_points(symbols: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Fixed points for any formula of these variables, whatever its operations are.
+
+    For what is said of one formula alone: those where equal ones of other operations are tried too,
+    near points, integers, and points far on both sides of zero.
+    """
+    if not symbols:
+        yield {}
+        return
+    yield from islice(_near_points(symbols, frozenset()), NEAR_POINTS)
+    yield from islice(_near_points(symbols, frozenset(symbols)), ENOUGH_INTEGER_POINTS)
+    yield from _wide_points(symbols, frozenset())
+
+
+def _near_points(
+    symbols: list[str], whole: frozenset[str], *, rounded: bool = False, steep: bool = False
+) -> Iterator[Mapping[str, Any]]:
     mp = context()
     generator = random.Random("speclrm probes")  # noqa: S311 - fixed points, no secrets
-    whole, rounded = _integers(*nodes), bool(_rounded_digits(*nodes))
-    steep = _is_steep(*nodes)
-    yield from _borders(nodes, symbols, whole)
-    for index in range(MAX_INTEGER_POINTS if whole else NEAR_POINTS):
+    for index in count():
         scale = 1 if rounded or index % 3 == 0 else 3 if index % 3 == 1 else 9
         point = {}
         for name in symbols:
@@ -258,8 +281,6 @@ def points(nodes: tuple[Node, ...], symbols: list[str]) -> Iterator[Mapping[str,
             value = 1 + (value - mp.mpf(1) / 2) / 25 if steep else value * scale
             point[name] = -value if index % 2 and generator.randint(0, 2) else value
         yield point
-    if has_kinks(*nodes) and not whole.issuperset(symbols):
-        yield from _wide_points(symbols, whole)
 
 
 def _borders(

@@ -54,9 +54,9 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
         ):
             return different("other_unit")
     if not free_symbols(gold):
-        answer_unit, answer = _letter_unit(answer_unit, answer)
+        answer_unit, answer = letter_unit(answer_unit, answer)
     if not free_symbols(answer):
-        gold_unit, gold = _letter_unit(gold_unit, gold)
+        gold_unit, gold = letter_unit(gold_unit, gold)
     if gold_unit and answer_unit and contradict(gold_unit, answer_unit):
         return different("other_unit")
     if (proportion := _same_proportion(gold, answer)) is not None:
@@ -114,15 +114,15 @@ def _terms(node: Node) -> list[Fraction] | None:
     return None if None in values else [value for value in values if value is not None]
 
 
-def _letter_unit(unit: str, node: Node) -> "tuple[str, Node]":
+def letter_unit(unit: str, node: Node) -> tuple[str, Node]:
     r"""Beside a plain number, `144 m`, `5 m/s` or `9.8\frac{m}{s^2}` is a quantity, no product."""
     match node:
         case Op(name="div", args=(top, below)) if written := _unit_letters(below):
-            inner, value = _letter_unit(unit, top)
+            inner, value = letter_unit(unit, top)
             return f"{inner}/{written}", value
         case Op(name="mul", args=(*factors, last)) if written := _unit_letters(last):
             rest = factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
-            inner, value = _letter_unit(unit, rest)
+            inner, value = letter_unit(unit, rest)
             return (unit, node) if free_symbols(value) else (f"{inner} {written}", value)
     return unit, node
 
