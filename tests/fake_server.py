@@ -52,5 +52,5 @@ def serving(
 def chat(text: str) -> Answer:
     """A server's answer to a chat."""
     message = {"role": "assistant", "content": text}
-    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    usage = {"prompt_tokens": 7, "completion_tokens": 1}
     return 200, {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}

@@ -265,6 +265,8 @@ UNUSABLE: list[tuple[str, str]] = [
     (counted(prompt_tokens_details={"cached_tokens": -1}), "cached_tokens"),
     (counted(prompt_tokens_details={"cached_tokens": 5}), "cached_tokens is 5.* only 4"),
     (json.dumps(GOOD | {"usage": "none"}), "usage"),
+    (chosen(token_ids=[22] * 9), "9 tokens where at most 8 were asked for"),
+    (counted(completion_tokens=9), "9 tokens where at most 8 were asked for"),
     ("[" * 100_000, "is not JSON"),
     ('{"choices": 9' + "9" * 5000 + "}", "is not JSON"),
 ]
@@ -565,7 +567,7 @@ async def test_a_key_in_what_the_model_writes_is_masked_in_text_and_tokens(
     ids = engine.tokenizer.encode(f"it is {KEY}")
     choice = {"text": f"it is {KEY}", "token_ids": ids, "finish_reason": "stop"}
     fake.next = [(200, json.dumps({"choices": [choice]}))]
-    done = await engine.complete([1], ASKED)
+    done = await engine.complete([1], replace(ASKED, max_tokens=64))
     assert done.text == engine.tokenizer.decode(done.token_ids) == "it is ***"
     await engine.stop()
 

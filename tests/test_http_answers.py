@@ -156,3 +156,34 @@ READ = {
 @pytest.mark.parametrize("reply", READ.values(), ids=READ)
 async def test_every_way_in_which_http_may_bring_an_answer_is_read(reply: bytes) -> None:
     assert await answered(reply) == "7"
+
+
+async def test_a_request_that_is_cancelled_closes_its_connection() -> None:
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if head.split()[1].endswith("/models"):
+            writer.write(answer(MODELS))
+        elif not asked.is_set() and "first" in served:
+            asked.set()
+            # Nothing is answered: the stream ends only when the other side gives up.
+            await reader.read()
+            closed.set()
+        else:
+            served.add("first")
+            writer.write(answer(SPOKEN))
+        writer.close()
+
+    served: set[str] = set()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        engine = engine_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await engine.start()
+        request = asyncio.create_task(engine.chat(CHAT, ASKED))
+        await asked.wait()
+        request.cancel()
+        await asyncio.wait([request])
+        assert request.cancelled()
+        await closed.wait()
+        await engine.stop()

@@ -138,6 +138,12 @@ def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
             f"usage.prompt_tokens_details.cached_tokens is {cached}, and usage.prompt_tokens "
             f"only {prompt_tokens}"
         )
+    written = max(len(choice.token_ids or ()), usage.completion_tokens or 0)
+    if written > sampling.max_tokens:
+        raise EngineFailure(
+            f"the server wrote {written} tokens where at most {sampling.max_tokens} were asked for "
+            "(max_tokens), so that no token budget holds with it"
+        )
     return Answer(
         text=_whole_characters(_text(choice)),
         token_ids=None if choice.token_ids is None else tuple(choice.token_ids),
