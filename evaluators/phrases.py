@@ -6,6 +6,7 @@ from evaluators.shorthand import CURRENCIES
 from evaluators.tokens import Token
 from evaluators.tree import Group, Item
 from evaluators.units import canonical, is_unit
+from evaluators.words import NUMBER_WORDS
 
 WORD = frozenset({"word"})
 _DENIALS = frozenset({"not", "isn't", "never", "except", "neither", "nor", "no"})
@@ -236,6 +237,7 @@ _PLURALS = frozenset(
         "unit",
     ]
 )
+_PARTICLES = frozenset({"by", "into", "with", "and", "or", "nor", "unless", "if"})
 # Words behind a one that are no noun, beside those above.
 _NO_SINGULARS = frozenset(
     [
@@ -346,7 +348,7 @@ def _is_noun(words: list[str], value: Run) -> bool:
     if not 0 < len(noun) <= _MAX_NOUN:
         return not noun
     plural = noun[-1].endswith("s") or noun[-1] in _PLURALS or noun[-1].startswith("^")
-    return plural or (_is_one(value) and _is_singular(noun[-1]))
+    return plural or (_is_one(value) and _is_singular(noun))
 
 
 def _is_one(value: Run) -> bool:
@@ -355,9 +357,13 @@ def _is_one(value: Run) -> bool:
     return alone and isinstance(last, Token) and last.kind == "num" and last.value == 1
 
 
-def _is_singular(word: str) -> bool:
-    """Whether a word may be the noun of which there is one."""
-    return len(word) > 2 and word.isalpha() and word not in _NO_SINGULARS and word[-2:] != "ly"  # noqa: PLR2004
+def _is_singular(words: list[str]) -> bool:
+    """Whether the words may be the noun of which there is one: `ticket`, `ordered pair`."""
+    *before, noun = words
+    changed = any(word in NUMBER_WORDS or word in _PARTICLES for word in words)
+    other = noun.endswith(("ly", "wise")) or (not before and noun.endswith(("ed", "ing", "ive")))
+    known = noun in _NO_SINGULARS or f"{noun}s" in _NO_NOUNS or changed or other
+    return len(noun) > 2 and noun.isalpha() and not known  # noqa: PLR2004
 
 
 def currency(before: list[Run]) -> str:

@@ -106,7 +106,7 @@ def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: boo
             continue
         if not same:
             return different("values_differ" if not symbols else "differs_at_a_point")
-        agreed += bool(left) or bool(right) or not symbols
+        agreed += by_cases or bool(left) or bool(right) or not symbols
         if not symbols or agreed >= enough:
             if not _rounded_digits(a, b) and not _confirmed((a, b), sides, left):
                 return different("values_differ" if not symbols else "differs_at_a_point")

@@ -77,13 +77,20 @@ def written_out(tokens: list[Token]) -> list[Token]:
             kept += unit
             at += length
             continue
-        read = _read(before, tokens[at], after, kept)
+        digits = tokens[at].text == "C" and _is_subscripted(tokens, at + 2)
+        read = tokens[at] if digits else _read(before, tokens[at], after, kept)
         if read is not None:
             kept.append(read)
         if tokens[at].text in ("sq", "cu") and after.kind == "stop":
             at += 1
         at += 1
     return kept
+
+
+def _is_subscripted(tokens: list[Token], at: int) -> bool:
+    """Whether a subscript stands at a place or behind a bracket there: `6C8_{16}` is digits."""
+    signs = [token.text for token in tokens[at : at + 2]]
+    return signs[:1] == ["_"] or signs == [")", "_"]
 
 
 def _read(before: Token, token: Token, after: Token, kept: list[Token]) -> Token | None:
