@@ -73,6 +73,14 @@ def _restricts(condition: Node, value: Node) -> bool:
     return name in free_symbols(value)
 
 
+def is_domain(items: Sequence[Item]) -> bool:
+    r"""`k \in \mathbb{Z}`, which may stand behind a wide blank without a comma."""
+    match items:
+        case [Token(kind="sym"), Token(kind="rel", text="in"), Token(text=over)]:
+            return Sym(over) in PARAMETER_SETS
+    return False
+
+
 def conditions_behind(tail: Sequence[Item]) -> list[Node]:
     r"""The conditions in what qualifies an answer: `k \in \mathbb{N}`, `for x > 0`."""
     flat = [t for item in tail for t in ([item] if isinstance(item, Token) else item.items)]

@@ -177,7 +177,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         return equal("same_family") if family else decision
     whole = gold
     gold, answer = named_value(gold), answered_value(answer, gold)
-    if (is_integer_set(gold) or is_integer_set(answer)) and same_family(gold, answer):
+    if (is_integer_set(gold) or is_integer_set(answer)) and same_family(whole, answer):
         return equal("same_family")
     if is_region(gold) or is_region(answer):
         return _same_region(gold, answer)

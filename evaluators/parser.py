@@ -6,7 +6,13 @@ from types import MappingProxyType
 
 from evaluators.definitions import function_head, mapped_head
 from evaluators.differentials import with_differentials
-from evaluators.domains import PARAMETER_SETS, conditions_behind, given, without_domains
+from evaluators.domains import (
+    PARAMETER_SETS,
+    conditions_behind,
+    given,
+    is_domain,
+    without_domains,
+)
 from evaluators.formula import read_formula
 from evaluators.lexer import tokenize
 from evaluators.nodes import (
@@ -124,7 +130,7 @@ def _split(items: list[Item]) -> tuple[list[list[Item]], str]:
         raise Unreadable("a list that lacks an end")
     parts: list[list[Item]] = [[]]
     joiner = ","
-    for item in items:
+    for index, item in enumerate(items):
         if isinstance(item, Token) and _is_joiner(item):
             word = item.text.lower()
             joiner = "or" if word in ("or", "oder", "ou") else "and" if joiner == "," else joiner
@@ -132,7 +138,8 @@ def _split(items: list[Item]) -> tuple[list[list[Item]], str]:
         elif is_kind(item, frozenset({"sep", "row"})):
             parts.append([])
         elif isinstance(item, Token) and item.kind == "gap":
-            continue
+            if is_domain(items[index + 1 :]):
+                parts.append([])
         else:
             parts[-1].append(item)
     return [part for part in parts if part], joiner
