@@ -9,7 +9,7 @@ _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
 _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _UNBRACED = re.compile(r"\\?[^\s$.,;\\{}]{1,40}")
 _BLANK = re.compile(r"\s*")
-_RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|\w)")
+_RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|[^\W_])")
 # Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
 # retraction there makes the second box replace the first.
 MAX_BETWEEN = 60

@@ -141,7 +141,8 @@ def readings(
 
 def _unread(gold: str, answer: str, *, gold_read: bool) -> Decision:
     """Without a tree only the wording can be compared."""
-    if wording(gold) in (wording(answer), wording(said_of_it(answer)) or None):
+    said = said_of_it(answer)
+    if wording(gold) == wording(answer) or (said and wording(gold) == wording(said)):
         return equal("same_words")
     return undecided("answer_not_read" if gold_read else "gold_not_read")
 

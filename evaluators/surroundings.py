@@ -43,10 +43,11 @@ _BULLET = re.compile(r"\s*(?:[-+*•·>#]+\s+|\(?\w{1,3}[.)]\s+)")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"[.?!;]\s")
 _LEAD = re.compile(r".*[.?!;:,]\s+", re.DOTALL)
+_DIGITS = re.compile(r"\\[a-z]+\s*\{\s*\d")
 _POINT_BEFORE = re.compile(r"\d\.\Z")
 _DIGIT_BEHIND = re.compile(r"(?:[.,]|\{[.,]\})?\d")
 
-_DENIAL = re.compile(r"\bnot\s+(?:\$|\\\()?\s*\Z", re.IGNORECASE)
+_DENIAL = re.compile(r"(?:\bnot|n['\u2019]t)\s+(?:\$|\\\()?\s*\Z", re.IGNORECASE)
 _CHANGES = "|".join(sorted({*SCALES, *CHANGED_AFTER}))
 _REJECTION = re.compile(
     r"(?:\s|\\[,; ]|~)*(?:\$|\\\))?\s*(?:\\(?:text|mathrm)\s*\{\s*)?"
@@ -146,6 +147,8 @@ def _formula(text: str, start: int, end: int, place: _Place) -> Surroundings:
         sentence = _SENTENCE.search(text, end, right)
         right = sentence.start() if sentence else right
     before, behind = text[left:start], text[end:right]
+    # Digits side by side are one number for the eye and a product for the reader.
+    before += "{.}" if before[-1:].isdigit() and _DIGITS.match(text, start) else ""
     before = f"{before[:-1]}{{.}}" if before.endswith(".") else before
     behind = f"{{.}}{behind[1:]}" if behind.startswith(".") else behind
     return Surroundings("", f"{before}{text[start:end]}{behind}".strip(), left, right)

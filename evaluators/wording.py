@@ -55,8 +55,8 @@ def same_words(gold: Node, answer: Node) -> Decision:
     left, right = (_wording(node) for node in (gold, answer))
     if left is None or right is None:
         return different("words_are_not_a_value")
-    said = plain_words(said_of_it(answer.text)) if isinstance(answer, Words) else ""
-    return equal_if(left in (right, said), "words")
+    said = said_of_it(answer.text) if isinstance(answer, Words) else ""
+    return equal_if(left == right or (said and left == plain_words(said)), "words")
 
 
 def _wording(node: Node) -> str | None:

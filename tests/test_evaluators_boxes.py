@@ -29,7 +29,7 @@ PART_OF_A_FORMULA = [
     *("$@x$", "$x@$", "@i", "@\\pi", "@\\sqrt{3}", "@(x+1)", "(x+1)@", "$(x+1)\\,@$"),
     *("\\frac{@}{2}", "\\frac{1}{@+1}", "\\sqrt{@}", "2^{@}", "$(@, 3)$", "\\lfloor @ + 1\\rfloor"),
     *("So $x=10-@$.", "\\[ x = 5 \\times @ \\]", "$@$/2", "2\\cdot(@)", "$x + 3 -$ $@$"),
-    *("not $@$", "$@$ is wrong", "The result is 10-@.", "\\boxed{1}+@"),
+    *("not $@$", "$@$ is wrong", "The result is 10-@.", "\\boxed{1}+@", "It isn't $@$"),
 ]
 NOTHING_AROUND = [
     *("x=@", "@.", "\\therefore @", "(@)", "$$@$$", "\\[ @ \\]", "@\\quad\\blacksquare", "= @"),
@@ -41,7 +41,14 @@ NOTHING_AROUND = [
     *("$@$ - as shown", "@, since 3 < 4", "@ = 2\\cdot 21", "$x\\equiv@\\pmod{100}$"),
     *("\\text{So the answer is } @ \\text{ as required.}", "\\mathbf{@}", "\\color{red}{@}"),
     *("\\begin{align} x &= 2\\cdot 21 \\\\ &= @ \\end{align}", "$5$ apples, so @"),
-    *("It costs $5 and we get @ for $3", "\\boxed{x}=@", "Not 3. @", "$x \\to @$", "\\large @"),
+    *(
+        "It costs $5 and we get @ for $3",
+        "\\boxed{x}=@",
+        "Not 3. @",
+        "$x \\to @$",
+        "\\large @",
+        "__@__",
+    ),
 ]
 
 
@@ -90,3 +97,7 @@ def test_nested_boxes_take_memory_in_proportion_to_their_number(opening):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40 * len(text)
+
+
+def test_digits_that_touch_a_box_of_digits_are_no_factor():
+    assert not grade("$1\\boxed{42}$", "42", "integer").correct

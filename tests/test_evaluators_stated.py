@@ -52,6 +52,7 @@ def test_a_sentence_that_says_what_its_subject_is_states_it(output, gold):
         *(("The function is never even.", "even"), ("The function is neither even nor odd", "odd")),
         *(("The wrong answer is Alice.", "Bob"), ("The other function is even.", "even")),
         ("The function is not even.", "even"),
+        ("off", "on"),
     ],
 )
 def test_a_sentence_that_denies_doubts_or_asks_states_nothing(output, gold):
