@@ -33,20 +33,22 @@ CASES = Path(__file__).resolve().parent.parent / "tests" / "cases" / "choice.jso
 QUICK_OUTPUTS = 500
 LETTER = re.compile(r"\banswer\b[*_\s]*(?:is\b)?[*_\s]*:?[*_\s(]*[A-Za-z]\b", re.IGNORECASE)
 
-Rule = Callable[[str, AnswerForm, bool], bool]
+Rule = Callable[[list[str], AnswerForm, bool], bool]
+"""Whether the last of these steps ends the track."""
 
 
-def plain(text: str, form: AnswerForm, thinking: bool) -> bool:  # noqa: ARG001 - a rule
+def plain(steps: list[str], form: AnswerForm, thinking: bool) -> bool:  # noqa: ARG001 - a rule
     """The first closed box, or a letter after the word "answer"."""
+    text = steps[-1]
     stated = form.kind == "choice" and LETTER.search(text) is not None
     if last_boxed(text) is None and not stated:
         return False
     return extract_answer(text, form.kind) is not None
 
 
-def in_use(text: str, form: AnswerForm, thinking: bool) -> bool:
+def in_use(steps: list[str], form: AnswerForm, thinking: bool) -> bool:
     """The rule of the reasoners."""
-    return states_answer(text, form, thinking=thinking)
+    return states_answer(steps[-1], form, thinking=thinking, earlier=steps[:-1])
 
 
 def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
@@ -67,7 +69,7 @@ def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
 def ending(steps: list[str], form: AnswerForm, rule: Rule, *, thinking: bool) -> int | None:
     """The index of the step after which the track ends; None where the text's end ends it."""
     for index, step in enumerate(steps):
-        if rule(step, form, thinking):
+        if rule(steps[: index + 1], form, thinking):
             return index
         thinking = is_thinking(step, before=thinking)
     return None

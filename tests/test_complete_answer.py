@@ -316,3 +316,16 @@ async def test_a_track_goes_on_to_its_answer(kind, early, reasoner):
     track = await world.track(reasoner)
     assert (track.stop, track.answer) == (Stop.FINISHED, right)
     assert track.steps[0].text == early
+
+
+@pytest.mark.parametrize(
+    "premise", ["Suppose x=3.", "So far so good. Assume n is odd.", "Case 1: x > 0"]
+)
+def test_what_an_earlier_step_supposes_ends_no_track_before_the_thinking_is_closed(premise):
+    step, asked = r"Then the answer is \boxed{3}.", form("integer")
+    assert states_answer(step, asked, thinking=True, earlier=("We try.",))
+    assert not states_answer(step, asked, thinking=True, earlier=(premise, "More."))
+    assert states_answer(step, asked, thinking=False, earlier=(premise, "Done.</think>"))
+    assert states_answer(f"</think>{step}", asked, thinking=True, earlier=(premise,))
+    whole = f"{premise}\n\n{step}\n\nAnd then"
+    assert track_answer(whole, asked, Stop.BUDGET, thinking=True) is None

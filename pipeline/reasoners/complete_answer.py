@@ -8,6 +8,7 @@ answer directly behind it, and the end of the step. Whatever else stands there, 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators import extract_answer
@@ -142,14 +143,28 @@ def is_thinking(text: str, *, before: bool) -> bool:
     return opened > closed if opened != closed else before
 
 
-def states_answer(text: str, form: AnswerForm, *, thinking: bool) -> bool:
+def states_answer(
+    text: str, form: AnswerForm, *, thinking: bool, earlier: Sequence[str] = ()
+) -> bool:
     """Whether a step states an answer of the problem's kind in full.
 
     That is the last box of the step, closed, with something of the kind in it; for multiple choice
     outside an open thinking block also "the answer is B". Its sentence must conclude ("so", "the
     answer is") without a word of doubt, and nothing else may follow in the step. `thinking` says
     whether the step begins inside an open thinking block; what follows a `</think>` does not.
+    `earlier` are the steps before: what one of them supposes may hold still, up to a `</think>`.
     """
+    return _states_alone(text, form, thinking=thinking) and not _is_supposed(text, earlier)
+
+
+def _is_supposed(text: str, earlier: Sequence[str]) -> bool:
+    """Whether a step before this one supposes something, and no thinking block was closed since."""
+    since = "\n\n".join((*earlier, text)).rpartition(THINK_CLOSE)[-1]
+    sentences = (one for line in since.splitlines() for one in _SENTENCE_END.split(line))
+    return any(_PREMISE.match(sentence) for sentence in sentences)
+
+
+def _states_alone(text: str, form: AnswerForm, *, thinking: bool) -> bool:
     before, closed, after = text.rpartition(THINK_CLOSE)
     if closed:
         text, thinking = (after if after.strip() else before), False

@@ -88,7 +88,9 @@ class Moves:
     def stop_after(self, before: Chain, last: Written) -> Stop | None:
         """Why the track stops if `last` is accepted after `before`; None if it goes on."""
         left = self._assignment.experiment.token_budget - before.spent - last.tokens
-        answered = states_answer(last.text, self._form, thinking=before.thinking)
+        answered = states_answer(
+            last.text, self._form, thinking=before.thinking, earlier=before.texts
+        )
         return stop_after((*before.texts, last.text), last, left, answered=answered)
 
     def answer(self, chain: Chain, stop: Stop) -> str | None:
@@ -157,7 +159,9 @@ class Moves:
         if not closes_thinking(first):
             return first
         if self._settings.think_close == "removed":
-            answered = states_answer(first.text, self._form, thinking=chain.thinking)
+            answered = states_answer(
+                first.text, self._form, thinking=chain.thinking, earlier=chain.texts
+            )
             tokenizer = self._engines[author].tokenizer
             return first if answered else without_think_close(first, tokenizer)
         if first.tokens >= left:

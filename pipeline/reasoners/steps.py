@@ -141,8 +141,9 @@ def track_answer(text: str, form: AnswerForm, stop: Stop, *, thinking: bool) -> 
     answer = extract_answer(text, form.kind)
     if stop is Stop.FINISHED or answer is None:
         return answer
-    for step in text.split(STEP_END):
-        stated = states_answer(step, form, thinking=thinking)
+    steps = text.split(STEP_END)
+    for place, step in enumerate(steps):
+        stated = states_answer(step, form, thinking=thinking, earlier=steps[:place])
         if stated and extract_answer(step, form.kind) == answer:
             return answer
         thinking = is_thinking(step, before=thinking)
