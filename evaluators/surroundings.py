@@ -159,8 +159,10 @@ def _tokens_before(text: str, *, maths: bool) -> list[Token] | None:
     if not maths:
         bullet = _BULLET.fullmatch(text)
         text = "" if bullet else _running(text)
+    # A backslash that ends the text, of a doubled one, would take the stand-in for its own.
+    apart = " " if text.endswith("\\") else ""
     try:
-        return tokenize(text + "(", Comma.LIST)
+        return tokenize(f"{text}{apart}(", Comma.LIST)
     except Unreadable:
         return None
 
