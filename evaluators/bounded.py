@@ -9,8 +9,17 @@ from itertools import pairwise
 from typing import Any
 
 from evaluators.acceleration import infinite_sum
-from evaluators.families import INTEGER_LETTERS
-from evaluators.nodes import Node, NotNumeric, Op, Rel, Sym, children, free_symbols, walk
+from evaluators.nodes import (
+    INTEGER_LETTERS,
+    Node,
+    NotNumeric,
+    Op,
+    Rel,
+    Sym,
+    children,
+    free_symbols,
+    walk,
+)
 from evaluators.numeric import Evaluator
 from evaluators.quadrature import integral
 from evaluators.series import Estimate, infinite_series

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from evaluators.conclusion import conclusions
 from evaluators.equivalence import readings
 from evaluators.exact import Inexact, exact_value
-from evaluators.families import INTEGER_LETTERS
 from evaluators.heads import is_asked_for, name_of, named_value
 from evaluators.nodes import (
+    INTEGER_LETTERS,
     Based,
     Listing,
     Mat,
@@ -35,12 +35,12 @@ from evaluators.nodes import (
     free_symbols,
     has_op,
     negated,
+    rename,
     walk,
 )
 from evaluators.numeric import DIGITS, MAX_TERMS, Evaluator, context
 from evaluators.probes import AGREED_DIGITS, common_points
 from evaluators.regions import ORDER, NotRegion, Piece, is_region, pieces
-from evaluators.relations import rename
 from evaluators.render import render
 from evaluators.scalars import letter_unit
 from evaluators.sequences import expanded, has_free_sign

@@ -3,10 +3,18 @@ r"""Conditions beside an answer: `k \in \mathbb{Z}`, `k \in \mathbb{N}`, `for x 
 from collections.abc import Callable, Sequence
 
 from evaluators.exact import Inexact
-from evaluators.families import INTEGER_LETTERS
-from evaluators.nodes import Node, NotNumeric, Num, Op, Rel, Sym, free_symbols
+from evaluators.nodes import (
+    INTEGER_LETTERS,
+    Node,
+    NotNumeric,
+    Num,
+    Op,
+    Rel,
+    Sym,
+    free_symbols,
+    rename,
+)
 from evaluators.numeric import Evaluator, context
-from evaluators.relations import rename
 from evaluators.tokens import Token
 from evaluators.tree import Item
 from evaluators.verdict import Decision, Outcome, different

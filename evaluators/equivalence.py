@@ -27,6 +27,7 @@ from evaluators.nodes import (
     Words,
     children,
     free_symbols,
+    substituted,
 )
 from evaluators.parser import read
 from evaluators.regions import is_region, same_region
@@ -35,7 +36,6 @@ from evaluators.relations import (
     same_head,
     same_relation,
     solves,
-    substituted,
 )
 from evaluators.repairs import repaired
 from evaluators.scalars import Policy, same_scalar

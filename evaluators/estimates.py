@@ -9,8 +9,7 @@ from typing import Any
 
 from evaluators.bounded import MAX_WORK, PRECISE_DIGITS, BoundedEvaluator, parameters
 from evaluators.exact import Inexact
-from evaluators.families import INTEGER_LETTERS
-from evaluators.nodes import Node, NotNumeric, Op, Sym, has_op
+from evaluators.nodes import INTEGER_LETTERS, Node, NotNumeric, Op, Sym, has_op
 from evaluators.numeric import context
 from evaluators.probes import ENOUGH_POINTS, MAX_SYMBOLS, points
 from evaluators.series import Estimate

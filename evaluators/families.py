@@ -5,13 +5,22 @@ from typing import Any
 
 from evaluators.exact import Inexact
 from evaluators.heads import name_of, stated_value
-from evaluators.nodes import Listing, Node, NotNumeric, Op, Rel, Seq, Sym, free_symbols, walk
+from evaluators.nodes import (
+    INTEGER_LETTERS,
+    Listing,
+    Node,
+    NotNumeric,
+    Op,
+    Rel,
+    Seq,
+    Sym,
+    free_symbols,
+    walk,
+)
 from evaluators.numeric import Evaluator, context
 from evaluators.probes import close
 from evaluators.sequences import expanded
 
-# Letters that stand for an integer in a family of angles.
-INTEGER_LETTERS = frozenset({"k", "n", "m", "l", "j", "N", "K", "z"})
 # Members of each family on both sides of zero, and how many steps of them are compared.
 MEMBERS = 40
 WINDOW_STEPS = 10

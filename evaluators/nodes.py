@@ -1,6 +1,6 @@
 """The typed tree that every answer is read into; the comparison sees nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -96,6 +96,8 @@ Node = Num | Sym | Op | Seq | Listing | Rel | Mat | Based | Quantity | Words
 # Depth of a tree; every pass over trees recurses, within the interpreter's own limit.
 MAX_TREE_DEPTH = 100
 
+# Letters that stand for an integer where a family of values has one.
+INTEGER_LETTERS = frozenset({"k", "n", "m", "l", "j", "N", "K", "z"})
 CONSTANTS = frozenset(
     {
         "pi",
@@ -157,3 +159,22 @@ def has_op(node: Node, *names: str) -> bool:
 def negated(node: Node) -> Node:
     """The node with its sign changed."""
     return Num(-node.value, node.places) if isinstance(node, Num) else Op("neg", (node,))
+
+
+def substituted(node: Node, values: Mapping[str, Node]) -> Node:
+    """The node with symbols replaced."""
+    match node:
+        case Sym(name=name) if name in values:
+            return values[name]
+        case Op(name=name, args=args):
+            return Op(name, tuple(substituted(arg, values) for arg in args))
+        case Rel(ops=ops, args=args):
+            return Rel(ops, tuple(substituted(arg, values) for arg in args))
+        case Listing(items=items, joiner=joiner):
+            return Listing(tuple(substituted(item, values) for item in items), joiner)
+    return node
+
+
+def rename(node: Node, names: dict[str, str]) -> Node:
+    """The node with variables renamed."""
+    return substituted(node, {old: Sym(new) for old, new in names.items()})

@@ -2,7 +2,6 @@
 
 import random
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from evaluators.crossings import quadratic_roots
@@ -18,6 +17,7 @@ from evaluators.nodes import (
     Sym,
     free_symbols,
     negated,
+    rename,
     walk,
 )
 from evaluators.numeric import Evaluator, context
@@ -197,11 +197,6 @@ def _arguments(head: Node) -> list[str]:
     return []
 
 
-def rename(node: Node, names: dict[str, str]) -> Node:
-    """The node with variables renamed."""
-    return substituted(node, {old: Sym(new) for old, new in names.items()})
-
-
 def constant_renamed(gold: Node, answer: Node) -> Node:
     """The answer with its constant of integration named as in the gold answer."""
     ours = free_symbols(gold)
@@ -212,20 +207,6 @@ def constant_renamed(gold: Node, answer: Node) -> Node:
     if ours - theirs == {"C"} and len(other) == 1 and other <= _CONSTANTS:
         return rename(answer, {next(iter(other)): "C"})
     return answer
-
-
-def substituted(node: Node, values: Mapping[str, Node]) -> Node:
-    """The node with symbols replaced."""
-    match node:
-        case Sym(name=name) if name in values:
-            return values[name]
-        case Op(name=name, args=args):
-            return Op(name, tuple(substituted(arg, values) for arg in args))
-        case Rel(ops=ops, args=args):
-            return Rel(ops, tuple(substituted(arg, values) for arg in args))
-        case Listing(items=items, joiner=joiner):
-            return Listing(tuple(substituted(item, values) for item in items), joiner)
-    return node
 
 
 def _same_inequality(gold: Rel, answer: Rel) -> Decision:

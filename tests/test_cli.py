@@ -268,7 +268,7 @@ def test_what_a_server_says_is_recorded_with_its_own_token_counts(
     [attempt] = read_attempts(run)
     tokens = attempt.usage["target"]["plain"]
     assert (said.code, attempt.status, attempt.response) == (0, "ok", text)
-    assert (tokens.prompt_new, tokens.prompt_cached, tokens.generated) == (7, None, 3)
+    assert (tokens.prompt_new, tokens.prompt_cached, tokens.generated) == (7, None, 1)
 
 
 def test_a_prompt_longer_than_the_context_is_an_error_record(tmp_path: Path) -> None:
