@@ -20,11 +20,11 @@ import torch
 from report import print_result
 
 from pipeline.engines import create
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import Completion, Engine, SamplingRequest
 from pipeline.engines.settings import CPU, EngineSettings
-from pipeline.models import with_model_folder
-from pipeline.problems import load_problems
-from pipeline.prompting import open_prompt_set, score_question, task_prompt
+from pipeline.problems.problem_set import load_problems
+from pipeline.problems.prompting import open_prompt_set, score_question, task_prompt
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.step_score import digit_ids
 

@@ -22,14 +22,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, DynamicCache, Qwen3Config
 
 from pipeline.cost import Flops, attempt_flops
-from pipeline.engines.generation import Generated, Generator
-from pipeline.engines.prefix_blocks import PrefixBlocks
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import Completion, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.shape import Shape
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.generation import Generated, Generator
+from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.ledger import Ledger, Use
-from pipeline.models import with_model_folder
 
 CONTEXT = 40_960
 SHAPES = {

@@ -27,7 +27,7 @@ from report import print_result
 
 from pipeline.engines.settings import CPU
 from pipeline.records import Attempt
-from pipeline.run_directory import read_attempts
+from pipeline.runs.directory import read_attempts
 
 REASONERS = ("baseline", "parallel", "spec", "spec-async", "spec-methods")
 PROBLEMS, QUICK_PROBLEMS = 60, 4

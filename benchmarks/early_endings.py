@@ -24,10 +24,10 @@ from pathlib import Path
 from report import print_result
 
 from evaluators import extract_answer, same_answer
-from evaluators.boxes import last_boxed
+from evaluators.finding.boxes import last_boxed
 from pipeline.reasoners.complete_answer import AnswerForm, is_thinking, states_answer
 from pipeline.reasoners.opening import THINK_CLOSE
-from pipeline.reasoners.steps import STEP_END
+from pipeline.reasoners.step_ends import STEP_END
 
 CASES = Path(__file__).resolve().parent.parent / "tests" / "cases" / "choice.jsonl"
 QUICK_OUTPUTS = 500

@@ -27,9 +27,9 @@ import numpy as np
 import numpy.typing as npt
 from report import print_result
 
-from evaluators.cost_ratios import cost_ratio
-from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
-from evaluators.uncertainty import (
+from evaluators.statistics.cost_ratios import cost_ratio
+from evaluators.statistics.margin import ONE_SIDED_LEVEL, not_worse_p
+from evaluators.statistics.uncertainty import (
     Interval,
     difference_interval,
     population_interval,

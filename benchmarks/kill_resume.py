@@ -22,9 +22,9 @@ from pathlib import Path
 from report import print_result
 
 from pipeline import records
-from pipeline.appending import REPLACED
 from pipeline.errors import UserMistake
-from pipeline.run_directory import PROBLEMS, RunDirectory, attempt_files, read_attempts
+from pipeline.runs.directory import PROBLEMS, RunDirectory, attempt_files, read_attempts
+from pipeline.runs.durable_lines import REPLACED
 
 KILLS = 200
 QUICK_KILLS = 20

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 from leaderboard_scale import generate
 from report import print_result
 
-from evaluators.attempt_lines import line_digest
-from evaluators.report import Report, ReportOptions, write_report
-from evaluators.statements import Statement, Statements
+from evaluators.reports.html_page import Report, ReportOptions, write_report
+from evaluators.reports.statements import Statement, Statements
+from evaluators.run_files.attempt_lines import line_digest
 
 ATTEMPTS = 10_000
 OPENINGS, QUICK_OPENINGS = 7, 2

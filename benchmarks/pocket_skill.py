@@ -22,7 +22,7 @@ from pipeline.pocket import measure, prompts
 from pipeline.pocket.measure import Judged, Loaded
 from pipeline.pocket.problems import KINDS, Problem
 from pipeline.pocket.rows import DATASETS, read_rows
-from pipeline.pocket.steps import check_step
+from pipeline.pocket.step_checker import check_step
 
 PAIR = Path(__file__).parents[1] / "pipeline" / "pocket"
 

@@ -22,13 +22,13 @@ from report import print_result
 
 from pipeline import reasoners
 from pipeline.engines import create
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import Completion, Engine, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
-from pipeline.models import with_model_folder
-from pipeline.problems import load_problems
-from pipeline.prompting import open_prompt_set, score_question, task_prompt
+from pipeline.problems.problem_set import load_problems
+from pipeline.problems.prompting import open_prompt_set, score_question, task_prompt
 from pipeline.reasoners.protocol import Assignment
 
 BLOCK_TOKENS = 32

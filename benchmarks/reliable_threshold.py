@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from report import print_result
 
-from pipeline.calibration import ScoredStep, calibration
+from pipeline.review.calibration import ScoredStep, calibration
 
 RUNS, QUICK_RUNS = 1000, 20
 STEPS = 8

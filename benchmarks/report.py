@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pipeline.environment import hardware, versions
+from pipeline.runs.versions import hardware, versions
 
 
 def print_result(name: str, values: Mapping[str, object]) -> None:

@@ -21,12 +21,12 @@ from typing import Any
 from report import print_result
 
 import pipeline
-from evaluators.comparison import compare_runs
-from evaluators.metrics import graded_run, metrics_of
+from evaluators.statistics.comparison import compare_runs
+from evaluators.statistics.metrics import graded_run, metrics_of
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
 from pipeline.reasoner_settings import StepSettings
-from pipeline.replay import replay
+from pipeline.review.replay import replay
 
 PROBLEMS, REPEATS = 500, 3
 QUICK_PROBLEMS, QUICK_REPEATS = 24, 1

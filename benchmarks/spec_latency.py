@@ -37,19 +37,19 @@ from sequential_driver import SequentialDriver, Server, Task
 
 import pipeline
 from pipeline import reasoners
-from pipeline.engines.script import Latency, Script
-from pipeline.engines.scripted import ScriptedEngine
+from pipeline.engines.bundled_models import with_model_folder
+from pipeline.engines.scripted.engine import ScriptedEngine
+from pipeline.engines.scripted.script import Latency, Script
 from pipeline.engines.settings import EngineSettings, ProcessMode
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
-from pipeline.models import with_model_folder
-from pipeline.problems import Problem
-from pipeline.prompting import open_prompt_set, score_question, task_prompt
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import open_prompt_set, score_question, task_prompt
 from pipeline.reasoner_settings import StepSettings
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.protocol import Assignment
-from pipeline.run_directory import read_attempts
+from pipeline.runs.directory import read_attempts
 
 PROBLEMS, QUICK_PROBLEMS = 200, 12
 CONCURRENCY = 32

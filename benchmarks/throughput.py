@@ -28,14 +28,14 @@ from typing import Any
 from report import print_result
 
 import pipeline
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.facts import read_facts
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.experiment import Experiment
-from pipeline.models import with_model_folder
 from pipeline.reasoners.baseline import TRACK
 from pipeline.reasoners.opening import open_chain
-from pipeline.scheduler import Progress
+from pipeline.runs.scheduler import Progress
 from pipeline.seeds import request_seed
 
 CONCURRENCY = 32
@@ -74,7 +74,7 @@ class Peer:
     def __init__(self, experiment: Experiment) -> None:
         import torch  # noqa: PLC0415 - slow
 
-        from pipeline.engines import vllm_setup  # noqa: PLC0415 - before vLLM reads its environment
+        from pipeline.engines.vllm import setup as vllm_setup  # noqa: PLC0415 - before vLLM reads its environment
 
         settings = with_model_folder(experiment.target)
         os.environ |= vllm_setup.base_environment(settings, None)

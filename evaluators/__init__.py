@@ -2,9 +2,9 @@
 
 from evaluators.answer import extract_answer
 from evaluators.cases import BadCase, grade_cases
-from evaluators.classes import class_key
+from evaluators.comparing.classes import class_key
+from evaluators.comparing.symbolic.sandbox import NoWorker, warm_up
 from evaluators.grader import GRADER_VERSION, KINDS, explain, grade, same_answer
-from evaluators.sandbox import NoWorker, warm_up
 from evaluators.verdict import Status, Verdict, is_at_a_limit
 
 __all__ = [

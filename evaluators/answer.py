@@ -1,7 +1,7 @@
 """The answer of a text, without judging it: what reasoners record and vote on."""
 
-from evaluators.choice import chosen_letter
-from evaluators.extract import extract
+from evaluators.finding.choice import chosen_letter
+from evaluators.finding.extract import extract
 
 
 def extract_answer(text: str, kind: str) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from evaluators.attempt_lines import open_regular
 from evaluators.grader import GRADER_VERSION, KINDS, grade
+from evaluators.run_files.attempt_lines import open_regular
 
 # The fields that can hold what is judged: a bare answer or a whole output.
 ANSWER_FIELDS = ("answer", "output", "pred")

@@ -1,10 +1,10 @@
 """The one entry: extract the answer, compare it with the gold one, say the verdict and why."""
 
-from evaluators.choice import chosen_letter
-from evaluators.equivalence import compare, readings
-from evaluators.extract import extract
-from evaluators.render import render
-from evaluators.scalars import Policy
+from evaluators.comparing.equivalence import compare, readings
+from evaluators.comparing.scalars import Policy
+from evaluators.finding.choice import chosen_letter
+from evaluators.finding.extract import extract
+from evaluators.reading.render import render
 from evaluators.verdict import Outcome, Status, Verdict
 
 # Changes whenever a verdict may change; verdict rows carry it.

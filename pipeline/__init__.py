@@ -12,17 +12,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pipeline.engines.settings import EngineSettings
     from pipeline.experiment import Experiment
-    from pipeline.grading import grade_run
-    from pipeline.runner import plan, run
+    from pipeline.review.grading import grade_run
+    from pipeline.runs.runner import plan, run
 
 __all__ = ["EngineSettings", "Experiment", "grade_run", "plan", "run"]
 
 _HOMES = {
     "EngineSettings": "pipeline.engines.settings",
     "Experiment": "pipeline.experiment",
-    "grade_run": "pipeline.grading",
-    "plan": "pipeline.runner",
-    "run": "pipeline.runner",
+    "grade_run": "pipeline.review.grading",
+    "plan": "pipeline.runs.runner",
+    "run": "pipeline.runs.runner",
 }
 
 

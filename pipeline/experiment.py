@@ -37,7 +37,7 @@ NAMED_TEMPLATES = 3
 class Experiment:
     """One experiment: a reasoner on a slice of a dataset with its models and sampling.
 
-    `problem_range` is in the grammar of `pipeline.problem_range`; `token_budget` is the number of
+    `problem_range` is in the grammar of `pipeline.problems.ranges`; `token_budget` is the number of
     tokens a track may generate; `concurrency` is the number of attempts in flight.
     `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
     `tracks` and `steps` belong to the reasoners that have tracks or judge steps; None stands for

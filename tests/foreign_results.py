@@ -3,7 +3,7 @@
 import json
 import pickle
 
-from pipeline.run_directory import read_attempts
+from pipeline.runs.directory import read_attempts
 
 RIGHT, WRONG = "\\boxed{2}", "\\boxed{3}"
 

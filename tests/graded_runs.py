@@ -2,7 +2,7 @@
 
 import json
 
-from evaluators.attempt_lines import line_digest
+from evaluators.run_files.attempt_lines import line_digest
 
 
 def verdict_row(problem_id="0", repeat_id=0, *, right=True, **changes):

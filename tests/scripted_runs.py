@@ -15,7 +15,7 @@ from commands import Said, speclrm
 
 from pipeline import records
 from pipeline.reasoners import REASONERS
-from pipeline.run_directory import attempt_files, read_attempts
+from pipeline.runs.directory import attempt_files, read_attempts
 
 PROBLEMS = 6
 HANGS = 120.0

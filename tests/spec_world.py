@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from pipeline import reasoners
 from pipeline.engines.protocol import Completion, SamplingRequest
-from pipeline.engines.script import Faults, Latency, Script
-from pipeline.engines.scripted import ScriptedEngine
+from pipeline.engines.scripted.engine import ScriptedEngine
+from pipeline.engines.scripted.script import Faults, Latency, Script
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
-from pipeline.problems import Problem
-from pipeline.prompting import open_prompt_set, task_prompt
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import open_prompt_set, task_prompt
 from pipeline.reasoner_settings import StepSettings, TrackSettings
 from pipeline.reasoners.protocol import Assignment, Outcome
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 from scipy.stats import binom
 
-from pipeline.calibration import RELIABLE, ScoredStep, calibration, right_at_least
+from pipeline.review.calibration import RELIABLE, ScoredStep, calibration, right_at_least
 
 STEPS = st.lists(
     st.builds(ScoredStep, st.integers(0, 9).map(float), st.booleans(), st.integers(0, 20).map(str)),

@@ -20,7 +20,7 @@ from fake_server import MODELS, chat, serving
 
 from pipeline.cli import group
 from pipeline.engines import model_files
-from pipeline.run_directory import RunDirectory, read_attempts
+from pipeline.runs.directory import RunDirectory, read_attempts
 
 FAST = "--engine scripted --script fast.json"
 OWN = "run baseline --data-file sums.jsonl --model pocket-target"

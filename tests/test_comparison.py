@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from evaluators.comparison import NotComparable, compare_runs, holm
-from evaluators.metrics import graded_run
+from evaluators.statistics.comparison import NotComparable, compare_runs, holm
+from evaluators.statistics.metrics import graded_run
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 

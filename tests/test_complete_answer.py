@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spec_world import World, telling
 
-from pipeline.prompting import open_prompt_set, task_prompt
+from pipeline.problems.prompting import open_prompt_set, task_prompt
 from pipeline.reasoners.complete_answer import AnswerForm, answer_form, is_thinking, states_answer
-from pipeline.reasoners.steps import track_answer
+from pipeline.reasoners.step_ends import track_answer
 from pipeline.records import Stop
 
 KINDS = ("integer", "latex", "choice", "text")

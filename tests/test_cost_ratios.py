@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from evaluators.cost_ratios import cost_ratio, cost_ratios
-from evaluators.verdict_table import ProblemCosts
+from evaluators.statistics.cost_ratios import cost_ratio, cost_ratios
+from evaluators.statistics.verdict_table import ProblemCosts
 
 
 def costs(seed, problems, likeness=0.7):

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from commands import Said, speclrm
 
-from pipeline import environment
 from pipeline.cli import doctor, model_checks
 from pipeline.cli.findings import Finding, State
 from pipeline.engines.protocol import Message
-from pipeline.engines.scripted_tokenizer import ByteTokenizer
+from pipeline.engines.scripted.tokenizer import ByteTokenizer
 from pipeline.engines.settings import EngineSettings
+from pipeline.runs import versions
 
 STATES = tuple(state.value for state in State)
 
@@ -137,7 +137,7 @@ def test_a_folder_that_does_not_exist_yet_is_judged_by_its_parent(tmp_path: Path
 @pytest.mark.parametrize(("gib", "state"), [(2.0, State.WARNING), (64.0, State.OK)])
 def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch, gib, state) -> None:
     machine = {"processor": "p", "cores": 2, "memory_gib": gib, "gpus": []}
-    monkeypatch.setattr(environment, "hardware", lambda: machine)
+    monkeypatch.setattr(versions, "hardware", lambda: machine)
     findings = {finding.what: finding.state for finding in doctor.hardware_findings()}
     assert findings["memory"] is state
 

@@ -8,7 +8,7 @@ from scripted_runs import Place
 
 from pipeline import records
 from pipeline.ledger import Use
-from pipeline.run_directory import read_manifest
+from pipeline.runs.directory import read_manifest
 
 METHODS_EARLY = (
     "4 an attempt by methods (--selection model, of 12); vote majority, ended early by --fast 1"

@@ -8,7 +8,7 @@ import pytest
 from commands import Said, speclrm
 
 from pipeline.records import Attempt, Stop
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.runs.directory import read_attempts, read_manifest
 
 pytestmark = pytest.mark.vllm
 PROBLEMS = 30
@@ -104,4 +104,6 @@ def test_another_seed_gives_other_texts(results: Path) -> None:
 def test_no_process_is_left_behind(results: Path) -> None:
     children = [child.cmdline() for child in psutil.Process().children(recursive=True)]
     # The grader's worker stays warm for the next question and ends with this process.
-    assert [command for command in children if "evaluators.worker" not in command] == []
+    assert [
+        command for command in children if "evaluators.comparing.symbolic.worker" not in command
+    ] == []

@@ -11,13 +11,13 @@ import psutil
 import pytest
 from scripted_runs import HANGS
 
-from pipeline.engines.orphans import EngineProcesses, marked
+from pipeline.engines.vllm.orphans import EngineProcesses, marked
 
 ROOT = Path(__file__).parent.parent
 # An engine's process starts a worker and is gone; the worker hides behind a title, as vLLM's do.
 PARENT = """
 import os, subprocess, sys
-from pipeline.engines.orphans import EngineProcesses
+from pipeline.engines.vllm.orphans import EngineProcesses
 worker = "import setproctitle; setproctitle.setproctitle('worker' * 9); print(1); input()"
 core = (
     "import subprocess, sys;"

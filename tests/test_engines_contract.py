@@ -12,8 +12,8 @@ import pytest
 from pipeline.engines import create
 from pipeline.engines.limits import TooSlow
 from pipeline.engines.protocol import Ability, Engine, SamplingRequest
-from pipeline.engines.script import Script
-from pipeline.engines.scripted import ScriptedEngine
+from pipeline.engines.scripted.engine import ScriptedEngine
+from pipeline.engines.scripted.script import Script
 from pipeline.engines.settings import EngineName, EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import EngineDead, EngineFailure
 
-NAME = "pipeline.engines.vllm_inprocess"
+NAME = "pipeline.engines.vllm.inprocess"
 # For a future that nothing would ever settle, seconds.
 PATIENCE = 60
 

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engines import http_retry, openai
-from pipeline.engines.http_retry import LONGEST_ASKED, RetryPolicy
-from pipeline.engines.openai import OpenAIEngine
-from pipeline.engines.openai_wire import parse_answer
+from pipeline.engines.openai import engine as openai
+from pipeline.engines.openai import http_retry
+from pipeline.engines.openai.engine import OpenAIEngine
+from pipeline.engines.openai.http_retry import LONGEST_ASKED, RetryPolicy
+from pipeline.engines.openai.wire import parse_answer
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake

@@ -10,15 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.engines.next_token import allowed_by, choose, nucleus
-from pipeline.engines.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
-from pipeline.engines.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.engines.protocol import SamplingRequest
-from pipeline.engines.script import Faults, Latency, Script, from_rules, load_script
-from pipeline.engines.scripted import ScriptedEngine
-from pipeline.engines.scripted_tokenizer import END_ID, ByteTokenizer
+from pipeline.engines.scripted.engine import ScriptedEngine
+from pipeline.engines.scripted.script import Faults, Latency, Script, from_rules, load_script
+from pipeline.engines.scripted.tokenizer import END_ID, ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.stopping import StopWatch, cut_at_stop
+from pipeline.engines.transformers.next_token import allowed_by, choose, nucleus
+from pipeline.engines.transformers.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
+from pipeline.engines.transformers.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 ASKED = SamplingRequest(max_tokens=200, temperature=0.0, top_p=1.0, seed=0)
@@ -103,7 +103,7 @@ def test_only_the_tokens_that_can_matter_are_sorted(monkeypatch: pytest.MonkeyPa
         sizes.append(len(values))
         return sort(values, descending=descending, stable=stable)
 
-    monkeypatch.setattr("pipeline.engines.next_token.torch.sort", counted)
+    monkeypatch.setattr("pipeline.engines.transformers.next_token.torch.sort", counted)
     chance = torch.Generator().manual_seed(0)
     nucleus(torch.softmax(5 * torch.randn(150_000, generator=chance), dim=-1), 0.95)
     nucleus(torch.full((1000,), 0.001), 0.9999999)

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import openai, vllm_setup
 from pipeline.engines.facts import read_facts
-from pipeline.engines.openai import OpenAIEngine
-from pipeline.engines.openai_server import Server, meet
+from pipeline.engines.openai import engine as openai
+from pipeline.engines.openai.engine import OpenAIEngine
+from pipeline.engines.openai.server import Server, meet
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
-from pipeline.engines.vllm import VllmEngine
+from pipeline.engines.vllm import setup as vllm_setup
+from pipeline.engines.vllm.engine import VllmEngine
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=5)
@@ -95,7 +96,7 @@ def test_vllm_prints_into_its_log_only(tiny_model: Path, tmp_path: Path) -> None
     program = (
         "import asyncio, pathlib, sys\n"
         "from pipeline.engines.settings import EngineSettings\n"
-        "from pipeline.engines.vllm import VllmEngine\n"
+        "from pipeline.engines.vllm.engine import VllmEngine\n"
         "log = pathlib.Path(sys.argv[2])\n"
         "engine = VllmEngine(EngineSettings('vllm', sys.argv[1], process='inprocess', log=log))\n"
         "asyncio.run(engine.start())\n"
@@ -150,7 +151,7 @@ class OneAStep:
 
 @pytest.mark.vllm
 async def test_what_follows_a_finished_request_is_in_the_very_next_step() -> None:
-    from pipeline.engines import vllm_inprocess  # noqa: PLC0415 - imports vLLM
+    from pipeline.engines.vllm import inprocess as vllm_inprocess  # noqa: PLC0415 - imports vLLM
 
     fake = OneAStep()
     driver = vllm_inprocess.InprocessDriver(lambda: fake)

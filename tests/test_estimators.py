@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.estimators import (
+from evaluators.statistics.estimators import (
     AnswerClass,
     TooFewAttempts,
     maj_at_k,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.equivalence import readings
-from evaluators.estimates import same_bounded
-from evaluators.render import render
+from evaluators.comparing.equivalence import readings
+from evaluators.comparing.estimates import same_bounded
+from evaluators.reading.render import render
 from evaluators.verdict import Outcome
 
 # What has no value, and what cannot be seen to have one.

@@ -5,8 +5,8 @@ import tracemalloc
 import pytest
 
 from evaluators import grade
-from evaluators.boxes import complete_boxes
-from evaluators.extract import extract
+from evaluators.finding.boxes import complete_boxes
+from evaluators.finding.extract import extract
 
 VALUES = ["42", "-7", "\\frac{1}{2}", "x^2+1", "\\sqrt{2}"]
 # `@` is the box.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from evaluators.choice import chosen_letter
-from evaluators.extract import extract
-from evaluators.spans import statement
+from evaluators.finding.choice import chosen_letter
+from evaluators.finding.extract import extract
+from evaluators.finding.spans import statement
 
 STATED = [
     ("so \\boxed{42}.", "42", "box"),

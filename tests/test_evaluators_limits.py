@@ -11,10 +11,10 @@ import pytest
 from commands import speclrm
 
 import evaluators
-from evaluators import sandbox, worker
-from evaluators.equivalence import readings
-from evaluators.sandbox import _Pool
-from evaluators.wire import to_wire
+from evaluators.comparing.equivalence import readings
+from evaluators.comparing.symbolic import sandbox, worker
+from evaluators.comparing.symbolic.sandbox import _Pool
+from evaluators.comparing.symbolic.wire import to_wire
 
 # So few calls that about half of the tasks below reach the limit.
 FEW_CALLS = 90_000

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators import Status, grade, same_answer
-from evaluators.equivalence import compare
+from evaluators.comparing.equivalence import compare
+from evaluators.comparing.scalars import Policy
 from evaluators.nodes import Listing, Num, Op, Seq, Sym
-from evaluators.render import render
-from evaluators.scalars import Policy
+from evaluators.reading.render import render
 from evaluators.verdict import Outcome
 
 # Examples are not timed: what else runs on the machine is no property of the grader.

@@ -5,9 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from evaluators.equivalence import readings
-from evaluators.exact import exact_value
-from evaluators.lexer import MAX_ANSWER
+from evaluators.comparing.equivalence import readings
 from evaluators.nodes import (
     Based,
     Listing,
@@ -21,7 +19,9 @@ from evaluators.nodes import (
     Unreadable,
     Words,
 )
-from evaluators.parser import read
+from evaluators.numbers.exact import exact_value
+from evaluators.reading.lexer import MAX_ANSWER
+from evaluators.reading.parser import read
 
 NUMBERS = [
     ("42", 42),

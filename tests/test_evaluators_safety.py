@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from evaluators import grade
+from evaluators.comparing.symbolic.sandbox import MAX_CALLS, NoWorker, _Pool, _Worker
+from evaluators.comparing.symbolic.wire import from_wire, to_wire
 from evaluators.nodes import Num, Op, Sym
-from evaluators.sandbox import MAX_CALLS, NoWorker, _Pool, _Worker
-from evaluators.wire import from_wire, to_wire
 
 # How long a worker may take to end, seconds.
 PATIENCE = 20
@@ -158,7 +158,7 @@ def test_a_task_that_the_algebra_cannot_do_is_undecided_and_the_worker_goes_on()
     tasks = ["no json", _task(["op", "nonsense"], ["num", "1", "1"]), _task(ONE, 0)]
     tasks.append(_task(["num", "1", "2"], ["num", "2", "4"]))
     ended = subprocess.run(
-        [sys.executable, "-m", "evaluators.worker", str(MAX_CALLS)],
+        [sys.executable, "-m", "evaluators.comparing.symbolic.worker", str(MAX_CALLS)],
         input="".join(f"{task}\n" for task in tasks),
         env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
         capture_output=True,

@@ -11,13 +11,13 @@ from foreign_results import data_file
 from graded_runs import made_from_attempts, step, verdict_row, write_attempts, write_run
 from huggingface_hub import ModelCard
 
-from evaluators.metrics import run_metrics
-from evaluators.statements import Statements
-from pipeline import manifests
+from evaluators.reports.statements import Statements
+from evaluators.statistics.metrics import run_metrics
 from pipeline.cli import export as cli_export
 from pipeline.cli import group
 from pipeline.errors import UserMistake
-from pipeline.problems import load_problems
+from pipeline.problems import manifests
+from pipeline.problems.problem_set import load_problems
 
 SHAPE = {"60": [True, False], "61": [True, True]}
 ROWS = [

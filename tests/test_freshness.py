@@ -9,10 +9,10 @@ import pytest
 from commands import speclrm
 from scripted_runs import CHAIN, Place
 
-from evaluators.metrics import run_metrics
-from evaluators.traces import attempts
-from evaluators.verdict_table import NotGraded
-from pipeline.run_directory import attempt_files
+from evaluators.reports.traces import attempts
+from evaluators.statistics.metrics import run_metrics
+from evaluators.statistics.verdict_table import NotGraded
+from pipeline.runs.directory import attempt_files
 
 READERS = (
     "leaderboard {run}",
@@ -128,7 +128,9 @@ def test_a_page_or_an_export_names_an_attempt_without_a_verdict(run):
 
 
 def test_files_that_are_as_they_were_are_not_read_again(run, monkeypatch):
-    monkeypatch.setattr("evaluators.freshness.whole_lines", lambda file: pytest.fail(str(file)))
+    monkeypatch.setattr(
+        "evaluators.run_files.freshness.whole_lines", lambda file: pytest.fail(str(file))
+    )
     assert run_metrics(run).accuracy == 1
 
 

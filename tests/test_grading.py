@@ -11,11 +11,11 @@ import pytest
 from commands import speclrm
 
 import evaluators
-from evaluators.attempt_lines import line_digest
+from evaluators.run_files.attempt_lines import line_digest
 from pipeline.errors import UserMistake
-from pipeline.grading import grade_run
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track, Vote, encode
-from pipeline.run_directory import RunDirectory
+from pipeline.review.grading import grade_run
+from pipeline.runs.directory import RunDirectory
 
 SHAPE = {"body_parameters": 100, "head_parameters": 9, "layers": 1, "attention_width": 8}
 MODELS = {"target": SHAPE}

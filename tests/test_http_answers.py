@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.engines.openai import OpenAIEngine
+from pipeline.engines.openai.engine import OpenAIEngine
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, UserMistake

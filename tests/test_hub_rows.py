@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserMistake
-from pipeline.hub_rows import hub_rows
-from pipeline.manifests import HubSource
+from pipeline.problems.hub import hub_rows
+from pipeline.problems.manifests import HubSource
 
 HUB = HubSource("Owner/things", None, "train", "c0ffee")
 LOAD = """
 import sys
 from pathlib import Path
 from pipeline.errors import UserMistake
-from pipeline.problems import load_problems
+from pipeline.problems.problem_set import load_problems
 try:
     load_problems(sys.argv[1], None, seed=0, refs_dir=Path(sys.argv[2]))
 except UserMistake as mistake:
@@ -56,7 +56,7 @@ def test_what_the_hub_refuses_is_one_sentence_that_says_what_to_do(
     def refuse(hub: HubSource, known: str | None) -> None:
         raise error
 
-    monkeypatch.setattr("pipeline.hub_rows._load", refuse)
+    monkeypatch.setattr("pipeline.problems.hub._load", refuse)
     with pytest.raises(UserMistake, match=what) as caught:
         hub_rows("things", HUB, tmp_path)
     assert "--dataset things --data-file FILE" in str(caught.value)

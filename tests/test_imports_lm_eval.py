@@ -12,7 +12,7 @@ from foreign_results import (
     the_attempt,
 )
 
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.runs.directory import read_attempts, read_manifest
 
 
 def test_a_samples_line_is_found_by_its_text_and_has_an_attempt_a_response(bring, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline import records
 from pipeline.imports import ssr
 from pipeline.imports.entries import Solved
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.runs.directory import read_attempts, read_manifest
 
 
 def test_an_ssr_baseline_is_one_track_with_its_model_and_time(bring, tmp_path):

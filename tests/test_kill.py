@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.reasoners import REASONERS
 from pipeline.resources import pocket_dir
-from pipeline.run_directory import attempt_files, read_attempts
+from pipeline.runs.directory import attempt_files, read_attempts
 
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "kill_resume.py"
 PROBLEMS = 40

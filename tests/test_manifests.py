@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserMistake
-from pipeline.manifests import gated_datasets, load_manifest, manifest_names, read_manifest
+from pipeline.problems.manifests import gated_datasets, load_manifest, manifest_names, read_manifest
 
 GOOD = """
 about = "mine"

@@ -6,8 +6,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
-from evaluators.uncertainty import difference_interval
+from evaluators.statistics.margin import ONE_SIDED_LEVEL, not_worse_p
+from evaluators.statistics.uncertainty import difference_interval
 
 STUDIES = 1_000
 

@@ -9,10 +9,10 @@ from graded_runs import verdict_row, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.estimators import TooFewAttempts, pass_at_k
-from evaluators.metrics import run_metrics
-from evaluators.uncertainty import population_error
-from evaluators.verdict_table import NotGraded, verdict_table
+from evaluators.statistics.estimators import TooFewAttempts, pass_at_k
+from evaluators.statistics.metrics import run_metrics
+from evaluators.statistics.uncertainty import population_error
+from evaluators.statistics.verdict_table import NotGraded, verdict_table
 
 
 def line(*names, **changes):

@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 from graded_runs import step, verdict_row, write_attempts, write_run
 
-from evaluators import report
-from evaluators.page_files import Blocks
-from evaluators.report import ReportOptions, write_report
-from evaluators.statements import Statement, Statements
+from evaluators.reports import html_page
+from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.page_files import Blocks
+from evaluators.reports.statements import Statement, Statements
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -165,7 +165,7 @@ def test_a_narrow_screen_scrolls_only_inside_and_colours_follow_the_system(page,
 
 
 def test_traces_beside_the_page_are_loaded_when_opened(browser, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
+    monkeypatch.setattr(html_page, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
     run = write_run(tmp_path / "a run", {"a": [True], "b": [False]})
     write_attempts(run, lambda _: [[step("the text")]])
     made = write_report([run], tmp_path / "my page.html", ReportOptions(statements=asked))
@@ -180,7 +180,7 @@ def test_traces_beside_the_page_are_loaded_when_opened(browser, tmp_path, monkey
 
 
 def test_a_missing_file_of_traces_is_named(browser, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
+    monkeypatch.setattr(html_page, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
     run = write_attempts(write_run(tmp_path / "run", {"a": [True]}), lambda _: [[step("text")]])
     made = write_report([run], tmp_path / "page.html", ReportOptions())
     (made.folder / "0.js").unlink()

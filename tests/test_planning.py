@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 from graded_runs import write_run
 
-from evaluators.margin import ONE_SIDED_LEVEL, not_worse_p
-from evaluators.metrics import graded_run
-from evaluators.planning import (
+from evaluators.statistics.margin import ONE_SIDED_LEVEL, not_worse_p
+from evaluators.statistics.metrics import graded_run
+from evaluators.statistics.planning import (
     Assumptions,
     NotPlannable,
     between_problems,
@@ -20,8 +20,8 @@ from evaluators.planning import (
     not_worse_power,
     study_plan,
 )
-from evaluators.power import power
-from evaluators.sign_flips import sign_flip_p
+from evaluators.statistics.power import power
+from evaluators.statistics.sign_flips import sign_flip_p
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 

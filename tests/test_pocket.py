@@ -11,7 +11,7 @@ from pipeline.pocket.measure import auroc
 from pipeline.pocket.mistakes import wrong_step
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem, split_of
 from pipeline.pocket.sequences import RIGHT, SCORING, SOLVING, WRONG, Layout
-from pipeline.pocket.steps import Question, check_step, next_steps
+from pipeline.pocket.step_checker import Question, check_step, next_steps
 from pipeline.pocket.tokenizer import build_tokenizer
 from pipeline.pocket.train import MINED_SHARE, RECIPES, Settings, Trainer, draw
 from pipeline.resources import pocket_dir

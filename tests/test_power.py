@@ -6,9 +6,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators import power
-from evaluators.power import ChangeLaw, detectable, drawn_studies, rejections
-from evaluators.sign_flips import sign_flip_p
+from evaluators.statistics import power
+from evaluators.statistics.power import ChangeLaw, detectable, drawn_studies, rejections
+from evaluators.statistics.sign_flips import sign_flip_p
 
 
 def p_of(changes, row):

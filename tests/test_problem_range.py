@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserMistake
-from pipeline.problem_range import select_ids
+from pipeline.problems.ranges import select_ids
 
 AIME = tuple(str(number) for number in range(60, 90))
 ALIASES = {"2024-I-1": "60", "2024-I-10": "61", "2024-I-3": "68"}

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pipeline import hub_rows
-from pipeline.data_files import Row
 from pipeline.errors import UserMistake
-from pipeline.manifests import load_manifest
-from pipeline.problem_rows import file_safe, stored_problem
-from pipeline.problems import ProblemSet, fingerprint, load_problems
+from pipeline.problems import hub as hub_rows
+from pipeline.problems.data_files import Row
+from pipeline.problems.manifests import load_manifest
+from pipeline.problems.problem_set import ProblemSet, fingerprint, load_problems
+from pipeline.problems.rows import file_safe, stored_problem
 
 Values = Mapping[str, object]
 WIKI = "https://artofproblemsolving.com/wiki/index.php"

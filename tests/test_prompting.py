@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserMistake
-from pipeline.manifests import ANSWER_KINDS, AnswerKind
-from pipeline.problems import Problem
-from pipeline.prompting import (
+from pipeline.problems.manifests import ANSWER_KINDS, AnswerKind
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import (
     LetteredMethod,
     guidance_text,
     method_answer_opening,

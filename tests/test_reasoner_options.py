@@ -5,16 +5,17 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from pipeline import grade_run, reasoners, runner
+from pipeline import grade_run, reasoners
 from pipeline.cli import group
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.reasoner_settings import StepSettings, TrackSettings
 from pipeline.reasoners import REASONERS
-from pipeline.replay import replay
-from pipeline.revote import revote
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.review.replay import replay
+from pipeline.review.revote import revote
+from pipeline.runs import runner
+from pipeline.runs.directory import read_attempts, read_manifest
 
 SCRIPTED = EngineSettings("scripted", "m")
 VALUES = {
@@ -256,7 +257,7 @@ def test_without_a_draft_a_speculative_reasoner_is_refused():
 
 
 def test_a_target_that_cannot_score_is_refused_before_the_run(files, monkeypatch):
-    monkeypatch.setattr("pipeline.engines.scripted.ScriptedEngine.abilities", frozenset())
+    monkeypatch.setattr("pipeline.engines.scripted.engine.ScriptedEngine.abilities", frozenset())
     ended = run(files, "spec")
     assert "digit log-probabilities" in str(ended.exception)
     assert not (files / "spec").exists()

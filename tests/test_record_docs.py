@@ -10,7 +10,7 @@ import pytest
 from commands import speclrm
 from scripted_runs import Place
 
-from pipeline.run_directory import attempt_files
+from pipeline.runs.directory import attempt_files
 
 DOCS = (Path(__file__).parent.parent / "docs" / "records.md").read_text()
 BY_NAME = {"versions", "usage"}

@@ -16,23 +16,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_run_directory import ATTEMPT, FILE, repeats
 
-from pipeline import appending, records
-from pipeline import record_writer as record_writer_module
-from pipeline.appending import END, REPLACED, Frame, pack, replace_attempt, unpack
+from pipeline import records
 from pipeline.errors import RunStopped, UserMistake
-from pipeline.record_writer import record_writer
-from pipeline.run_directory import (
+from pipeline.runs import durable_lines
+from pipeline.runs import writer as record_writer_module
+from pipeline.runs.directory import (
     PROBLEMS,
     Recorded,
     RunDirectory,
     read_attempts,
     recorded_attempts,
 )
+from pipeline.runs.durable_lines import END, REPLACED, Frame, pack, replace_attempt, unpack
+from pipeline.runs.writer import record_writer
 
 FRAMES = st.lists(
     st.builds(Frame, st.text("abcä-.", min_size=1), st.binary(), st.booleans()), max_size=5
 )
-PROGRAM = (sys.executable, "-I", "-S", appending.__file__)
+PROGRAM = (sys.executable, "-I", "-S", durable_lines.__file__)
 
 
 def numbers(run):

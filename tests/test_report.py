@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from graded_runs import rows_of, step, verdict_row, write_attempts, write_run
 
-from evaluators.page_files import Blocks, asset, script_json
-from evaluators.report import ReportOptions, write_report
-from evaluators.statements import Statement, Statements
-from evaluators.traces import Attempt, StepCounts, flags_of, outcome_of, track_labels
-from evaluators.verdict_table import NotGraded
+from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.page_files import Blocks, asset, script_json
+from evaluators.reports.statements import Statement, Statements
+from evaluators.reports.traces import Attempt, StepCounts, flags_of, outcome_of, track_labels
+from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 

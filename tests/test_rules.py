@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.grading import ATTEMPT_ERROR
+from pipeline.review.grading import ATTEMPT_ERROR
 
 ROOT = Path(__file__).parent.parent
-EVALUATORS = [ast.parse(file.read_text()) for file in sorted((ROOT / "evaluators").glob("*.py"))]
+EVALUATORS = [ast.parse(file.read_text()) for file in sorted((ROOT / "evaluators").rglob("*.py"))]
 # Which argument of a call is the name of a rule.
 RULE_ARGUMENT = {
     "equal": 0,
@@ -56,7 +56,9 @@ def symbolic_words():
     """What the algebra system's side can answer."""
     found = set()
     for name in SYMBOLIC:
-        tree = ast.parse((ROOT / "evaluators" / f"{name}.py").read_text())
+        tree = ast.parse(
+            (ROOT / "evaluators" / "comparing" / "symbolic" / f"{name}.py").read_text()
+        )
         for node in ast.walk(tree):
             says = isinstance(node, ast.Return) and node.value
             says = says or (

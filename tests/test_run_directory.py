@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from strategies import attempts
 
 from pipeline import records
-from pipeline.appending import REPLACED
 from pipeline.errors import RunStopped, UserMistake
-from pipeline.grading import grade_run
-from pipeline.run_directory import (
+from pipeline.review.grading import grade_run
+from pipeline.runs.directory import (
     ENGINE_LOG,
     PROBLEMS,
     TORN,
@@ -25,7 +24,8 @@ from pipeline.run_directory import (
     recorded_attempts,
     refuse_changes,
 )
-from pipeline.run_lock import LOCK
+from pipeline.runs.durable_lines import REPLACED
+from pipeline.runs.lock import LOCK
 
 ATTEMPT = records.Attempt(
     dataset="d",

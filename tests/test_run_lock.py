@@ -10,11 +10,11 @@ import sys
 import pytest
 from test_run_directory import ATTEMPT
 
-from pipeline import run_lock
 from pipeline.errors import UserMistake
-from pipeline.record_writer import record_writer
-from pipeline.run_directory import Recorded, RunDirectory, read_attempts
-from pipeline.run_lock import HELD, Holder
+from pipeline.runs import lock as run_lock
+from pipeline.runs.directory import Recorded, RunDirectory, read_attempts
+from pipeline.runs.lock import HELD, Holder
+from pipeline.runs.writer import record_writer
 
 
 @pytest.fixture(params=["ENOLCK", "ENOSYS", "ENOTSUP"])

@@ -13,18 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_records import ATTEMPT
 
-from pipeline import reasoners, runner
-from pipeline.appending import REPLACED
-from pipeline.asked import Asked
-from pipeline.bugs import FIRST, MOST_FRAMES, frames_of
+from pipeline import reasoners
 from pipeline.cli.progress import _detail
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.records import Tokens
-from pipeline.run_directory import Recorded, read_attempts, read_manifest
-from pipeline.run_lock import LOCK
-from pipeline.scheduler import Progress
+from pipeline.runs import runner
+from pipeline.runs.attempt_keys import Asked
+from pipeline.runs.bugs import FIRST, MOST_FRAMES, frames_of
+from pipeline.runs.directory import Recorded, read_attempts, read_manifest
+from pipeline.runs.durable_lines import REPLACED
+from pipeline.runs.lock import LOCK
+from pipeline.runs.scheduler import Progress
 
 PROBLEMS = 12
 
@@ -365,7 +366,7 @@ def test_a_bug_in_a_reasoner_is_a_record_with_its_name_and_its_place(
     [attempt] = read_attempts(tmp_path / "run")
     assert (attempt.status, attempt.error.type) == ("error", "ZeroDivisionError")
     frames = attempt.error.traceback
-    assert frames[0].startswith("pipeline/scheduler.py:")
+    assert frames[0].startswith("pipeline/runs/scheduler.py:")
     assert re.fullmatch(r"test_runner\.py:\d+ in reason: raise error\(.*\)", frames[-1])
 
 

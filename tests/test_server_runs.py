@@ -8,7 +8,7 @@ import pytest
 from commands import speclrm
 from fake_server import MODELS, chat, serving
 
-from pipeline.run_directory import read_attempts, read_manifest
+from pipeline.runs.directory import read_attempts, read_manifest
 
 KEY, PASSWORD = "sk-proj/abc+DEF_0123", "wordpass99"
 

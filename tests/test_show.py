@@ -8,11 +8,11 @@ from commands import speclrm
 from scripted_runs import Place
 
 import evaluators
-from evaluators.statements import Statement, Statements
+from evaluators.reports.statements import Statement, Statements
 from pipeline.cli import show
-from pipeline.problem_rows import file_safe
+from pipeline.problems.rows import file_safe
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
-from pipeline.run_directory import RunDirectory
+from pipeline.runs.directory import RunDirectory
 
 MANIFEST = {"schema": 1, "identity": {}, "models": {}, "sessions": [], "slice": {}}
 STEP = Step(text="a=7", author="target", tokens=3, seconds=0.5, finish="stop")

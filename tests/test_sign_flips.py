@@ -10,8 +10,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators import sign_flips
-from evaluators.sign_flips import is_exact, p_text, sign_flip_p
+from evaluators.statistics import sign_flips
+from evaluators.statistics.sign_flips import is_exact, p_text, sign_flip_p
 
 WHOLE = st.integers(-6, 6)
 

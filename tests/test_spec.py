@@ -20,7 +20,7 @@ from spec_world import (
     wild,
 )
 
-from pipeline.engines.script import Faults
+from pipeline.engines.scripted.script import Faults
 from pipeline.errors import EngineDead, EngineFailure
 from pipeline.records import Stop
 

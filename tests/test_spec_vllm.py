@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import runner
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
 from pipeline.reasoner_settings import StepSettings
 from pipeline.resources import pocket_dir
-from pipeline.run_directory import read_attempts
+from pipeline.runs import runner
+from pipeline.runs.directory import read_attempts
 
 pytestmark = [
     pytest.mark.vllm,

@@ -6,13 +6,13 @@ import pytest
 from commands import speclrm
 from graded_runs import manifest
 
-from evaluators.statements import Statement, hides_text
-from pipeline import statements
+from evaluators.reports.statements import Statement, hides_text
 from pipeline.errors import UserMistake
-from pipeline.problems import load_problems
+from pipeline.problems.problem_set import load_problems
 from pipeline.records import Attempt
-from pipeline.run_directory import RunDirectory
-from pipeline.statements import hidden_datasets, statement_reader
+from pipeline.review import asked_statements
+from pipeline.review.asked_statements import hidden_datasets, statement_reader
+from pipeline.runs.directory import RunDirectory
 
 OWN = {"id": "a", "problem": "1+1?", "answer": "2", "kind": "integer"}
 
@@ -130,7 +130,7 @@ def test_a_dataset_is_loaded_once_for_all_runs(tmp_path, monkeypatch, name):
         asked.append(dataset)
         return load_problems(dataset, *arguments, **options)
 
-    monkeypatch.setattr(statements, "load_problems", load)
+    monkeypatch.setattr(asked_statements, "load_problems", load)
     reader = statement_reader()
     assert len({reader(run).missing for run in runs}) == 1
     assert asked == [name]
@@ -150,7 +150,7 @@ def test_nothing_is_hidden_from_who_asks():
 def test_a_dataset_that_its_manifest_calls_gated_is_hidden_however_it_is_written(
     monkeypatch, gated
 ):
-    monkeypatch.setattr(statements, "gated_datasets", lambda: (gated,))
+    monkeypatch.setattr(asked_statements, "gated_datasets", lambda: (gated,))
     assert hides_text("exams", hidden_datasets(shown=False))
     assert hides_text("Exams", hidden_datasets(shown=False))
 

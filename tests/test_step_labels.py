@@ -6,8 +6,8 @@ import pytest
 from graded_runs import manifest, step
 
 from pipeline.errors import UserMistake
-from pipeline.problems import load_problems
-from pipeline.step_labels import pocket_labels
+from pipeline.problems.problem_set import load_problems
+from pipeline.review.step_labels import pocket_labels
 
 
 def pocket_run(folder, **identity):
@@ -18,7 +18,7 @@ def pocket_run(folder, **identity):
 
 
 def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
-    from pipeline.pocket.steps import Question, next_steps  # noqa: PLC0415 - only this test
+    from pipeline.pocket.step_checker import Question, next_steps  # noqa: PLC0415 - only this test
 
     problem = pocket_run(tmp_path)
     [first] = sorted(next_steps(Question(problem.problem, problem.choices), []))[:1]
@@ -34,7 +34,7 @@ def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
 
 
 def test_an_empty_rejected_draft_is_no_right_step_though_its_rewrite_is(tmp_path):
-    from pipeline.pocket.steps import Question, next_steps  # noqa: PLC0415 - only this test
+    from pipeline.pocket.step_checker import Question, next_steps  # noqa: PLC0415 - only this test
 
     problem = pocket_run(tmp_path)
     right = min(next_steps(Question(problem.problem, problem.choices), []))

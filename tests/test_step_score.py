@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engines.scripted_tokenizer import ByteTokenizer
+from pipeline.engines.scripted.tokenizer import ByteTokenizer
 from pipeline.errors import UserMistake
 from pipeline.reasoners.step_score import digit_ids, is_kept, score_of, value_of
 

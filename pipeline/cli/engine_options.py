@@ -11,9 +11,9 @@ import click
 
 from pipeline.cli.finite import FiniteRange
 from pipeline.engines import resolve_auto
+from pipeline.engines.bundled_models import DRAFT, TARGET
 from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSettings
 from pipeline.errors import UserMistake
-from pipeline.models import DRAFT, TARGET
 
 ENGINES = ("auto", "vllm", "openai", "transformers", "scripted")
 SCRIPTED = "scripted"

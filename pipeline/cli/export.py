@@ -5,17 +5,17 @@ from pathlib import Path
 
 import click
 
-from evaluators.exports.hub import NoHubForm, write_hub
-from evaluators.exports.inspect_log import NoInspectForm, write_inspect
-from evaluators.exports.sheet import write_sheet
-from evaluators.statements import Statement, hides_text
-from evaluators.verdict_table import NotGraded
+from evaluators.reports.exports.hub import NoHubForm, write_hub
+from evaluators.reports.exports.inspect_log import NoInspectForm, write_inspect
+from evaluators.reports.exports.sheet import write_sheet
+from evaluators.reports.statements import Statement, hides_text
+from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
-from pipeline.exporting import hub_dataset
-from pipeline.manifests import manifest_names
-from pipeline.run_directory import read_manifest
-from pipeline.statements import hidden_datasets, statement_reader
+from pipeline.problems.manifests import manifest_names
+from pipeline.review.asked_statements import hidden_datasets, statement_reader
+from pipeline.review.hub_dataset import hub_dataset
+from pipeline.runs.directory import read_manifest
 
 
 @click.command("export")

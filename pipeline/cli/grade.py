@@ -10,14 +10,14 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import evaluators
-from evaluators.attempt_lines import as_written
 from evaluators.crosscheck import NoSecondOpinion, disagreements
-from evaluators.exports.output import whole_file
+from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.whole_file import whole_file
 from pipeline.cli.console import safe_console
 from pipeline.cli.terminal import echo, json_line
 from pipeline.errors import RunStopped, UserMistake
-from pipeline.grading import Grading, grade_run, graded_cases, verdicts_of
-from pipeline.run_directory import read_manifest
+from pipeline.review.grading import Grading, grade_run, graded_cases, verdicts_of
+from pipeline.runs.directory import read_manifest
 
 
 @click.command("grade")

@@ -8,7 +8,7 @@ import click
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.imports.importing import SOURCES, Named, Source, import_run
-from pipeline.problems import default_refs_dir, load_problems
+from pipeline.problems.problem_set import default_refs_dir, load_problems
 
 CHOICES_SEED = 0
 """Imported choices keep the order in which they were shown; ours is not used."""

@@ -5,19 +5,19 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from evaluators import leaderboard
-from evaluators.estimators import TooFewAttempts
-from evaluators.leaderboard import Row
-from evaluators.metrics import graded_runs, metrics_of
-from evaluators.report import ReportOptions, write_report
-from evaluators.run_names import NoSuchBaseline, baseline_name
-from evaluators.verdict_table import NotGraded
+from evaluators.reports import leaderboard
+from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.leaderboard import Row
+from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
+from evaluators.statistics.estimators import TooFewAttempts
+from evaluators.statistics.metrics import graded_runs, metrics_of
+from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
-from pipeline.statements import hidden_datasets, statement_reader
-from pipeline.step_labels import pocket_labels
+from pipeline.review.asked_statements import hidden_datasets, statement_reader
+from pipeline.review.step_labels import pocket_labels
 
 WRITERS = {
     "markdown": leaderboard.as_markdown,

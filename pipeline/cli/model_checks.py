@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pipeline.cli.findings import Finding, State
 from pipeline.engines import create, resolve_auto
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import SamplingRequest, Tokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.models import with_model_folder
 from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN, open_chain
 
 THOUGHT = "a thought that must stay"

@@ -16,7 +16,7 @@ from pipeline.cli.reasoner_options import (
 )
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
-from pipeline.manifests import load_manifest
+from pipeline.problems.manifests import load_manifest
 from pipeline.reasoners import REASONERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from evaluators.comparison import NotComparable, refuse_incomparable, refuse_itself
-from evaluators.metrics import GradedRun, graded_runs
-from evaluators.planning import (
+from evaluators.statistics.comparison import NotComparable, refuse_incomparable, refuse_itself
+from evaluators.statistics.metrics import GradedRun, graded_runs
+from evaluators.statistics.planning import (
     MAX_PROBLEMS,
     Assumptions,
     NotPlannable,
@@ -21,7 +21,7 @@ from evaluators.planning import (
     correlation_over_problems,
     study_plan,
 )
-from evaluators.verdict_table import NotGraded
+from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN, FiniteRange
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo

@@ -18,7 +18,7 @@ from rich.progress import Progress as Bar
 
 from pipeline.cli.console import safe_console
 from pipeline.cli.terminal import echo
-from pipeline.scheduler import Progress
+from pipeline.runs.scheduler import Progress
 
 REFRESH_SECONDS = 0.25
 LINE_SECONDS = 15.0

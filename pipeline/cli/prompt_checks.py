@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from pipeline.cli.findings import Finding, State
 from pipeline.engines import resolve_auto
+from pipeline.engines.bundled_models import BUNDLED, with_model_folder
 from pipeline.engines.protocol import Tokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
-from pipeline.models import BUNDLED, with_model_folder
-from pipeline.problems import Problem
-from pipeline.prompting import (
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import (
     LetteredMethod,
     PromptSet,
     guidance_text,
@@ -28,8 +28,8 @@ from pipeline.prompting import (
 from pipeline.reasoners.chain import Vocabularies
 from pipeline.reasoners.opening import THINK_CLOSE, open_chain
 from pipeline.reasoners.selection import UNKNOWN, letter_ids
+from pipeline.reasoners.step_ends import STEP_END
 from pipeline.reasoners.step_score import digit_ids
-from pipeline.reasoners.steps import STEP_END
 from pipeline.reasoners.track_plans import ROLES
 
 POOL = 15

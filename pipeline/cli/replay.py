@@ -8,10 +8,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.calibration import RELIABLE
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
-from pipeline.replay import Group, Replay, replay
+from pipeline.review.calibration import RELIABLE
+from pipeline.review.replay import Group, Replay, replay
 
 SETTINGS_HEADINGS = (
     "method",

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from pipeline import runner
 from pipeline.cli.hints import ReasonerName
 from pipeline.cli.options import experiment_of, experiment_options
 from pipeline.cli.progress import live_progress
@@ -15,6 +14,7 @@ from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners import REASONERS
 from pipeline.reasoners.selection import asks_the_target
 from pipeline.reasoners.track_plans import track_roles
+from pipeline.runs import runner
 
 SOME_FAILED = 1
 STOPPED = 3
@@ -77,7 +77,7 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
 
 def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> None:
     # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
-    from pipeline.estimate import estimate_of  # noqa: PLC0415
+    from pipeline.runs.estimate import estimate_of  # noqa: PLC0415
 
     experiment = planned.experiment
     estimate = estimate_of(planned, retry_errors=retry_errors, force=force)

@@ -8,15 +8,15 @@ from rich.panel import Panel
 from rich.text import Text
 
 import evaluators
-from evaluators.attempt_lines import as_written
-from evaluators.statements import Statements, hides_text
+from evaluators.reports.statements import Statements, hides_text
+from evaluators.run_files.attempt_lines import as_written
 from pipeline.cli.console import safe_console
 from pipeline.errors import UserMistake
-from pipeline.last_grading import Judged, last_judged
-from pipeline.problem_rows import file_safe
+from pipeline.problems.rows import file_safe
 from pipeline.records import Attempt, Selection, Step, Track, Vote
-from pipeline.run_directory import attempt_files, read_lines, read_manifest
-from pipeline.statements import hidden_datasets, statement_reader
+from pipeline.review.asked_statements import hidden_datasets, statement_reader
+from pipeline.review.last_grading import Judged, last_judged
+from pipeline.runs.directory import attempt_files, read_lines, read_manifest
 
 AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
 

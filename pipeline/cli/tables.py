@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluators.safe_text import safe
+from evaluators.reports.safe_text import safe
 from pipeline.cli.console import safe_console
 
 PIPE_WIDTH = 400

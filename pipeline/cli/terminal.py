@@ -4,7 +4,7 @@ import json
 
 import click
 
-from evaluators.safe_text import OBEYED, safe
+from evaluators.reports.safe_text import OBEYED, safe
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -9,10 +9,10 @@ from pipeline.errors import UserMistake
 
 # Imported only when asked for: vLLM and torch take seconds, and `--help` must not pay for them.
 ENGINES = {
-    "vllm": "pipeline.engines.vllm:VllmEngine",
-    "openai": "pipeline.engines.openai:OpenAIEngine",
-    "transformers": "pipeline.engines.transformers:TransformersEngine",
-    "scripted": "pipeline.engines.scripted:ScriptedEngine",
+    "vllm": "pipeline.engines.vllm.engine:VllmEngine",
+    "openai": "pipeline.engines.openai.engine:OpenAIEngine",
+    "transformers": "pipeline.engines.transformers.engine:TransformersEngine",
+    "scripted": "pipeline.engines.scripted.engine:ScriptedEngine",
 }
 
 

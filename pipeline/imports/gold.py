@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.imports.fields import CorruptEntry
-from pipeline.problems import Problem
+from pipeline.problems.problem_set import Problem
 
 BRACKETED = re.compile(r"\[[^\[\]]*\]")
 """What lm-evaluation-harness takes out of GPQA's choices."""

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from evaluators.answer import extract_answer
-from evaluators.attempt_lines import as_written
-from pipeline import environment
+from evaluators.run_files.attempt_lines import as_written
 from pipeline.engines.masking import Secrets
 from pipeline.errors import UserMistake
 from pipeline.imports import lm_eval, specreason, ssr
 from pipeline.imports.entries import Entry, Settings, Solved
 from pipeline.imports.fields import CorruptEntry
 from pipeline.imports.gold import gold_of
-from pipeline.problems import Problem, ProblemSet
+from pipeline.problems.problem_set import Problem, ProblemSet
 from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
-from pipeline.run_directory import RunDirectory
-from pipeline.runner import MANIFEST_SCHEMA
+from pipeline.runs import versions
+from pipeline.runs.directory import RunDirectory
+from pipeline.runs.runner import MANIFEST_SCHEMA
 
 Source = Literal["specreason", "ssr", "lm-eval"]
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -234,7 +234,7 @@ def _manifest(
             {
                 "imported": datetime.now(UTC).isoformat(timespec="seconds"),
                 "command": Secrets.of().masked(shlex.join(sys.argv)),
-                "versions": environment.versions(),
+                "versions": versions.versions(),
             }
         ],
     }

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.errors import UserMistake
 from pipeline.imports.entries import Entry, Settings, Solved, corrupt, files_under
 from pipeline.imports.fields import CorruptEntry, Fields, clean
-from pipeline.problems import Problem, ProblemSet
+from pipeline.problems.problem_set import Problem, ProblemSet
 from pipeline.records import Step, Track
 
 STATEMENTS = ("problem", "question", "Problem", "Question", "input", "prompt")

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from pipeline.imports.entries import Entry, Settings, Solved, corrupt, files_under
 from pipeline.imports.fields import CorruptEntry, Fields
-from pipeline.imports.steps import TEMPERATURE, TOP_P, problem_and_repeat, steps_of, usage_of
+from pipeline.imports.recorded_steps import (
+    TEMPERATURE,
+    TOP_P,
+    problem_and_repeat,
+    steps_of,
+    usage_of,
+)
 from pipeline.imports.unpickle import load_plain
 from pipeline.records import Stop, Track
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.imports.entries import Entry, Settings, Solved, corrupt, files_under, generated
 from pipeline.imports.fields import CorruptEntry, Fields, clean
-from pipeline.imports.steps import (
+from pipeline.imports.recorded_steps import (
     STEP_BREAK,
     TEMPERATURE,
     TOP_P,

@@ -15,7 +15,7 @@ import torch
 from pipeline.pocket.measure import Loaded, sampled_steps
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem
 from pipeline.pocket.schedule import LONG
-from pipeline.pocket.steps import Question, check_step
+from pipeline.pocket.step_checker import Question, check_step
 
 TEMPERATURES = (0.6, 1.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from pipeline.pocket.problems import Problem
-from pipeline.pocket.steps import (
+from pipeline.pocket.step_checker import (
     LETTERS,
     THINK_CLOSE,
     Question,

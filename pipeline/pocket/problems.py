@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Literal
 
-from pipeline.pocket.steps import LETTERS, Question, next_steps
+from pipeline.pocket.step_checker import LETTERS, Question, next_steps
 
 Kind = Literal["integer", "latex", "choice"]
 Split = Literal["training", "validation", "test"]

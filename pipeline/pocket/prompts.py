@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from pipeline.pocket.steps import LETTERS, Question
+from pipeline.pocket.step_checker import LETTERS, Question
 
 ROLES = ("direct", "insightful", "systematic")
 POOLS = (6, 9, 12, 15)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem
-from pipeline.pocket.steps import Question
+from pipeline.pocket.step_checker import Question
 
 ROWS, LONG_ROWS = 600, 120
 # Seldom a back-reference: in so many steps one wrong look-up would decide most problems.

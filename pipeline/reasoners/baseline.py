@@ -1,8 +1,8 @@
 """Baseline: the target reasons alone, in one completion."""
 
-from pipeline.reasoners.plain import reason_alone
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.track_plans import TrackPlan
+from pipeline.reasoners.whole_chain import reason_alone
 
 TRACK = "0"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.engines.protocol import Tokenizer
 from pipeline.reasoners.complete_answer import is_thinking
-from pipeline.reasoners.steps import Author, Written
+from pipeline.reasoners.step_ends import Author, Written
 
 
 @dataclass(frozen=True, slots=True)

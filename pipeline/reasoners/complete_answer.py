@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluators import extract_answer
-from evaluators.boxes import complete_boxes, last_boxed
-from evaluators.conclusion import conclusions
-from evaluators.equivalence import readings
-from evaluators.exact import exact_value
-from evaluators.heads import stated_value
+from evaluators.comparing.conclusion import conclusions
+from evaluators.comparing.equivalence import readings
+from evaluators.comparing.heads import stated_value
+from evaluators.finding.boxes import complete_boxes, last_boxed
 from evaluators.nodes import Node, Op, Quantity, Words
-from evaluators.units import UNIT_WORDS
-from pipeline.problems import Problem
+from evaluators.numbers.exact import exact_value
+from evaluators.reading.units import UNIT_WORDS
+from pipeline.problems.problem_set import Problem
 from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN
 
 MAX_LEAD = 400

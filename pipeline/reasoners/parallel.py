@@ -5,9 +5,9 @@ Self-consistency (Wang et al. 2022, arXiv 2203.11171) with the SSR scripts' role
 
 from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.outcome import outcome_of
-from pipeline.reasoners.plain import reason_alone
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.track_plans import TrackPlan, plan_tracks
+from pipeline.reasoners.whole_chain import reason_alone
 from pipeline.records import Stop, Track
 
 

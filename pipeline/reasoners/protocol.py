@@ -10,8 +10,8 @@ from typing import Protocol
 from pipeline.engines.protocol import Engine
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
-from pipeline.problems import Problem
-from pipeline.prompting import Prompt, PromptSet
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import Prompt, PromptSet
 from pipeline.records import Selection, Track, Vote
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.engines.protocol import SamplingRequest, Tokenizer
 from pipeline.errors import UserMistake
 from pipeline.ledger import Use
-from pipeline.prompting import (
+from pipeline.problems.prompting import (
     LetteredMethod,
     PromptSet,
     method_answer_opening,

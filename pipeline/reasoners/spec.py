@@ -5,10 +5,10 @@ al. 2025, arXiv 2505.15340).
 """
 
 from pipeline.reasoner_settings import TrackSettings
-from pipeline.reasoners.moves import Unwritten
 from pipeline.reasoners.outcome import outcome_of
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.spec_track import Procedure, SpecTrack
+from pipeline.reasoners.speculation import Unwritten
 from pipeline.reasoners.track_plans import plan_tracks
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.reasoners.chain import Chain
-from pipeline.reasoners.moves import Unwritten
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.spec import solve_by
 from pipeline.reasoners.spec_track import SpecTrack
+from pipeline.reasoners.speculation import Unwritten
+from pipeline.reasoners.step_ends import Written
 from pipeline.reasoners.step_score import Score
-from pipeline.reasoners.steps import Written
 
 NOTHING_TO_BUILD_ON = Unwritten("the step before it ends the track")
 

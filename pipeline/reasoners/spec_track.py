@@ -11,10 +11,10 @@ from pipeline.errors import PromptTooLong
 from pipeline.ledger import Use
 from pipeline.reasoner_settings import StepSettings
 from pipeline.reasoners.chain import Chain
-from pipeline.reasoners.moves import ALONE, REWRITE, Moves, Unwritten
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.speculation import ALONE, REWRITE, Moves, Unwritten
+from pipeline.reasoners.step_ends import Written
 from pipeline.reasoners.step_score import MIN_DIGIT_MASS, Score
-from pipeline.reasoners.steps import Written
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.records import Step, Stop, Track
 

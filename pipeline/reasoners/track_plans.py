@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.problems import Problem
-from pipeline.prompting import GuidanceGroup, Prompt, PromptSet, guidance_text, task_prompt
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import GuidanceGroup, Prompt, PromptSet, guidance_text, task_prompt
 from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.selection import UNKNOWN, choose_methods

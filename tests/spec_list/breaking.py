@@ -27,7 +27,7 @@ BROKEN: dict[str, tuple[str, Callable[..., Any]]] = {
         "pipeline.reasoners.spec_track:SpecTrack.is_good",
         lambda self, score: score.value > self.settings.score_threshold,
     ),
-    "A9": ("pipeline.reasoners.steps:without_think_close", lambda step, tokenizer: step),
+    "A9": ("pipeline.reasoners.step_ends:without_think_close", lambda step, tokenizer: step),
     "A12": (
         "pipeline.reasoners.track_plans:guided_prompt",
         lambda prompt_set, problem, group, name: task_prompt(prompt_set, problem, ""),
@@ -39,7 +39,7 @@ BROKEN: dict[str, tuple[str, Callable[..., Any]]] = {
     ),
     "A16": ("pipeline.reasoners.early_stop:is_decided", lambda ended, left, kind, settings: False),
     "A19": ("pipeline.seeds:choice_order", lambda record_id, seed, n: tuple(range(n))),
-    "A21": ("evaluators.estimators:pass_at_k", lambda attempts, correct, k: 0.0),
+    "A21": ("evaluators.statistics.estimators:pass_at_k", lambda attempts, correct, k: 0.0),
 }
 """For an entry: a function that the program cannot do without, and a wrong one in its place."""
 

@@ -5,11 +5,11 @@ from commands import speclrm
 from scripted_runs import Place
 
 from pipeline.errors import EngineDead, RunStopped
-from pipeline.manifests import load_manifest
+from pipeline.problems.manifests import load_manifest
 from pipeline.reasoners import REASONERS
-from pipeline.replay import replay
-from pipeline.run_directory import read_manifest
-from pipeline.scheduler import Engines
+from pipeline.review.replay import replay
+from pipeline.runs.directory import read_manifest
+from pipeline.runs.scheduler import Engines
 
 
 @pytest.fixture

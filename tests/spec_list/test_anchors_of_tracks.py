@@ -20,11 +20,11 @@ from spec_world import (
 )
 
 from pipeline.engines.protocol import SamplingRequest
-from pipeline.engines.scripted_tokenizer import END_ID, ByteTokenizer
-from pipeline.prompting import guidance_text, open_prompt_set
+from pipeline.engines.scripted.tokenizer import END_ID, ByteTokenizer
+from pipeline.problems.prompting import guidance_text, open_prompt_set
 from pipeline.reasoners.complete_answer import AnswerForm, states_answer
 from pipeline.reasoners.selection import UNKNOWN
-from pipeline.reasoners.steps import Written, stop_after
+from pipeline.reasoners.step_ends import Written, stop_after
 from pipeline.reasoners.vote import ssr_mean_score
 from pipeline.records import Stop
 

@@ -13,14 +13,15 @@ from scripted_runs import Place
 from spec_world import StepSettings, TrackSettings, Watched, World, telling, three_tracks
 
 from evaluators import grade
-from pipeline import grade_run, runner
-from pipeline.engines.scripted import ScriptedEngine
+from pipeline import grade_run
+from pipeline.engines.scripted.engine import ScriptedEngine
 from pipeline.engines.settings import EngineSettings
-from pipeline.engines.vllm import VllmEngine
+from pipeline.engines.vllm.engine import VllmEngine
 from pipeline.errors import RunStopped
-from pipeline.problems import load_problems
+from pipeline.problems.problem_set import load_problems
 from pipeline.reasoners import REASONERS
-from pipeline.run_directory import read_attempts
+from pipeline.runs import runner
+from pipeline.runs.directory import read_attempts
 
 CLOSING = ("one\n\n", "two\n\n", "</think>\n\n\\boxed{7}")
 LOW_MEAN = (0.3, 0, 0, 0, 0, 0, 0, 0, 0.2, 0.5)

@@ -1,0 +1,1 @@
+"""Two answers: equal, different, or not to be decided."""

@@ -1,0 +1,66 @@
+"""Values with their names: `x = 3, y = -4`, `(x, y) = (3, -4)`, and the tuple that they make."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from evaluators.comparing.heads import name_of, named_value
+from evaluators.nodes import Listing, Node, Rel, Seq, Sym
+from evaluators.verdict import Decision, Outcome, different, equal
+
+_Named = dict[Node, Node]
+
+
+def same_assignments(
+    gold: Node, answer: Node, compare: Callable[[Node, Node], Decision]
+) -> Decision | None:
+    """Whether two answers give the same values to the same names; None where one names none."""
+    left, right = _assignments(gold), _assignments(answer)
+    if left is None or right is None:
+        return None
+    if set(left) != set(right):
+        tuples = isinstance(gold, Rel) or isinstance(answer, Rel)
+        return different("other_name") if tuples else None
+    for name, value in left.items():
+        decision = compare(value, right[name])
+        if decision.outcome is not Outcome.EQUAL:
+            return decision
+    return equal("same_assignments")
+
+
+def as_tuple(node: Node, other: Node) -> Node:
+    """Named values beside a tuple: the tuple that they make in the order of their names."""
+    if not isinstance(other, Seq) or other.opening == "{" or (named := _assignments(node)) is None:
+        return node
+    return Seq(tuple(named[name] for name in _in_order(list(named))), "(", ")")
+
+
+def _assignments(node: Node) -> _Named | None:
+    """The values by their names, of two or more."""
+    if isinstance(node, Rel) and node.ops[0] == "=" and all(op == "=" for op in node.ops):
+        names, values = node.args[0], node.args[-1]
+        if isinstance(names, Seq) and isinstance(values, Seq):
+            paired = len(names.items) == len(values.items) > 1 and values.opening == "("
+            named = dict(zip(names.items, values.items, strict=True)) if paired else {}
+            return named if len(named) == len(names.items) else None
+    if not isinstance(node, Listing) or len(node.items) < 2:  # noqa: PLR2004 - one name is no order
+        return None
+    listed = {name: named_value(item) for item in node.items if (name := name_of(item)) is not None}
+    return listed if len(listed) == len(node.items) else None
+
+
+def _in_order(names: list[Node]) -> list[Node]:
+    """Letters that follow one another, or numbered ones, in their order; others as written."""
+    places = {place: name for name in names if (place := _place(name)) is not None}
+    ordered = sorted(places)
+    steps = {(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(ordered)}
+    if len(places) < len(names) or not (steps <= {(1, 0)} or steps <= {(0, 1)}):
+        return names
+    return [places[place] for place in ordered]
+
+
+def _place(name: Node) -> tuple[int, int] | None:
+    """Where a name stands in the alphabet, and its number."""
+    letter, _, index = name.name.partition("_") if isinstance(name, Sym) else ("", "", "")
+    if len(letter) != 1 or not letter.isascii() or (index and not index.isdecimal()):
+        return None
+    return ord(letter), int(index or 0)

@@ -1,0 +1,1 @@
+"""Comparison by an algebra system, in worker processes that can be killed."""

@@ -1,0 +1,160 @@
+# ruff: noqa: RUF001 - full-width punctuation of other scripts
+"""From a whole model output to the span that states its final answer."""
+
+import re
+from dataclasses import dataclass
+
+from evaluators.finding.boxes import holds_box, last_boxed
+from evaluators.finding.spans import first_line, statement
+from evaluators.reading.repairs import repaired
+
+# The answer stands at the end: what lies more than this many characters before it is not read.
+MAX_TAIL = 100_000
+# A marker whose statement is longer than this is prose about answers, not a stated answer.
+MAX_STATEMENT = 2_000
+# Lines of one displayed formula.
+MAX_BLOCK = 30
+
+_CONTROL = re.compile(
+    r"<\|[a-z_]{1,20}\|>|</?s>|[\ufeff\u200b-\u200f\u202a-\u202e\u2060]|<!--.{0,400}?-->"
+)
+# What follows the end of the model's turn is not its answer.
+_TURN_ENDS = ("<|im_end|>", "<|im_start|>user", "<|endoftext|>", "<|eot_id|>", "<|end|>")
+# Bold markup, but not the powers of `x**2 + y**2`.
+_BOLD = re.compile(r"(?<![\w)\]}*])\*\*(?=[^\s*])([^*\n]{1,300})(?<=\S)\*\*(?![\w(*])")
+_ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
+_MARKER = re.compile(
+    r"""(?:\#{4}
+      |(?:\b(?:final|correct|corrected|revised)\s+)?
+       (?:(?<!\\)\banswers?\b|(?<!\\)\bans\b|\bantwort\b|\bréponse\b|\brespuesta\b|ответ|答案|最终结果|答)
+       (?!\s*(?:the|this|that|to\s+this\s+question|key|choices?)\b)
+       [*_`"'\s]{0,6}
+       (?:[-–—](?=\s)\s*
+         |(?:(?:(?:est|ist|es|is|are|would\ be|should\ be|seems\ to\ be|must\ be|therefore|then)\b
+             |=|:|：|是|为|為)
+           [*_`\s:：]{0,6}){0,3})
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_RETRACTION = re.compile(
+    r"\b(?:wait|oops|correction|corrected|mistake|wrong|actually|instead|error|revised)\b",
+    re.IGNORECASE,
+)
+# Behind these words stands what replaces the answer before them.
+_CORRECTED = re.compile(
+    r"\b(?:wait|oops|sorry|scratch that)\b[\s,.:]*"
+    r"(?:(?:no|actually|it is|that is)\b[\s,.:]*)*(?=\S)"
+)
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z]+\*?\}(?:\{[lcr|]+\})?")
+_PROSE = re.compile(r"(?<![\\a-zA-Z])[A-Za-z]{2,}|[^\x00-\u2fff]")
+_FINAL = re.compile(r"\bfinal answer\b\s*(?:is\b|:)\s*[^\s.]", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"^\W*(?:is|was|are|were|does|do|did|can|could|what|which|who|how|why)\b.*\?\W*$", re.IGNORECASE
+)
+_REFUSAL = re.compile(
+    r"\b(?:could not|couldn't|cannot|can't|unable|refuse|no proof|not sure|don't know|do not know|"
+    r"give up|no answer)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The text of the final answer, the rule that found it and its offset in the output."""
+
+    text: str
+    rule: str
+    start: int
+
+
+def answer_part(output: str) -> str:
+    """The output without its thinking (unless nothing follows it) and without control tokens."""
+    output = repaired(output)
+    _, closed, after = output.rpartition("</think>")
+    if closed and after.strip():
+        output = after
+    elif closed or output.lstrip().startswith("<think>"):
+        output = output.replace("<think>", " ").replace("</think>", " ")
+    for token in _TURN_ENDS:
+        head, found, _ = output.partition(token)
+        output = head if found and head.strip() else output
+    return _BOLD.sub(r"\1", _CONTROL.sub("", output[-MAX_TAIL:]))
+
+
+def extract(output: str) -> Extraction | None:
+    """Where the output states its final answer; None when it states none.
+
+    The last complete box wins, unless it is taken back and a later answer is stated; then the
+    last explicit marker ("the answer is", "Answer:", "####", answer tags); then a bare answer;
+    then the last statement of the last line.
+    """
+    text = answer_part(output)
+    if not text.strip():
+        return None
+    box = last_boxed(text)
+    if box is not None and not _replaced(text[box.end :]):
+        return Extraction(box.text, box.rule, box.start) if box.text.strip() else None
+    tags = list(_ANSWER_TAG.finditer(text))
+    if tags and tags[-1].group(1).strip():
+        return Extraction(tags[-1].group(1).strip(), "answer_tag", tags[-1].start(1))
+    marked = _marked(text)
+    return marked if marked or holds_box(text) else _unmarked(text)
+
+
+def _replaced(tail: str) -> bool:
+    """Whether the text after a box states a final answer again, or retracts it for another."""
+    if _FINAL.search(tail) is not None:
+        return True
+    retraction = _RETRACTION.search(tail)
+    return retraction is not None and _marked(tail[retraction.start() :]) is not None
+
+
+def _marked(text: str) -> Extraction | None:
+    for match in reversed(list(_MARKER.finditer(text))):
+        if not _is_stated(match.group()):
+            continue
+        found = statement(text[match.end() : match.end() + MAX_STATEMENT])
+        found = _CORRECTED.split(found)[-1]
+        if found.strip():
+            return Extraction(found, "marker", match.end())
+    return None
+
+
+def _is_stated(marker: str) -> bool:
+    """A marker needs a verb, a colon or a line of its own, else the word is only mentioned."""
+    return re.search(
+        r"(?:is|are|be|est|ist|es|=|[:：-]|#|是|为|為|\n|\*|then|therefore)\W*$", marker
+    ) is not None or (marker.rstrip() != marker)
+
+
+def _unmarked(text: str) -> Extraction | None:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if _QUESTION.search(lines[-1]):
+        return None
+    if len(lines) == 1 or _looks_like_one_answer(text):
+        if _REFUSAL.search(text):
+            return None
+        return Extraction(text.strip(), "bare", text.find(lines[0]))
+    if _REFUSAL.search(lines[-1]):
+        return None
+    block = _last_block(lines)
+    last = block if "\n" in block else first_line(block)
+    return Extraction(last, "last_line", text.rfind(block)) if last else None
+
+
+def _last_block(lines: list[str]) -> str:
+    """The last line, with the lines before it that its formula or environment began on."""
+    block = lines[-1]
+    for line in reversed(lines[-MAX_BLOCK:-1]):
+        if block.count("\\end{") <= block.count("\\begin{") and block.count("$") % 2 == 0:
+            break
+        block = f"{line}\n{block}"
+    return block
+
+
+def _looks_like_one_answer(text: str) -> bool:
+    """One display or environment over several lines is one answer, as are lines without words."""
+    body = text.strip()
+    if len(body) <= MAX_STATEMENT and not _PROSE.search(_ENVIRONMENT.sub("", body)):
+        return True
+    return body.startswith(("\\begin", "\\left(", "\\[", "$$", "\\text", "(\\begin"))

@@ -1,0 +1,58 @@
+# ruff: noqa: RUF001 - full-width punctuation of other scripts
+"""Where a stated answer ends inside running text."""
+
+import re
+
+from evaluators.reading.numerals import SCALES
+from evaluators.reading.units import UNIT_WORDS
+
+_DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
+_CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
+_SENTENCE_END = re.compile(
+    r"(?:(?:(?<!\.\.)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?=[A-Za-z]{3})|(?<!\s)\s+(?:because|since|as|which)\s)"
+)
+# What may follow a closed formula and still belongs to the answer: units, percent, a second part.
+_CHANGES = ("squared", "cubed", "factorial", "percent", "pct", *SCALES)
+_AFTER = "|".join(sorted({*_CHANGES, *UNIT_WORDS, "and", "or"}))
+_CONTINUES = re.compile(
+    rf"\s*(?:(?:{_AFTER})(?![\w'’])|[%°,+=<>/^_*-]|\\(?:%|cup|cap|pm|text|mathrm|times|cdot|le|ge|in)(?![a-zA-Z]))"
+)
+
+
+def statement(text: str) -> str:
+    """The answer at the start of `text`: a delimited formula, or up to the sentence's end."""
+    body = text.lstrip(" \t*_`:：}")
+    if body.startswith("\n") or not body:
+        body = body.lstrip()
+    opening = _DISPLAY.match(body)
+    if opening:
+        closer = _CLOSERS[opening.group(1)]
+        end = _closing(body, closer, opening.end())
+        rest = body[end + len(closer) :]
+        if end > 0 and not _CONTINUES.match(rest):
+            return body[opening.end() : end].strip()
+        if end > 0:
+            return _sentence(first_line(body.replace("\n", " ")))
+    return _sentence(first_line(body))
+
+
+def _closing(text: str, closer: str, start: int) -> int:
+    """Where the delimiter closes; an escaped dollar sign does not."""
+    end = text.find(closer, start)
+    while end > 0 and closer.startswith("$") and text[end - 1] == "\\":
+        end = text.find(closer, end + 1)
+    return end
+
+
+def first_line(text: str) -> str:
+    """The first line that holds something, without surrounding markup."""
+    for line in text.splitlines():
+        if line.strip(" \t*_`#>-"):
+            return line.strip(" \t*_`#")
+    return ""
+
+
+def _sentence(text: str) -> str:
+    end = _SENTENCE_END.search(text)
+    span = (text[: end.start()] if end else text).strip(" \t*_`")
+    return span.strip("\"'") if span[:1] in ('"', "'") else span.rstrip('"')

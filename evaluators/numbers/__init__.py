@@ -1,0 +1,1 @@
+"""Formulas as numbers: exactly, to many digits, or with an error bound."""

@@ -1,0 +1,59 @@
+"""What a definition names: `f(x, y)` before an equals sign, `f: x` before an arrow."""
+
+from fractions import Fraction
+
+from evaluators.nodes import Node, Num, Op, Sym
+from evaluators.reading.phrases import is_kind
+from evaluators.reading.tokens import Token
+from evaluators.reading.tree import Group, Item
+
+_FUNCTION_NAMES = frozenset({"f", "g", "h", "p", "q", "F", "G", "H", "P", "Q", "E", "V", "S", "T"})
+_SYMBOL = frozenset({"sym"})
+
+
+def function_head(items: list[Item]) -> Node | None:
+    r"""`name(x, y)` before an equals sign defines a function, whatever the name; `\min` names."""
+    if len(items) == 1 and isinstance(items[0], Token) and items[0].kind == "fn":
+        return Sym(items[0].text)
+    if not items[1:] or not is_kind(items[0], frozenset({"sym"})):
+        return None
+    group, name = items[-1], items[0]
+    if not isinstance(group, Group) or group.opening != "(" or isinstance(name, Group):
+        return None
+    inverse = _is_inverse(items[1:-1])
+    if inverse:
+        items = [items[0], group]
+    if any(isinstance(i, Group) or (i.kind == "op" and i.text not in "_'") for i in items[1:-1]):
+        return None
+    named = name.text in _FUNCTION_NAMES
+    allowed = frozenset({"sym", "sep", "num"}) if named else frozenset({"sym", "sep"})
+    if not all(is_kind(i, allowed) for i in group.items):
+        return None
+    arguments = tuple(
+        Num(i.value or Fraction(0), i.places) if i.kind == "num" else Sym(i.text)
+        for i in group.items
+        if isinstance(i, Token) and i.kind != "sep"
+    )
+    label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
+    return Op(f"apply:{label}{'^-1' if inverse else ''}", arguments)
+
+
+def _is_inverse(items: list[Item]) -> bool:
+    """`^{-1}` between a function's name and its argument."""
+    match items:
+        case [
+            Token(text="^"),
+            Group(items=(Token(text="-"), Token(text="1"))),
+        ]:
+            return True
+    return False
+
+
+def mapped_head(items: list[Item]) -> Node | None:
+    r"""`f: x` before `\mapsto`, or `x` alone."""
+    texts = [item.text for item in items if isinstance(item, Token)]
+    if len(texts) < len(items) or not all(is_kind(items[i], _SYMBOL) for i in (0, -1)):
+        return None
+    if len(texts) == 3 and texts[1] == ":":  # noqa: PLR2004 - a name, a colon, a variable
+        return Op(f"apply:{texts[0]}", (Sym(texts[2]),))
+    return Op("apply:f", (Sym(texts[0]),)) if len(texts) == 1 else None

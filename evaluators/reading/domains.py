@@ -1,0 +1,162 @@
+r"""Conditions beside an answer: `k \in \mathbb{Z}`, `k \in \mathbb{N}`, `for x > 0`."""
+
+from collections.abc import Callable, Sequence
+
+from evaluators.nodes import (
+    INTEGER_LETTERS,
+    Node,
+    NotNumeric,
+    Num,
+    Op,
+    Rel,
+    Sym,
+    free_symbols,
+    rename,
+)
+from evaluators.numbers.exact import Inexact
+from evaluators.numbers.numeric import Evaluator, context
+from evaluators.reading.tokens import Token
+from evaluators.reading.tree import Item
+from evaluators.verdict import Decision, Outcome, different
+
+PARAMETER_SETS = (Sym("Integers"), Sym("Naturals"))
+_CONDITIONAL = frozenset({"for", "if", "when", "whenever"})
+_ORDER = ("<", "<=", ">", ">=")
+# How far beyond its bound a condition is tried.
+_BEYOND = ("0.0137", "0.371", "2.93", "17.3")
+
+
+def without_domains(nodes: list[Node]) -> list[Node]:
+    r"""The answers without conditions that restrict nothing; one that does stays with its answer.
+
+    A parameter is an integer unless it is said to be natural, and what an answer defines is so for
+    all that it has a value for: `a_n = 2n, n \in \mathbb{N}` loses its condition, `k\pi` keeps it.
+    """
+    ordered = [n for n in nodes if isinstance(n, Rel) and any(op in _ORDER for op in n.ops)]
+    bounded = frozenset[str]().union(*map(free_symbols, ordered))
+    kept, conditions = [], []
+    for node in nodes:
+        parameter = _parameter(node)
+        if parameter is None or parameter in bounded:
+            kept.append(node)
+        elif node.args[1] == Sym("Naturals"):  # type: ignore[union-attr]
+            conditions.append(node)
+    kept = _without_reals(kept)
+    if len(kept) == 1 and (restricting := [c for c in conditions if _restricts(c, kept[0])]):
+        return [Op("given", (kept[0], restricting[0]))]
+    return kept or nodes
+
+
+def _without_reals(kept: list[Node]) -> list[Node]:
+    value = (
+        kept[:1] if len(kept) > 1 and not isinstance(kept[0], Rel) and free_symbols(kept[0]) else []
+    )
+    if value and all(isinstance(n, Rel) and n.ops == ("!=",) for n in kept[1:]):
+        kept = value
+    defined = any(isinstance(n, Rel) and n.ops[0] in ("=", "~") for n in kept)
+    answers = [n for n in kept if not _is_real(n, any_letter=defined)]
+    return answers or kept
+
+
+def _is_real(node: Node, *, any_letter: bool) -> bool:
+    r"""Whether a condition says that a variable is real; of `k\pi, k \in \mathbb{R}` it counts."""
+    if not isinstance(node, Rel) or (node.ops, node.args[-1]) != (("in",), Sym("Reals")):
+        return False
+    return any_letter or not free_symbols(node) <= INTEGER_LETTERS
+
+
+def _parameter(node: Node) -> str | None:
+    member = isinstance(node, Rel) and node.ops == ("in",) and node.args[1] in PARAMETER_SETS
+    return node.args[0].name if member and isinstance(node.args[0], Sym) else None  # type: ignore[union-attr]
+
+
+def _restricts(condition: Node, value: Node) -> bool:
+    """Whether the parameter is one of the value, and no argument or index of what it defines."""
+    name = _parameter(condition) or ""
+    if isinstance(value, Rel):
+        head = value.args[0]
+        index = head.name.partition("_")[2] if isinstance(head, Sym) else ""
+        if name in free_symbols(head) | {index}:
+            return False
+    return name in free_symbols(value)
+
+
+def is_domain(items: Sequence[Item]) -> bool:
+    r"""`k \in \mathbb{Z}`, which may stand behind a wide blank without a comma."""
+    match items:
+        case [Token(kind="sym"), Token(kind="rel", text="in"), Token(text=over)]:
+            return Sym(over) in PARAMETER_SETS
+    return False
+
+
+def conditions_behind(tail: Sequence[Item]) -> list[Node]:
+    r"""The conditions in what qualifies an answer: `k \in \mathbb{N}`, `for x > 0`."""
+    flat = [t for item in tail for t in ([item] if isinstance(item, Token) else item.items)]
+    tokens = [token for token in flat if isinstance(token, Token)]
+    found: list[Node] = []
+    for before, name, sign, bound in zip(
+        [None, *tokens], tokens, tokens[1:], tokens[2:], strict=False
+    ):
+        if name.kind != "sym" or sign.kind != "rel":
+            continue
+        if sign.text == "in" and Sym(bound.text) == Sym("Naturals"):
+            found.append(Rel(("in",), (Sym(name.text), Sym("Naturals"))))
+        conditional = before is not None and before.text.lower() in _CONDITIONAL
+        if conditional and sign.text in _ORDER and bound is tokens[-1] and bound.value is not None:
+            found.append(Rel((sign.text,), (Sym(name.text), Num(bound.value))))
+    return found
+
+
+def given(value: Node, conditions: list[Node]) -> Node:
+    """The value with the condition, of `conditions_behind`, that restricts it."""
+    for condition in conditions:
+        if _parameter(condition) is not None and _restricts(condition, value):
+            return Op("given", (value, condition))
+        if (
+            isinstance(condition, Rel)
+            and condition.ops != ("in",)
+            and _is_defined(value, condition)
+        ):
+            return Op("given", (value, condition))
+    return value
+
+
+def _is_defined(node: Node, condition: Rel) -> bool:
+    """Whether the value is defined, and real, where a bound on its variable says that it is not."""
+    value = node.args[-1] if isinstance(node, Rel) else node
+    name, bound = condition.args
+    if free_symbols(value) != free_symbols(name) or not isinstance(bound, Num):
+        return False
+    mp = context()
+    away = -1 if condition.ops[0] in (">", ">=") else 1
+    for distance in map(mp.mpf, _BEYOND):
+        evaluator = Evaluator({name.name: bound.value + away * distance})  # type: ignore[union-attr]
+        try:
+            evaluator.value(value)
+        except (NotNumeric, Inexact):
+            continue
+        if not evaluator.met_complex:
+            return True
+    return False
+
+
+def same_given(
+    gold: Node, answer: Node, compare: Callable[[Node, Node], Decision]
+) -> Decision | None:
+    """Compares answers with a condition; a gold answer's may be left out. None without any."""
+    (left, first), (right, second) = _parts(gold), _parts(answer)
+    if first is None and second is None:
+        return None
+    if second is None:
+        return compare(left, right)
+    if first is None:
+        return different("other_condition")
+    names = dict(zip(sorted(free_symbols(second)), sorted(free_symbols(first)), strict=False))
+    decision = compare(first, rename(second, names))
+    return compare(left, rename(right, names)) if decision.outcome is Outcome.EQUAL else decision
+
+
+def _parts(node: Node) -> tuple[Node, Node | None]:
+    if isinstance(node, Op) and node.name == "given":
+        return node.args  # type: ignore[return-value]
+    return node, None

@@ -1,0 +1,381 @@
+"""An answer's text to its typed tree: lists, statements, relations; formulas are read elsewhere."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from types import MappingProxyType
+
+from evaluators.nodes import (
+    CONSTANTS,
+    Listing,
+    Node,
+    Num,
+    Op,
+    Quantity,
+    Rel,
+    Seq,
+    Sym,
+    Unreadable,
+    Words,
+    is_deep,
+)
+from evaluators.reading.definitions import function_head, mapped_head
+from evaluators.reading.differentials import with_differentials
+from evaluators.reading.domains import (
+    PARAMETER_SETS,
+    conditions_behind,
+    given,
+    is_domain,
+    without_domains,
+)
+from evaluators.reading.formula import read_formula
+from evaluators.reading.lexer import tokenize
+from evaluators.reading.numerals import SCALES
+from evaluators.reading.phrases import (
+    CHANGED_AFTER,
+    WORD,
+    Run,
+    are_words,
+    currency,
+    is_altered,
+    is_denied,
+    is_kind,
+    is_sign,
+    runs_of,
+    words_of,
+)
+from evaluators.reading.terms import with_bases
+from evaluators.reading.tokens import Comma, Token
+from evaluators.reading.tree import Group, Item, nest
+from evaluators.reading.units import canonical
+from evaluators.reading.words import BEFORE_PHRASES, JOINERS, NUMBER_WORDS, PHRASES, QUALIFIERS
+
+# Tokens that break a text into the clauses of a derivation.
+_BREAKS = frozenset({"stop", "cell"})
+# Trailing tokens that are punctuation of the sentence, not part of the answer.
+_TRAILING = frozenset({"sep", "row", "gap", "stop", "mark"})
+_FUNCTION = frozenset({"fn"})
+_RELATION = frozenset({"rel"})
+_GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
+_TICKS = frozenset({"checkmark", "✓", "✔", "✅", "☑"})
+# Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
+_LEADING = frozenset({"=", "~", "in"})
+_STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<=": ">", ">=": "<"})
+
+
+def read(text: str, comma: Comma = Comma.LIST) -> Node:
+    """The typed tree of an answer. Raises Unreadable for prose and for text beyond the limits."""
+    items = with_differentials(nest(tokenize(text, comma)))
+    if not items:
+        raise Unreadable("nothing is written")
+    node = read_answer(items)
+    if is_deep(node):
+        raise Unreadable("nested too deeply")
+    return node
+
+
+def read_answer(items: list[Item]) -> Node:
+    """One or several statements, separated by commas, semicolons, rows, `and` or `or`."""
+    items = with_bases(_unwrapped(_trimmed(items)))
+    parts, joiner = _split(items)
+    stated = [part for index, part in enumerate(parts) if part and not (index and _denies(part))]
+    nodes = [_read_statement(part) for part in stated]
+    kept = without_domains([node for node in nodes if node is not None])
+    if not kept:
+        raise Unreadable("nothing but words that qualify")
+    if len(kept) == 1:
+        return kept[0]
+    return Listing(tuple(_flattened(kept)), joiner)
+
+
+def _denies(part: Sequence[Item]) -> bool:
+    """`not 43` behind another answer."""
+    return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
+
+
+def _flattened(nodes: list[Node]) -> list[Node]:
+    flat: list[Node] = []
+    for node in nodes:
+        flat.extend(node.items if isinstance(node, Listing) else (node,))
+    return flat
+
+
+def _unwrapped(items: list[Item]) -> list[Item]:
+    """Braces around the whole are grouping only."""
+    while len(items) == 1 and isinstance(items[0], Group) and items[0].opening == "{":
+        items = _trimmed(list(items[0].items))
+    return items
+
+
+def _trimmed(items: list[Item]) -> list[Item]:
+    start, end = 0, len(items)
+    while end > start and is_kind(items[end - 1], _TRAILING):
+        end -= 1
+    while start < end and is_kind(items[start], _TRAILING) and not _is_sign_of_proof(items[start]):
+        start += 1
+    return items[start:end]
+
+
+def _is_sign_of_proof(item: Item) -> bool:
+    """A square or star ends a proof; before a value it would be an operator."""
+    return isinstance(item, Token) and item.kind == "mark" and item.text not in _TICKS
+
+
+def _is_joiner(item: Item) -> bool:
+    return isinstance(item, Token) and item.kind == "word" and item.text.lower() in JOINERS
+
+
+def _split(items: list[Item]) -> tuple[list[list[Item]], str]:
+    """The statements of a list and how they are joined; a comma before a joiner counts once."""
+    if any(_is_joiner(item) for item in (*items[:1], *items[-1:])):
+        raise Unreadable("a list that lacks an end")
+    parts: list[list[Item]] = [[]]
+    joiner = ","
+    for index, item in enumerate(items):
+        if isinstance(item, Token) and _is_joiner(item):
+            word = item.text.lower()
+            joiner = "or" if word in ("or", "oder", "ou") else "and" if joiner == "," else joiner
+            parts.append([])
+        elif is_kind(item, frozenset({"sep", "row"})):
+            parts.append([])
+        elif isinstance(item, Token) and item.kind == "gap":
+            if is_domain(items[index + 1 :]):
+                parts.append([])
+        else:
+            parts[-1].append(item)
+    return [part for part in parts if part], joiner
+
+
+def _read_statement(items: list[Item]) -> Node | None:
+    """One answer with its words: label before, unit or noun after; None if it qualifies."""
+    if len(items) > 1 and _is_equals(items[0]) and are_words(items[1:]):
+        items = items[1:]
+    if residue := _residue(items):
+        return residue
+    labelled = _without_label(items)
+    items = _without_qualifier(labelled)
+    if not items:
+        return None
+    if len(items) < len(labelled) and are_words(items):
+        raise Unreadable("prose")
+    if any(is_kind(item, _BREAKS) for item in items):
+        raise Unreadable("a derivation")
+    runs = runs_of(items)
+    formulas = [index for index, run in enumerate(runs) if not run.wordy]
+    if not formulas:
+        return _words(runs[0].items)
+    if len(formulas) > 1:
+        raise Unreadable("prose between formulas")
+    after = runs[formulas[0] + 1 :]
+    words = words_of(runs[0].items).split() if formulas[0] else []
+    excepting = "except" in words[-2:]
+    if (is_denied(runs[: formulas[0]]) and not excepting) or is_altered(runs, formulas[0]):
+        raise Unreadable("a denial, or words that change the value")
+    value = _read_relation(runs[formulas[0]].items)
+    if excepted := _excepted(runs[: formulas[0]], value):
+        return excepted
+    if excepting:
+        raise Unreadable("an exception from what is no known set")
+    unit = words_of(after[0].items) if after else currency(runs[: formulas[0]])
+    value = _with_unit(value, unit) if unit else value
+    return given(value, conditions_behind(labelled[len(items) :]))
+
+
+def _residue(items: list[Item]) -> Node | None:
+    r"""`x \equiv 3 \pmod 7`, `x = 3 (mod 7)`: a value or relation with its modulus."""
+    for index, item in enumerate(items[1:], start=1):
+        inner = item.items if isinstance(item, Group) and item.opening in ("(", "{") else ()
+        if is_kind(item, _FUNCTION) and isinstance(item, Token) and item.text == "pmod":
+            modulus = items[index + 1 :]
+        elif inner[1:] and isinstance(inner[0], Token) and inner[0].text in ("mod", "modulo"):
+            modulus = list(inner[1:])
+        else:
+            continue
+        stated = _read_statement(_trimmed(items[:index]))
+        if stated is None or not modulus:
+            return None
+        return Op("residue", (stated, read_formula(modulus[:1], read_answer)))
+    return None
+
+
+def _excepted(before: list[Run], value: Node) -> Node | None:
+    """`all real numbers except 3`."""
+    words = words_of(before[-1].items).split() if before else []
+    words = words[:-1] if words[-1:] == ["for"] else words
+    whole = _phrase(words[:-1]) if words[-1:] == ["except"] else None
+    if whole is None:
+        return None
+    value = value.args[-1] if isinstance(value, Rel) and value.ops == ("=",) else value
+    return Op("setminus", (whole, value if isinstance(value, Seq) else Seq((value,), "{", "}")))
+
+
+def _is_equals(item: Item) -> bool:
+    return isinstance(item, Token) and item.kind == "rel" and item.text == "="
+
+
+def last_formula(items: list[Item]) -> Node:
+    """The last formula of a clause of prose, with the unit after it."""
+    parts, joiner = _split(_trimmed(items))
+    if joiner == "or" and len(parts) > 1:
+        raise Unreadable("alternatives")
+    part = parts[-1:]
+    runs = runs_of(_without_qualifier(part[0])) if part else []
+    if len(runs) == 1 and len(parts) > 1 and _ends_altered(parts[-2]):
+        raise Unreadable("a value that earlier words are about")
+    for index in range(len(runs) - 1, -1, -1):
+        if not runs[index].wordy and not is_denied(runs[:index]):
+            waiting = index > 1 and is_sign(runs[index - 2].items[-1], "+-*/^_")
+            if waiting or is_altered(runs, index):
+                raise Unreadable("words that change the value")
+            value = _read_relation(runs[index].items)
+            after = runs[index + 1 : index + 2]
+            return _with_unit(value, words_of(after[0].items)) if after else value
+    raise Unreadable("no formula in the clause")
+
+
+def _ends_altered(part: list[Item]) -> bool:
+    """`between 40`, `one of 40`: the words before the last formula are also about what follows."""
+    runs = runs_of(part)
+    return len(runs) > 1 and not runs[-1].wordy and is_altered(runs, len(runs) - 1)
+
+
+def _with_unit(value: Node, unit: str) -> Node:
+    if not unit.strip():
+        return value
+    first, _, rest = unit.partition(" ")
+    if first.lower() in SCALES:
+        return _with_unit(Op("mul", (value, Num(Fraction(SCALES[first.lower()])))), rest)
+    if first.lower() in ("repeating", "recurring") and isinstance(value, Num) and value.places:
+        period = value.value * (10**value.places) % 10**value.places
+        return Num(value.value + period / (10**value.places * (10**value.places - 1)))
+    if unit.split(maxsplit=1)[0].lower() in ("percent", "percentage", "pct"):
+        return Op("percent", (value,))
+    if unit.split(maxsplit=1)[0].lower() in ("degrees", "degree", "deg"):
+        if canonical(rest) in ("celsius", "fahrenheit"):
+            return Quantity(value, rest)
+        return Op("deg", (value,))
+    if isinstance(value, Rel) and value.ops[-1] not in ("=", "~"):
+        return value
+    if isinstance(value, Rel):
+        return Rel(value.ops, (*value.args[:-1], _with_unit(value.args[-1], unit)))
+    return Quantity(value, unit)
+
+
+def _words(items: list[Item]) -> Node:
+    words = words_of(items).split()
+    if not words:
+        raise Unreadable("empty brackets")
+    first = words[0].lower()
+    if first in NUMBER_WORDS and words[1:2] and words[1].lower() in CHANGED_AFTER:
+        raise Unreadable("words that change the value")
+    if first in NUMBER_WORDS:
+        value = Num(Fraction(NUMBER_WORDS[first]))
+        return Quantity(value, " ".join(words[1:])) if words[1:] else value
+    if phrase := _phrase(words):
+        return phrase
+    if len(words) == 1 and len(first) == 1:
+        return Sym(words[0])
+    return Words(" ".join(words))
+
+
+def _phrase(words: list[str]) -> Node | None:
+    """The set that a phrase names, with or without `there is` before it."""
+    said = [word.lower() for word in words]
+    while said and said[0] in BEFORE_PHRASES:
+        said = said[1:]
+    notation = PHRASES.get(" ".join(said).replace("non ", "non"))
+    return read(notation) if notation else None
+
+
+def _without_label(items: list[Item]) -> list[Item]:
+    """What stands after `Label:` when the label is words."""
+    for index, item in enumerate(items):
+        if isinstance(item, Token) and item.kind == "op" and item.text == ":":
+            label = items[:index]
+            wordy = any(isinstance(i, Token) and i.kind == "word" for i in label)
+            return items[index + 1 :] if wordy and len(items) > index + 1 else items
+        if isinstance(item, Group) or (item.kind not in ("word", "sym", "num")):
+            return items
+    return items
+
+
+def _is_remark(group: Group) -> bool:
+    r"""`(k \in \mathbb{Z})`, `(x \neq 1)`, `(where ...)`, `(not 43)` behind a formula."""
+    if _qualifies(group.items[:1]) or (group.items and _denies(group.items)):
+        return True
+    if any(is_kind(i, _RELATION) and isinstance(i, Token) and i.text == "!=" for i in group.items):
+        return True
+    *_, sign, last = (None, None, *group.items)
+    named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in PARAMETER_SETS
+    return named and isinstance(sign, Token) and sign.text == "in"
+
+
+def _qualifies(items: Sequence[Item]) -> bool:
+    return any(
+        isinstance(i, Token) and i.kind == "word" and i.text.lower() in QUALIFIERS for i in items
+    )
+
+
+def _without_qualifier(items: list[Item]) -> list[Item]:
+    """The statement up to `where`, `for all`, `if`, ...; all of it qualifies if it begins so."""
+    for index, item in enumerate(items):
+        remark = isinstance(item, Group) and _is_remark(item)
+        if remark and index:
+            return items[:index]
+        if _qualifies([item]) and isinstance(item, Token):
+            if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
+                raise Unreadable("a hedge")
+            after = items[index + 1 : index + 2]
+            if item.text == "but" and words_of(list(after)) == "not":
+                raise Unreadable("a denial")
+            if item.text == "with" and words_of(list(after)) == "remainder":
+                raise Unreadable("a quotient with its remainder")
+            if item.text == "which" and after and is_kind(after[0], WORD):
+                raise Unreadable("a derivation")
+            return items[:index]
+    return items
+
+
+def _read_relation(items: list[Item]) -> Node:
+    """A formula, or formulas chained by relation signs."""
+    operands: list[list[Item]] = [[]]
+    ops: list[str] = []
+    negate = False
+    for item in items:
+        if isinstance(item, Token) and item.kind == "rel":
+            if negate and item.text not in _STRUCK:
+                raise Unreadable("a stroke through no sign it can negate")
+            if item.text == "not":
+                negate = True
+                continue
+            ops.append(_STRUCK[item.text] if negate else item.text)
+            negate = False
+            operands.append([])
+        elif negate:
+            raise Unreadable("a stroke through no sign it can negate")
+        else:
+            operands[-1].append(item)
+    if not ops:
+        return read_formula(items, read_answer)
+    if not operands[0] and ops[0] in _LEADING:
+        value = read_formula(operands[1], read_answer)
+        if ops[0] == "in" and not _is_set(value):
+            raise Unreadable("a member of what is no set")
+        if len(ops) == 1:
+            return value
+        operands, ops = operands[1:], ops[1:]
+    if any(not operand for operand in operands):
+        raise Unreadable("a relation without a side")
+    if ops == ["mapsto"] and (mapped := mapped_head(operands[0])):
+        return Rel(("=",), (mapped, read_formula(operands[1], read_answer)))
+    head = function_head(operands[0]) if ops[0] in ("=", "~", "mapsto") else None
+    first = head or read_formula(operands[0], read_answer)
+    sides = [read_formula(operand, read_answer) for operand in operands[1:]]
+    if ops == ["in"] and isinstance(sides[0], Op) and sides[0].name in ("add", "mul", "div", "pow"):
+        raise Unreadable("a member of what is no set")
+    return Rel(tuple(ops), (first, *sides))
+
+
+def _is_set(node: Node) -> bool:
+    named = isinstance(node, Sym) and node.name in CONSTANTS and node.name[0].isupper()
+    joined = isinstance(node, Op) and node.name in ("cup", "cap", "setminus", "builder")
+    return named or joined or isinstance(node, Seq)

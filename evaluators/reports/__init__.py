@@ -1,0 +1,1 @@
+"""Numbers and attempts to tables, pages, and the formats of other programs."""

@@ -1,0 +1,203 @@
+"""One attempt as a sample of an Inspect log."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evaluators.reports.leaderboard import model_name
+from evaluators.reports.statements import Statement
+from evaluators.reports.traces import Attempt
+from evaluators.statistics.metrics import GradedRun
+
+SCORER = "speclrm"
+CORRECT = "C"
+SCORE_VALUES = {"correct": CORRECT, "wrong": "I", "no_answer": "N", "ungradable": "I"}
+"""Inspect's letters; of these only C counts. The verdict's own word is in the score's metadata."""
+STOP_REASONS = {"finished": "stop", "budget": "max_tokens", "length": "model_length"}
+LIMITS = {"budget": "token", "length": "context"}
+UNKNOWN_LIMIT = -1
+"""Inspect wants a number; where the run does not say what the limit was, none fits."""
+THINK_END = "</think>"
+NO_STATEMENT = "(the problem's text is not in the run; export beside its dataset to show it)"
+NOT_SHOWN = "(not shown: the dataset's authors ask that examples not be revealed)"
+STEP_FIELDS = ("author", "score", "tokens", "text", "draft_text")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a run calls itself and its models, and the budget it had."""
+
+    run: str
+    target: str
+    draft: str
+    budget: int | None
+
+    @classmethod
+    def of(cls, run: GradedRun) -> "Names":
+        """The names in a run's manifest."""
+        draft = run.identity.get("draft") or {}
+        return cls(
+            run=run.name,
+            target=model_name(run.identity["target"]["model"]),
+            draft=model_name(draft.get("model", "draft")),
+            budget=run.identity.get("token_budget"),
+        )
+
+
+def sample(
+    attempt: Attempt, names: Names, statements: Mapping[str, Statement], *, hide_text: bool
+) -> Json:
+    """The sample of an attempt; its epoch is the repeat, from 1 as Inspect counts."""
+    line, verdict = attempt.line, attempt.verdict
+    problem, repeat = attempt.key
+    asked = statements.get(problem)
+    text = NOT_SHOWN if hide_text else NO_STATEMENT if asked is None else asked.problem
+    stop: str | None = verdict["stop"]
+    usage = _usage(verdict["usage"])
+    named = {getattr(names, role): counts for role, counts in usage.items()}
+    began, ended = line["started"], _ended(line["started"], line["seconds"])
+    output = _output(line, names.target, stop, hide_text=hide_text)
+    messages = [{"role": "user", "content": text, "source": "input"}]
+    messages += [choice["message"] for choice in output["choices"]]
+    return {
+        "id": problem,
+        "epoch": repeat + 1,
+        "input": text,
+        "choices": None if hide_text or asked is None else list(asked.choices) or None,
+        "target": verdict["gold"],
+        "messages": messages,
+        "output": output,
+        "scores": {SCORER: _score(verdict)},
+        "metadata": _metadata(attempt),
+        "store": {},
+        "events": _tracks(attempt, began, hide_text=hide_text),
+        "model_usage": named,
+        "role_usage": usage,
+        "started_at": began,
+        "completed_at": ended,
+        "total_time": line["seconds"],
+        "working_time": line["seconds"],
+        "uuid": hashlib.sha256(f"{names.run}/{problem}/{repeat}".encode()).hexdigest()[:22],
+        "error": _error(line, hide_text=hide_text),
+        "limit": {"type": LIMITS[stop], "limit": names.budget or UNKNOWN_LIMIT}
+        if stop in LIMITS
+        else None,
+        "attachments": {},
+    }
+
+
+def _output(line: Json, model: str, stop: str | None, *, hide_text: bool) -> Json:
+    response = line.get("response")
+    if response is None:
+        return {"model": model, "choices": [], "completion": ""}
+    text = NOT_SHOWN if hide_text else response
+    message = {"role": "assistant", "content": _content(text), "source": "generate", "model": model}
+    reason = STOP_REASONS.get(stop or "", "unknown")
+    choices = [{"message": message, "stop_reason": reason}]
+    return {"model": model, "choices": choices, "completion": text, "time": line["seconds"]}
+
+
+def _content(response: str) -> str | list[Json]:
+    """Thinking and answer apart, where the response says which is which."""
+    thinking, mark, answer = response.partition(THINK_END)
+    if not mark:
+        return response
+    return [{"type": "reasoning", "reasoning": thinking}, {"type": "text", "text": answer}]
+
+
+def _score(verdict: Json) -> Json:
+    return {
+        "value": SCORE_VALUES[verdict["verdict"]],
+        "answer": verdict["extracted"],
+        "explanation": f"{verdict['verdict']}, decided by {verdict['rule']}",
+        "metadata": {
+            "verdict": verdict["verdict"],
+            "rule": verdict["rule"],
+            "grader_version": verdict["grader_version"],
+        },
+    }
+
+
+def _metadata(attempt: Attempt) -> Json:
+    """What Inspect has no field for; tokens by use, unknown ones null."""
+    line, verdict = attempt.line, attempt.verdict
+    vote = line.get("vote")
+    return {
+        "seed": line["seed"],
+        "stop": verdict["stop"],
+        "tracks": len(verdict["tracks"]),
+        "vote": None if vote is None else {"rule": vote["rule"], "chosen": vote.get("chosen")},
+        "flops": verdict["flops"],
+        "tokens": verdict["usage"],
+    }
+
+
+def _usage(usage: Mapping[str, Mapping[str, Json]] | None) -> dict[str, Json]:
+    """Tokens by role; a role whose tokens nobody counted is left out: here 0 is a count."""
+    counted = {}
+    for role, uses in (usage or {}).items():
+        new = [use["prompt_new"] for use in uses.values()]
+        cached = [use["prompt_cached"] for use in uses.values()]
+        made = [use["generated"] for use in uses.values()]
+        if None in new or None in made:
+            continue
+        known = [count for count in cached if count is not None]
+        counted[role] = {
+            "input_tokens": sum(new),
+            "output_tokens": sum(made),
+            "total_tokens": sum(new) + sum(known) + sum(made),
+        }
+        if len(known) == len(cached):
+            counted[role]["input_tokens_cache_read"] = sum(known)
+    return counted
+
+
+def _tracks(attempt: Attempt, began: str | None, *, hide_text: bool) -> list[Json]:
+    """A note in the transcript for each track, with its steps."""
+    if began is None:
+        began = dt.datetime.fromtimestamp(0, dt.UTC).isoformat()
+    judged = {track["id"]: track for track in attempt.verdict["tracks"]}
+    return [
+        {
+            "event": "info",
+            "timestamp": began,
+            "working_start": 0.0,
+            "source": f"track {track['id']}",
+            "data": {
+                "guidance": track.get("role") or track.get("method"),
+                "stop": track["stop"],
+                "answer": judged[track["id"]]["extracted"],
+                "verdict": judged[track["id"]]["verdict"],
+                "steps": [_step(step, hide_text=hide_text) for step in track["steps"]],
+            },
+        }
+        for track in attempt.line["tracks"]
+    ]
+
+
+def _step(step: Json, *, hide_text: bool) -> Json:
+    shown = {name: step.get(name) for name in STEP_FIELDS}
+    if hide_text:
+        shown |= {"text": NOT_SHOWN, "draft_text": None}
+    return shown
+
+
+def _error(line: Json, *, hide_text: bool) -> Json | None:
+    error = line.get("error")
+    if error is None:
+        return None
+    message = error["type"] if hide_text else f"{error['type']}: {error['message']}"
+    return {"message": message, "traceback": message, "traceback_ansi": message}
+
+
+def _ended(began: str | None, seconds: float | None) -> str | None:
+    if began is None or seconds is None:
+        return None
+    try:
+        return (dt.datetime.fromisoformat(began) + dt.timedelta(seconds=seconds)).isoformat()
+    except (ValueError, OverflowError):  # a line that another program wrote may hold no time there
+        return None

@@ -1,0 +1,197 @@
+"""The HTML report: many graded runs as one page that works from disk and without a network."""
+
+import datetime as dt
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from string import Template
+
+from evaluators.reports import leaderboard, traces
+from evaluators.reports.leaderboard import Row
+from evaluators.reports.page_files import Blocks, asset, katex_css, script_json
+from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
+from evaluators.reports.traces import (
+    FLAG_DIGITS,
+    MISSING_CODE,
+    Attempt,
+    Json,
+    StepCounts,
+    StepLabels,
+)
+from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.whole_file import whole_file
+from evaluators.statistics.comparison import NotComparable, compare_runs, refuse_incomparable
+from evaluators.statistics.metrics import GradedRun, graded_runs, metrics_of
+from evaluators.statistics.verdict_table import NotGraded
+
+MOST_CELLS = 2_000_000
+"""Attempts of a run that a page has room for; a browser holds no more."""
+NOT_SHOWN = "this page was written without it"
+SCRIPTS = ("text.js", "charts.js", "trace.js", "page.js")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report shows.
+
+    `baseline` names the run that costs and differences are relative to, or None for the first;
+    with a `margin`, a share of 1, the page says which runs are not worse than it by more than that;
+    texts of datasets whose name starts with one of `hidden_datasets` stay out: their authors ask
+    that examples not be revealed. `step_labels` gives for a run what says which judged drafts are
+    right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
+    it is not called for hidden datasets.
+    """
+
+    baseline: str | None = None
+    k: int | None = None
+    hidden_datasets: tuple[str, ...] = HIDDEN_DATASETS
+    step_labels: Callable[[Path], StepLabels | None] | None = None
+    statements: Callable[[Path], Statements] | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written: the page, and whether traces lie beside it in `folder`."""
+
+    page: Path
+    folder: Path | None
+    attempts: int
+
+
+def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Report:
+    """Write the report of graded runs to `page`, and its traces beside it if they are many.
+
+    Raises:
+        NotGraded: a run is not graded, or a file of it is broken.
+        NoSuchBaseline: no run has the baseline's name.
+        TooFewAttempts: a run has fewer repeats than `options.k`.
+    """
+    graded = dict(zip(runs, graded_runs(runs), strict=True))
+    metrics = [metrics_of(run, options.k) for run in graded.values()]
+    baseline = options.baseline or metrics[0].run
+    base = leaderboard.named(metrics, baseline)
+    rows = [Row(one, leaderboard.relative_costs(one.costs, base.costs)) for one in metrics]
+    folder = page.with_name(page.name + ".traces")
+    blocks = Blocks(folder)
+    shelf = _Shelf(blocks)
+    data = {
+        "title": "SpecLRM leaderboard",
+        "made": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
+        "baseline": baseline,
+        "traces": folder.name,
+        "notes": leaderboard.notes(rows),
+        "runs": [
+            leaderboard.flattened(row)
+            | {"model": leaderboard.model_name(row.metrics.model)}
+            | _run_data(path, run, shelf, options)
+            for (path, run), row in zip(graded.items(), rows, strict=True)
+        ],
+        "comparisons": _comparisons(list(graded.values()), baseline, options.margin),
+    }
+    inline = blocks.finish()
+    with whole_file(page) as out:
+        out.write(_page(data, inline).encode())
+    total = sum(run.totals.rows for run in graded.values())
+    return Report(page, folder if blocks.beside else None, total)
+
+
+class _Shelf:
+    """Where a report's texts go: traces, and what problems ask, once for all runs."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._places: dict[Statement, tuple[int, int]] = {}
+
+    def place_of(self, statement: Statement | None) -> tuple[int, int] | None:
+        """The block of a statement and its place in it."""
+        if statement is None:
+            return None
+        if statement not in self._places:
+            self._places[statement] = self.blocks.add(asdict(statement))
+        return self._places[statement]
+
+
+def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions) -> Json:
+    """A run's heat map, step counts and outcomes; its texts go onto `shelf`."""
+    dataset = str(run.identity["dataset"])
+    hide = hides_text(dataset, options.hidden_datasets)
+    asked = Statements({}, NOT_SHOWN)
+    if options.statements is not None and not hide:
+        asked = options.statements(path)
+    checker = options.step_labels(path) if options.step_labels is not None else None
+    cells = len(run.problems) * run.repeats
+    if cells > MOST_CELLS:
+        raise NotGraded(
+            f"{path} asks for {cells:,} attempts, and a page shows at most {MOST_CELLS:,}; "
+            "leave out --html."
+        )
+    counts = StepCounts()
+    outcomes: Counter[str] = Counter()
+    codes = {name: [MISSING_CODE] * run.repeats for name in run.problems}
+    flags = {name: ["0"] * run.repeats for name in run.problems}
+    places: dict[str, list[int]] = {name: [0, 0] * run.repeats for name in run.problems}
+    for attempt in traces.attempts(path):
+        problem, repeat = attempt.key
+        labels = _labels(attempt, checker)
+        flag = traces.flags_of(attempt, labels, counts)
+        codes[problem][repeat] = traces.code_of(attempt)
+        flags[problem][repeat] = FLAG_DIGITS[flag]
+        outcomes[traces.outcome_of(codes[problem][repeat], flag, attempt.verdict)] += 1
+        place = shelf.blocks.add(traces.trace(attempt, labels, hide_text=hide))
+        places[problem][2 * repeat : 2 * repeat + 2] = place
+    outcomes["missing"] = cells - sum(outcomes.values())
+    return {
+        "hidden": hide,
+        "label": "step check" if checker is not None else "the track's verdict",
+        "problem_ids": [as_written(name) for name in run.problems],
+        "codes": ["".join(marks) for marks in codes.values()],
+        "flags": ["".join(marks) for marks in flags.values()],
+        "places": list(places.values()),
+        "statements": [shelf.place_of(asked.by_id.get(name)) for name in run.problems],
+        "no_statement": asked.missing,
+        "judging": run.identity.get("steps"),
+        "steps": asdict(counts),
+        "outcomes": dict(outcomes),
+    }
+
+
+def _labels(attempt: Attempt, checker: StepLabels | None) -> list[list[bool | None]]:
+    return traces.track_labels(attempt) if checker is None else checker(attempt.line)
+
+
+def _comparisons(runs: list[GradedRun], baseline: str, margin: float | None) -> list[Json]:
+    """Every run against the baseline, adjusted together; or why one cannot be compared."""
+    base = next(run for run in runs if run.name == baseline)
+    comparable, refused = [], []
+    for run in runs:
+        if run is base:
+            continue
+        try:
+            refuse_incomparable(base, run)
+        except NotComparable as error:
+            refused.append({"second": run.name, "refused": str(error)})
+        else:
+            comparable.append(run)
+    made = compare_runs([base, *comparable], margin) if comparable else []
+    return [asdict(one) for one in made] + refused
+
+
+def _page(data: Json, inline: list[str]) -> str:
+    """The page; only scripts that carry its nonce run, whatever a model wrote."""
+    nonce = secrets.token_urlsafe(16)
+    blocks = "\n".join(
+        f'<script type="application/json" id="block-{number}">{block}</script>'
+        for number, block in enumerate(inline)
+    )
+    return Template(asset("page", "page.html")).substitute(
+        nonce=nonce,
+        css=asset("page", "page.css"),
+        katex_css=katex_css(),
+        katex_js=asset("katex", "katex.min.js"),
+        data=script_json(data),
+        blocks=blocks,
+        js="\n".join(asset("page", name) for name in SCRIPTS),
+    )

@@ -1,0 +1,1 @@
+"""The files of a run as graders and reports read them."""

@@ -1,0 +1,1 @@
+"""Verdict rows to numbers, each with how far it can be trusted."""

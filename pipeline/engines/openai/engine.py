@@ -1,0 +1,328 @@
+"""The openai engine: any OpenAI-compatible server; one that is vLLM can do everything."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from pipeline.engines.facts import read_facts
+from pipeline.engines.limits import check_sampling, room_for
+from pipeline.engines.masking import Secrets
+from pipeline.engines.model_files import looks_like_path
+from pipeline.engines.openai.http_retry import BUSY, Call, RetryPolicy, Unreachable, send
+from pipeline.engines.openai.server import START_POLICY, Server, make_client, meet, sent_on
+from pipeline.engines.openai.wire import (
+    Answer,
+    chat_body,
+    completion_body,
+    parse_answer,
+    reason_of,
+)
+from pipeline.engines.protocol import (
+    Ability,
+    Completion,
+    Message,
+    ModelFacts,
+    SamplingRequest,
+)
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.stopping import cut_at_stop
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
+
+READY_PROMPT = "1+1="
+# A busy server is late to list its models; one that takes longer than this hangs.
+HEALTH_SECONDS = 30.0
+TRIES = 5
+# Greedy tokens in which a server has room to come upon a stop string.
+PROBE_TOKENS = 16
+MOST_STOPS = 4
+TOO_LONG = ("context length", "context_length", "maximum model length", "too long")
+
+
+class OpenAIEngine:
+    """One model of a server that somebody else runs."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._policy = RetryPolicy(TRIES, settings.seconds_allowed, settings.busy_timeout)
+        self._secrets = Secrets.of(settings.base_url)
+        self._client: httpx.AsyncClient | None = None
+        self._server: Server | None = None
+        self._tokenizer: HFTokenizer | None = None
+        self._facts: ModelFacts | None = None
+        self._reports_cache = False
+        self._tells_stops = False
+        self._keep_stops = False
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """All that the server is known to be able to do."""
+        found = set()
+        if self._tokenizer is not None:
+            found.add(Ability.TOKEN_PROMPTS)
+        if self._server is not None and self._server.is_vllm:
+            found |= {Ability.DIGIT_LOGPROBS, Ability.CHOICE, Ability.STOP_STRING}
+        if self._tells_stops:
+            found.add(Ability.STOP_STRING)
+        if self._reports_cache:
+            found.add(Ability.CACHED_COUNT)
+        return frozenset(found)
+
+    @property
+    def facts(self) -> ModelFacts:
+        """The model's facts as far as its files are at hand, and the server's context."""
+        if self._facts is None:
+            raise EngineDead("the openai engine has not been started")
+        return self._facts
+
+    @property
+    def tokenizer(self) -> HFTokenizer:
+        """The model's tokenizer; raises `UserMistake` when none was named."""
+        if self._tokenizer is None:
+            raise UserMistake(
+                f"the server does not say which tokenizer {self._settings.model!r} has; name it "
+                "with --tokenizer (a folder or a name on the Hugging Face hub)"
+            )
+        return self._tokenizer
+
+    async def start(self) -> None:
+        """Find server, model and tokenizer, and ask for one token."""
+        await self.stop()
+        with self._masking(), self._impatient():
+            self._client = make_client(self._settings)
+            try:
+                self._server = await meet(self._client, self._settings)
+                self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
+                self._facts = await asyncio.to_thread(self._read_facts, self._server)
+                await self._ask_once()
+                await self._learn_to_tell_stops()
+            except (UserMistake, RunStopped):
+                await self.stop()
+                raise
+            except EngineFailure as error:
+                await self.stop()
+                raise RunStopped(
+                    f"the server lists its models but gives no text: {error}"
+                ) from error
+
+    async def complete(
+        self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
+    ) -> Completion:
+        """Continue a token prefix: as ids on vLLM, as text on other servers."""
+        server = self._running()
+        check_sampling(sampling)
+        self._check_able(sampling)
+        room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
+        ids = list(prompt_token_ids)
+        prompt = ids if server.is_vllm else self.tokenizer.decode_with_special(ids)
+        body = completion_body(self._settings.model, prompt, sampling, room, vllm=server.is_vllm)
+        if self._keep_stops and sampling.stop:
+            body["include_stop_str_in_output"] = True
+        with self._masking():
+            return await self._post("/completions", body, sampling, len(prompt_token_ids))
+
+    async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
+        """Answer a chat by the server's own template."""
+        server = self._running()
+        check_sampling(sampling)
+        self._check_able(sampling)
+        if sampling.logprobs_of:
+            raise EngineFailure("digit log-probabilities need a token prompt, not a chat")
+        body = chat_body(self._settings.model, messages, sampling, vllm=server.is_vllm)
+        with self._masking():
+            return await self._post("/chat/completions", body, sampling, None)
+
+    async def health(self) -> None:
+        """Raise `EngineDead` when the server cannot be reached, hangs or fails."""
+        server = self._running()
+        call = Call("GET", f"{server.base_url}/models")
+        try:
+            response = await self._send(call, replace(START_POLICY, seconds=HEALTH_SECONDS))
+        except EngineDead:
+            raise
+        except EngineFailure as error:
+            raise EngineDead(f"the server at {server.base_url} does not answer") from error
+        if not response.is_success:
+            raise EngineDead(f"the server at {server.base_url} says {response.status_code}")
+
+    async def stop(self) -> None:
+        """Close the connections; the server goes on."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _running(self) -> Server:
+        if self._client is None or self._server is None:
+            raise EngineDead("the openai engine is not running")
+        return self._server
+
+    def _check_able(self, sampling: SamplingRequest) -> None:
+        needed = {
+            Ability.DIGIT_LOGPROBS: bool(sampling.logprobs_of),
+            Ability.CHOICE: bool(sampling.choices),
+        }
+        missing = [
+            one.value for one, asked in needed.items() if asked and one not in self.abilities
+        ]
+        if missing:
+            raise EngineFailure(f"this server cannot do: {', '.join(missing)}; vLLM's can")
+
+    def _load_tokenizer(self, server: Server) -> HFTokenizer | None:
+        """The tokenizer that was named, or on vLLM the one of the model it loaded."""
+        source = self._settings.tokenizer or (server.root if server.is_vllm else None)
+        if source is None:
+            return None
+        return HFTokenizer.of(replace(self._settings, tokenizer=source))
+
+    def _read_facts(self, server: Server) -> ModelFacts:
+        """Facts from the model's files where they are a folder here; else only the name."""
+        root = server.root
+        if root is not None and looks_like_path(root) and server.is_vllm:
+            known = read_facts(replace(self._settings, model=root))
+            return replace(known, model=self._settings.model, context=server.context)
+        return ModelFacts(
+            model=self._settings.model,
+            revision=self._settings.revision,
+            dtype=None,
+            context=server.context or self._settings.max_model_len,
+            parameters=None,
+            body_parameters=None,
+            head_parameters=None,
+            layers=None,
+            attention_width=None,
+        )
+
+    async def _ask_once(self) -> None:
+        one = SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0)
+        if self._tokenizer is None:
+            done = await self.chat([{"role": "user", "content": READY_PROMPT}], one)
+        else:
+            done = await self.complete(self._tokenizer.encode(READY_PROMPT), one)
+        self._reports_cache = done.cached_prompt_tokens is not None
+
+    async def _learn_to_tell_stops(self) -> None:
+        """Find out whether a stop string can be told from the end of the text.
+
+        A server names it, or leaves it in the text, or does so when it is asked to. Letters of
+        what the model says anyway are the stop strings of the test.
+        """
+        if self._running().is_vllm or self._tokenizer is None:
+            return
+        prompt = self._tokenizer.encode(READY_PROMPT)
+        asked = SamplingRequest(PROBE_TOKENS, temperature=0.0, top_p=1.0, seed=0)
+        said = (await self.complete(prompt, asked)).text
+        letters = tuple(dict.fromkeys("".join(said.split())))[:MOST_STOPS]
+        for keep in (False, True):
+            self._keep_stops = keep
+            try:
+                done = await self.complete(prompt, replace(asked, stop=letters))
+            except EngineFailure:  # it does not say what stopped it, or does not know the field
+                continue
+            self._tells_stops = done.stop_string is not None
+            if self._tells_stops:
+                return
+
+    async def _post(
+        self, path: str, body: dict[str, Any], sampling: SamplingRequest, prompt_tokens: int | None
+    ) -> Completion:
+        began = time.perf_counter()
+        server = self._running()
+        call = Call("POST", f"{server.base_url}{path}", body, sampling.seed)
+        response = await self._send(call, self._policy)
+        if not response.is_success:
+            raise self._failure(response, call.url)
+        try:
+            answer = parse_answer(response.json(), sampling)
+        except (ValueError, RecursionError) as error:
+            raise EngineFailure(
+                f"the answer of the server at {server.base_url} is not JSON ({error})"
+            ) from error
+        except EngineFailure as error:
+            raise EngineFailure(f"{error}, at {server.base_url}") from error
+        return self._completion(answer, sampling, prompt_tokens, time.perf_counter() - began)
+
+    async def _send(self, call: Call, policy: RetryPolicy) -> httpx.Response:
+        if self._client is None:
+            raise EngineDead("the openai engine is not running")
+        try:
+            return await send(self._client, call, policy, self._settings.on_wait)
+        except Unreachable as error:
+            raise EngineDead(
+                f"the server at {call.url} cannot be reached any more ({error})"
+            ) from error
+
+    def _completion(
+        self, answer: Answer, sampling: SamplingRequest, prompt_tokens: int | None, seconds: float
+    ) -> Completion:
+        text, ids = self._secrets.masked_text(answer.text), answer.token_ids
+        cut = cut_at_stop(text, sampling.stop)
+        finish, stop = answer.finish_reason, cut.stop_string or answer.stop_string
+        if finish == "stop" and stop is None and ids is not None:
+            stop = self._stop_among(ids, sampling.stop)
+        elif finish == "stop" and stop is None and sampling.stop and not self._tells_stops:
+            raise EngineFailure(
+                f"the server at {self._running().base_url} does not say whether a stop string or "
+                "the end of the text ended its answer"
+            )
+        if ids is None or text != answer.text:
+            ids = self._encoded(cut.text + (stop or ""))
+        return Completion(
+            text=cut.text,
+            token_ids=ids,
+            finish_reason=finish if stop is None else "stop",
+            stop_string=stop,
+            prompt_tokens=answer.prompt_tokens or prompt_tokens,
+            cached_prompt_tokens=answer.cached_tokens,
+            seconds=seconds,
+            logprobs=answer.logprobs,
+            completion_tokens=answer.completion_tokens,
+        )
+
+    def _stop_among(self, ids: tuple[int, ...], stop: tuple[str, ...]) -> str | None:
+        """The stop string in the tokens, which keep it."""
+        if not stop or self._tokenizer is None:
+            return None
+        return cut_at_stop(self._tokenizer.decode(ids), stop).stop_string
+
+    def _encoded(self, text: str) -> tuple[int, ...] | None:
+        return None if self._tokenizer is None else tuple(self._tokenizer.encode(text))
+
+    def _failure(self, response: httpx.Response, url: str) -> EngineFailure:
+        """The error that an answer without success stands for."""
+        if response.has_redirect_location:
+            return EngineFailure(sent_on(url, response.headers["Location"]))
+        reason = reason_of(response.text, self._secrets)
+        too_long = any(words in reason for words in TOO_LONG)
+        if response.status_code == HTTPStatus.BAD_REQUEST and too_long:
+            return PromptTooLong(f"the server refuses the prompt: {reason}")
+        waited = response.status_code in BUSY and self._policy.patience > 0
+        after = f", after {self._policy.patience:g} s of waiting (--busy-timeout)" if waited else ""
+        return EngineFailure(f"the server answers {response.status_code}{after}: {reason}")
+
+    @contextlib.contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Wait for a busy server no longer than a user does who has started a run."""
+        patient = self._policy
+        self._policy = replace(patient, patience=min(patient.patience, START_POLICY.patience))
+        try:
+            yield
+        finally:
+            self._policy = patient
+
+    @contextlib.contextmanager
+    def _masking(self) -> Iterator[None]:
+        """Let no error out that holds a key or a password."""
+        try:
+            yield
+        except (EngineFailure, UserMistake, RunStopped) as error:
+            masked = self._secrets.masked(str(error))
+            if masked == str(error):
+                raise
+            # Its cause would show what is masked here.
+            raise type(error)(masked) from None

@@ -1,0 +1,179 @@
+"""Getting to know an OpenAI-compatible server: whether it is up, what it serves, who wrote it."""
+
+import difflib
+import ipaddress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from pipeline.engines.limits import TooSlow
+from pipeline.engines.masking import (
+    KEY_VARIABLE,
+    Secrets,
+    api_key,
+    credentials_of,
+    shown_address,
+)
+from pipeline.engines.openai.http_retry import Call, RetryPolicy, Unreachable, send
+from pipeline.engines.openai.wire import MAX_TOKENS, reason_of
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
+
+CONNECT_SECONDS = 5.0
+# A server that is down is told of in well under the half minute that a user waits for.
+START_POLICY = RetryPolicy(tries=3, seconds=8.0, patience=8.0)
+LAST_PORT = 2**16 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answered, and what it says of the model."""
+
+    base_url: str
+    is_vllm: bool
+    context: int | None
+    root: str | None
+
+
+def base_url_of(settings: EngineSettings) -> str:
+    """The address up to /v1, without its `user:password@`.
+
+    Raises `UserMistake` when none was given, or what was given is none.
+    """
+    url = _address(settings).copy_with(username=None, password=None)
+    base = str(url).rstrip("/")
+    return base if base.endswith("/v1") else f"{base}/v1"
+
+
+def _address(settings: EngineSettings) -> httpx.URL:
+    """The address as it was given."""
+    given = settings.base_url
+    if not given:
+        raise UserMistake(
+            "the engine openai needs the server's address; give --base-url, for example "
+            "http://127.0.0.1:8000/v1"
+        )
+    shown = shown_address(given)
+    if not given.startswith(("http://", "https://")):
+        raise UserMistake(f"the base URL {shown!r} must begin with http:// or https://")
+    wrong = UserMistake(
+        f"the base URL {shown!r} is no address of a server; give --base-url host, port and path, "
+        "for example http://127.0.0.1:8000/v1"
+    )
+    try:
+        url = httpx.URL(given)
+    except httpx.InvalidURL:
+        raise wrong from None  # its words may hold a piece of a password
+    if not url.host or not 0 < (url.port or 1) <= LAST_PORT or url.query or url.fragment:
+        raise wrong
+    return url
+
+
+def make_client(settings: EngineSettings) -> httpx.AsyncClient:
+    """A client with the key of the environment, or with the user and password of the address.
+
+    It has unlimited connections and no other state. How long a request may take its caller says.
+    """
+    url, key = _address(settings), api_key()
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise UserMistake(
+            f"the key in {KEY_VARIABLE} holds a character that no key has; set it again"
+        )
+    named = bool(credentials_of(settings.base_url or ""))
+    return httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        auth=httpx.BasicAuth(url.username, url.password) if named else None,
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        # A proxy of the environment must not stand between us and this machine.
+        trust_env=not _is_loopback(url.host),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
+    """Ask the server what it serves.
+
+    Raises `UserMistake` when it is down or does not serve the model, `RunStopped` when it fails.
+    """
+    base = base_url_of(settings)
+    url = f"{base}/models"
+    try:
+        response = await send(client, Call("GET", url), START_POLICY)
+    except (Unreachable, TooSlow) as error:
+        raise UserMistake(
+            f"the server at {base} does not answer ({error}); start it, or correct --base-url"
+        ) from error
+    except EngineFailure as error:
+        raise UserMistake(
+            f"{url} is no OpenAI-compatible server ({error}); --base-url is its address up to /v1"
+        ) from error
+    _check_status(response, url, Secrets.of(settings.base_url))
+    try:
+        models = {str(one["id"]): one for one in response.json()["data"]}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserMistake(
+            f"{url} does not list models, so it is no OpenAI-compatible server; --base-url is its "
+            "address up to /v1"
+        ) from error
+    return _server(base, models, settings.model)
+
+
+def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:
+    status = response.status_code
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise UserMistake(
+            f"the server refuses access to {url} ({status}); set {KEY_VARIABLE} in the environment"
+        )
+    if response.is_server_error:
+        reason = reason_of(response.text, secrets)
+        raise RunStopped(
+            f"the server at {url} fails with status {status} ({reason}); look into its log"
+        )
+    if response.has_redirect_location:
+        raise UserMistake(sent_on(url, response.headers["Location"]))
+    if not response.is_success:
+        raise UserMistake(
+            f"{url} answers with status {status}; --base-url is the address of an "
+            "OpenAI-compatible server up to /v1"
+        )
+
+
+def sent_on(url: str, location: str) -> str:
+    """What a user is told whose address only names another one, and which base URL to give."""
+    asked = httpx.URL(url)
+    try:
+        there = asked.join(location).copy_with(username=None, password=None)
+    except httpx.InvalidURL:
+        return f"{url} sends on to an address that is none; correct --base-url"
+    path = asked.path.rpartition("/v1")[2]
+    address = shown_address(str(there))
+    base, ends_alike, _ = address.rstrip("/").rpartition(path)
+    advice = f"give --base-url {base}" if ends_alike else "--base-url is its address up to /v1"
+    return f"the server at {url} only sends on to {address}; {advice}"
+
+
+def _server(base: str, models: dict[str, Any], model: str) -> Server:
+    if model not in models:
+        near = difflib.get_close_matches(model, models, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UserMistake(
+            f"the server at {base} does not serve the model {model!r}; it serves "
+            f"{', '.join(sorted(models)) or 'none'}{hint}"
+        )
+    entry = models[model]
+    context, root = entry.get("max_model_len"), entry.get("root")
+    return Server(
+        base_url=base,
+        is_vllm=entry.get("owned_by") == "vllm",
+        context=context if type(context) is int and 0 < context <= MAX_TOKENS else None,
+        root=root if isinstance(root, str) else None,
+    )

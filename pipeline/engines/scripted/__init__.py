@@ -1,0 +1,1 @@
+"""The scripted engine: completions from a table."""

@@ -1,0 +1,92 @@
+"""The target alone: a whole chain of reasoning in one completion."""
+
+from typing import NamedTuple
+
+from pipeline.engines.protocol import Ability, Completion, SamplingRequest
+from pipeline.ledger import Use
+from pipeline.reasoners.complete_answer import answer_form
+from pipeline.reasoners.opening import messages, open_chain, opens_thinking
+from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.step_ends import REPLACEMENT, track_answer
+from pipeline.reasoners.track_plans import TrackPlan
+from pipeline.records import Step, Stop, Track
+from pipeline.seeds import request_seed
+
+
+class Room(NamedTuple):
+    """The tokens a completion may have, and the note that says why they are fewer than asked."""
+
+    budget: int
+    notes: tuple[str, ...]
+
+
+async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
+    """One track of one step to the end of the text, at most the token budget."""
+    experiment, engine = assignment.experiment, assignment.target
+    by_tokens = Ability.TOKEN_PROMPTS in engine.abilities
+    task = plan.prompt.text
+    prompt = open_chain(engine.tokenizer, task, experiment.thinking) if by_tokens else []
+    room = _room(experiment.token_budget, engine.facts.context if by_tokens else None, len(prompt))
+    sampling = SamplingRequest(
+        max_tokens=room.budget,
+        temperature=experiment.temperature,
+        top_p=experiment.top_p,
+        seed=request_seed(
+            experiment.seed,
+            assignment.problem.dataset,
+            assignment.problem.problem_id,
+            assignment.repeat_id,
+            plan.track_id,
+            step=0,
+            purpose="reason",
+        ),
+    )
+    completion = (
+        await engine.complete(prompt, sampling)
+        if by_tokens
+        else await engine.chat(messages(task), sampling)
+    )
+    assignment.ledger.book("target", Use.PLAIN, completion)
+    return _recorded(assignment, plan, completion, room.notes)
+
+
+def _room(budget: int, context: int | None, prompt_tokens: int) -> Room:
+    """The budget, capped to what the context leaves after the prompt."""
+    if context is None or not 0 < context - prompt_tokens < budget:
+        return Room(budget, ())
+    left = context - prompt_tokens
+    return Room(left, (f"budget capped to the {left} tokens left in the context of {context}",))
+
+
+def _recorded(
+    assignment: Assignment, plan: TrackPlan, completion: Completion, notes: tuple[str, ...]
+) -> Track:
+    tokens = completion.generated
+    text = completion.text
+    if completion.finish_reason == "length":
+        text = text.rstrip(REPLACEMENT)  # a character that the cut left a part of
+    stop = Stop.LENGTH
+    if completion.finish_reason == "stop":
+        stop = Stop.FINISHED
+    elif tokens is None or tokens >= assignment.experiment.token_budget:
+        stop = Stop.BUDGET
+    engine, task = assignment.target, plan.prompt.text
+    thinking = Ability.TOKEN_PROMPTS in engine.abilities and opens_thinking(
+        engine.tokenizer, task, assignment.experiment.thinking
+    )
+    step = Step(
+        text=text,
+        author="target",
+        tokens=tokens,
+        seconds=completion.seconds,
+        finish=completion.finish_reason,
+    )
+    return Track(
+        id=plan.track_id,
+        steps=(step,),
+        stop=stop,
+        answer=track_answer(text, answer_form(assignment.problem, task), stop, thinking=thinking),
+        role=plan.role,
+        method=plan.method,
+        notes=notes,
+    )

@@ -1,0 +1,83 @@
+"""What the problems of a run ask, loaded from its dataset again: attempt lines do not hold it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements
+from pipeline.errors import UserMistake
+from pipeline.problems.manifests import gated_datasets, manifest_names
+from pipeline.problems.problem_set import ProblemSet, load_problems
+from pipeline.runs.directory import read_attempts, read_manifest
+
+
+class _Source(NamedTuple):
+    """What a problem set is loaded by."""
+
+    dataset: str | None
+    file: Path | None
+    seed: int
+
+
+def hidden_datasets(*, shown: bool) -> tuple[str, ...]:
+    """How the names of datasets start whose texts stay out; none of them when they are `shown`."""
+    return () if shown else (*HIDDEN_DATASETS, *gated_datasets())
+
+
+def statement_reader(data_file: Path | None = None) -> Callable[[Path], Statements]:
+    """A function from a run to its statements that loads each dataset once, however many runs.
+
+    `data_file` holds the rows in place of those that the run names. The function raises
+    `UserMistake` where there is no run, or an attempt of it is broken. A dataset that cannot be
+    loaded, or that is not as the run saw it, gives no statements and the reason.
+    """
+    loaded: dict[_Source, ProblemSet | UserMistake] = {}
+
+    def statements(run: Path) -> Statements:
+        manifest = read_manifest(run)
+        source = _source(manifest, data_file)
+        if source not in loaded:
+            loaded[source] = _load(source)
+        found = loaded[source]
+        if isinstance(found, UserMistake):
+            return Statements({}, f"the dataset could not be loaded: {found}")
+        if found.fingerprint != manifest.get("dataset", {}).get("fingerprint"):
+            reason = (
+                f"the rows of {found.name} are not those of the run (their fingerprints differ)"
+            )
+            return Statements({}, reason)
+        return Statements(_as_asked(run, found))
+
+    return statements
+
+
+def _source(manifest: dict[str, Any], data_file: Path | None) -> _Source:
+    name = str(manifest["identity"].get("dataset"))
+    # An imported run has no seed; its attempts say how they ordered the choices.
+    seed = int(manifest["identity"].get("seed") or 0)
+    file = data_file or manifest.get("dataset", {}).get("file")
+    if file is None:
+        return _Source(name, None, seed)
+    # A file of the user's own has its stem for a name, which is no dataset's.
+    return _Source(name if name in manifest_names() else None, Path(file), seed)
+
+
+def _load(source: _Source) -> ProblemSet | UserMistake:
+    try:
+        return load_problems(source.dataset, source.file, seed=source.seed)
+    except UserMistake as error:
+        return error
+
+
+def _as_asked(run: Path, found: ProblemSet) -> dict[str, Statement]:
+    """The statements, with choices in the order that the attempts record."""
+    orders = {}
+    if any(problem.choices for problem in found.problems):
+        seen = read_attempts(run)
+        orders = {one.problem_id: one.choice_order for one in seen if one.choice_order}
+    asked = {}
+    for problem in found.problems:
+        order = orders.get(problem.problem_id, problem.choice_order)
+        choices = tuple(problem.choices[problem.choice_order.index(place)] for place in order)
+        asked[problem.problem_id] = Statement(problem.problem, choices)
+    return asked

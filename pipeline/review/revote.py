@@ -1,0 +1,64 @@
+"""A run's votes under every rule, from its recorded tracks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import evaluators
+from pipeline.errors import UserMistake
+from pipeline.reasoner_settings import VoteRule
+from pipeline.reasoners.outcome import text_of
+from pipeline.reasoners.vote import vote
+from pipeline.records import Attempt
+from pipeline.runs.directory import read_attempts
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule on one run: shares of its attempts (failed ones among them).
+
+    `regret` is the share where a track was right and the vote was not; `changed` where the winner
+    is another answer than the recorded one.
+    """
+
+    rule: VoteRule
+    attempts: int
+    accuracy: float
+    regret: float
+    changed: float
+
+
+def revote(run: Path, rules: tuple[VoteRule, ...]) -> list[RuleResult]:
+    """Vote again under each rule and grade what wins.
+
+    Raises:
+        UserMistake: there is no run, or none of its attempts has several tracks.
+    """
+    attempts = list(read_attempts(run))
+    if not any(len(attempt.tracks) > 1 for attempt in attempts):
+        raise UserMistake(f"{run} has one track for each attempt; there is nothing to vote on.")
+    return [_under(rule, attempts) for rule in rules]
+
+
+def _under(rule: VoteRule, attempts: list[Attempt]) -> RuleResult:
+    right = regret = changed = 0
+    for attempt in attempts:
+        voted = vote(attempt.tracks, attempt.kind, rule)
+        verdicts = {
+            track.id: evaluators.grade(text_of(track), attempt.gold, attempt.kind).correct
+            for track in attempt.tracks
+        }
+        won = voted.chosen is not None and verdicts[voted.chosen]
+        right += won
+        regret += any(verdicts.values()) and not won
+        changed += not _same(voted.winner, attempt)
+    total = len(attempts)
+    return RuleResult(rule, total, right / total, regret / total, changed / total)
+
+
+def _same(winner: str | None, attempt: Attempt) -> bool:
+    if winner is None or attempt.answer is None:
+        return winner == attempt.answer
+    winning, recorded = (
+        evaluators.class_key(answer, attempt.kind) for answer in (winner, attempt.answer)
+    )
+    return winning == recorded

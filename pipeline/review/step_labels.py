@@ -1,0 +1,78 @@
+"""Which judged drafts of a pocket run are right, by the check of the problems' own generator."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evaluators.reports.traces import StepLabels
+from evaluators.run_files.attempt_lines import as_written
+from pipeline.errors import UserMistake
+from pipeline.pocket.step_checker import Question, check_step
+from pipeline.problems.problem_set import load_problems
+from pipeline.runs.directory import read_manifest
+
+POCKET = ("pocket", "pocket-long")
+
+
+def pocket_labels(run: Path) -> StepLabels | None:
+    """The labels of a pocket run; None for other runs, and where its problems have changed since.
+
+    Raises:
+        UserMistake: there is no run.
+    """
+    questions = pocket_questions(run)
+    if questions is None:
+        return None
+    return lambda line: [
+        _labels(question_of(questions, str(line["problem_id"])), track) for track in line["tracks"]
+    ]
+
+
+def pocket_questions(run: Path) -> dict[str, Question] | None:
+    """The questions of a pocket run by problem id, as the step check takes them; None as above.
+
+    Raises:
+        UserMistake: there is no run.
+    """
+    identity = read_manifest(run)["identity"]
+    if identity["dataset"] not in POCKET:
+        return None
+    loaded = load_problems(identity["dataset"], None, seed=identity["seed"])
+    if loaded.fingerprint != identity["dataset_fingerprint"]:
+        return None
+    return {
+        problem.problem_id: Question(problem.problem, problem.choices)
+        for problem in loaded.problems
+    }
+
+
+def question_of(questions: Mapping[str, Question], problem_id: str) -> Question:
+    """The question of a problem.
+
+    Raises:
+        UserMistake: the dataset has no such problem.
+    """
+    if problem_id not in questions:
+        raise UserMistake(
+            f"The run holds an attempt at problem {as_written(problem_id)}, which its dataset "
+            "lacks; move that problem's file out of the run, and its id out of run.json."
+        )
+    return questions[problem_id]
+
+
+def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:
+    """Whether each draft was a right next step after the steps that stand before it."""
+    texts = [step["text"] for step in track["steps"]]
+    return [
+        check_step(question, texts[:place], _drafted(step))
+        if step.get("score") is not None
+        else None
+        for place, step in enumerate(track["steps"])
+    ]
+
+
+def _drafted(step: dict[str, Any]) -> str:
+    """What the draft wrote; a rejected draft may be empty."""
+    rejected: str | None = step.get("draft_text")
+    text: str = step["text"]
+    return text if rejected is None else rejected

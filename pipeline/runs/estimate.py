@@ -1,0 +1,101 @@
+"""What a run would take, worked out without starting an engine."""
+
+from dataclasses import dataclass
+
+from pipeline.engines.bundled_models import with_model_folder
+from pipeline.engines.facts import read_context
+from pipeline.engines.protocol import Tokenizer
+from pipeline.engines.scripted.script import load_script
+from pipeline.engines.scripted.tokenizer import ByteTokenizer
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.problems.problem_set import Problem
+from pipeline.reasoners.opening import open_chain
+from pipeline.reasoners.selection import UNKNOWN, method_pool
+from pipeline.reasoners.track_plans import guided_prompt, track_roles
+from pipeline.runs.runner import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Attempts asked for, recorded, and recorded ones to be made again; tokens of all to be made.
+
+    `prompt_tokens` opens each track once for the target: exactly where `prompts_are_known`, at most
+    where methods are still to be chosen; None where the tokenizer is the server's own.
+    `generated_at_most` is what all tracks may have: of speculative ones in their accepted steps,
+    of others in all. It is the budget, or less where the context is known to be shorter.
+    """
+
+    attempts: int
+    recorded: int
+    again: int
+    prompt_tokens: int | None
+    prompts_are_known: bool
+    generated_at_most: int
+
+
+def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) -> Estimate:
+    """Count attempts and tokens.
+
+    Raises:
+        UserMistake: the target's tokenizer or script cannot be loaded, or the run directory is one
+            that the run would refuse.
+    """
+    experiment, asked = plan.experiment, plan.asked
+    settings = with_model_folder(experiment.target)
+    there = plan.recorded()
+    kept = there.kept(retry_errors=retry_errors, force=force)
+    recorded = sum(key in there for key in asked)
+    again = recorded - sum(key in kept for key in asked)
+    tracks = experiment.tracks.tracks if experiment.tracks is not None else 1
+    known = experiment.tracks is None or experiment.tracks.prompts != "methods"
+    tokenizer = _tokenizer(settings)
+    if tokenizer is None:
+        most = (len(asked) - recorded + again) * tracks * experiment.token_budget
+        return Estimate(len(asked), recorded, again, None, known, most)
+    # Accepted steps are counted in their author's tokens; the target's context bounds its own.
+    context = _context(settings) if experiment.steps is None else None
+    prompt_tokens = generated = 0
+    for problem in plan.selected:
+        missing = sum(
+            (problem.problem_id, repeat) not in kept for repeat in range(experiment.repeats)
+        )
+        for texts in _openings(plan, problem) if missing else ():
+            lengths = [len(open_chain(tokenizer, text, experiment.thinking)) for text in texts]
+            room = experiment.token_budget if context is None else context - min(lengths)
+            prompt_tokens += missing * max(lengths)
+            generated += missing * min(experiment.token_budget, max(0, room))
+    return Estimate(len(asked), recorded, again, prompt_tokens, known, generated)
+
+
+def _openings(plan: Plan, problem: Problem) -> list[list[str]]:
+    """Of each track the task prompts that it may have: one, or any method's."""
+    settings, prompts = plan.experiment.tracks, plan.prompt_set
+    task = plan.prompts[problem.problem_id].text
+    if settings is None:
+        return [[task]]
+    if settings.prompts == "roles":
+        roles = track_roles(settings)
+        return [[guided_prompt(prompts, problem, "roles", role).text] for role in roles]
+    possible = [task]
+    if settings.prompts == "methods":
+        known = [name for name in method_pool(prompts, settings.method_pool) if name != UNKNOWN]
+        possible += [guided_prompt(prompts, problem, "methods", name).text for name in known]
+    return [possible] * settings.tracks
+
+
+def _tokenizer(settings: EngineSettings) -> Tokenizer | None:
+    """The target's, None where only its server has it."""
+    if settings.engine == "scripted":
+        return ByteTokenizer()
+    if settings.engine == "openai" and settings.tokenizer is None:
+        return None
+    return HFTokenizer.of(settings)
+
+
+def _context(settings: EngineSettings) -> int | None:
+    if settings.engine == "scripted":
+        return load_script(settings.script).context if settings.script is not None else None
+    if settings.max_model_len is not None:
+        return settings.max_model_len
+    return read_context(settings) if settings.engine in {"vllm", "transformers"} else None

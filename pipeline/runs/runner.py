@@ -1,0 +1,380 @@
+"""One run: problems and engines in, a run directory out."""
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import reasoners
+from pipeline.engines import create
+from pipeline.engines.bundled_models import with_model_folder
+from pipeline.engines.masking import Secrets
+from pipeline.engines.protocol import Ability, Engine
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.experiment import Experiment
+from pipeline.problems.problem_set import Problem, ProblemSet, default_refs_dir, load_problems
+from pipeline.problems.prompting import (
+    Prompt,
+    PromptSet,
+    open_prompt_set,
+    prompt_hashes,
+    task_prompt,
+)
+from pipeline.reasoners.opening import open_chain
+from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
+from pipeline.reasoners.step_score import digit_ids
+from pipeline.runs import versions
+from pipeline.runs.attempt_keys import Asked
+from pipeline.runs.directory import (
+    ENGINE_LOG,
+    MANIFEST,
+    Recorded,
+    RunDirectory,
+    file_name,
+    lost_manifest,
+    read_manifest,
+    recorded_attempts,
+    refuse_changes,
+)
+from pipeline.runs.interrupts import call, drain_on_interrupt
+from pipeline.runs.scheduler import Engines, Progress, Run, Work, run_attempts
+from pipeline.runs.writer import record_writer
+
+RESULTS = Path("results")
+MANIFEST_SCHEMA = 1
+
+ProgressDisplay = Callable[[Progress], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What one call did; `failed` counts its error records, `remaining` what is still missing."""
+
+    directory: Path
+    planned: int
+    already_done: int
+    done: int
+    failed: int
+    remaining: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, worked out without an engine; `prompts` are by problem id."""
+
+    experiment: Experiment
+    problems: ProblemSet
+    selected: tuple[Problem, ...]
+    prompt_set: PromptSet
+    prompts: Mapping[str, Prompt]
+    directory: Path
+
+    @property
+    def asked(self) -> Asked:
+        """Every attempt asked for."""
+        by_id = {problem.problem_id: problem for problem in self.selected}
+        return Asked(by_id, self.experiment.repeats)
+
+    def files(self) -> set[str]:
+        """The names of all files that a run on this dataset may have in its folder `problems`."""
+        return {file_name(each.dataset, each.problem_id) for each in self.problems.problems}
+
+    def recorded(self) -> Recorded:
+        """Which attempts the run directory holds.
+
+        Raises:
+            UserMistake: they are of other settings, or nothing says of which, or cannot be read.
+        """
+        manifest = self.directory / MANIFEST
+        if manifest.exists():
+            identity = read_manifest(self.directory)["identity"]
+            refuse_changes(self.directory, identity, self.identity())
+        there = recorded_attempts(self.directory)
+        if len(there) and not manifest.exists():
+            raise lost_manifest(self.directory, len(there))
+        return there
+
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must share with the recorded one."""
+        used = reasoners.REASONERS[self.experiment.reasoner].prompts
+        hashes = prompt_hashes(self.prompt_set)
+        return self.experiment.settings() | {
+            "dataset_fingerprint": self.problems.fingerprint,
+            "prompts": {file: sha for file, sha in hashes.items() if file.startswith(used)},
+        }
+
+
+def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
+    """Load the problems and settle the slice, the prompts and the directory.
+
+    Raises:
+        UserMistake: the reasoner, the dataset, the range or the prompts are not there.
+    """
+    experiment = reasoners.with_defaults(experiment)
+    reasoners.load(experiment.reasoner)
+    problems = load_problems(
+        experiment.dataset,
+        experiment.data_file,
+        seed=experiment.seed,
+        refs_dir=default_refs_dir(),
+    )
+    prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
+    if experiment.tracks is not None and experiment.tracks.prompts == "methods":
+        method_pool(prompt_set, experiment.tracks.method_pool)
+    selected = problems.select(experiment.problem_range)
+    return Plan(
+        experiment=experiment,
+        problems=problems,
+        selected=selected,
+        prompt_set=prompt_set,
+        prompts={p.problem_id: task_prompt(prompt_set, p, guidance="") for p in selected},
+        directory=output_dir or RESULTS / experiment.name(),
+    )
+
+
+def run(
+    experiment: Experiment,
+    output_dir: Path | None = None,
+    *,
+    retry_errors: bool = False,
+    force: bool = False,
+    display: ProgressDisplay | None = None,
+) -> RunSummary:
+    """Run an experiment; works in a script and inside a notebook's running event loop.
+
+    What the directory already holds is not run again, unless `retry_errors` (its error records
+    in the asked slice) or `force` (all of the asked slice) says so. Even then it stays until its
+    successor is on the disk.
+
+    Raises:
+        UserMistake: what was asked cannot be done; nothing was changed.
+        RunStopped: the run could not go on; what was finished is kept.
+    """
+    planned = plan(experiment, output_dir)
+    return run_plan(planned, retry_errors=retry_errors, force=force, display=display)
+
+
+def run_plan(
+    planned: Plan,
+    *,
+    retry_errors: bool = False,
+    force: bool = False,
+    display: ProgressDisplay | None = None,
+) -> RunSummary:
+    """Do what was planned; see `run`."""
+    asked = planned.asked
+    with RunDirectory(planned.directory) as directory:
+        there = planned.recorded()
+        manifest = directory.manifest()
+        kept = there.kept(retry_errors=retry_errors, force=force)
+        progress = Progress(total=sum(key not in kept for key in asked))
+        warnings = list(_version_warnings(manifest))
+        if progress.total:
+            missing = asked.missing(kept)
+            running = _run(
+                planned,
+                directory,
+                missing,
+                progress,
+                there=there,
+                display=display,
+                warnings=warnings,
+            )
+            call(running)
+        elif manifest is not None:
+            warnings += directory.repair(planned.files())
+            widened = manifest | {"slice": _slice(planned, manifest)}
+            if widened != manifest:
+                directory.write_manifest(widened)
+    return RunSummary(
+        directory=planned.directory,
+        planned=len(asked),
+        already_done=len(asked) - progress.total,
+        done=progress.done,
+        failed=progress.failed,
+        remaining=progress.total - progress.done,
+        warnings=tuple(warnings),
+    )
+
+
+async def _run(
+    planned: Plan,
+    directory: RunDirectory,
+    work: Iterator[Work],
+    progress: Progress,
+    *,
+    there: Recorded,
+    display: ProgressDisplay | None,
+    warnings: list[str],
+) -> None:
+    experiment = planned.experiment
+    async with contextlib.AsyncExitStack() as stack:
+        engines = await _start(stack, planned, directory, warnings, progress)
+        warnings += directory.repair(planned.files())
+        directory.write_manifest(_manifest(planned, directory.manifest(), engines))
+        writer = await stack.enter_async_context(record_writer(directory, there))
+        attempts = Run(
+            experiment,
+            reasoners.load(experiment.reasoner),
+            engines,
+            planned.prompt_set,
+            planned.prompts,
+            writer.append,
+        )
+        shown = display(progress) if display is not None else contextlib.nullcontext()
+        with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
+            progress.begin()
+            await run_attempts(attempts, work, progress, draining)
+
+
+async def _start(
+    stack: contextlib.AsyncExitStack,
+    planned: Plan,
+    directory: RunDirectory,
+    warnings: list[str],
+    progress: Progress,
+) -> Engines:
+    """Start the engines for as long as `stack` is open; a run that cannot begin leaves no folder.
+
+    Raises:
+        UserMistake: what was asked for cannot be served.
+        RunStopped: an engine does not start.
+    """
+    experiment, log = planned.experiment, directory.path / ENGINE_LOG
+
+    def engine(settings: EngineSettings) -> Engine:
+        served = replace(with_model_folder(settings), log=log, on_wait=progress.asked_to_wait)
+        return create(served)
+
+    try:
+        engines = Engines(
+            target=engine(experiment.target),
+            draft=engine(experiment.draft) if experiment.draft is not None else None,
+            log=log,
+        )
+        await stack.enter_async_context(engines.running())
+        _refuse_missing_abilities(experiment, engines)
+        warnings += _context_warnings(planned, engines.target)
+    except BaseException as error:
+        # Whatever ended the start, Ctrl-C too; nothing of it is hidden.
+        kept = directory.take_back()
+        if kept is None or not isinstance(error, UserMistake | RunStopped):
+            raise
+        raise type(error)(f"{error}; the engine's log is {kept}") from error
+    return engines
+
+
+def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
+    known = reasoners.entry(experiment.reasoner)
+    needs = known.needs
+    if experiment.tracks is not None and asks_the_target(experiment.tracks):
+        needs |= {Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS}
+    missing = needs - engines.target.abilities
+    if missing:
+        lacking = ", ".join(sorted(ability.value for ability in missing))
+        raise UserMistake(
+            f"The engine {experiment.target.engine!r} offers no {lacking}, which the reasoner "
+            f"{experiment.reasoner!r} needs; use --engine vllm or a vLLM server"
+            + (", without --speculative." if experiment.target.speculative else ".")
+        )
+    if experiment.steps is not None:
+        digit_ids(engines.target.tokenizer)
+    if experiment.tracks is not None and asks_the_target(experiment.tracks):
+        letter_ids(engines.target.tokenizer, experiment.tracks.method_pool + 1)
+    draft = engines.draft
+    if draft is not None and Ability.TOKEN_PROMPTS not in draft.abilities:
+        raise UserMistake(
+            "The draft's server takes no token prompts, which the reasoner "
+            f"{experiment.reasoner!r} needs; name its tokenizer with --draft-tokenizer."
+        )
+    if draft is not None and Ability.STOP_STRING not in draft.abilities:
+        raise UserMistake(
+            "The draft's server takes the stop string out of its answers and does not name it, so "
+            "that the end of a step looks like the end of the text; serve the draft with vLLM, or "
+            "with a server that names it or honours include_stop_str_in_output."
+        )
+
+
+def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -> dict[str, Any]:
+    """The manifest of this session: earlier sessions stay."""
+    experiment, problems = planned.experiment, planned.problems
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "name": planned.directory.name,
+        "identity": planned.identity(),
+        "dataset": {
+            "name": problems.name,
+            "source": problems.source,
+            "file": str(experiment.data_file.resolve()) if experiment.data_file else None,
+            "revision": problems.revision,
+            "rows": problems.rows,
+            "fingerprint": problems.fingerprint,
+        },
+        "slice": _slice(planned, earlier),
+        "models": {
+            "target": asdict(engines.target.facts),
+            "draft": asdict(engines.draft.facts) if engines.draft is not None else None,
+        },
+        "sessions": [
+            *(earlier["sessions"] if earlier is not None else ()),
+            {
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": Secrets.of().masked(shlex.join(sys.argv)),
+                "concurrency": experiment.concurrency,
+                "versions": versions.versions(),
+                "hardware": versions.hardware(),
+            },
+        ],
+    }
+
+
+def _slice(planned: Plan, earlier: dict[str, Any] | None) -> dict[str, Any]:
+    """What all sessions have asked for, this one included: it only widens."""
+    before: dict[str, Any] = {"problem_ids": (), "repeats": 0}
+    if earlier is not None:
+        before = earlier["slice"]
+    asked = {problem.problem_id for problem in planned.selected} | set(before["problem_ids"])
+    everything = (problem.problem_id for problem in planned.problems.problems)
+    return {
+        "problem_ids": [problem_id for problem_id in everything if problem_id in asked],
+        "repeats": max(planned.experiment.repeats, before["repeats"]),
+    }
+
+
+def _context_warnings(planned: Plan, target: Engine) -> list[str]:
+    """Which prompts do not fit the target. What it encodes the tokenizer keeps for the attempts."""
+    if Ability.TOKEN_PROMPTS not in target.abilities:
+        return []
+    context, thinking = target.facts.context, planned.experiment.thinking
+    lengths = [
+        len(open_chain(target.tokenizer, prompt.text, thinking))
+        for prompt in planned.prompts.values()
+    ]
+    too_long = [length for length in lengths if context is not None and length >= context]
+    if not too_long:
+        return []
+    warning = (
+        f"{len(too_long)} of the {len(lengths)} prompts do not fit the target's context of "
+        f"{context} tokens (the longest has {max(too_long)}) and can only fail; "
+        "raise --max-model-len."
+    )
+    return [warning]
+
+
+def _version_warnings(manifest: dict[str, Any] | None) -> tuple[str, ...]:
+    """What of the software changed since the run's last session."""
+    if manifest is None or not manifest["sessions"]:
+        return ()
+    before, now = manifest["sessions"][-1]["versions"], versions.versions()
+    return tuple(
+        f"{package} was {before.get(package)} and is now {now.get(package)}: "
+        "attempts of one run were made by different versions."
+        for package in sorted(before.keys() | now.keys())
+        if before.get(package) != now.get(package)
+    )

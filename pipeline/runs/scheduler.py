@@ -1,0 +1,282 @@
+"""Attempts in flight: many at once, each on its own, each failure a record.
+
+`run_attempts` hands (problem, repeat) pairs to workers; a worker reasons and takes the next, while
+the disk takes the record. Nothing is kept of an attempt once its line is on the disk.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pipeline.engines.protocol import Engine
+from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
+from pipeline.experiment import Experiment
+from pipeline.ledger import Ledger, known_sum
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import Prompt, PromptSet
+from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
+from pipeline.records import Attempt, Failure, UnreadableAttempt, unread
+from pipeline.runs.bugs import FirstAttempts, frames_of
+from pipeline.seeds import request_seed
+
+MAX_RESTARTS = 3
+"""Engine restarts in one run before it is given up: a fault that returns is not passing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt to make."""
+
+    problem: Problem
+    repeat_id: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a progress display shows.
+
+    `generated` counts tokens of ended attempts, None once one is unknown; `busy_until` is when a
+    server that asked to wait may be asked again, in monotonic seconds.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    in_flight: int = 0
+    generated: int | None = 0
+    began: float = 0.0
+    busy_until: float = 0.0
+
+    def begin(self) -> None:
+        """Start the clock, once the engines are ready."""
+        self.began = time.monotonic()
+
+    def ended(self, attempt: Attempt) -> None:
+        """Count an attempt that is on the disk."""
+        self.in_flight -= 1
+        self.done += 1
+        self.failed += attempt.status == "error"
+        for uses in (attempt.usage or {}).values():
+            for tokens in uses.values():
+                self.generated = known_sum(self.generated, tokens.generated)
+
+    def asked_to_wait(self, seconds: float) -> None:
+        """Take down that a server is busy and asks to be asked again later."""
+        self.busy_until = max(self.busy_until, time.monotonic() + seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the engines were ready."""
+        return time.monotonic() - self.began if self.began else 0.0
+
+
+@dataclass(slots=True)
+class Engines:
+    """The run's engines, and their restart when one dies."""
+
+    target: Engine
+    draft: Engine | None
+    log: Path | None = None
+    restarts: int = 0
+    _mending: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start both, stop both, whatever happens in between and though one does not stop."""
+        async with contextlib.AsyncExitStack() as stack:
+            for engine in self._all():
+                stack.push_async_callback(engine.stop)
+                await engine.start()
+            yield
+
+    async def mend(self) -> None:
+        """Restart the engines that are dead; callers that come together share one restart.
+
+        Raises:
+            RunStopped: an engine does not come back, or keeps dying.
+        """
+        async with self._mending:
+            for engine in self._all():
+                try:
+                    await engine.health()
+                except EngineDead as death:
+                    await self._restart(engine, death)
+
+    async def _restart(self, engine: Engine, death: EngineDead) -> None:
+        if self.restarts >= MAX_RESTARTS:
+            see = f"see {self.log}, then " if self.log is not None and self.log.exists() else ""
+            raise RunStopped(
+                f"The engine died {self.restarts + 1} times ({death}); {see}run the same command "
+                "again: finished attempts are kept."
+            ) from death
+        self.restarts += 1
+        try:
+            await engine.stop()
+            await engine.start()
+        except (UserMistake, EngineFailure) as error:
+            raise RunStopped(
+                f"The engine died ({death}) and does not start again: {error}"
+            ) from error
+
+    def _all(self) -> list[Engine]:
+        return [self.target] if self.draft is None else [self.target, self.draft]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that an attempt needs beside its problem."""
+
+    experiment: Experiment
+    reasoner: Reasoner
+    engines: Engines
+    prompt_set: PromptSet
+    prompts: Mapping[str, Prompt]
+    record: Callable[[Attempt], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """An attempt that has begun; `clock` is in monotonic seconds."""
+
+    run: Run
+    work: Work
+    started: datetime
+    clock: float
+
+
+async def run_attempts(
+    run: Run, work: Iterator[Work], progress: Progress, draining: asyncio.Event
+) -> None:
+    """Make every attempt of `work`, `concurrency` at a time, until done or `draining` is set.
+
+    Draining lets attempts in flight end and starts no more.
+
+    Raises:
+        RunStopped: an engine cannot be brought back, a record cannot be written, or the first
+            attempts all failed by the same bug.
+    """
+    unrecorded = asyncio.Semaphore(run.experiment.concurrency)
+    numbered, first = enumerate(work), FirstAttempts()
+
+    async def worker() -> None:
+        for number, item in numbered:
+            if draining.is_set():
+                return
+            progress.in_flight += 1
+            attempt = await make_attempt(run, item)
+            await unrecorded.acquire()
+            group.create_task(keep(number, attempt))
+
+    async def keep(number: int, attempt: Attempt) -> None:
+        try:
+            await run.record(attempt)
+        except UnreadableAttempt as error:
+            attempt = unread(attempt, error)
+            await run.record(attempt)
+        unrecorded.release()
+        progress.ended(attempt)
+        first.ended(number, attempt)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(run.experiment.concurrency):
+                group.create_task(worker())
+    except* RunStopped as stopped:
+        raise stopped.exceptions[0] from None
+
+
+async def make_attempt(run: Run, work: Work) -> Attempt:
+    """One attempt as a record. An attempt whose engine died under it is made once more.
+
+    Raises:
+        RunStopped: the engine cannot be brought back.
+    """
+    attempt = _Started(run, work, datetime.now(UTC), time.monotonic())
+    ledger = Ledger()
+    failure: Exception
+    for _ in range(2):
+        ledger = Ledger()
+        try:
+            outcome = await run.reasoner(_assignment(run, work, ledger))
+            return _record(attempt, ledger, outcome, None)
+        except EngineDead as death:
+            failure = death
+            await run.engines.mend()
+        except RunStopped:
+            raise
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            failure = EngineFailure("a request was cancelled by its engine, not by the run")
+            failure.__cause__ = error
+            break
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever fails becomes a record
+            failure = error
+            break
+    return _record(attempt, ledger, None, failure)
+
+
+def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
+    return Assignment(
+        experiment=run.experiment,
+        problem=work.problem,
+        prompt=run.prompts[work.problem.problem_id],
+        prompt_set=run.prompt_set,
+        repeat_id=work.repeat_id,
+        target=run.engines.target,
+        draft=run.engines.draft,
+        ledger=ledger,
+    )
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that is to end, not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _record(
+    attempt: _Started,
+    ledger: Ledger,
+    outcome: Outcome | None,
+    failure: Exception | None,
+) -> Attempt:
+    run, work = attempt.run, attempt.work
+    problem = work.problem
+    status: Literal["ok", "error"] = "ok" if failure is None else "error"
+    return Attempt(
+        dataset=problem.dataset,
+        problem_id=problem.problem_id,
+        repeat_id=work.repeat_id,
+        seed=request_seed(
+            run.experiment.seed,
+            problem.dataset,
+            problem.problem_id,
+            work.repeat_id,
+            track="",
+            step=0,
+            purpose="attempt",
+        ),
+        reasoner=run.experiment.reasoner,
+        status=status,
+        gold=problem.answer,
+        kind=problem.kind,
+        choice_order=problem.choice_order,
+        prompt_sha256=run.prompts[problem.problem_id].sha256,
+        tracks=outcome.tracks if outcome is not None else (),
+        vote=outcome.vote if outcome is not None else None,
+        response=outcome.response if outcome is not None else None,
+        answer=outcome.answer if outcome is not None else None,
+        usage=ledger.usage(),
+        seconds=round(time.monotonic() - attempt.clock, 6),
+        started=attempt.started.isoformat(timespec="seconds"),
+        error=None
+        if failure is None
+        else Failure(type(failure).__name__, str(failure) or repr(failure), frames_of(failure)),
+        selection=outcome.selection if outcome is not None else None,
+    )
