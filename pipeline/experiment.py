@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,12 +31,17 @@ NAME_HASH_DIGITS = 8
 FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
 """Where runs differ in one of these, all else follows from it, so it is told first."""
 NAMED_TEMPLATES = 3
+TWO_ROLES = ("target", "draft")
+"""The roles that an experiment has fields for; a reasoner may give models others."""
+ROLE = re.compile(r"[a-z][a-z0-9_]*")
+"""How a model's role may be called: it becomes a key of records and the beginning of options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """One experiment: a reasoner on a slice of a dataset with its models and sampling.
 
+    `others` are the models beside target and draft, by the roles that their reasoner gives them.
     `problem_range` is in the grammar of `pipeline.problems.ranges`; `token_budget` is the number of
     tokens a track may generate; `concurrency` is the number of attempts in flight.
     `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
@@ -47,6 +52,7 @@ class Experiment:
     reasoner: str
     target: EngineSettings
     draft: EngineSettings | None = None
+    others: Mapping[str, EngineSettings] = field(default_factory=dict)
     dataset: str | None = "pocket"
     data_file: Path | None = None
     problem_range: str = "all"
@@ -68,6 +74,18 @@ class Experiment:
         _require(self.token_budget >= 1, "--token-budget", self.token_budget, "1 or more")
         _require(0 <= self.temperature <= 2, "--temperature", self.temperature, "0 to 2")  # noqa: PLR2004 - vLLM's own bounds
         _require(0 < self.top_p <= 1, "--top-p", self.top_p, "above 0 and at most 1")
+        for role in self.others:
+            if role in TWO_ROLES or ROLE.fullmatch(role) is None:
+                raise UserMistake(
+                    f"{role!r} cannot be the role of another model: use lower-case letters, digits "
+                    f"and _, and neither {' nor '.join(TWO_ROLES)}."
+                )
+
+    @property
+    def models(self) -> dict[str, EngineSettings]:
+        """Every model by its role, the target first."""
+        drafts = {} if self.draft is None else {"draft": self.draft}
+        return {"target": self.target, **drafts, **self.others}
 
     @property
     def dataset_name(self) -> str:
@@ -89,6 +107,8 @@ class Experiment:
             "target": engine_identity(self.target),
             "draft": engine_identity(self.draft) if self.draft is not None else None,
         }
+        if self.others:
+            settings["models"] = {role: engine_identity(one) for role, one in self.others.items()}
         if self.tracks is not None:
             settings["tracks"] = asdict(self.tracks)
         if self.steps is not None:

@@ -18,7 +18,7 @@ class Use(StrEnum):
 
 
 class Ledger:
-    """The token counts of one attempt, by model (`target`, `draft`) and use."""
+    """The token counts of one attempt, by the role of the model (`target`, `draft`, …) and use."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, Use], Tokens] = {}

@@ -88,9 +88,8 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
         f"attempts       {estimate.attempts}: {len(planned.selected)} problems x "
         f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already{again}"
     )
-    echo(f"target         {experiment.target.model} through {experiment.target.engine}")
-    if experiment.draft is not None:
-        echo(f"draft          {experiment.draft.model} through {experiment.draft.engine}")
+    for role, settings in experiment.models.items():
+        echo(f"{role:14} {settings.model} through {settings.engine}")
     if experiment.tracks is not None:
         echo(f"tracks         {_tracks_in_words(experiment.tracks)}")
     if estimate.prompt_tokens is not None:

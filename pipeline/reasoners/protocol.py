@@ -3,8 +3,8 @@
 Reasoners know engines only by their protocol and know nothing of files.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.engines.protocol import Engine
@@ -20,7 +20,8 @@ class Assignment:
     """What one attempt is given.
 
     `prompt` is the task without guidance; tracks with a role or a method render their own from
-    `prompt_set`. Tokens spent are booked in `ledger` as they are spent.
+    `prompt_set`. Tokens spent are booked in `ledger` as they are spent. `others` are the engines
+    of further models, by the roles that the reasoner's entry names.
     """
 
     experiment: Experiment
@@ -31,6 +32,7 @@ class Assignment:
     target: Engine
     draft: Engine | None
     ledger: Ledger
+    others: Mapping[str, Engine] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

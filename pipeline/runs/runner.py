@@ -254,13 +254,11 @@ async def _start(
 
     try:
         engines = Engines(
-            target=engine(experiment.target),
-            draft=engine(experiment.draft) if experiment.draft is not None else None,
-            log=log,
+            {role: engine(settings) for role, settings in experiment.models.items()}, log=log
         )
         await stack.enter_async_context(engines.running())
         _refuse_missing_abilities(experiment, engines)
-        warnings += _context_warnings(planned, engines.target)
+        warnings += _context_warnings(planned, engines.by_role["target"])
     except BaseException as error:
         # Whatever ended the start, Ctrl-C too; nothing of it is hidden.
         kept = directory.take_back()
@@ -275,7 +273,8 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
     needs = known.needs
     if experiment.tracks is not None and asks_the_target(experiment.tracks):
         needs |= {Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS}
-    missing = needs - engines.target.abilities
+    target = engines.by_role["target"]
+    missing = needs - target.abilities
     if missing:
         lacking = ", ".join(sorted(ability.value for ability in missing))
         raise UserMistake(
@@ -284,10 +283,10 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
             + (", without --speculative." if experiment.target.speculative else ".")
         )
     if experiment.steps is not None:
-        digit_ids(engines.target.tokenizer)
+        digit_ids(target.tokenizer)
     if experiment.tracks is not None and asks_the_target(experiment.tracks):
-        letter_ids(engines.target.tokenizer, experiment.tracks.method_pool + 1)
-    draft = engines.draft
+        letter_ids(target.tokenizer, experiment.tracks.method_pool + 1)
+    draft = engines.by_role.get("draft")
     if draft is not None and Ability.TOKEN_PROMPTS not in draft.abilities:
         raise UserMistake(
             "The draft's server takes no token prompts, which the reasoner "
@@ -317,10 +316,8 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             "fingerprint": problems.fingerprint,
         },
         "slice": _slice(planned, earlier),
-        "models": {
-            "target": asdict(engines.target.facts),
-            "draft": asdict(engines.draft.facts) if engines.draft is not None else None,
-        },
+        "models": {"target": None, "draft": None}
+        | {role: asdict(engine.facts) for role, engine in engines.by_role.items()},
         "sessions": [
             *(earlier["sessions"] if earlier is not None else ()),
             {

@@ -77,19 +77,18 @@ class Progress:
 
 @dataclass(slots=True)
 class Engines:
-    """The run's engines, and their restart when one dies."""
+    """The run's engines by the roles of their models, and their restart when one dies."""
 
-    target: Engine
-    draft: Engine | None
+    by_role: Mapping[str, Engine]
     log: Path | None = None
     restarts: int = 0
     _mending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start both, stop both, whatever happens in between and though one does not stop."""
+        """Start all, stop all, whatever happens in between and though one does not stop."""
         async with contextlib.AsyncExitStack() as stack:
-            for engine in self._all():
+            for engine in self.by_role.values():
                 stack.push_async_callback(engine.stop)
                 await engine.start()
             yield
@@ -101,7 +100,7 @@ class Engines:
             RunStopped: an engine does not come back, or keeps dying.
         """
         async with self._mending:
-            for engine in self._all():
+            for engine in self.by_role.values():
                 try:
                     await engine.health()
                 except EngineDead as death:
@@ -122,9 +121,6 @@ class Engines:
             raise RunStopped(
                 f"The engine died ({death}) and does not start again: {error}"
             ) from error
-
-    def _all(self) -> list[Engine]:
-        return [self.target] if self.draft is None else [self.target, self.draft]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +218,17 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
 
 
 def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
+    engines = dict(run.engines.by_role)
     return Assignment(
         experiment=run.experiment,
         problem=work.problem,
         prompt=run.prompts[work.problem.problem_id],
         prompt_set=run.prompt_set,
         repeat_id=work.repeat_id,
-        target=run.engines.target,
-        draft=run.engines.draft,
+        target=engines.pop("target"),
+        draft=engines.pop("draft", None),
         ledger=ledger,
+        others=engines,
     )
 
 

@@ -106,11 +106,11 @@ STUCK = EngineDead("it did not stop within 60 s")
 async def test_a23_though_an_engine_does_not_stop_the_other_is_stopped():
     target, draft = Stubborn(STUCK), Stubborn(STUCK)
     with pytest.raises(EngineDead, match="did not stop"):
-        async with Engines(target, draft).running():
+        async with Engines({"target": target, "draft": draft}).running():
             pass
     assert (target.stops, draft.stops) == (1, 1)
 
 
 async def test_a23_a_dead_engine_that_does_not_stop_ends_the_run_with_what_to_do():
     with pytest.raises(RunStopped, match=r"died .* and does not start again: it did not stop"):
-        await Engines(Stubborn(STUCK), None).mend()
+        await Engines({"target": Stubborn(STUCK)}).mend()
