@@ -25,6 +25,7 @@ from report import print_result
 
 from evaluators import extract_answer, same_answer
 from evaluators.finding.boxes import last_boxed
+from pipeline.letters import LETTERS
 from pipeline.reasoners.complete_answer import AnswerForm, is_thinking, states_answer
 from pipeline.reasoners.opening import THINK_CLOSE
 from pipeline.reasoners.step_ends import STEP_END
@@ -61,7 +62,7 @@ def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
                 for name in ("output", "response", "pred", "solution", "answer")
                 if row.get(name)
             ]
-            letters = "".join(chr(ord("A") + n) for n in range(len(row.get("choices", ()))))
+            letters = LETTERS[: len(row.get("choices", ()))]
             for output in row.get("outputs", said[:1]):
                 yield output, AnswerForm(row.get("kind", "latex"), letters)
 

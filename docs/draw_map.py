@@ -26,6 +26,7 @@ FLOORS = (
     ("evaluators.grader", "evaluators.statistics"),
     ("evaluators.cases", "evaluators.reports"),
     ("evaluators.crosscheck", "evaluators.reports.exports", "evaluators"),
+    ("pipeline.letters",),
     (
         "pipeline.errors",
         "pipeline.resources",

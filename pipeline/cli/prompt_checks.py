@@ -13,6 +13,7 @@ from pipeline.engines.protocol import Tokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
+from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import (
     LetteredMethod,
@@ -116,10 +117,8 @@ def _vocabularies(vocabularies: Vocabularies) -> Finding:
 
 def _every_prompt(tokenizer: Tokenizer, prompts: PromptSet) -> Finding:
     """Render all prompts; the longest one in tokens."""
-    pool = tuple(
-        LetteredMethod(chr(ord("A") + place), name)
-        for place, name in enumerate([*(one.name for one in methods(prompts)[:POOL]), UNKNOWN])
-    )
+    names = [*(one.name for one in methods(prompts)[:POOL]), UNKNOWN]
+    pool = tuple(map(LetteredMethod, LETTERS, names))
     guidance = ["", *(guidance_text(prompts, "roles", role) for role in ROLES)]
     guidance += [guidance_text(prompts, "methods", one.name) for one in pool[:-1]]
     texts = [task_prompt(prompts, PROBLEM, text).text for text in guidance]

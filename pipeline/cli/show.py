@@ -1,7 +1,6 @@
 """`speclrm show`: one attempt as a readable trace."""
 
 from pathlib import Path
-from string import ascii_uppercase
 
 import click
 from rich.panel import Panel
@@ -12,6 +11,7 @@ from evaluators.reports.statements import Statements, hides_text
 from evaluators.run_files.attempt_lines import as_written
 from pipeline.cli.console import safe_console
 from pipeline.errors import UserMistake
+from pipeline.letters import LETTERS
 from pipeline.problems.rows import file_safe
 from pipeline.records import Attempt, Selection, Step, Track, Vote
 from pipeline.review.asked_statements import hidden_datasets, statement_reader
@@ -83,7 +83,7 @@ def _problem(attempt: Attempt, asked: Statements) -> Panel | Text:
         reason = asked.missing or "the dataset has no such problem"
         return Text(f"The problem is not shown: {reason}\n", style="yellow")
     body = Text(statement.problem)
-    for letter, choice in zip(ascii_uppercase, statement.choices, strict=False):
+    for letter, choice in zip(LETTERS, statement.choices, strict=False):
         body.append(f"\n{letter}. {choice}")
     return Panel(body, title="problem")
 

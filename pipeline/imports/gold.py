@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.imports.fields import CorruptEntry
+from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 
 BRACKETED = re.compile(r"\[[^\[\]]*\]")
@@ -31,9 +32,9 @@ def gold_of(problem: Problem, shown: Sequence[str] | None) -> Gold:
         return Gold(problem.answer, ())
     count = len(problem.choices)
     stored = [problem.choices[problem.choice_order.index(place)] for place in range(count)]
-    correct = problem.choice_order[ord(problem.answer) - ord("A")]
+    correct = problem.choice_order[LETTERS.index(problem.answer)]
     order = tuple(range(count)) if shown is None else _order(shown, stored)
-    return Gold(chr(ord("A") + order.index(correct)), order)
+    return Gold(LETTERS[order.index(correct)], order)
 
 
 def _order(shown: Sequence[str], stored: Sequence[str]) -> tuple[int, ...]:

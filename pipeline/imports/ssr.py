@@ -16,6 +16,7 @@ from pipeline.imports.recorded_steps import (
 )
 from pipeline.imports.unpickle import load_plain
 from pipeline.ledger import Use
+from pipeline.letters import LETTERS
 from pipeline.records import Excluded, Step, Stop, Track, Vote
 
 STOPS = {"finished": Stop.FINISHED, "repeated": Stop.REPEATED, "budget": Stop.BUDGET}
@@ -27,7 +28,7 @@ TRACKS = ("method_tracks", "role_tracks")
 # has the same methods in the same order.
 METHODS = dict(
     zip(
-        "ABCDEFGHIJKLM",
+        LETTERS,
         (
             "algebraic-simplification",
             "substitution",
@@ -43,7 +44,7 @@ METHODS = dict(
             "calculus-inequalities",
             "unknown",
         ),
-        strict=True,
+        strict=False,
     )
 )
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from pipeline.pocket.problems import Problem
 from pipeline.pocket.step_checker import (
-    LETTERS,
+    OPTION_LETTERS,
     THINK_CLOSE,
     Question,
     check_step,
@@ -134,7 +134,7 @@ def _slip(rng: random.Random, step: str) -> str:
 def _wrong_option(rng: random.Random, problem: Problem, step: str) -> str:
     """Accept another option, misquote one, copy the value wrongly, or refuse the right option."""
     choices, value = problem.question.choices, step.split(" ")[2].rstrip(":")
-    right, form = LETTERS.index(problem.answer), rng.random()
+    right, form = OPTION_LETTERS.index(problem.answer), rng.random()
     if form < 0.3:
         return option_step(step[0], value, choices, rng.randrange(len(choices)))
     if form < 0.65:
@@ -161,8 +161,8 @@ def _misquoted(
 
 def _wrong_box(rng: random.Random, problem: Problem, step: str) -> str:
     answer = problem.answer
-    if answer in LETTERS and problem.kind == "choice":
-        return f"\\boxed{{{rng.choice(LETTERS.replace(answer, ''))}}}"
+    if answer in OPTION_LETTERS and problem.kind == "choice":
+        return f"\\boxed{{{rng.choice(OPTION_LETTERS.replace(answer, ''))}}}"
     if rng.random() < 0.5:
         return f"\\boxed{{{rng.choice(_numbers_about(problem, problem.steps))}}}"
     return _slip(rng, step)
@@ -170,7 +170,7 @@ def _wrong_box(rng: random.Random, problem: Problem, step: str) -> str:
 
 def _early_answer(rng: random.Random, problem: Problem, earlier: Sequence[str]) -> str:
     if problem.kind == "choice":
-        answer = rng.choice(LETTERS)
+        answer = rng.choice(OPTION_LETTERS)
     else:
         answer = rng.choice(_numbers_about(problem, earlier)[-4:])
     return f"{THINK_CLOSE}\n\n\\boxed{{{answer}}}"

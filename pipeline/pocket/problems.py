@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Literal
 
-from pipeline.pocket.step_checker import LETTERS, Question, next_steps
+from pipeline.pocket.step_checker import OPTION_LETTERS, Question, next_steps
 
 Kind = Literal["integer", "latex", "choice"]
 Split = Literal["training", "validation", "test"]
@@ -164,7 +164,7 @@ def _options(rng: random.Random, value: int) -> tuple[str, ...]:
     near = [value + by for by in (-20, -12, -11, -9, -3, -2, -1, 1, 2, 3, 9, 11, 12, 20)]
     near += [value + by for by in (-8, -7, -6, -5, -4, 4, 5, 6, 7, 8)]
     options = [value]
-    while len(options) < len(LETTERS):
+    while len(options) < len(OPTION_LETTERS):
         option = rng.choice(near)
         if option > 0 and option % 10 not in {other % 10 for other in options}:
             options.append(option)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from pipeline.pocket.step_checker import LETTERS, Question
+from pipeline.letters import LETTERS
+from pipeline.pocket.step_checker import OPTION_LETTERS, Question
 
 ROLES = ("direct", "insightful", "systematic")
 POOLS = (6, 9, 12, 15)
@@ -44,7 +45,9 @@ def guidance_texts() -> tuple[str, ...]:
 
 def task_prompt(kind: str, question: Question, guidance: str) -> str:
     """Render the user message of a problem, with a role or method text or an empty one."""
-    choices = [{"letter": a, "text": b} for a, b in zip(LETTERS, question.choices, strict=False)]
+    choices = [
+        {"letter": a, "text": b} for a, b in zip(OPTION_LETTERS, question.choices, strict=False)
+    ]
     return _template(f"task/{kind}").render(
         problem=question.statement, choices=choices, guidance=guidance
     )
@@ -61,7 +64,7 @@ def method_pool(size: int) -> tuple[dict[str, str], ...]:
     """List the first `size` methods by letter and name, and after them the unknown one."""
     stems = [name.split("-", 1)[1].replace("-", " ") for name in method_files()[:size]]
     names = [*stems, UNKNOWN]
-    return tuple({"letter": chr(ord("A") + i), "name": name} for i, name in enumerate(names))
+    return tuple({"letter": a, "name": b} for a, b in zip(LETTERS, names, strict=False))
 
 
 def methods_prompt(question: Question, pool: int, count: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from pipeline.letters import LETTERS
 from pipeline.pocket import prompts
 from pipeline.pocket.mistakes import wrong_step
 from pipeline.pocket.problems import Problem
@@ -163,7 +164,7 @@ def _letters(rng: random.Random, problem: Problem, pool: int, count: int) -> lis
     family = "equation" if statement.startswith("Solve") else "sum"
     family = "chain" if statement.startswith("Let") else family
     weights = _WEIGHTS["choice" if problem.question.choices else family]
-    offered = [chr(ord("A") + i) for i in range(pool + 1)]
+    offered = list(LETTERS[: pool + 1])
     suits = {letter: weights.get(letter, 0.0) for letter in offered} | {offered[-1]: 0.0}
     suiting = sorted(offered, key=lambda letter: -suits[letter])  # the last letter is "unknown"
     first = rng.choices(suiting, [suits[letter] for letter in suiting])

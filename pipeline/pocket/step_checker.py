@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
+from pipeline.letters import LETTERS
+
 THINK_CLOSE = "</think>"
-LETTERS = "ABCD"
+OPTION_LETTERS = LETTERS[:4]
 
 _CHAIN = re.compile(r"Let (?P<definitions>[^.]+)\. Find (?P<goal>[a-z])\.")
 _EQUATION = re.compile(r"Solve (\d+)x([+-])(\d+)=(?:(\d+)x\+)?(\d+)\.")
@@ -50,8 +52,8 @@ def boxed(value: Fraction) -> str:
 
 def option_step(name: str, value: str, choices: Sequence[str], found: int) -> str:
     """Compare the options with a value one by one until the one at `found`."""
-    refused = "".join(f"({LETTERS[i]}) {choices[i]} no, " for i in range(found))
-    return f"{name} is {value}: {refused}({LETTERS[found]}) {choices[found]} yes"
+    refused = "".join(f"({OPTION_LETTERS[i]}) {choices[i]} no, " for i in range(found))
+    return f"{name} is {value}: {refused}({OPTION_LETTERS[found]}) {choices[found]} yes"
 
 
 def definition_step(name: str, definition: str, known: Mapping[str, Fraction]) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import UserMistake
+from pipeline.letters import LETTERS
 from pipeline.problems.data_files import Row, read_rows
 from pipeline.problems.hub import HubRows, check_fingerprint, hub_rows
 from pipeline.problems.manifests import AnswerKind, Columns, Manifest, load_manifest
@@ -160,7 +161,7 @@ def _shown(dataset: str, stored: StoredProblem, seed: int) -> Problem:
     answer = stored.answer
     if stored.shuffled:
         order = choice_order(stored.record_id, seed, len(stored.choices))
-        answer = chr(ord("A") + order.index(0))
+        answer = LETTERS[order.index(0)]
     return Problem(
         dataset=dataset,
         problem_id=stored.problem_id,

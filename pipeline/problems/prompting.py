@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
 
 from pipeline.errors import UserMistake
+from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 from pipeline.resources import prompts_dir
 
@@ -85,14 +86,10 @@ def open_prompt_set(name: str, own_folder: Path | None = None) -> PromptSet:
 
 def task_prompt(prompt_set: PromptSet, problem: Problem, guidance: str) -> Prompt:
     """The task as the model is asked it; `guidance` is a role's or a method's text, or empty."""
-    choices = [
-        {"letter": chr(ord("A") + index), "text": text}
-        for index, text in enumerate(problem.choices)
-    ]
     return _render(
         prompt_set,
         f"task/{problem.kind}.j2",
-        {"problem": problem.problem, "choices": choices, "guidance": guidance},
+        {"problem": problem.problem, "choices": _choices(problem), "guidance": guidance},
     )
 
 
@@ -131,15 +128,16 @@ def method_question(
     prompt_set: PromptSet, problem: Problem, pool: tuple[LetteredMethod, ...], count: int
 ) -> Prompt:
     """The question which `count` methods of the pool suit the problem best."""
-    choices = [
-        {"letter": chr(ord("A") + index), "text": text}
-        for index, text in enumerate(problem.choices)
-    ]
     shown = [{"letter": m.letter, "name": m.name.replace("-", " ")} for m in pool]
     return _render(
         prompt_set,
         "choose-methods.j2",
-        {"problem": problem.problem, "choices": choices, "methods": shown, "count": count},
+        {
+            "problem": problem.problem,
+            "choices": _choices(problem),
+            "methods": shown,
+            "count": count,
+        },
     )
 
 
@@ -168,6 +166,11 @@ def _read_templates(folder: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise UserMistake(f"cannot read the prompt {path}: {error}") from error
     return sources
+
+
+def _choices(problem: Problem) -> list[dict[str, str]]:
+    named = zip(LETTERS, problem.choices, strict=False)
+    return [{"letter": letter, "text": text} for letter, text in named]
 
 
 def _render(prompt_set: PromptSet, file: str, variables: Mapping[str, object]) -> Prompt:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from pipeline.errors import UserMistake
+from pipeline.letters import LETTERS
 from pipeline.problems.data_files import Row
 from pipeline.problems.manifests import ANSWER_KINDS, AnswerKind, Manifest
 
 MIN_CHOICES = 2
-MAX_CHOICES = 26  # one capital letter each
+MAX_CHOICES = len(LETTERS)
 _PLAIN_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 _NAME_LIMIT = 120  # characters; file systems allow 255 bytes for a whole file name
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -159,7 +160,7 @@ def _kind(manifest: Manifest, cells: _Cells, *, has_choices: bool) -> AnswerKind
 
 def _letter(answer: str, n: int, row: Row, column: str) -> str:
     """The letter that an answer letter, or an index from 0, names."""
-    letters = [chr(ord("A") + index) for index in range(n)]
+    letters = list(LETTERS[:n])
     if answer.upper() in letters:
         return answer.upper()
     if answer in map(str, range(n)):

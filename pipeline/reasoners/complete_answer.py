@@ -19,6 +19,7 @@ from evaluators.finding.boxes import complete_boxes, last_boxed
 from evaluators.nodes import Node, Op, Quantity, Words
 from evaluators.numbers.exact import exact_value
 from evaluators.reading.units import UNIT_WORDS
+from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN
 
@@ -132,7 +133,7 @@ def answer_form(problem: Problem, task: str) -> AnswerForm:
     boxed = (_bare(box.text) for box in complete_boxes(task))
     return AnswerForm(
         kind=problem.kind,
-        letters="".join(chr(ord("A") + index) for index in range(len(problem.choices))),
+        letters=LETTERS[: len(problem.choices)],
         format_words=frozenset(word for word in boxed if _WORDS.fullmatch(word)),
     )
 

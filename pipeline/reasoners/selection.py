@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pipeline.engines.protocol import SamplingRequest, Tokenizer
 from pipeline.errors import UserMistake
 from pipeline.ledger import Use
+from pipeline.letters import LETTERS
 from pipeline.problems.prompting import (
     LetteredMethod,
     PromptSet,
@@ -78,7 +79,7 @@ def letter_ids(tokenizer: Tokenizer, count: int) -> tuple[int, ...]:
     Raises:
         UserMistake: a letter is more than one token.
     """
-    encoded = [tokenizer.encode(chr(ord("A") + number)) for number in range(count)]
+    encoded = [tokenizer.encode(letter) for letter in LETTERS[:count]]
     if any(len(ids) != 1 for ids in encoded):
         raise UserMistake(
             "The target's tokenizer does not have a token for each letter, so it cannot choose "
@@ -96,7 +97,7 @@ def _at_random(assignment: Assignment, pool: tuple[str, ...], count: int) -> tup
 
 
 async def _by_the_target(assignment: Assignment, pool: tuple[str, ...], count: int) -> Selection:
-    lettered = tuple(LetteredMethod(chr(ord("A") + n), name) for n, name in enumerate(pool))
+    lettered = tuple(map(LetteredMethod, LETTERS, pool))
     prompts, problem = assignment.prompt_set, assignment.problem
     question = method_question(prompts, problem, lettered, count)
     opening = method_answer_opening(prompts, count)

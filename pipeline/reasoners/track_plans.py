@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import GuidanceGroup, Prompt, PromptSet, guidance_text, task_prompt
 from pipeline.reasoner_settings import TrackSettings
@@ -53,7 +54,7 @@ async def _by_method(assignment: Assignment, settings: TrackSettings) -> TrackPl
     selection = await choose_methods(assignment, settings)
     plans: list[TrackPlan] = []
     for number, method in enumerate(selection.chosen):
-        letter = chr(ord("A") + selection.pool.index(method))
+        letter = LETTERS[selection.pool.index(method)]
         running = 1 + selection.chosen[:number].count(method)
         prompt = assignment.prompt
         if method != UNKNOWN:
