@@ -2,6 +2,7 @@
 
     python benchmarks/same_results.py --write before.json [CASES.jsonl ...]
     python benchmarks/same_results.py --against before.json [CASES.jsonl ...]
+    python benchmarks/same_results.py [--quick]     (this checkout twice: whether it repeats itself)
 
 Verdicts (status, rule and what was read) are those of the golden tables of the tests and of further
 files of cases (gold, pred, kind). Records are the attempts of all reasoners on a scripted pair and
@@ -18,6 +19,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from report import print_result
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
@@ -38,20 +41,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", type=Path, help="further files of cases")
     parser.add_argument("--quick", action="store_true", help="the scripted pair and tables only")
-    kind = parser.add_mutually_exclusive_group(required=True)
+    kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--write", type=Path, help="where the digests go")
     kind.add_argument("--against", type=Path, help="digests that were written before")
     asked = parser.parse_args()
-    now = dict(_verdicts(asked.cases)) | dict(_records(quick=asked.quick))
+    now = _digests(asked)
     if asked.write is not None:
         asked.write.write_text(json.dumps(now, indent=0), encoding="utf-8")
         print(f"{len(now)} digests written to {asked.write}")
         return
-    before = json.loads(asked.against.read_text(encoding="utf-8"))
+    written = asked.against and json.loads(asked.against.read_text(encoding="utf-8"))
+    before: dict[str, str] = written or _digests(asked)
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     print(*differing[:20], sep="\n")
-    print(f"{len(now) - len(differing)} of {len(before)} the same, {len(differing)} differ")
+    print_result("same_results", {"digests": len(now), "differing": len(differing)})
     sys.exit(1 if differing else 0)
+
+
+def _digests(asked: argparse.Namespace) -> dict[str, str]:
+    return dict(_verdicts(asked.cases)) | dict(_records(quick=asked.quick))
 
 
 def _verdicts(files: list[Path]) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ LONG = {
     "page_open",
     "pocket_skill",
     "prefix_reuse",
+    "same_results",
     "spec_accuracy",
     "spec_latency",
     "throughput",
