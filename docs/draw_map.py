@@ -36,6 +36,7 @@ FLOORS = (
         "pipeline.records",
         "pipeline.pocket",
     ),
+    ("pipeline.plugins",),
     ("pipeline.engines", "pipeline.reasoner_settings", "pipeline.cost", "pipeline.problems"),
     (
         "pipeline.engines.vllm",

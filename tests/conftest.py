@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import shlex
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from commands import speclrm
 from foreign_results import data_file
 from hypothesis import HealthCheck, settings
+
+from pipeline import plugins
 
 # How fast cases come is the machine's matter: on busy cores no property may fail by it.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,6 +67,37 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     Qwen3ForCausalLM(config).float().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Let a package be installed, for this test, that has one module and these entry points.
+
+    `offer("mine", "engines", "x = mine:X", code="...")` makes the module `mine` of the package
+    `mine` 1.0, whose folder is returned.
+    """
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    packages = set()
+
+    def install(package: str, group: str, *entries: str, code: str = "") -> Path:
+        packages.add(package)
+        metadata = tmp_path / f"{package}-1.0.dist-info"
+        metadata.mkdir(exist_ok=True)
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"
+        )
+        with (metadata / "entry_points.txt").open("a") as file:
+            file.write("\n".join([f"[speclrm.{group}]", *entries, ""]))
+        folder = tmp_path / package
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").write_text(code)
+        plugins.offered.cache_clear()
+        return folder
+
+    yield install
+    for name in packages & sys.modules.keys():
+        del sys.modules[name]
+    plugins.offered.cache_clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import click
 
 from evaluators.run_files.attempt_lines import as_written
 from pipeline.cli.terminal import echo
+from pipeline.errors import UserMistake
 from pipeline.problems.manifests import Manifest, load_manifest, manifest_names
 from pipeline.problems.problem_set import ProblemSet, default_refs_dir, load_problems
 
@@ -30,16 +31,28 @@ def datasets_command(name: str | None, check: bool, data_file: Path | None) -> N
         loaded = load_problems(name, data_file, seed=0, refs_dir=default_refs_dir())
         echo("\n".join(_checked(loaded)))
         return
-    names = manifest_names() if name is None else (name,)
     if check:
         raise click.UsageError("--check needs the NAME of a dataset, or --data-file FILE.")
-    echo("\n\n".join("\n".join(_described(load_manifest(each))) for each in names))
+    if name is not None:
+        echo("\n".join(_described(load_manifest(name))))
+        return
+    echo("\n\n".join("\n".join(_listed(each)) for each in manifest_names()))
+
+
+def _listed(name: str) -> list[str]:
+    """A dataset's description; why there is none, for a plug-in's that hides no other."""
+    try:
+        return _described(load_manifest(name))
+    except UserMistake as error:
+        return [f"{name}: {error}"]
 
 
 def _described(manifest: Manifest) -> list[str]:
     hub = manifest.hub
     if hub is None:
-        source, revision = f"bundled, {manifest.bundled}", "ships with the program"
+        file = manifest.bundled.name if manifest.bundled is not None else ""
+        kind = "bundled" if manifest.package is None else "plug-in"
+        source, revision = f"{kind}, {file}", f"ships with {manifest.package or 'the program'}"
     else:
         config = f", config {hub.config}" if hub.config else ""
         source = f"hub, {hub.id}{config}, split {hub.split}"
@@ -50,6 +63,7 @@ def _described(manifest: Manifest) -> list[str]:
         _line("kind", manifest.kind or "given by each row"),
         _line("source", source),
         _line("revision", revision),
+        *([_line("plug-in", manifest.package)] if manifest.package else []),
         *([_line("licence", manifest.licence)] if manifest.licence else []),
         *([_line("notice", manifest.notice)] if manifest.notice else []),
     ]

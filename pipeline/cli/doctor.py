@@ -5,7 +5,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,13 +13,18 @@ from pathlib import Path
 import click
 from packaging.requirements import Requirement
 
+from pipeline import plugins
 from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
 from pipeline.cli.prompt_checks import pair_findings
 from pipeline.cli.terminal import echo
-from pipeline.engines import resolve_auto
+from pipeline.engines import ENGINES, resolve_auto
 from pipeline.engines.bundled_models import TARGET
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.problems.manifests import bundled_names
+from pipeline.problems.prompting import bundled_prompt_sets
+from pipeline.reasoner_settings import VOTE_RULES
+from pipeline.reasoners import REASONERS
 from pipeline.runs import versions
 
 OLDEST_PYTHON = (3, 11)
@@ -28,6 +33,14 @@ LITTLE_MEMORY_GIB = 4.0
 LITTLE_DISK_GIB = 2.0
 HUB = ("huggingface.co", 443)
 HUB_SECONDS = 3.0
+BUILT_IN: dict[plugins.Group, Callable[[], Collection[str]]] = {
+    "reasoners": lambda: REASONERS,
+    "engines": lambda: ENGINES,
+    "votes": lambda: VOTE_RULES,
+    "datasets": bundled_names,
+    "prompts": bundled_prompt_sets,
+}
+"""What the program itself has of each kind."""
 
 
 @click.command("doctor")
@@ -40,6 +53,7 @@ def doctor_command(model: str, draft_model: str | None, output_dir: Path, no_eng
     checks: list[Callable[[], Iterator[Finding]]] = [
         python_findings,
         package_findings,
+        plugin_findings,
         hardware_findings,
         lambda: disk_findings(output_dir),
         hub_findings,
@@ -105,6 +119,21 @@ def _package_finding(package: Requirement) -> Finding:
     if not package.specifier.contains(found, prereleases=True):
         return Finding(State.FAILURE, package.name, found, f"install '{package}'")
     return Finding(State.OK, package.name, found)
+
+
+def plugin_findings() -> Iterator[Finding]:
+    """What other packages add, each loaded once to see whether it can be used."""
+    offered = plugins.offered()
+    if not offered:
+        yield Finding(State.OK, "plug-ins", "none")
+    for plugin in offered:
+        try:
+            plugins.find(plugin.group, plugin.name, BUILT_IN[plugin.group]())
+            plugin.load(object)
+        except UserMistake as error:
+            yield Finding(State.FAILURE, "plug-in", plugin.title, str(error))
+        else:
+            yield Finding(State.OK, "plug-in", plugin.title)
 
 
 def hardware_findings() -> Iterator[Finding]:

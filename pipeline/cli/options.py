@@ -122,7 +122,7 @@ def _refuse_pocket_pair(experiment: Experiment, given: set[str]) -> None:
     """Other problems than the bundled ones are answered by a model that was named."""
     if experiment.data_file is not None:
         asked = "--data-file"
-    elif experiment.dataset is not None and load_manifest(experiment.dataset).bundled is None:
+    elif experiment.dataset is not None and not load_manifest(experiment.dataset).ships_with_us:
         asked = f"--dataset {experiment.dataset}"
     else:
         return

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from pipeline import plugins
 from pipeline.errors import UserMistake
 from pipeline.resources import datasets_dir
 
@@ -57,9 +58,10 @@ class Manifest:
     """All that is known of a dataset without loading it.
 
     Exactly one of `hub` and `bundled` (a file beside the manifest) is set, or neither for a
-    user's own file. `kind` None: each row says, or its choices do. `rows` and `fingerprint` are
-    verified where they are known. `gated`: only who accepted its terms may see its rows, so
-    reports leave its texts out unless asked.
+    user's own file. `package` is the plug-in's, None for what ships with the program. `kind` None:
+    each row says, or its choices do. `rows` and `fingerprint` are verified where they are known.
+    `gated`: only who accepted its terms may see its rows, so reports leave its texts out unless
+    asked.
     """
 
     name: str
@@ -69,23 +71,45 @@ class Manifest:
     columns: Columns
     aliases: tuple[AliasRule, ...] = ()
     hub: HubSource | None = None
-    bundled: str | None = None
+    bundled: Path | None = None
     rows: int | None = None
     fingerprint: str | None = None
     gated: bool = False
     licence: str | None = None
     notice: str | None = None
     url: str | None = None
+    package: str | None = None
+
+    @property
+    def ships_with_us(self) -> bool:
+        """Whether its rows come with this program: the ones that the bundled models know."""
+        return self.bundled is not None and self.package is None
 
 
-def manifest_names() -> tuple[str, ...]:
-    """The names of all datasets that have a manifest, sorted."""
+def bundled_names() -> tuple[str, ...]:
+    """The names of the datasets whose manifests ship with the program, sorted."""
     return tuple(sorted(path.stem for path in datasets_dir().glob("*.toml")))
 
 
+def manifest_names() -> tuple[str, ...]:
+    """The names of all datasets that have a manifest, those of plug-ins too, sorted."""
+    bundled = bundled_names()
+    return tuple(sorted((*bundled, *plugins.added("datasets", bundled))))
+
+
 def gated_datasets() -> tuple[str, ...]:
-    """The names of the datasets whose texts reports leave out unless asked, sorted."""
-    return tuple(name for name in manifest_names() if load_manifest(name).gated)
+    """The names of the datasets whose texts reports leave out unless asked, sorted.
+
+    One whose manifest cannot be read is among them, as nobody knows.
+    """
+    return tuple(name for name in manifest_names() if _may_be_gated(name))
+
+
+def _may_be_gated(name: str) -> bool:
+    try:
+        return load_manifest(name).gated
+    except UserMistake:
+        return True
 
 
 def load_manifest(name: str) -> Manifest:
@@ -98,11 +122,19 @@ def load_manifest(name: str) -> Manifest:
             f"unknown dataset {name!r}: {hint}known are {', '.join(names)}; "
             "a file of your own goes by --data-file FILE"
         )
-    return read_manifest(datasets_dir() / f"{name}.toml")
+    plugin = plugins.find("datasets", name, bundled_names())
+    if plugin is None:
+        return read_manifest(datasets_dir() / f"{name}.toml")
+    file = plugin.folder() / f"{name}.toml"
+    if not file.is_file():
+        raise plugin.broken(f"its folder has no {file.name}")
+    return read_manifest(file, plugin.package)
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, package: str | None = None) -> Manifest:
     """The manifest in the TOML file `path`; its stem is the dataset's name.
+
+    `package` is the plug-in's that brings it.
 
     Raises `UserMistake` for a file that is not TOML, an unknown, missing or wrong entry.
     """
@@ -111,7 +143,7 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserMistake(f"cannot read the manifest {path.name}: {error}") from error
     try:
-        manifest = _manifest(path.stem, table)
+        manifest = _manifest(path, package, table)
     except (TypeError, re.error) as error:  # TypeError: an entry that the dataclass does not know
         raise UserMistake(f"manifest {path.name}: {error}; see docs/datasets.md") from error
     if (manifest.hub is None) == (manifest.bundled is None):
@@ -122,14 +154,18 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _manifest(name: str, table: Mapping[str, object]) -> Manifest:
-    rest = {key: value for key, value in table.items() if key not in ("hub", "columns", "alias")}
+def _manifest(path: Path, package: str | None, table: Mapping[str, object]) -> Manifest:
+    apart = ("hub", "bundled", "columns", "alias")
+    rest = {key: value for key, value in table.items() if key not in apart}
     rest.setdefault("kind", None)
     columns = dict(cast("Mapping[str, object]", table.get("columns", {})))
     columns["incorrect"] = tuple(cast("list[str]", columns.get("incorrect", [])))
     rules = cast("list[Mapping[str, str]]", table.get("alias", []))
+    bundled = cast("str | None", table.get("bundled"))
     return Manifest(
-        name=name,
+        name=path.stem,
+        package=package,
+        bundled=path.parent / bundled if bundled is not None else None,
         columns=Columns(**columns),  # type: ignore[arg-type]
         aliases=tuple(_alias_rule(rule) for rule in rules),
         hub=_hub(cast("Mapping[str, str] | None", table.get("hub"))),

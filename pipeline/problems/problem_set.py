@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
 from pipeline.problems.data_files import Row, read_rows
 from pipeline.problems.hub import HubRows, check_fingerprint, hub_rows
-from pipeline.problems.manifests import AnswerKind, Columns, Manifest, load_manifest
+from pipeline.problems.manifests import AnswerKind, Columns, HubSource, Manifest, load_manifest
 from pipeline.problems.ranges import select_ids
 from pipeline.problems.rows import StoredProblem, file_safe, stored_problem
-from pipeline.resources import datasets_dir
 from pipeline.seeds import choice_order
 
 
@@ -89,16 +89,16 @@ def load_problems(
     if dataset is None:
         raise UserMistake("no problems were named: give --dataset NAME or --data-file FILE")
     manifest = load_manifest(dataset)
-    if manifest.hub is None:
-        return _from_bundle(manifest, seed)
+    if manifest.bundled is not None:
+        return _from_bundle(manifest, manifest.bundled, seed)
     refs = refs_dir or default_refs_dir()
-    loaded = hub_rows(manifest.name, manifest.hub, refs)
+    loaded = hub_rows(manifest.name, cast("HubSource", manifest.hub), refs)
     return _from_hub(manifest, loaded, seed, refs)
 
 
-def _from_bundle(manifest: Manifest, seed: int) -> ProblemSet:
-    rows = read_rows(datasets_dir() / str(manifest.bundled))
-    problem_set = _assemble(manifest, rows, seed, f"bundled {manifest.bundled}")
+def _from_bundle(manifest: Manifest, file: Path, seed: int) -> ProblemSet:
+    source = f"{manifest.package or 'bundled'} {file.name}"
+    problem_set = _assemble(manifest, read_rows(file), seed, source)
     _verify(manifest, problem_set)
     return problem_set
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
 
+from pipeline import plugins
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
@@ -55,17 +56,24 @@ class PromptSet:
     environment: Environment
 
 
+def bundled_prompt_sets() -> tuple[str, ...]:
+    """The names of the prompt sets that ship with the program, sorted."""
+    return tuple(sorted(path.name for path in prompts_dir().iterdir() if path.is_dir()))
+
+
 def open_prompt_set(name: str, own_folder: Path | None = None) -> PromptSet:
-    """Read the bundled set `name`; templates in `own_folder` (the same tree) replace its own.
+    """Read the set `name`; templates in `own_folder` (the same tree) replace its own.
 
     An own `methods` folder replaces all methods, because their letters go by position. Raises
-    `UserMistake` for an unknown set and for an own folder that is not there or has no templates.
+    `UserMistake` for an unknown set, a plug-in's that cannot be used, and an own folder that is
+    not there or has no templates.
     """
-    folder = prompts_dir() / name
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in prompts_dir().iterdir() if path.is_dir()))
+    bundled = bundled_prompt_sets()
+    plugin = plugins.find("prompts", name, bundled)
+    if plugin is None and name not in bundled:
+        known = ", ".join((*bundled, *plugins.added("prompts", bundled)))
         raise UserMistake(f"unknown prompt set {name!r}: known are {known}; own texts: --prompts")
-    sources = _read_templates(folder)
+    sources = _read_templates(prompts_dir() / name if plugin is None else plugin.folder())
     if own_folder is not None:
         own = _read_templates(own_folder)
         if not own:
