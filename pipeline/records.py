@@ -78,6 +78,11 @@ class Step:
     score_seconds: Seconds | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def drafted(self) -> str:
+        """What the draft wrote, where one was judged: the step itself, or what was rejected."""
+        return self.text if self.draft_text is None else self.draft_text
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -90,6 +95,11 @@ class Track:
     role: str | None = None
     method: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All that the track says."""
+        return "".join(step.text for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+import evaluators
 from pipeline import grade_run, reasoners
 from pipeline.cli import group
 from pipeline.engines.settings import EngineSettings
@@ -179,6 +180,16 @@ def test_a_replay_at_the_recorded_threshold_diverges_nowhere(files):
     assert (here.diverged, here.acceptance) == (0.0, pytest.approx(2 / 3))
     assert (low.diverged, low.acceptance, low.first_divergence) == (1.0, 1.0, 2.0)
     assert result.label == "track verdict"
+
+
+def test_a_replay_grades_a_track_once_however_many_drafts_it_kept(files, monkeypatch):
+    run(files, "spec")
+    tracks = [track for attempt in read_attempts(files / "spec") for track in attempt.tracks]
+    graded = []
+    grade = evaluators.grade
+    monkeypatch.setattr(evaluators, "grade", lambda *given: graded.append(given) or grade(*given))
+    assert replay(files / "spec").judged > len(tracks)
+    assert len(graded) == len(tracks) == 6
 
 
 def test_a_rejected_draft_is_not_as_right_as_the_track_that_went_on_without_it(files):

@@ -41,16 +41,17 @@ def test_greedy_is_the_likeliest_digit_the_smaller_of_two(digits):
 
 
 @given(masses, st.sampled_from(["greedy", "average"]), st.floats(0, 9))
-def test_a_replay_of_the_recorded_digits_decides_as_the_run_did(digits, method, threshold):
+def test_the_recorded_digits_give_the_recorded_score_and_decide(digits, method, threshold):
     score = score_of(logprobs(digits), IDS, method, 0.0)
-    kept = score.parsed and score.value >= threshold
+    assert score.value == value_of(score.digits, method)
+    kept = math.fsum(score.digits) >= 0.5 and score.value >= threshold
     assert is_kept(score.digits, method, threshold) == kept
 
 
 @pytest.mark.parametrize("bad", [math.nan, -math.inf])
 def test_a_digit_without_probability_counts_nothing(bad):
     score = score_of(dict.fromkeys(IDS, bad), IDS, "average", 0.0)
-    assert (score.value, score.mass, score.parsed) == (0.0, 0.0, False)
+    assert (score.value, score.digits) == (0.0, (0.0,) * 10)
 
 
 def test_digits_below_half_of_the_mass_are_no_score():

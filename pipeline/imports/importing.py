@@ -174,7 +174,7 @@ def _solved(entry: Entry, found: Solved, problem: Problem) -> Attempt:
 
 
 def _answer(track: Track, kind: str) -> str | None:
-    return extract_answer("".join(step.text for step in track.steps), kind)
+    return extract_answer(track.text, kind)
 
 
 def _hold_settings(settings: Settings, where: str, content: _Content) -> None:

@@ -52,8 +52,7 @@ def _solved(value: object, file: Path) -> Solved:
         answer=None,
         notes=() if said else ("the run broke off: its last step has no stop reason",),
     )
-    text = "".join(step.text for step in steps)
-    return Solved(SETTINGS, (track,), None, text, usage_of(steps), seconds=None)
+    return Solved(SETTINGS, (track,), None, track.text, usage_of(steps), seconds=None)
 
 
 def _stop(said: str | None, texts: list[str]) -> Stop:

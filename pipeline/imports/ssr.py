@@ -121,7 +121,7 @@ def _speculative(record: Fields, name: str) -> Solved:
     tracks = tuple(_spec_track(track_id, one, name) for track_id, one in record.named(name))
     if not tracks:
         raise CorruptEntry(f"{record.where} holds no track: the script failed on this problem")
-    texts = {track.id: "".join(step.text for step in track.steps) for track in tracks}
+    texts = {track.id: track.text for track in tracks}
     results = dict(record.named("final_results")) if record.has("final_results") else {}
     answers = {clean(track_id): _answer(result) for track_id, result in results.items()}
     best = record.record("best_result") if record.has("best_result") else None

@@ -6,7 +6,7 @@ from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.early_stop import TrackRun, is_decided, run_tracks
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.vote import vote
-from pipeline.records import Selection, Track
+from pipeline.records import Selection
 
 
 async def outcome_of(
@@ -23,12 +23,7 @@ async def outcome_of(
     kind = assignment.problem.kind
     tracks = await run_tracks(runs, lambda ended, left: is_decided(ended, left, kind, settings))
     if len(tracks) == 1:
-        return Outcome(tracks, None, text_of(tracks[0]), tracks[0].answer, selection)
+        return Outcome(tracks, None, tracks[0].text, tracks[0].answer, selection)
     voted = vote(tracks, kind, settings.vote)
-    response = next((text_of(track) for track in tracks if track.id == voted.chosen), None)
+    response = next((track.text for track in tracks if track.id == voted.chosen), None)
     return Outcome(tracks, voted, response, voted.winner, selection)
-
-
-def text_of(track: Track) -> str:
-    """All that a track says."""
-    return "".join(step.text for step in track.steps)

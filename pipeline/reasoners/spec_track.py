@@ -3,6 +3,7 @@
 The reasoners `spec` and `spec-async` differ only in when they make its moves.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from pipeline.reasoners.chain import Chain
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.speculation import ALONE, REWRITE, Moves, Unwritten
 from pipeline.reasoners.step_ends import Written
-from pipeline.reasoners.step_score import MIN_DIGIT_MASS, Score
+from pipeline.reasoners.step_score import MIN_DIGIT_MASS, Score, is_kept, is_parsed
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.records import Step, Stop, Track
 
@@ -85,8 +86,9 @@ class SpecTrack:
         return await self._moves.score(chain, draft)
 
     def is_good(self, score: Score) -> bool:
-        """Whether a step with this score is kept: at the threshold is enough."""
-        return score.parsed and score.value >= self.settings.score_threshold
+        """Whether a step with this score is kept."""
+        settings = self.settings
+        return is_kept(score.digits, settings.score_method, settings.score_threshold)
 
     def keep(self, draft: Written, score: Score) -> None:
         """Accept a drafted step."""
@@ -171,6 +173,7 @@ def _step_of(written: Written) -> Step:
 
 def _flags(score: Score) -> tuple[str, ...]:
     """Why a score is no score, where it is none."""
-    if score.parsed:
+    if is_parsed(score.digits):
         return ()
-    return (f"score not parsed: digits have {score.mass:.4f} of the mass, not {MIN_DIGIT_MASS}",)
+    mass = math.fsum(score.digits)
+    return (f"score not parsed: digits have {mass:.4f} of the mass, not {MIN_DIGIT_MASS}",)

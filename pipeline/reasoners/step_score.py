@@ -24,13 +24,7 @@ class Score:
 
     digits: tuple[float, ...]
     value: float
-    mass: float
     seconds: float
-
-    @property
-    def parsed(self) -> bool:
-        """Whether the target was about to write a digit at all."""
-        return self.mass >= MIN_DIGIT_MASS
 
 
 def digit_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -57,7 +51,7 @@ def score_of(
     """The score that log-probabilities of the digits' `ids` stand for; NaN and none are zero."""
     known = (logprobs.get(token, -math.inf) for token in ids)
     digits = tuple(round(probability(one), DECIMALS) for one in known)
-    return Score(digits, value_of(digits, method), math.fsum(digits), seconds)
+    return Score(digits, value_of(digits, method), seconds)
 
 
 def value_of(digits: tuple[float, ...], method: ScoreMethod) -> float:
@@ -71,9 +65,14 @@ def value_of(digits: tuple[float, ...], method: ScoreMethod) -> float:
     return sum(digit * share for digit, share in enumerate(shares)) / sum(shares)
 
 
+def is_parsed(digits: tuple[float, ...]) -> bool:
+    """Whether the target was about to write a digit at all."""
+    return math.fsum(digits) >= MIN_DIGIT_MASS
+
+
 def is_kept(digits: tuple[float, ...], method: ScoreMethod, threshold: float) -> bool:
-    """The decision on a step by its digits: the bound on their mass, then the threshold."""
-    return math.fsum(digits) >= MIN_DIGIT_MASS and value_of(digits, method) >= threshold
+    """The decision on a step by its digits: at the threshold is enough, where they are a score."""
+    return is_parsed(digits) and value_of(digits, method) >= threshold
 
 
 def probability(logprob: float) -> float:

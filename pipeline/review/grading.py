@@ -211,8 +211,7 @@ def _grade(attempt: Attempt) -> evaluators.Verdict:
 
 
 def _track_verdict(track: Track, attempt: Attempt) -> dict[str, Any]:
-    text = "".join(step.text for step in track.steps)
-    verdict = evaluators.grade(text, attempt.gold, attempt.kind)
+    verdict = evaluators.grade(track.text, attempt.gold, attempt.kind)
     return {
         "id": track.id,
         "role": track.role,

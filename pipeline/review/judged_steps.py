@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import evaluators
-from pipeline.pocket.step_checker import Question, check_step
-from pipeline.records import Attempt, Step, Stop, Track
-from pipeline.review.step_labels import pocket_questions, question_of
+from pipeline.pocket.step_checker import Question
+from pipeline.records import Attempt, Stop, Track
+from pipeline.review.step_labels import checked_drafts, pocket_questions, question_of
 from pipeline.runs.directory import read_attempts
 
 Label = Literal["pocket step check", "track verdict"]
-Checker = Callable[[Attempt, Track, int], bool | None]
+Labels = Callable[[Attempt, Track], list[bool | None]]
+"""Whether each judged draft of a track is right; None where nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,20 @@ def judged_steps(run: Path) -> Judged:
         UserMistake: there is no run, or a line of it is unreadable.
     """
     questions = pocket_questions(run)
-    check = _by_verdict if questions is None else _by_pocket(questions)
+    labels = _by_verdict if questions is None else _by_pocket(questions)
     steps: list[JudgedStep] = []
     number = 0
     for attempt in read_attempts(run):
         for track in attempt.tracks:
-            steps += _of_track(attempt, track, number, check)
+            steps += _of_track(attempt, track, number, labels)
             number += 1
     return Judged(steps, "track verdict" if questions is None else "pocket step check")
 
 
-def _of_track(attempt: Attempt, track: Track, number: int, check: Checker) -> Iterator[JudgedStep]:
-    for index, step in enumerate(track.steps):
+def _of_track(attempt: Attempt, track: Track, number: int, labels: Labels) -> Iterator[JudgedStep]:
+    if all(step.digits is None for step in track.steps):
+        return
+    for index, (step, right) in enumerate(zip(track.steps, labels(attempt, track), strict=True)):
         if step.digits is None:
             continue
         kept = step.draft_text is None
@@ -77,28 +80,22 @@ def _of_track(attempt: Attempt, track: Track, number: int, check: Checker) -> It
             kept=kept,
             draft_tokens=(step.tokens if kept else step.draft_tokens) or 0,
             target_tokens=0 if kept else step.tokens or 0,
-            right=check(attempt, track, index),
+            right=right,
         )
 
 
-def drafted_text(step: Step) -> str:
-    """What the draft wrote: the step itself, or what was rejected."""
-    return step.text if step.draft_text is None else step.draft_text
-
-
-def _by_verdict(attempt: Attempt, track: Track, index: int) -> bool | None:
-    if track.steps[index].draft_text is not None:
-        return None  # the track went on from the target's rewrite
+def _by_verdict(attempt: Attempt, track: Track) -> list[bool | None]:
+    unknown: list[bool | None] = [None] * len(track.steps)
     if track.stop in {Stop.CANCELLED, Stop.ERROR}:
-        return None  # whatever its drafts were worth, it could not come to an answer
-    text = "".join(step.text for step in track.steps)
-    return evaluators.grade(text, attempt.gold, attempt.kind).correct
+        return unknown  # whatever its drafts were worth, it could not come to an answer
+    if all(step.draft_text is not None for step in track.steps):
+        return unknown
+    right = evaluators.grade(track.text, attempt.gold, attempt.kind).correct
+    # After a rejected draft the track went on from the target's rewrite.
+    return [None if step.draft_text is not None else right for step in track.steps]
 
 
-def _by_pocket(questions: dict[str, Question]) -> Checker:
-    def check(attempt: Attempt, track: Track, index: int) -> bool:
-        earlier = [step.text for step in track.steps[:index]]
-        question = question_of(questions, attempt.problem_id)
-        return check_step(question, earlier, drafted_text(track.steps[index]))
-
-    return check
+def _by_pocket(questions: dict[str, Question]) -> Labels:
+    return lambda attempt, track: checked_drafts(
+        question_of(questions, attempt.problem_id), track.steps
+    )

@@ -6,7 +6,6 @@ from pathlib import Path
 import evaluators
 from pipeline.errors import UserMistake
 from pipeline.reasoner_settings import VoteRule
-from pipeline.reasoners.outcome import text_of
 from pipeline.reasoners.vote import vote
 from pipeline.records import Attempt
 from pipeline.runs.directory import read_attempts
@@ -44,7 +43,7 @@ def _under(rule: VoteRule, attempts: list[Attempt]) -> RuleResult:
     for attempt in attempts:
         voted = vote(attempt.tracks, attempt.kind, rule)
         verdicts = {
-            track.id: evaluators.grade(text_of(track), attempt.gold, attempt.kind).correct
+            track.id: evaluators.grade(track.text, attempt.gold, attempt.kind).correct
             for track in attempt.tracks
         }
         won = voted.chosen is not None and verdicts[voted.chosen]

@@ -1,8 +1,8 @@
 """Which judged drafts of a pocket run are right, by the check of the problems' own generator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evaluators.reports.traces import StepLabels
 from evaluators.run_files.attempt_lines import as_written
@@ -58,6 +58,34 @@ def question_of(questions: Mapping[str, Question], problem_id: str) -> Question:
             "lacks; move that problem's file out of the run, and its id out of run.json."
         )
     return questions[problem_id]
+
+
+class Drafted(Protocol):
+    """A step as a record has it and as a report reads it."""
+
+    @property
+    def text(self) -> str:
+        """What was accepted."""
+        ...
+
+    @property
+    def drafted(self) -> str:
+        """What the draft wrote."""
+        ...
+
+    @property
+    def score(self) -> float | None:
+        """What the target thought of the draft; None where none was judged."""
+        ...
+
+
+def checked_drafts(question: Question, steps: Sequence[Drafted]) -> list[bool | None]:
+    """Whether each judged draft was a right next step after the steps that stand before it."""
+    texts = [step.text for step in steps]
+    return [
+        check_step(question, texts[:place], step.drafted) if step.score is not None else None
+        for place, step in enumerate(steps)
+    ]
 
 
 def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:
