@@ -26,6 +26,7 @@ from report import print_result
 from evaluators.reports.html_page import Report, ReportOptions, write_report
 from evaluators.reports.statements import Statement, Statements
 from evaluators.run_files.attempt_lines import line_digest
+from evaluators.statistics.metrics import measured_runs
 
 ATTEMPTS = 10_000
 OPENINGS, QUICK_OPENINGS = 7, 2
@@ -98,7 +99,7 @@ def written(folder: Path, shape: Shape) -> Report:
         (run / "problems" / f"{problem_id}.jsonl").write_text("".join(attempts))
     asked = {name: Statement(f"Find $x_{{{name}}}$ with $\\frac{{x}}{{2}}=7$.") for name in lines}
     options = ReportOptions(statements=lambda _: Statements(asked))
-    return write_report([run], folder / "page.html", options)
+    return write_report(measured_runs([run]), folder / "page.html", options)
 
 
 def attempt(row: dict[str, Any], shape: Shape, chance: random.Random) -> dict[str, Any]:

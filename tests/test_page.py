@@ -10,6 +10,7 @@ from evaluators.reports import html_page
 from evaluators.reports.html_page import ReportOptions, write_report
 from evaluators.reports.page_files import Blocks
 from evaluators.reports.statements import Statement, Statements
+from evaluators.statistics.metrics import measured_runs
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -50,7 +51,8 @@ def page_file(tmp_path_factory):
     spec = write_run(folder / "spec", {"a": [True], "b": [True]}, rows)
     rejected = step("so $x^2=4$", score=2.0, draft="<b>bold</b>")
     write_attempts(spec, lambda _: [[rejected], [step("kept", author="draft", score=9.0)]])
-    write_report([plain, spec], folder / "page.html", ReportOptions(statements=asked))
+    runs = measured_runs([plain, spec])
+    write_report(runs, folder / "page.html", ReportOptions(statements=asked))
     return folder / "page.html"
 
 
@@ -168,7 +170,8 @@ def test_traces_beside_the_page_are_loaded_when_opened(browser, tmp_path, monkey
     monkeypatch.setattr(html_page, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
     run = write_run(tmp_path / "a run", {"a": [True], "b": [False]})
     write_attempts(run, lambda _: [[step("the text")]])
-    made = write_report([run], tmp_path / "my page.html", ReportOptions(statements=asked))
+    options = ReportOptions(statements=asked)
+    made = write_report(measured_runs([run]), tmp_path / "my page.html", options)
     assert made.folder is not None
     tab = browser.new_page()
     tab.goto(made.page.as_uri())
@@ -182,7 +185,7 @@ def test_traces_beside_the_page_are_loaded_when_opened(browser, tmp_path, monkey
 def test_a_missing_file_of_traces_is_named(browser, tmp_path, monkeypatch):
     monkeypatch.setattr(html_page, "Blocks", lambda folder: Blocks(folder, inline_bytes=10))
     run = write_attempts(write_run(tmp_path / "run", {"a": [True]}), lambda _: [[step("text")]])
-    made = write_report([run], tmp_path / "page.html", ReportOptions())
+    made = write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
     (made.folder / "0.js").unlink()
     tab = browser.new_page()
     tab.goto(made.page.as_uri())
@@ -194,7 +197,7 @@ def test_a_missing_file_of_traces_is_named(browser, tmp_path, monkeypatch):
 def test_arrow_keys_move_on_into_the_next_block_of_problems(browser, tmp_path):
     run = write_run(tmp_path / "run", {str(n): [True] for n in range(26)})
     write_attempts(run, lambda _: [[step("text")]])
-    write_report([run], tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
     tab = browser.new_page()
     tab.goto((tmp_path / "page.html").as_uri())
     assert tab.locator("#heat table").count() == 2

@@ -11,6 +11,8 @@ from evaluators.reports.html_page import ReportOptions, write_report
 from evaluators.reports.page_files import Blocks, asset, script_json
 from evaluators.reports.statements import Statement, Statements
 from evaluators.reports.traces import Attempt, StepCounts, flags_of, outcome_of, track_labels
+from evaluators.statistics import metrics
+from evaluators.statistics.metrics import measured_runs
 from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli import group
 from pipeline.errors import UserMistake
@@ -29,7 +31,7 @@ def data_of(page):
 
 
 def test_the_page_holds_what_the_table_says_and_every_cell(tmp_path):
-    write_report([one_run(tmp_path)], tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs([one_run(tmp_path)]), tmp_path / "page.html", ReportOptions())
     [run] = data_of(tmp_path / "page.html")["runs"]
     assert (run["accuracy"], run["problem_ids"], run["codes"]) == (0.25, ["a", "b"], ["cw", "ww"])
     assert run["outcomes"] == {"correct": 1, "wrong": 3, "missing": 0}
@@ -41,7 +43,7 @@ def test_the_page_has_times_the_chosen_track_and_uses_by_role_or_method(tmp_path
     rows = [verdict_row(n, seconds=s, tracks=[track]) for n, s in (("a", 2.0), ("b", 4.0))]
     run = write_run(tmp_path / "run", {"a": [True], "b": [True]}, rows)
     write_attempts(run, lambda _: [[step("x")]])
-    write_report([run], tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
     [run] = data_of(tmp_path / "page.html")["runs"]
     assert (run["seconds_mean"], run["answered_seconds_longest"], run["chosen_tokens"]) == (
         3,
@@ -53,7 +55,7 @@ def test_the_page_has_times_the_chosen_track_and_uses_by_role_or_method(tmp_path
 
 
 def test_the_page_names_no_other_host(tmp_path):
-    write_report([one_run(tmp_path)], tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs([one_run(tmp_path)]), tmp_path / "page.html", ReportOptions())
     text = (tmp_path / "page.html").read_text().replace(asset("katex", "katex.min.js"), "")
     assert set(re.findall(r'(?:src|href)="([^"]*)"', text)) == {"data:,"}
     assert "url(fonts/" not in text
@@ -61,7 +63,9 @@ def test_the_page_names_no_other_host(tmp_path):
 
 
 def test_no_model_text_can_end_its_script_element(tmp_path):
-    write_report([one_run(tmp_path, HOSTILE)], tmp_path / "page.html", ReportOptions())
+    write_report(
+        measured_runs([one_run(tmp_path, HOSTILE)]), tmp_path / "page.html", ReportOptions()
+    )
     text = (tmp_path / "page.html").read_text()
     assert "alert(1)</script>" not in text
     assert "<img src=x" not in text
@@ -76,9 +80,9 @@ def test_script_json_is_json_that_utf8_can_hold(value):
 
 def test_texts_of_gpqa_are_left_out_unless_asked(tmp_path):
     runs = [one_run(tmp_path, "secret question", dataset="gpqa")]
-    write_report(runs, tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs(runs), tmp_path / "page.html", ReportOptions())
     assert "secret question" not in (tmp_path / "page.html").read_text()
-    write_report(runs, tmp_path / "shown.html", ReportOptions(hidden_datasets=()))
+    write_report(measured_runs(runs), tmp_path / "shown.html", ReportOptions(hidden_datasets=()))
     assert "secret question" in (tmp_path / "shown.html").read_text()
 
 
@@ -88,11 +92,13 @@ def asking(text):
 
 def test_problems_of_gpqa_are_not_even_loaded_unless_asked(tmp_path):
     runs = [one_run(tmp_path, dataset="gpqa")]
-    write_report(runs, tmp_path / "page.html", ReportOptions(statements=refuse_to_load))
+    write_report(
+        measured_runs(runs), tmp_path / "page.html", ReportOptions(statements=refuse_to_load)
+    )
     [run] = data_of(tmp_path / "page.html")["runs"]
     assert (run["hidden"], run["statements"]) == (True, [None, None])
     shown = ReportOptions(hidden_datasets=(), statements=asking("secret question"))
-    write_report(runs, tmp_path / "shown.html", shown)
+    write_report(measured_runs(runs), tmp_path / "shown.html", shown)
     assert "secret question" in (tmp_path / "shown.html").read_text()
 
 
@@ -103,14 +109,14 @@ def refuse_to_load(run):
 def test_a_gated_dataset_is_hidden_by_the_name_that_the_caller_gives(tmp_path):
     options = ReportOptions(hidden_datasets=("exams",), statements=refuse_to_load)
     runs = [one_run(tmp_path, "secret text", dataset="exams")]
-    write_report(runs, tmp_path / "page.html", options)
+    write_report(measured_runs(runs), tmp_path / "page.html", options)
     assert "secret text" not in (tmp_path / "page.html").read_text()
 
 
 def test_a_problem_that_several_runs_share_is_stored_once(tmp_path):
     runs = [one_run(tmp_path), one_run(tmp_path, name="other")]
     options = ReportOptions(statements=asking("what is x?"))
-    write_report(runs, tmp_path / "page.html", options)
+    write_report(measured_runs(runs), tmp_path / "page.html", options)
     assert (tmp_path / "page.html").read_text().count("what is x?") == 1
     first, second = data_of(tmp_path / "page.html")["runs"]
     assert first["statements"] == second["statements"] != [None, None]
@@ -118,7 +124,7 @@ def test_a_problem_that_several_runs_share_is_stored_once(tmp_path):
 
 def test_a_page_without_statements_says_why(tmp_path):
     options = ReportOptions(statements=lambda _: Statements({}, "the dataset is gone"))
-    write_report([one_run(tmp_path)], tmp_path / "page.html", options)
+    write_report(measured_runs([one_run(tmp_path)]), tmp_path / "page.html", options)
     [run] = data_of(tmp_path / "page.html")["runs"]
     assert (run["statements"], run["no_statement"]) == ([None, None], "the dataset is gone")
 
@@ -206,7 +212,7 @@ def test_attempts_made_after_the_grading_are_refused(tmp_path):
     kept = [json.dumps(other) + "\n" for other in rows_of(run) if other != row]
     (run / "verdicts.jsonl").write_text("".join(kept))
     with pytest.raises(NotGraded, match=r"problem b, repeat 1 has no verdict.*grade again"):
-        write_report([run], tmp_path / "page.html", ReportOptions())
+        write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
 
 
 @pytest.mark.parametrize(
@@ -222,20 +228,20 @@ def test_a_broken_attempt_is_named(tmp_path, line, named):
     with (run / "problems" / "b.jsonl").open("a") as file:
         file.write(line)
     with pytest.raises(NotGraded, match=named):
-        write_report([run], tmp_path / "page.html", ReportOptions())
+        write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
 
 
 def test_runs_of_one_name_in_two_folders_stay_apart(tmp_path):
     first = one_run(tmp_path)
     second = write_run(tmp_path / "other" / "run", {"a": [True]})
     write_attempts(second, lambda _: [[step("x")]])
-    write_report([first, second], tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs([first, second]), tmp_path / "page.html", ReportOptions())
     assert [run["accuracy"] for run in data_of(tmp_path / "page.html")["runs"]] == [0.25, 1]
 
 
 def test_runs_that_cannot_be_compared_say_why(tmp_path):
     runs = [one_run(tmp_path), one_run(tmp_path, name="other", dataset="other")]
-    write_report(runs, tmp_path / "page.html", ReportOptions())
+    write_report(measured_runs(runs), tmp_path / "page.html", ReportOptions())
     [refused] = data_of(tmp_path / "page.html")["comparisons"]
     assert "differ in their dataset" in refused["refused"]
 
@@ -246,6 +252,21 @@ def test_the_command_writes_the_page_and_says_where(tmp_path):
     assert result.exit_code == 0
     assert "page.html: 4 attempts" in result.output
     assert page.exists()
+
+
+def test_a_page_beside_the_table_reads_and_measures_each_run_once(tmp_path, monkeypatch):
+    runs = [one_run(tmp_path), one_run(tmp_path, name="other")]
+    calls = []
+    for name in ("verdict_table", "metrics_of"):
+        counted = getattr(metrics, name)
+        monkeypatch.setattr(
+            metrics, name, lambda *given, c=counted: calls.append(c.__name__) or c(*given)
+        )
+    page = tmp_path / "page.html"
+    options = ["--html", str(page)]
+    assert CliRunner().invoke(group, ["leaderboard", *map(str, runs), *options]).exit_code == 0
+    assert sorted(calls) == ["metrics_of"] * 2 + ["verdict_table"] * 2
+    assert len(data_of(page)["comparisons"]) == 1
 
 
 def test_showing_gpqa_without_a_page_is_refused(tmp_path):
@@ -259,7 +280,7 @@ def test_the_page_answers_a_margin_and_relates_costs(tmp_path):
     runs = [write_run(tmp_path / name, right) for name in ("run", "other")]
     for run in runs:
         write_attempts(run, lambda _: [[step("x=1")]])
-    write_report(runs, tmp_path / "page.html", ReportOptions(margin=0.02))
+    write_report(measured_runs(runs), tmp_path / "page.html", ReportOptions(margin=0.02))
     [one] = data_of(tmp_path / "page.html")["comparisons"]
     assert (one["not_worse"]["margin"], one["not_worse"]["holds"]) == (0.02, False)
     assert one["costs"]["tokens"] == {"ratio": 1.0, "interval": [1.0, 1.0]}

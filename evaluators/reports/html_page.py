@@ -23,7 +23,7 @@ from evaluators.reports.traces import (
 from evaluators.run_files.attempt_lines import as_written
 from evaluators.run_files.whole_file import whole_file
 from evaluators.statistics.comparison import NotComparable, compare_runs, refuse_incomparable
-from evaluators.statistics.metrics import GradedRun, graded_runs, metrics_of
+from evaluators.statistics.metrics import GradedRun, MeasuredRun
 from evaluators.statistics.verdict_table import NotGraded
 
 MOST_CELLS = 2_000_000
@@ -45,7 +45,6 @@ class ReportOptions:
     """
 
     baseline: str | None = None
-    k: int | None = None
     hidden_datasets: tuple[str, ...] = HIDDEN_DATASETS
     step_labels: Callable[[Path], StepLabels | None] | None = None
     statements: Callable[[Path], Statements] | None = None
@@ -61,19 +60,19 @@ class Report:
     attempts: int
 
 
-def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Report:
+def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions) -> Report:
     """Write the report of graded runs to `page`, and its traces beside it if they are many.
 
     Raises:
-        NotGraded: a run is not graded, or a file of it is broken.
+        NotGraded: a run's attempts are not those that were graded, or a file of it is broken.
         NoSuchBaseline: no run has the baseline's name.
-        TooFewAttempts: a run has fewer repeats than `options.k`.
     """
-    graded = dict(zip(runs, graded_runs(runs), strict=True))
-    metrics = [metrics_of(run, options.k) for run in graded.values()]
-    baseline = options.baseline or metrics[0].run
-    base = leaderboard.named(metrics, baseline)
-    rows = [Row(one, leaderboard.relative_costs(one.costs, base.costs)) for one in metrics]
+    shown = list({one.path: one for one in runs}.values())
+    baseline = options.baseline or shown[0].run.name
+    base = leaderboard.named([one.metrics for one in shown], baseline)
+    rows = [
+        Row(one.metrics, leaderboard.relative_costs(one.metrics.costs, base.costs)) for one in shown
+    ]
     folder = page.with_name(page.name + ".traces")
     blocks = Blocks(folder)
     shelf = _Shelf(blocks)
@@ -86,15 +85,15 @@ def write_report(runs: Sequence[Path], page: Path, options: ReportOptions) -> Re
         "runs": [
             leaderboard.flattened(row)
             | {"model": leaderboard.model_name(row.metrics.model)}
-            | _run_data(path, run, shelf, options)
-            for (path, run), row in zip(graded.items(), rows, strict=True)
+            | _run_data(one.path, one.run, shelf, options)
+            for one, row in zip(shown, rows, strict=True)
         ],
-        "comparisons": _comparisons(list(graded.values()), baseline, options.margin),
+        "comparisons": _comparisons([one.run for one in shown], baseline, options.margin),
     }
     inline = blocks.finish()
     with whole_file(page) as out:
         out.write(_page(data, inline).encode())
-    total = sum(run.totals.rows for run in graded.values())
+    total = sum(one.run.totals.rows for one in shown)
     return Report(page, folder if blocks.beside else None, total)
 
 

@@ -120,6 +120,15 @@ class GradedRun:
         return {name: row.correct / self.repeats for name, row in self.problems.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """A run's folder, what was read there, and what it comes to."""
+
+    path: Path
+    run: GradedRun
+    metrics: RunMetrics
+
+
 def graded_run(run: Path) -> GradedRun:
     """Read a run directory's manifest and verdicts.
 
@@ -146,6 +155,12 @@ def graded_runs(runs: Sequence[Path]) -> list[GradedRun]:
     """Several runs, with names that tell them apart; see `graded_run`."""
     names = distinct_names(runs)
     return [replace(graded_run(run), name=name) for run, name in zip(runs, names, strict=True)]
+
+
+def measured_runs(runs: Sequence[Path], k: int | None = None) -> list[MeasuredRun]:
+    """Several runs with their metrics; see `graded_runs` and `run_metrics`."""
+    read = zip(runs, graded_runs(runs), strict=True)
+    return [MeasuredRun(path, run, metrics_of(run, k)) for path, run in read]
 
 
 def run_metrics(run: Path, k: int | None = None) -> RunMetrics:

@@ -10,7 +10,7 @@ from evaluators.reports.html_page import ReportOptions, write_report
 from evaluators.reports.leaderboard import Row
 from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
 from evaluators.statistics.estimators import TooFewAttempts
-from evaluators.statistics.metrics import graded_runs, metrics_of
+from evaluators.statistics.metrics import MeasuredRun, measured_runs
 from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN
 from pipeline.cli.tables import print_table, table_console
@@ -78,7 +78,8 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
         raise UserMistake("--margin is about the page; give --html PATH too, or use compare.")
     try:
         name = None if baseline is None else baseline_name(runs, baseline)
-        rows = leaderboard.rows([metrics_of(run, k) for run in graded_runs(runs)], name)
+        measured = measured_runs(runs, k)
+        rows = leaderboard.rows([one.metrics for one in measured], name)
     except (NotGraded, NoSuchBaseline, TooFewAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
@@ -89,16 +90,15 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
         hidden = hidden_datasets(shown=show_hidden)
         options = ReportOptions(
             baseline=name,
-            k=k,
             hidden_datasets=hidden,
             step_labels=pocket_labels,
             statements=statement_reader(),
             margin=None if margin is None else margin / 100,
         )
-        _write_page(runs, page, options)
+        _write_page(measured, page, options)
 
 
-def _write_page(runs: tuple[Path, ...], page: Path, options: ReportOptions) -> None:
+def _write_page(runs: list[MeasuredRun], page: Path, options: ReportOptions) -> None:
     try:
         report = write_report(runs, page, options)
     except NotGraded as error:

@@ -14,7 +14,7 @@ import yaml
 from evaluators.reports import leaderboard
 from evaluators.reports.safe_text import markdown_text, safe
 from evaluators.run_files.whole_file import whole_file
-from evaluators.statistics.metrics import GradedRun, RunMetrics, graded_runs, metrics_of
+from evaluators.statistics.metrics import GradedRun, RunMetrics, measured_runs
 
 TASK_TYPE = "text-generation"
 PERCENT_DIGITS = 2
@@ -43,14 +43,15 @@ def write_hub(runs: Sequence[Path], file: Path, datasets: Sequence[HubDataset | 
         NoHubForm: the runs are of several models, or one of a dataset that the hub lacks.
         OSError: the file cannot be written.
     """
-    graded = graded_runs(runs)
-    rows = [metrics_of(run) for run in graded]
-    models = sorted({row.model for row in rows})
+    measured = measured_runs(runs)
+    models = sorted({one.metrics.model for one in measured})
     if len(models) > 1:
         raise NoHubForm(
             f"A model's page holds results of one model, and these runs are of {', '.join(models)}."
         )
-    made = list(zip(graded, rows, datasets, strict=True))
+    made = [
+        (one.run, one.metrics, dataset) for one, dataset in zip(measured, datasets, strict=True)
+    ]
     if file.suffix == ".md":
         content = _card(models[0], made)
     elif file.suffix in {".yaml", ".yml"}:

@@ -70,6 +70,7 @@ def write_inspect(
         OSError: the file cannot be written.
     """
     graded = graded_run(run)
+    metrics = metrics_of(graded)
     sums = _Sums()
     hidden = hides_text(str(graded.identity["dataset"]), hidden_datasets)
     names = inspect_sample.Names.of(graded)
@@ -81,11 +82,13 @@ def write_inspect(
     if file.suffix not in writers:
         raise NoInspectForm(f"{file.name} must end in .json or .eval, the formats that it reads.")
     with whole_file(file) as out:
-        writers[file.suffix](graded, samples, sums, out)
+        writers[file.suffix](graded, metrics, samples, sums, out)
     return sums.samples
 
 
-def _write_json(run: GradedRun, samples: Iterator[Json], sums: _Sums, out: IO[bytes]) -> None:
+def _write_json(
+    run: GradedRun, metrics: RunMetrics, samples: Iterator[Json], sums: _Sums, out: IO[bytes]
+) -> None:
     """One JSON object; its fields stand in the order that Inspect's reader of heads expects.
 
     That order puts the sums before the samples, so the samples wait in a file: beside, or, where
@@ -97,17 +100,19 @@ def _write_json(run: GradedRun, samples: Iterator[Json], sums: _Sums, out: IO[by
             sums.add(sample)
             waiting.write((",\n" if number else "").encode() + _encoded(sample))
         waiting.seek(0)
-        head = {"version": LOG_VERSION, "status": _status(run, sums)} | _head(run, sums)
+        head = {"version": LOG_VERSION, "status": _status(run, sums)} | _head(run, metrics, sums)
         out.write(_encoded(head)[:-1] + b', "samples": [\n')
         shutil.copyfileobj(waiting, out)
     out.write(b'\n], "reductions": ' + _encoded(_reductions(sums)) + b"}\n")
 
 
-def _write_archive(run: GradedRun, samples: Iterator[Json], sums: _Sums, out: IO[bytes]) -> None:
+def _write_archive(
+    run: GradedRun, metrics: RunMetrics, samples: Iterator[Json], sums: _Sums, out: IO[bytes]
+) -> None:
     """A zip archive: head, a file for each sample, and the list of samples."""
     summaries = []
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        spec = _head(run, sums)
+        spec = _head(run, metrics, sums)
         start = {"version": LOG_VERSION, "eval": spec["eval"], "plan": spec["plan"]}
         archive.writestr("_journal/start.json", _encoded(start))
         for sample in samples:
@@ -117,7 +122,7 @@ def _write_archive(run: GradedRun, samples: Iterator[Json], sums: _Sums, out: IO
             summaries.append(_summary(sample))
         archive.writestr("summaries.json", _encoded(summaries))
         archive.writestr("reductions.json", _encoded(_reductions(sums)))
-        head = {"version": LOG_VERSION, "status": _status(run, sums)} | _head(run, sums)
+        head = {"version": LOG_VERSION, "status": _status(run, sums)} | _head(run, metrics, sums)
         archive.writestr("header.json", _encoded(head))
 
 
@@ -143,9 +148,8 @@ def _summary(sample: Json) -> Json:
     }
 
 
-def _head(run: GradedRun, sums: _Sums) -> Json:
+def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
     began = run.started or EPOCH_START
-    metrics = metrics_of(run)
     identity, draft = run.identity, run.identity.get("draft")
     known = {name: identity.get(name) for name in ("temperature", "top_p", "seed")}
     sampling = {name: value for name, value in known.items() if value is not None}
