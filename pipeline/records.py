@@ -16,6 +16,8 @@ MOST_REPEATS = 10_000_000
 """Of one problem: what is recorded of it is kept as a bit each."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What all readers can add: the page's numbers are exact up to here."""
+Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$")]
+"""What a model is for: `target`, `draft`, or what a reasoner calls another one."""
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -66,7 +68,7 @@ class Step:
     """
 
     text: str
-    author: Literal["draft", "target"]
+    author: Role
     tokens: Count | None
     seconds: Seconds | None
     finish: Literal["stop", "length"] | None
@@ -160,8 +162,8 @@ class Failure:
 class Attempt:
     """One (problem, repeat) under one experiment: one JSON line.
 
-    `usage` is the ledger: model (`target`, `draft`) -> kind of token -> counts; None where nothing
-    was counted. `gold`, `kind` and `choice_order` are kept so that a run can be graded again
+    `usage` is the ledger: the model's role -> kind of token -> counts; None where nothing was
+    counted. `gold`, `kind` and `choice_order` are kept so that a run can be graded again
     without its dataset.
     """
 

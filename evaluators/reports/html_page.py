@@ -143,6 +143,7 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
         places[problem][2 * repeat : 2 * repeat + 2] = place
     outcomes["missing"] = cells - sum(outcomes.values())
     return {
+        "roles": list(run.models),
         "hidden": hide,
         "label": "step check" if checker is not None else "the track's verdict",
         "problem_ids": [as_written(name) for name in run.problems],

@@ -11,7 +11,7 @@ from typing import Any
 from evaluators.reports.safe_text import csv_cell, markdown_text
 from evaluators.run_files.run_names import NoSuchBaseline
 from evaluators.statistics.estimators import MAX_WORK
-from evaluators.statistics.metrics import Costs, RunMetrics
+from evaluators.statistics.metrics import TWO_ROLES, Costs, RunMetrics
 from evaluators.statistics.track_table import Times
 from evaluators.statistics.uncertainty import Interval
 
@@ -110,7 +110,7 @@ def named(runs: Sequence[RunMetrics], baseline: str) -> RunMetrics:
 
 
 def relative_costs(costs: Costs, base: Costs) -> Relative:
-    """`costs` divided by `base`; tokens are those of both models together."""
+    """`costs` divided by `base`; tokens are those of all models together."""
     return Relative(
         tokens=_ratio(_tokens(costs), _tokens(base)),
         flops_decode=_ratio(costs.flops_decode, base.flops_decode),
@@ -138,7 +138,7 @@ def cells(row: Row) -> list[str]:
         _share(rates.truncated),
         _share(rates.error),
         _share(rates.missing),
-        f"{_whole(costs.target_tokens)} / {_whole(costs.draft_tokens)}",
+        " / ".join(_tokens_by_role(costs)),
         _share(costs.acceptance),
         _share(costs.rewrites),
         _share(costs.draft_kept),
@@ -238,11 +238,15 @@ def as_json(table: Sequence[Row]) -> str:
 
 
 def flattened(row: Row) -> dict[str, Any]:
-    """All of a row's numbers by name: intervals as `_low` and `_high`, ratios as `relative_`."""
+    """All of a row's numbers by name: intervals as `_low` and `_high`, ratios as `relative_`.
+
+    The tokens of each role are `_tokens` behind its name.
+    """
     metrics: dict[str, Any] = asdict(row.metrics)
     uncertain, rates = metrics.pop("uncertainty"), metrics.pop("rates")
     costs, version = metrics.pop("costs"), metrics.pop("grader_version")
     del metrics["tracks"]
+    tokens = costs.pop("tokens") or dict.fromkeys(TWO_ROLES)
     tracks = row.metrics.tracks
     times = {
         f"{prefix}seconds_{name}": value
@@ -259,6 +263,7 @@ def flattened(row: Row) -> dict[str, Any]:
         **metrics,
         **uncertain,
         **rates,
+        **{f"{role}_tokens": made for role, made in tokens.items()},
         **costs,
         **times,
         "chosen_tokens": tracks.chosen_tokens,
@@ -284,9 +289,17 @@ def model_name(model: str) -> str:
 
 
 def _tokens(costs: Costs) -> float | None:
-    if costs.target_tokens is None or costs.draft_tokens is None:
-        return None
-    return costs.target_tokens + costs.draft_tokens
+    return None if costs.tokens is None else sum(costs.tokens.values())
+
+
+def _tokens_by_role(costs: Costs) -> list[str]:
+    """The target's and the draft's, as the heading says, and those of further roles by name."""
+    others = {role: made for role, made in (costs.tokens or {}).items() if role not in TWO_ROLES}
+    return [
+        _whole(costs.target_tokens),
+        _whole(costs.draft_tokens),
+        *(f"{role} {_whole(made)}" for role, made in others.items()),
+    ]
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

@@ -32,7 +32,7 @@ class CostRatio:
 class CostRatios:
     """Costs of an attempt, the second run's over the first's; None where one is unknown.
 
-    `tokens` are generated ones, of both models.
+    `tokens` are generated ones, of all models.
     """
 
     tokens: CostRatio | None

@@ -25,6 +25,8 @@ from evaluators.statistics.verdict_table import (
     verdict_table,
 )
 
+TWO_ROLES = ("target", "draft")
+"""The models that every run's costs name; those of other roles follow."""
 NO_ROWS = ProblemCounts(0, 0, ())
 
 
@@ -48,15 +50,15 @@ class Rates:
 class Costs:
     """Costs per recorded attempt; None where unknown.
 
-    Tokens are those of the attempts that were counted; an imported one may not be.
+    `tokens` are generated ones by the roles of the models, target and draft first, of the attempts
+    that were counted; an imported one may not be.
     `draft_kept` is the share of the draft's step tokens that were kept, `acceptance` the share of
     judged drafts that were kept, `rewrites` the share of steps that the target wrote after a
     rejection. `flops_decode` count generated tokens alone, `flops_total` with the prompt tokens
     that were not cached.
     """
 
-    target_tokens: float | None
-    draft_tokens: float | None
+    tokens: dict[str, float] | None
     draft_kept: float | None
     acceptance: float | None
     rewrites: float | None
@@ -64,6 +66,16 @@ class Costs:
     flops_total: float | None
     seconds_p50: float | None
     seconds_p95: float | None
+
+    @property
+    def target_tokens(self) -> float | None:
+        """Tokens that the target generated."""
+        return None if self.tokens is None else self.tokens["target"]
+
+    @property
+    def draft_tokens(self) -> float | None:
+        """Tokens that the draft generated."""
+        return None if self.tokens is None else self.tokens["draft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,13 @@ class GradedRun:
     totals: Totals
     started: str | None = None
     tracks: TrackTable = field(default_factory=TrackTable)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The names of the models by their roles, the target first."""
+        first = {role: self.identity.get(role) for role in TWO_ROLES}
+        settings = first | self.identity.get("models", {})
+        return {role: str(one["model"]) for role, one in settings.items() if one}
 
     @property
     def means(self) -> dict[str, float]:
@@ -279,9 +298,9 @@ def _costs(totals: Totals) -> Costs:
     rows = max(totals.rows, 1)
     decode, total = totals.flops_decode, totals.flops_total
     counted = totals.counted if totals.rows else rows
+    tokens = dict.fromkeys(TWO_ROLES, 0) | totals.tokens
     return Costs(
-        target_tokens=totals.target_tokens / counted if counted else None,
-        draft_tokens=totals.draft_tokens / counted if counted else None,
+        tokens={role: made / counted for role, made in tokens.items()} if counted else None,
         draft_kept=(totals.draft_kept or 0) / totals.drafted if totals.drafted else None,
         acceptance=1 - (totals.rewritten or 0) / totals.judged if totals.judged else None,
         rewrites=(totals.rewritten or 0) / totals.steps if totals.judged and totals.steps else None,

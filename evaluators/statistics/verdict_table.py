@@ -68,10 +68,10 @@ CREATE TABLE verdicts AS SELECT
     list_sum(list_transform(list_filter(tracks, lambda t: t.chosen), lambda t: t.tokens))
         AS chosen_tokens,
     flops.decode AS flops_decode, flops.total AS flops_total,
-    coalesce(list_sum(list_transform(map_values(usage['target']), lambda u: u.generated)), 0)
-        AS target_tokens,
-    coalesce(list_sum(list_transform(map_values(usage['draft']), lambda u: u.generated)), 0)
-        AS draft_tokens,
+    list_transform(map_entries(usage), lambda m: {{
+        'role': m.key, 'generated': list_sum(list_transform(map_values(m.value),
+            lambda u: u.generated))
+    }}) AS tokens,
     list_contains(list_transform(flatten(list_transform(map_values(usage),
         lambda uses: map_values(uses))), lambda u: u.generated IS NULL), true) AS unsaid,
     usage IS NOT NULL AND NOT unsaid AS counted, stop IS NULL AS endless,
@@ -101,7 +101,6 @@ SELECT count(*),
     count(*) FILTER (failed),
     count(*) FILTER (NOT correct AND track_correct),
     CASE WHEN count(*) FILTER (unsaid) = 0 THEN count(*) FILTER (counted) ELSE 0 END,
-    coalesce(sum(target_tokens), 0), coalesce(sum(draft_tokens), 0),
     CASE WHEN count(*) FILTER (unsaid) = 0 THEN sum(draft_kept) END,
     CASE WHEN count(*) FILTER (unsaid) = 0
         THEN sum(coalesce(draft_kept, 0) + coalesce(draft_dropped, 0)) END,
@@ -113,13 +112,18 @@ SELECT count(*),
     count(*) FILTER (incomplete)
 FROM verdicts
 """
+TOKENS = """
+SELECT one.role, coalesce(sum(one.generated), 0)
+FROM (SELECT unnest(tokens) AS one FROM verdicts) GROUP BY one.role ORDER BY one.role
+"""
 CLASSES = """
 SELECT problem_id, answer_class, count(*), count(*) FILTER (correct), max(repeat_id) + 1
 FROM verdicts GROUP BY ALL ORDER BY ALL
 """
 COSTS = """
 SELECT problem_id,
-    CASE WHEN count(*) = count(*) FILTER (counted) THEN avg(target_tokens + draft_tokens) END,
+    CASE WHEN count(*) = count(*) FILTER (counted)
+        THEN avg(coalesce(list_sum(list_transform(tokens, lambda t: t.generated)), 0)) END,
     CASE WHEN count(*) = count(flops_decode) THEN avg(flops_decode) END,
     CASE WHEN count(*) = count(flops_total) THEN avg(flops_total) END,
     CASE WHEN count(*) = count(seconds) THEN avg(seconds) END
@@ -160,7 +164,7 @@ class ProblemCounts:
 class ProblemCosts:
     """What one recorded attempt at a problem costs on average; None where one does not say.
 
-    `tokens` are generated ones, of both models.
+    `tokens` are generated ones, of all models.
     """
 
     tokens: float | None
@@ -175,8 +179,9 @@ class Totals:
 
     Where one row does not say how its attempt ended, how many were cut or repeated is unknown.
     `counted` are the rows whose tokens are known, and none where a server did not count those of
-    one: a failed attempt's 0 tokens are no mean of the others. `vote_lost` counts attempts that are
-    not correct though one of their tracks is.
+    one: a failed attempt's 0 tokens are no mean of the others. `tokens` are generated ones, by the
+    roles of the models. `vote_lost` counts attempts that are not correct though one of their
+    tracks is.
     """
 
     rows: int
@@ -187,8 +192,6 @@ class Totals:
     errors: int
     vote_lost: int
     counted: int
-    target_tokens: int
-    draft_tokens: int
     draft_kept: int | None
     drafted: int | None
     steps: int | None
@@ -199,6 +202,7 @@ class Totals:
     seconds_p50: float | None
     seconds_p95: float | None
     grader_version: str
+    tokens: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +315,7 @@ def _totals(database: duckdb.DuckDBPyConnection, file: Path, dataset: str) -> To
     *sums, incomplete = row
     if incomplete:
         raise _broken(file, dataset)
+    sums.append(dict(database.execute(TOKENS).fetchall()))
     return Totals(*sums)
 
 

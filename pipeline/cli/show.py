@@ -92,7 +92,7 @@ def _track(track: Track) -> Panel:
     """A track's steps, model text as text and never as markup."""
     body = Text()
     for step in track.steps:
-        body.append(step.text, style=AUTHOR_STYLES[step.author])
+        body.append(step.text, style=AUTHOR_STYLES.get(step.author, ""))
         body.append(f"\n— {_about(step)}\n", style="dim")
         for note in step.notes:
             body.append(f"note: {note}\n", style="yellow")

@@ -81,15 +81,17 @@ def _entry(run: GradedRun, row: RunMetrics, dataset: HubDataset | None) -> dict[
 def _notes(run: GradedRun, row: RunMetrics) -> str:
     """What the number means: a value alone would hide the budget, the repeats and the slice."""
     interval = row.uncertainty.population
-    draft = run.identity.get("draft")
+    helped = {role: model for role, model in run.models.items() if role != "target"}
     said = [
         f"accuracy in percent, avg@{row.repeats} over {row.problems} problems"
         + (f" of {run.dataset['rows']}" if run.dataset.get("rows") else ""),
         f"95 % interval {_percent(interval.low)} to {_percent(interval.high)}"
         if interval is not None
         else None,
-        f"{row.reasoner}"
-        + (f" with draft {leaderboard.model_name(draft['model'])}" if draft else ""),
+        row.reasoner
+        + "".join(
+            f" with {role} {leaderboard.model_name(model)}" for role, model in helped.items()
+        ),
         f"token budget {run.identity['token_budget']}"
         if run.identity.get("token_budget")
         else None,

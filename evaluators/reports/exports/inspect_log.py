@@ -19,7 +19,13 @@ from evaluators.reports.leaderboard import model_name
 from evaluators.reports.statements import Statement, hides_text
 from evaluators.reports.traces import attempts
 from evaluators.run_files.whole_file import whole_file
-from evaluators.statistics.metrics import GradedRun, RunMetrics, graded_run, metrics_of
+from evaluators.statistics.metrics import (
+    TWO_ROLES,
+    GradedRun,
+    RunMetrics,
+    graded_run,
+    metrics_of,
+)
 
 LOG_VERSION = 2
 EPOCH_START = "1970-01-01T00:00:00+00:00"
@@ -150,7 +156,10 @@ def _summary(sample: Json) -> Json:
 
 def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
     began = run.started or EPOCH_START
-    identity, draft = run.identity, run.identity.get("draft")
+    identity = run.identity
+    others = {
+        role: {"model": model_name(model)} for role, model in run.models.items() if role != "target"
+    }
     known = {name: identity.get(name) for name in ("temperature", "top_p", "seed")}
     sampling = {name: value for name, value in known.items() if value is not None}
     dataset = {
@@ -170,7 +179,7 @@ def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
             "dataset": dataset,
             "model": model_name(metrics.model),
             "model_generate_config": sampling,
-            "model_roles": {"draft": {"model": model_name(draft["model"])}} if draft else None,
+            "model_roles": others or None,
             "config": {"epochs": run.repeats, "epochs_reducer": ["mean"]},
             "metadata": {"identity": _shareable(identity), "dataset": run.dataset},
             "scorers": [{"name": SCORER}],
@@ -183,11 +192,18 @@ def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
 
 def _shareable(identity: Mapping[str, Any]) -> Json:
     """The settings, with a model's folder by its last part only."""
-    shown = dict(identity)
-    for role in ("target", "draft"):
-        if shown.get(role):
-            shown[role] = {**shown[role], "model": model_name(shown[role]["model"])}
-    return shown
+    shown = {
+        name: _with_short_model(value) if name in TWO_ROLES and value else value
+        for name, value in identity.items()
+    }
+    others = identity.get("models", {})
+    return shown | (
+        {"models": {role: _with_short_model(one) for role, one in others.items()}} if others else {}
+    )
+
+
+def _with_short_model(settings: Mapping[str, Any]) -> Json:
+    return {**settings, "model": model_name(settings["model"])}
 
 
 def _results(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:

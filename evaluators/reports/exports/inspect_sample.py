@@ -32,18 +32,15 @@ class Names:
     """What a run calls itself and its models, and the budget it had."""
 
     run: str
-    target: str
-    draft: str
+    models: Mapping[str, str]
     budget: int | None
 
     @classmethod
     def of(cls, run: GradedRun) -> "Names":
         """The names in a run's manifest."""
-        draft = run.identity.get("draft") or {}
         return cls(
             run=run.name,
-            target=model_name(run.identity["target"]["model"]),
-            draft=model_name(draft.get("model", "draft")),
+            models={role: model_name(model) for role, model in run.models.items()},
             budget=run.identity.get("token_budget"),
         )
 
@@ -58,9 +55,9 @@ def sample(
     text = NOT_SHOWN if hide_text else NO_STATEMENT if asked is None else asked.problem
     stop: str | None = verdict["stop"]
     usage = _usage(verdict["usage"])
-    named = {getattr(names, role): counts for role, counts in usage.items()}
+    named = {names.models.get(role, role): counts for role, counts in usage.items()}
     began, ended = line["started"], _ended(line["started"], line["seconds"])
-    output = _output(line, names.target, stop, hide_text=hide_text)
+    output = _output(line, names.models["target"], stop, hide_text=hide_text)
     messages = [{"role": "user", "content": text, "source": "input"}]
     messages += [choice["message"] for choice in output["choices"]]
     return {

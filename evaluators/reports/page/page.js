@@ -10,6 +10,7 @@ const GIGA = 1e9;
 
 const several = DATA.runs.some((run) => run.repeats > 1);
 const drafted = DATA.runs.some((run) => run.draft_tokens > 0);
+const roles = [...new Set(DATA.runs.flatMap((run) => run.roles))].filter((role) => role !== "target" && role !== "draft");
 const datasets = [...new Set(DATA.runs.map((run) => run.dataset))];
 // Name, value, text and kind of each column; columns in which no run can have anything to say are left out.
 const COLUMNS = [
@@ -20,6 +21,7 @@ const COLUMNS = [
   ["label", (r) => r.repeats, (v, r) => `avg@${v} (${r.problems}×${v})`, "text"],
   ["reasoner", (r) => r.reasoner, String, "text"], ["model", (r) => r.model, String, "text"], datasets.length > 1 && ["dataset", (r) => r.dataset, String, "text"],
   ["target tokens", (r) => r.target_tokens, (v) => fixed(v, 0)], drafted && ["draft tokens", (r) => r.draft_tokens, (v) => fixed(v, 0)],
+  ...roles.map((role) => [`${role} tokens`, (r) => r[`${role}_tokens`] ?? null, (v) => fixed(v, 0)]),
   ["GFLOPs total", (r) => r.flops_total, (v) => fixed(v === null ? null : v / GIGA)], ["× total", (r) => r.relative_flops_total, (v) => fixed(v)],
   ["GFLOPs decode", (r) => r.flops_decode, (v) => fixed(v === null ? null : v / GIGA)], ["× decode", (r) => r.relative_flops_decode, (v) => fixed(v)],
   ["s p50", (r) => r.seconds_p50, (v) => fixed(v)], ["s p95", (r) => r.seconds_p95, (v) => fixed(v)],
