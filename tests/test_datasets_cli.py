@@ -12,18 +12,32 @@ def datasets(*arguments: str) -> Result:
     return CliRunner().invoke(datasets_command, list(arguments))
 
 
-def test_the_list_says_rows_source_revision_and_notice() -> None:
-    shown = datasets().output
-    for expected in (
-        "aime: AIME 2024",
-        "rows        198",
-        "hub, HuggingFaceH4/aime_2024, split train",
-        "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
-        "not pinned",
-        "examples not be revealed",
-        "bundled, pocket.jsonl",
+def test_the_list_is_a_table_with_a_line_a_dataset() -> None:
+    lines = datasets().output.splitlines()
+    for name, rows, since, source in (
+        ("aime", "30", "2024-02", "HuggingFaceH4/aime_2024"),
+        ("gpqa", "198", "2023-11", "Idavidrein/gpqa (gated)"),
+        ("hmmt-feb26", "33", "2026-02", "MathArena/hmmt_feb_2026"),
+        ("pocket", "600", "–", "bundled"),
     ):
-        assert expected in shown
+        cells = next(line.split("│") for line in lines if f" {name} " in line)
+        assert [cells[at].strip() for at in (2, 4, 5)] == [rows, since, source]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("aime", "hub, HuggingFaceH4/aime_2024, split train"),
+        ("math", "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"),
+        ("aime26", "not pinned"),
+        ("gpqa", "examples not be revealed"),
+        ("pocket", "bundled, pocket.jsonl"),
+        ("hmmt-feb26", "unverified    whether its ids are in problem_idx"),
+        ("brumo25", "public since  2025-04"),
+    ],
+)
+def test_a_dataset_is_described(name: str, expected: str) -> None:
+    assert expected in datasets(name).output
 
 
 def test_one_dataset_can_be_shown_alone() -> None:
@@ -36,7 +50,7 @@ def test_a_data_file_is_checked_and_its_fingerprint_shown(tmp_path: Path) -> Non
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"id": "x", "problem": "p", "answer": "1"}) + "\n")
     shown = datasets("--data-file", str(path)).output
-    assert shown.startswith("mine: ok\n  rows        1, ids x to x\n  kind        latex\n")
+    assert shown.startswith("mine: ok\n  rows          1, ids x to x\n  kind          latex\n")
     assert "fingerprint" in shown
 
 

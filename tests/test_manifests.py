@@ -40,7 +40,7 @@ def test_gpqa_asks_that_examples_are_not_revealed_and_bundles_no_rows() -> None:
 
 
 def test_only_datasets_with_terms_are_gated() -> None:
-    assert gated_datasets() == ("gpqa",)
+    assert gated_datasets() == ("gpqa", "gpqa-extended", "gpqa-main")
 
 
 def test_an_unknown_dataset_is_refused_with_a_near_match_and_the_list() -> None:
@@ -56,6 +56,9 @@ def test_an_unknown_dataset_is_refused_with_a_near_match_and_the_list() -> None:
         ("about", "abuot", "unexpected keyword argument 'abuot'"),
         ('kind = "integer"', 'kind = "number"', "kind 'number' is none of integer, latex"),
         ('bundled = "mine.jsonl"', "", "either"),
+        ('about = "mine"', 'about = "mine"\npublished = "March 2025"', "write YYYY or YYYY-MM"),
+        ('answer = "answer"', 'answer = "answer"\nanswer_pattern = "#+"', "needs one group"),
+        ('answer = "answer"', 'answer = "answer"\nanswer_pattern = "("', "missing \\)"),
         ('answer = "answer"', "", "missing 1 required positional argument: 'answer'"),
         ("[columns]", "[columns", "cannot read the manifest mine.toml"),
         ("[columns]", "[[alias]]\ncolumn = 'a'\npattern = '('\nname = 'x'\n[columns]", "mine.toml"),

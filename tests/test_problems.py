@@ -279,6 +279,43 @@ def test_other_rows_at_the_same_commit_are_refused(
         load_problems("aime25", None, seed=0, refs_dir=tmp_path)
 
 
+def test_what_nobody_has_checked_is_told_at_the_first_load_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"problem_idx": i, "problem": f"p{i}", "answer": "1"} for i in range(33)]
+    fake_hub(monkeypatch, rows)
+    first, again = (
+        load_problems("hmmt-feb26", None, seed=0, refs_dir=tmp_path).notes for _ in range(2)
+    )
+    assert again == ()
+    assert "nobody has checked whether its ids are in problem_idx" in "".join(first)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer", "gold"),
+    [
+        ("gsm8k", "48/2 = 24 clips in May.\n#### 72", "72"),
+        ("gsm8k", "#### 1\nand then\n#### 1,080", "1,080"),
+        ("olympiadbench", ["2"], "2"),
+        ("olympiadbench", ["$x=1$", "$x=2$"], "$x=1$, $x=2$"),
+    ],
+)
+def test_an_answer_inside_a_solution_or_a_list_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, answer: object, gold: str
+) -> None:
+    row = {"question": "q", "answer": answer, "final_answer": answer}
+    fake_hub(monkeypatch, [row] * (load_manifest(dataset).rows or 0))
+    assert load_problems(dataset, None, seed=0, refs_dir=tmp_path).problems[0].answer == gold
+
+
+def test_a_solution_without_an_answer_is_refused_with_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_hub(monkeypatch, [{"question": "q", "answer": "it is 72"}] * 1319)
+    with pytest.raises(UserMistake, match=r"gsm8k row 0: no answer in 'answer' where .*looks for"):
+        load_problems("gsm8k", None, seed=0, refs_dir=tmp_path)
+
+
 def test_a_wrong_number_of_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_hub(monkeypatch, aime25(29))
     with pytest.raises(UserMistake, match="aime25 has 29 rows where its manifest expects 30"):

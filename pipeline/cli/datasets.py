@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from evaluators.run_files.attempt_lines import as_written
+from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import Manifest, load_manifest, manifest_names
@@ -36,15 +37,30 @@ def datasets_command(name: str | None, check: bool, data_file: Path | None) -> N
     if name is not None:
         echo("\n".join(_described(load_manifest(name))))
         return
-    echo("\n\n".join("\n".join(_listed(each)) for each in manifest_names()))
+    print_table(
+        table_console(),
+        ("dataset", "rows", "kind", "public since", "source", "what"),
+        [_row(each) for each in manifest_names()],
+        texts=6,
+        notes="More of one: speclrm datasets NAME.",
+    )
 
 
-def _listed(name: str) -> list[str]:
-    """A dataset's description; why there is none, for a plug-in's that hides no other."""
+def _row(name: str) -> tuple[str, ...]:
+    """A dataset's line; why there is none, for a plug-in's that cannot be read."""
     try:
-        return _described(load_manifest(name))
+        manifest = load_manifest(name)
     except UserMistake as error:
-        return [f"{name}: {error}"]
+        return (name, "–", "–", "–", "–", str(error))
+    home = manifest.hub.id if manifest.hub is not None else manifest.package or "bundled"
+    return (
+        name,
+        "–" if manifest.rows is None else str(manifest.rows),
+        manifest.kind or "each row's",
+        manifest.published or "–",
+        home + (" (gated)" if manifest.gated else ""),
+        manifest.about.partition(":")[0],
+    )
 
 
 def _described(manifest: Manifest) -> list[str]:
@@ -64,6 +80,8 @@ def _described(manifest: Manifest) -> list[str]:
         _line("source", source),
         _line("revision", revision),
         *([_line("plug-in", manifest.package)] if manifest.package else []),
+        *([_line("public since", manifest.published)] if manifest.published else []),
+        *([_line("unverified", manifest.unverified)] if manifest.unverified else []),
         *([_line("licence", manifest.licence)] if manifest.licence else []),
         *([_line("notice", manifest.notice)] if manifest.notice else []),
     ]
@@ -79,8 +97,9 @@ def _checked(loaded: ProblemSet) -> list[str]:
         _line("source", loaded.source),
         *([_line("revision", loaded.revision)] if loaded.revision else []),
         _line("fingerprint", loaded.fingerprint),
+        *loaded.notes,
     ]
 
 
 def _line(label: str, value: str) -> str:
-    return f"  {label:<12}{value}"
+    return f"  {label:<14}{value}"

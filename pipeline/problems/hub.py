@@ -52,8 +52,10 @@ def hub_rows(dataset: str, hub: HubSource, refs_dir: Path) -> HubRows:
     )
 
 
-def check_fingerprint(dataset: str, loaded: HubRows, fingerprint: str, refs_dir: Path) -> None:
+def check_fingerprint(dataset: str, loaded: HubRows, fingerprint: str, refs_dir: Path) -> bool:
     """Record the fingerprint of a commit at its first load; hold later loads to it.
+
+    Whether this is the first load of that commit.
 
     Raises `UserMistake` when the same commit shows other rows, and when `refs_dir` cannot be
     written.
@@ -62,7 +64,7 @@ def check_fingerprint(dataset: str, loaded: HubRows, fingerprint: str, refs_dir:
     new = _Reference(loaded.source, loaded.revision, fingerprint)
     old = _read_reference(dataset, refs_dir)
     if old == new:
-        return
+        return False
     if old is not None and (old.hub, old.revision) == (new.hub, new.revision):
         raise UserMistake(
             f"dataset {dataset}: the commit {new.revision[:12]} showed other rows before "
@@ -77,6 +79,7 @@ def check_fingerprint(dataset: str, loaded: HubRows, fingerprint: str, refs_dir:
             f"cannot record the dataset's commit in {path} ({error.strerror}); "
             "set XDG_CACHE_HOME to a folder that can be written"
         ) from error
+    return True
 
 
 def _reference_path(dataset: str, refs_dir: Path) -> Path:

@@ -14,6 +14,7 @@ from pipeline.resources import datasets_dir
 
 AnswerKind = Literal["integer", "latex", "choice", "text"]
 ANSWER_KINDS: tuple[str, ...] = get_args(AnswerKind)
+_DATE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2]))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Columns:
     """Which column holds what. `id` None: the row's number from 0 is its id.
 
     `incorrect` columns, beside `answer`, make choices that are shuffled; a `choices` column holds
-    choices whose order is kept. `record` is the row's stable id: the seed of its shuffle.
+    choices whose order is kept. `record` is the row's stable id: the seed of its shuffle. Of an
+    answer that holds more than the answer, the last match of `answer_pattern` counts (its group).
+    `answer_is_list`: the column holds a list of answers, all of which must be given.
     """
 
     problem: str
@@ -42,6 +45,8 @@ class Columns:
     kind: str | None = None
     level: str | None = None
     record: str | None = None
+    answer_pattern: re.Pattern[str] | None = None
+    answer_is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,9 @@ class Manifest:
     user's own file. `package` is the plug-in's, None for what ships with the program. `kind` None:
     each row says, or its choices do. `rows` and `fingerprint` are verified where they are known.
     `gated`: only who accepted its terms may see its rows, so reports leave its texts out unless
-    asked.
+    asked. `published` is the year, or year and month, since when its problems are public: models
+    trained later may have seen them. `unverified` says what of the manifest nobody has checked
+    against the rows.
     """
 
     name: str
@@ -78,6 +85,8 @@ class Manifest:
     licence: str | None = None
     notice: str | None = None
     url: str | None = None
+    published: str | None = None
+    unverified: str | None = None
     package: str | None = None
 
     @property
@@ -151,6 +160,13 @@ def read_manifest(path: Path, package: str | None = None) -> Manifest:
     if manifest.kind is not None and manifest.kind not in ANSWER_KINDS:
         allowed = ", ".join(ANSWER_KINDS)
         raise UserMistake(f"manifest {path.name}: kind {manifest.kind!r} is none of {allowed}")
+    if manifest.published is not None and not _DATE.fullmatch(manifest.published):
+        raise UserMistake(
+            f"manifest {path.name}: published is {manifest.published!r}; write YYYY or YYYY-MM"
+        )
+    pattern = manifest.columns.answer_pattern
+    if pattern is not None and pattern.groups != 1:
+        raise UserMistake(f"manifest {path.name}: answer_pattern needs one group, the answer")
     return manifest
 
 
@@ -160,6 +176,8 @@ def _manifest(path: Path, package: str | None, table: Mapping[str, object]) -> M
     rest.setdefault("kind", None)
     columns = dict(cast("Mapping[str, object]", table.get("columns", {})))
     columns["incorrect"] = tuple(cast("list[str]", columns.get("incorrect", [])))
+    if "answer_pattern" in columns:
+        columns["answer_pattern"] = re.compile(cast("str", columns["answer_pattern"]))
     rules = cast("list[Mapping[str, str]]", table.get("alias", []))
     bundled = cast("str | None", table.get("bundled"))
     return Manifest(

@@ -44,7 +44,8 @@ class Problem:
 class ProblemSet:
     """A loaded dataset. `fingerprint` is over (id, problem, answer) as stored, before shuffling.
 
-    `source` says in words where the rows came from; `revision` is the hub commit, if any.
+    `source` says in words where the rows came from; `revision` is the hub commit, if any. `notes`
+    are sentences that the user should read once: at the first load.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ProblemSet:
     source: str
     revision: str | None
     prompt_set: str
+    notes: tuple[str, ...] = ()
 
     def select(self, range_text: str) -> tuple[Problem, ...]:
         """The problems that a problem range names, in the dataset's order, each once.
@@ -107,8 +109,15 @@ def _from_hub(manifest: Manifest, loaded: HubRows, seed: int, refs_dir: Path) ->
     problem_set = _assemble(manifest, loaded.rows, seed, loaded.source)
     problem_set = replace(problem_set, revision=loaded.revision)
     _verify(manifest, problem_set)
-    check_fingerprint(manifest.name, loaded, problem_set.fingerprint, refs_dir)
-    return problem_set
+    is_first = check_fingerprint(manifest.name, loaded, problem_set.fingerprint, refs_dir)
+    if not is_first or manifest.unverified is None:
+        return problem_set
+    note = (
+        f"first load of {manifest.name}: its manifest was written without seeing the rows, and "
+        f"nobody has checked {manifest.unverified}; look at some attempts with `speclrm show` "
+        "before you trust a result"
+    )
+    return replace(problem_set, notes=(note,))
 
 
 def _from_file_as(

@@ -14,7 +14,7 @@ from typing import cast
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
 from pipeline.problems.data_files import Row
-from pipeline.problems.manifests import ANSWER_KINDS, AnswerKind, Manifest
+from pipeline.problems.manifests import ANSWER_KINDS, AnswerKind, Columns, Manifest
 
 MIN_CHOICES = 2
 MAX_CHOICES = len(LETTERS)
@@ -44,7 +44,7 @@ def stored_problem(manifest: Manifest, row: Row, number: int) -> StoredProblem:
     cells = _Cells(row)
     own_id = str(number) if columns.id is None else cells.required(columns.id)
     problem_id = file_safe(own_id)
-    answer = cells.required(columns.answer)
+    answer = cells.answer(columns)
     choices = cells.choices(columns.choices)
     shuffled = bool(columns.incorrect)
     if shuffled:
@@ -97,6 +97,24 @@ class _Cells:
             raise UserMistake(f"{self.row.where}: no value in the column {column!r}")
         return text
 
+    def answer(self, columns: Columns) -> str:
+        """The gold answer."""
+        column, pattern = columns.answer, columns.answer_pattern
+        value = self.row.values.get(column)
+        if columns.answer_is_list and isinstance(value, list) and value:
+            text = ", ".join(self._items(column, value))
+        else:
+            text = self.required(column)
+        if pattern is None:
+            return text
+        found = pattern.findall(text)
+        if not found:
+            raise UserMistake(
+                f"{self.row.where}: no answer in {column!r} where the manifest's answer_pattern "
+                f"looks for {pattern.pattern!r}"
+            )
+        return str(found[-1]).strip()
+
     def optional(self, column: str) -> str | None:
         value = self.row.values.get(column)
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -129,7 +147,10 @@ class _Cells:
                 f"{self.row.where}: {len(value)} choices where "
                 f"{MIN_CHOICES} to {MAX_CHOICES} are allowed"
             )
-        cells = _Cells(Row(self.row.where, {f"{column} {i}": v for i, v in enumerate(value)}))
+        return self._items(str(column), value)
+
+    def _items(self, column: str, values: Sequence[object]) -> tuple[str, ...]:
+        cells = _Cells(Row(self.row.where, {f"{column} {i}": v for i, v in enumerate(values)}))
         return tuple(cells.required(name) for name in cells.row.values)
 
     def _choices_text(self, text: str, column: str) -> object:

@@ -174,7 +174,7 @@ def run_plan(
         manifest = directory.manifest()
         kept = there.kept(retry_errors=retry_errors, force=force)
         progress = Progress(total=sum(key not in kept for key in asked))
-        warnings = list(_version_warnings(manifest))
+        warnings = [*planned.problems.notes, *_version_warnings(manifest)]
         if progress.total:
             missing = asked.missing(kept)
             running = _run(
