@@ -122,14 +122,14 @@ def _may_be_gated(name: str) -> bool:
 
 
 def load_manifest(name: str) -> Manifest:
-    """The manifest of the dataset `name`; `UserMistake` with the list if there is none."""
+    """The manifest of the dataset `name`; `UserMistake` with a near match if there is none."""
     names = manifest_names()
     if name not in names:
         near = get_close_matches(name.lower(), names, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UserMistake(
-            f"unknown dataset {name!r}: {hint}known are {', '.join(names)}; "
-            "a file of your own goes by --data-file FILE"
+            f"unknown dataset {name!r}: {hint}`speclrm datasets` lists those that "
+            "there are; a file of your own goes by --data-file FILE"
         )
     plugin = plugins.find("datasets", name, bundled_names())
     if plugin is None:
