@@ -25,7 +25,7 @@ from evaluators.statistics.comparison import compare_runs
 from evaluators.statistics.metrics import graded_run, metrics_of
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
-from pipeline.reasoner_settings import StepSettings
+from pipeline.reasoners.settings import StepSettings
 from pipeline.review.replay import replay
 
 PROBLEMS, REPEATS = 500, 3
@@ -108,7 +108,7 @@ def main() -> None:
                 base,
                 reasoner=reasoner,
                 draft=draft if reasoner.startswith("spec") else None,
-                steps=chosen_steps,
+                sections=(chosen_steps,) if chosen_steps is not None else (),
             )
             found[label] = measured(one, folder / label, folder / "baseline")
             print(label, found[label], flush=True)

@@ -46,9 +46,9 @@ from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import open_prompt_set, score_question, task_prompt
-from pipeline.reasoner_settings import StepSettings
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.settings import StepSettings
 from pipeline.runs.directory import read_attempts
 
 PROBLEMS, QUICK_PROBLEMS = 200, 12
@@ -115,7 +115,9 @@ async def _attempt(
     problem = Problem("latency", "0", "0", (), "?", "1", "integer", (), (), None)
     prompts = open_prompt_set("pocket")
     reasoner = "spec" if steps is None else "spec-async"
-    experiment = reasoners.with_defaults(Experiment(reasoner, settings, settings, steps=steps))
+    experiment = reasoners.with_defaults(
+        Experiment(reasoner, settings, settings, sections=(steps,) if steps else ())
+    )
     prompt = task_prompt(prompts, problem, "")
     began = time.perf_counter()
     outcome = await reasoners.load(reasoner)(
@@ -280,7 +282,7 @@ def throughput(model: str, draft: str, problems: int) -> dict[str, Any]:
         through_runner(replace(experiment, problem_range="first:2"), "warm-up")
         sequential = one_after_another(experiment, draft, urls)
         alone = through_runner(experiment, "spec, one problem at a time")
-        ahead = replace(experiment, reasoner="spec-async", steps=StepSettings(lookahead=1))
+        ahead = replace(experiment, reasoner="spec-async", sections=(StepSettings(lookahead=1),))
         asynchronous = through_runner(ahead, "spec-async, one problem at a time")
         many = through_runner(replace(experiment, concurrency=CONCURRENCY), "spec, 32 in flight")
     own = {

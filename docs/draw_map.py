@@ -37,7 +37,7 @@ FLOORS = (
         "pipeline.pocket",
     ),
     ("pipeline.plugins",),
-    ("pipeline.engines", "pipeline.reasoner_settings", "pipeline.cost", "pipeline.problems"),
+    ("pipeline.engines", "pipeline.cost", "pipeline.problems"),
     (
         "pipeline.engines.vllm",
         "pipeline.engines.openai",

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
-from pipeline.reasoner_settings import StepSettings, TrackSettings
 
 Thinking = Literal["auto", "on", "off"]
 
@@ -37,6 +36,16 @@ ROLE = re.compile(r"[a-z][a-z0-9_]*")
 """How a model's role may be called: it becomes a key of records and the beginning of options."""
 
 
+class SectionSettings(Protocol):
+    """Settings that some reasoners have: a frozen dataclass, `SECTION` its name in the identity."""
+
+    SECTION: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Settings = TypeVar("Settings", bound=SectionSettings)
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """One experiment: a reasoner on a slice of a dataset with its models and sampling.
@@ -45,8 +54,8 @@ class Experiment:
     `problem_range` is in the grammar of `pipeline.problems.ranges`; `token_budget` is the number of
     tokens a track may generate; `concurrency` is the number of attempts in flight.
     `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
-    `tracks` and `steps` belong to the reasoners that have tracks or judge steps; None stands for
-    the reasoner's own defaults.
+    `sections` are the settings that only some reasoners have, such as those of tracks; what is not
+    there has the reasoner's own defaults.
     """
 
     reasoner: str
@@ -64,8 +73,7 @@ class Experiment:
     top_p: float = 0.95
     token_budget: int = 8192
     concurrency: int = 32
-    tracks: TrackSettings | None = None
-    steps: StepSettings | None = None
+    sections: tuple[SectionSettings, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""
@@ -86,6 +94,17 @@ class Experiment:
         """Every model by its role, the target first."""
         drafts = {} if self.draft is None else {"draft": self.draft}
         return {"target": self.target, **drafts, **self.others}
+
+    def section(self, kind: type[Settings]) -> Settings:
+        """The settings of that kind.
+
+        Raises:
+            LookupError: there are none; `pipeline.reasoners.with_defaults` adds a reasoner's own.
+        """
+        for settings in self.sections:
+            if isinstance(settings, kind):
+                return settings
+        raise LookupError(f"the experiment has no {kind.__name__}")
 
     @property
     def dataset_name(self) -> str:
@@ -109,11 +128,7 @@ class Experiment:
         }
         if self.others:
             settings["models"] = {role: engine_identity(one) for role, one in self.others.items()}
-        if self.tracks is not None:
-            settings["tracks"] = asdict(self.tracks)
-        if self.steps is not None:
-            settings["steps"] = asdict(self.steps)
-        return settings
+        return settings | {section.SECTION: asdict(section) for section in self.sections}
 
     def name(self) -> str:
         """`<dataset>-<reasoner>-<model>-<hash>`: a pure function of the settings."""

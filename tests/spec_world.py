@@ -15,8 +15,8 @@ from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import open_prompt_set, task_prompt
-from pipeline.reasoner_settings import StepSettings, TrackSettings
 from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.settings import StepSettings, TrackSettings
 
 SETTINGS = EngineSettings("scripted", "m")
 QUESTION = "Score: "
@@ -179,8 +179,9 @@ class World:
 
     async def reason(self, reasoner="spec", tracks=None, steps=None, **settings) -> Outcome:
         """One attempt."""
+        sections = tuple(one for one in (tracks, steps) if one is not None)
         experiment = reasoners.with_defaults(
-            Experiment(reasoner, SETTINGS, SETTINGS, tracks=tracks, steps=steps, **settings)
+            Experiment(reasoner, SETTINGS, SETTINGS, sections=sections, **settings)
         )
         prompt_set = open_prompt_set(self.prompts)
         assignment = Assignment(

@@ -11,8 +11,8 @@ from spec_world import TrackSettings, World
 
 from evaluators import class_key, extract_answer, grade
 from evaluators.numbers.numeric import Evaluator
-from pipeline.reasoner_settings import VOTE_RULES
 from pipeline.reasoners.early_stop import MOST, is_decided
+from pipeline.reasoners.settings import VOTE_RULES
 from pipeline.reasoners.vote import answer_classes, vote
 from pipeline.records import Step, Stop, Track
 

@@ -11,8 +11,8 @@ from pipeline.cli import group
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.reasoner_settings import StepSettings, TrackSettings
 from pipeline.reasoners import REASONERS
+from pipeline.reasoners.settings import StepSettings, TrackSettings
 from pipeline.review.replay import replay
 from pipeline.review.revote import revote
 from pipeline.runs import runner
@@ -143,8 +143,8 @@ def test_tracks_and_steps_are_part_of_a_runs_identity():
         reasoners.with_defaults(one).name()
         for one in (
             experiment,
-            Experiment("spec", SCRIPTED, SCRIPTED, steps=StepSettings(score_threshold=5)),
-            Experiment("spec", SCRIPTED, SCRIPTED, tracks=TrackSettings(tracks=2)),
+            Experiment("spec", SCRIPTED, SCRIPTED, sections=(StepSettings(score_threshold=5),)),
+            Experiment("spec", SCRIPTED, SCRIPTED, sections=(TrackSettings(tracks=2),)),
         )
     }
     assert len(names) == 3
@@ -282,6 +282,6 @@ def test_a_draft_that_keeps_dying_ends_the_run_and_never_hangs(files):
 
 
 def test_from_python_too_spec_methods_gives_every_track_a_method() -> None:
-    plain = Experiment("spec-methods", SCRIPTED, SCRIPTED, tracks=TrackSettings(tracks=5))
+    plain = Experiment("spec-methods", SCRIPTED, SCRIPTED, sections=(TrackSettings(tracks=5),))
     with pytest.raises(UserMistake, match='need prompts="methods"'):
         reasoners.with_defaults(plain)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
-from pipeline.reasoner_settings import StepSettings
+from pipeline.reasoners.settings import StepSettings
 from pipeline.resources import pocket_dir
 from pipeline.runs import runner
 from pipeline.runs.directory import read_attempts
@@ -58,7 +58,7 @@ def test_drafting_ahead_gives_the_tracks_of_spec_in_float32(run: Path, tmp_path:
         "spec-async",
         dataset="pocket-long",
         problem_range="first:4",
-        steps=StepSettings(lookahead=2, rewrite_ahead=True),
+        sections=(StepSettings(lookahead=2, rewrite_ahead=True),),
     )
     runner.run(ahead, tmp_path / "ahead")
     texts = [

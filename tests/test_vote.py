@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spec_world import TrackSettings
 
-from pipeline.reasoner_settings import VOTE_RULES
 from pipeline.reasoners.early_stop import is_decided
+from pipeline.reasoners.settings import VOTE_RULES
 from pipeline.reasoners.vote import vote
 from pipeline.records import Step, Stop, Track
 

@@ -8,72 +8,69 @@ import click
 
 from pipeline.cli.engine_options import engine_options, engine_settings
 from pipeline.cli.finite import FiniteRange
-from pipeline.cli.reasoner_options import (
-    REASONER_OPTIONS,
-    refuse_unused_options,
-    step_settings,
-    track_settings,
-)
+from pipeline.cli.reasoner_options import refuse_unused_options, sections_of
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.problems.manifests import load_manifest
-from pipeline.reasoners import REASONERS
+from pipeline.reasoners import entry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXAMPLES = {"": "Qwen/QwQ-32B", "draft-": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
 """The SSR scripts' models."""
 
-EXPERIMENT_OPTIONS = (
-    click.option("--dataset", "--dataset-name", help="A dataset's name.  [default: pocket]"),
-    click.option("--data-file", type=click.Path(path_type=Path), help="Problems in your own file."),
-    click.option(
-        "--problem-id",
-        "problem_range",
+WHAT_TO_RUN = (
+    click.Option(["--dataset", "--dataset-name"], help="A dataset's name.  [default: pocket]"),
+    click.Option(
+        ["--data-file"], type=click.Path(path_type=Path), help="Problems in your own file."
+    ),
+    click.Option(
+        ["--problem-id", "problem_range"],
         default="all",
         show_default=True,
         help="60-89 | 60,63,70-72 | 2024-I-3 | first:10 | all",
     ),
-    click.option(
-        "--repeats",
-        "--repeat-id",
-        "--num-repeats",
+    click.Option(
+        ["--repeats", "--repeat-id", "--num-repeats"],
         type=int,
         default=1,
         show_default=True,
         help="Attempts per problem.",
     ),
-    click.option("--seed", type=int, default=0, show_default=True),
-    click.option("--prompts", type=click.Path(path_type=Path), help="Your own prompt templates."),
-    click.option(
-        "--thinking",
+    click.Option(["--prompts"], type=click.Path(path_type=Path), help="Your own prompt templates."),
+    click.Option(
+        ["--concurrency"], type=int, default=32, show_default=True, help="Attempts in flight."
+    ),
+)
+SAMPLING = (
+    click.Option(["--seed"], type=int, default=0, show_default=True),
+    click.Option(
+        ["--thinking"],
         type=click.Choice(["auto", "on", "off"]),
         default="auto",
         show_default=True,
         help="Open a <think> block; auto: where the model has one.",
     ),
-    click.option("--temperature", type=FiniteRange(min=0, max=2), default=0.6, show_default=True),
-    click.option(
-        "--top-p", type=FiniteRange(min=0, max=1, min_open=True), default=0.95, show_default=True
+    click.Option(["--temperature"], type=FiniteRange(min=0, max=2), default=0.6, show_default=True),
+    click.Option(
+        ["--top-p"],
+        type=FiniteRange(min=0, max=1, min_open=True),
+        default=0.95,
+        show_default=True,
     ),
-    click.option(
-        "--token-budget",
+    click.Option(
+        ["--token-budget"],
         type=int,
         default=8192,
         show_default=True,
         help="Tokens a track may generate.",
     ),
-    click.option(
-        "--concurrency", type=int, default=32, show_default=True, help="Attempts in flight."
-    ),
 )
 
 
-def experiment_options(command: Command) -> Command:
-    """Put all options of an experiment on a command, in the order they stand above."""
-    for option in reversed(
-        EXPERIMENT_OPTIONS + REASONER_OPTIONS + engine_options("") + engine_options("draft-")
-    ):
+def models_options(command: Command) -> Command:
+    """Put the options of all models' engines on a command."""
+    for option in reversed(engine_options("") + engine_options("draft-")):
         command = option(command)
     return command
 
@@ -85,14 +82,15 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         UserMistake: options contradict each other.
     """
     given = _given_options()
-    if not REASONERS[reasoner].uses_draft:
+    uses_draft = entry(reasoner).uses_draft
+    if not uses_draft:
         _refuse_draft_options(reasoner, given)
     refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
     experiment = Experiment(
         reasoner=reasoner,
         target=engine_settings(values, "", given),
-        draft=engine_settings(values, "draft-", given) if REASONERS[reasoner].uses_draft else None,
+        draft=engine_settings(values, "draft-", given) if uses_draft else None,
         dataset=dataset or (None if data_file is not None else "pocket"),
         data_file=data_file,
         problem_range=values["problem_range"],
@@ -104,8 +102,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         top_p=values["top_p"],
         token_budget=values["token_budget"],
         concurrency=values["concurrency"],
-        tracks=track_settings(reasoner, values),
-        steps=step_settings(reasoner, values),
+        sections=sections_of(reasoner, values, given),
     )
     _refuse_pocket_pair(experiment, given)
     return experiment

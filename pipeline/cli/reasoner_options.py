@@ -1,104 +1,60 @@
-"""The options of `speclrm run` that only some reasoners use, and their way to settings."""
+"""The options that reasoners declare, as options of `speclrm run`, and their way to settings."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from pipeline.cli.finite import FiniteRange
 from pipeline.errors import UserMistake
-from pipeline.reasoner_settings import VOTE_RULES, StepSettings, TrackSettings
-from pipeline.reasoners import REASONERS
+from pipeline.experiment import SectionSettings
+from pipeline.reasoners import REASONERS, entry
+from pipeline.reasoners.entry import Option
 
-# Options of some reasoners only: what a reasoner does not use is refused, so none has a default
-# here; the reasoner's own stand in `pipeline.reasoners`.
-REASONER_OPTIONS = (
-    click.option("--tracks", type=int, help="Tracks of an attempt.  [parallel: 3, spec: 1]"),
-    click.option("--method-num", type=int, help="Methods, one track each.  [spec-methods: 3]"),
-    click.option(
-        "--track-prompts",
-        type=click.Choice(["same", "roles", "methods"]),
-        help="What tells tracks apart.  [same]",
-    ),
-    click.option(
-        "--use-role-prompts",
-        is_flag=True,
-        default=None,
-        help="--track-prompts roles, with 3 tracks unless --tracks says otherwise.",
-    ),
-    click.option(
-        "--use-method-prompts",
-        is_flag=True,
-        default=None,
-        help="--track-prompts methods, with 3 tracks unless --tracks says otherwise.",
-    ),
-    click.option(
-        "--selection",
-        type=click.Choice(["model", "random", "same"]),
-        help="Who chooses the methods; random and same are controls.  [model]",
-    ),
-    click.option(
-        "--method-pool",
-        "--strategy-pool-size",
-        type=int,
-        help="Methods to choose from: 6, 9, 12 or 15.  [12]",
-    ),
-    click.option("--vote", type=click.Choice(VOTE_RULES), help="How tracks vote.  [majority]"),
-    click.option(
-        "--fast",
-        type=click.Choice(["1", "2", "exact"]),
-        help="End at the first answer, at two that agree, or when the vote cannot change.",
-    ),
-    click.option(
-        "--score-threshold",
-        type=FiniteRange(min=0, max=9),
-        help="A step with this score is kept.  [7.0]",
-    ),
-    click.option(
-        "--score-method",
-        type=click.Choice(["greedy", "average"]),
-        help="The likeliest digit, or the expected one.  [greedy]",
-    ),
-    click.option(
-        "--first-n-steps-base-model", type=int, help="First steps the target writes alone.  [0]"
-    ),
-    click.option(
-        "--think-close",
-        type=click.Choice(["answer", "removed"]),
-        help="A </think> begins the answer, or is removed as by the SSR scripts.  [answer]",
-    ),
-    click.option("--lookahead", type=int, help="Steps drafted ahead of their score.  [1]"),
-    click.option(
-        "--rewrite-ahead",
-        is_flag=True,
-        default=None,
-        help="The target begins to rewrite a step while it scores it: faster, for more tokens.",
-    ),
-)
-REASONER_OPTION_NAMES = frozenset().union(*(known.options for known in REASONERS.values()))
+LONGEST_CHOICES = 60
+"""Characters: longer lists of choices stand in the help text, for terminals of 80 columns."""
 
 
-GUIDED_TRACKS = 3
-"""As in the SSR scripts: there are three roles."""
-# Fields of the settings by the names of their options.
-TRACK_FIELDS = {
-    "tracks": "tracks",
-    "method_num": "tracks",
-    "track_prompts": "prompts",
-    "selection": "selection",
-    "method_pool": "method_pool",
-    "vote": "vote",
-    "fast": "fast",
-}
-STEP_FIELDS = (
-    "score_threshold",
-    "score_method",
-    "first_n_steps_base_model",
-    "think_close",
-    "lookahead",
-    "rewrite_ahead",
-)
+def own_options(reasoner: str) -> list[click.Option]:
+    """The options of a reasoner, with its defaults."""
+    return [
+        _click_option(option, option.default(section.defaults))
+        for section in entry(reasoner).sections
+        for option in section.options
+    ]
+
+
+def other_options(taken: Iterable[str]) -> list[click.Option]:
+    """The options that only other reasoners have, by names not `taken`: known, to be refused."""
+    others = {name: one for known in REASONERS.values() for name, one in known.options.items()}
+    return [
+        _click_option(option, None, hidden=True)
+        for name, option in others.items()
+        if name not in set(taken)
+    ]
+
+
+def _click_option(option: Option, default: Any, *, hidden: bool = False) -> click.Option:
+    choices = "|".join(option.choices)
+    told = len(choices) > LONGEST_CHOICES
+    return click.Option(
+        [option.flag, *(f"--{name.replace('_', '-')}" for name in option.aliases), option.name],
+        type=_click_type(option),
+        is_flag=option.type is bool,
+        default=bool(default) if option.type is bool else default,
+        show_default=option.type is not bool and default is not None,
+        metavar="NAME" if told else None,
+        help=f"{option.help}  One of {choices.replace('|', ', ')}." if told else option.help,
+        hidden=hidden,
+    )
+
+
+def _click_type(option: Option) -> Any:
+    if option.choices:
+        return click.Choice(list(option.choices))
+    if option.type is float:
+        return FiniteRange(min=option.least, max=option.most)
+    return option.type
 
 
 def refuse_unused_options(reasoner: str, given: set[str]) -> None:
@@ -107,69 +63,30 @@ def refuse_unused_options(reasoner: str, given: set[str]) -> None:
     Raises:
         UserMistake: there is one; the message says which reasoners use it.
     """
-    for name in sorted((given & REASONER_OPTION_NAMES) - REASONERS[reasoner].options):
+    anyones = {name: one for known in REASONERS.values() for name, one in known.options.items()}
+    for name in sorted((given & anyones.keys()) - entry(reasoner).options.keys()):
         users = [other for other, known in REASONERS.items() if name in known.options]
         raise UserMistake(
-            f"The reasoner {reasoner!r} has no use for {_flag(name)}; drop it, or choose "
+            f"The reasoner {reasoner!r} has no use for {anyones[name].flag}; drop it, or choose "
             f"{_any_of(users)}."
         )
 
 
-def track_settings(reasoner: str, values: Mapping[str, Any]) -> TrackSettings | None:
-    """The reasoner's track settings, as far as options do not say otherwise.
+def sections_of(
+    reasoner: str, values: Mapping[str, Any], given: set[str]
+) -> tuple[SectionSettings, ...]:
+    """The reasoner's settings; `given` are the names of the options on the command line.
 
     Raises:
         UserMistake: options contradict each other, or one has no effect.
     """
-    default = REASONERS[reasoner].tracks
-    if default is None:
-        return None
-    given = {
-        field: values[name] for name, field in TRACK_FIELDS.items() if values[name] is not None
-    }
-    for flag, prompts in (("use_role_prompts", "roles"), ("use_method_prompts", "methods")):
-        if not values[flag]:
-            continue
-        if given.setdefault("prompts", prompts) != prompts:
-            raise UserMistake(
-                f"{_flag(flag)} means --track-prompts {prompts}, not {given['prompts']}; "
-                "drop one of the two."
-            )
-        given.setdefault("tracks", max(GUIDED_TRACKS, default.tracks))
-    settings = replace(default, **given)
-    _refuse_without_effect(values, settings)
-    return settings
-
-
-def step_settings(reasoner: str, values: Mapping[str, Any]) -> StepSettings | None:
-    """The reasoner's step settings, as far as options do not say otherwise."""
-    default = REASONERS[reasoner].steps
-    if default is None:
-        return None
-    given = {name: values[name] for name in STEP_FIELDS if values[name] is not None}
-    return replace(default, **given)
-
-
-def _refuse_without_effect(values: Mapping[str, Any], settings: TrackSettings) -> None:
-    if values["method_num"] is not None and values["tracks"] not in {None, values["method_num"]}:
-        raise UserMistake("--method-num and --tracks are the same number; drop one of the two.")
-    of_methods = [
-        name for name in ("selection", "method_pool", "method_num") if values[name] is not None
-    ]
-    if settings.prompts != "methods" and of_methods:
-        raise UserMistake(
-            f"{_flag(of_methods[0])} has an effect with --track-prompts methods only."
-        )
-    of_votes = [name for name in ("vote", "fast") if values[name] is not None]
-    if settings.tracks == 1 and of_votes:
-        raise UserMistake(f"{_flag(of_votes[0])} has no effect on one track; give more --tracks.")
+    return tuple(
+        section.read({one.name: values[one.name] for one in section.options if one.name in given})
+        for section in entry(reasoner).sections
+    )
 
 
 def _any_of(names: list[str]) -> str:
     """`a`, `a or b`, `a, b or c`."""
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

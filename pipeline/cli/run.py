@@ -6,23 +6,19 @@ from typing import Any
 
 import click
 
-from pipeline.cli.hints import ReasonerName
-from pipeline.cli.options import experiment_of, experiment_options
+from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, experiment_of, models_options
 from pipeline.cli.progress import live_progress
+from pipeline.cli.run_help import RunCommand, show_all
 from pipeline.cli.terminal import echo
-from pipeline.reasoner_settings import TrackSettings
-from pipeline.reasoners import REASONERS
-from pipeline.reasoners.selection import asks_the_target
-from pipeline.reasoners.track_plans import track_roles
+from pipeline.reasoners import settled
 from pipeline.runs import runner
 
 SOME_FAILED = 1
 STOPPED = 3
 
 
-@click.command("run")
-@click.argument("reasoner", type=ReasonerName(list(REASONERS)))
-@experiment_options
+@click.command("run", cls=RunCommand, params=[*WHAT_TO_RUN, *SAMPLING])
+@models_options
 @click.option(
     "--output-dir",
     type=click.Path(path_type=Path),
@@ -31,6 +27,14 @@ STOPPED = 3
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--retry-errors", is_flag=True, help="Make failed attempts again.")
 @click.option("--force", is_flag=True, help="Make recorded attempts again too.")
+@click.option(
+    "--help-all",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_all,
+    help="Show this message with the options of the draft, and exit.",
+)
 def run_command(  # the click boundary: options arrive as keywords, experiment_of types them
     reasoner: str,
     output_dir: Path | None,
@@ -77,7 +81,7 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
 
 def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> None:
     # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
-    from pipeline.runs.estimate import estimate_of  # noqa: PLC0415
+    from pipeline.runs.estimate import budget_is_of_steps, estimate_of  # noqa: PLC0415
 
     experiment = planned.experiment
     estimate = estimate_of(planned, retry_errors=retry_errors, force=force)
@@ -88,30 +92,19 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
         f"attempts       {estimate.attempts}: {len(planned.selected)} problems x "
         f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already{again}"
     )
-    for role, settings in experiment.models.items():
-        echo(f"{role:14} {settings.model} through {settings.engine}")
-    if experiment.tracks is not None:
-        echo(f"tracks         {_tracks_in_words(experiment.tracks)}")
+    for role, model in experiment.models.items():
+        echo(f"{role:14} {model.model} through {model.engine}")
+    sections = settled(experiment)
+    for section, settings in sections:
+        words = section.in_words(settings)
+        if words is not None:
+            echo(f"{section.name:<15}{words}")
     if estimate.prompt_tokens is not None:
         most = "" if estimate.prompts_are_known else "at most "
         echo(f"prompt tokens  {most}{estimate.prompt_tokens:,} to open every track to be made")
-    of_steps = " in accepted steps" if experiment.steps is not None else ""
+    of_steps = " in accepted steps" if budget_is_of_steps(experiment) else ""
     echo(f"new tokens     at most {estimate.generated_at_most:,}{of_steps}")
-    on_top = []
-    if experiment.steps is not None:
-        on_top += ["dropped drafts and rewrites", "a token for each score"]
-    if experiment.tracks is not None and asks_the_target(experiment.tracks):
-        on_top += ["a token for each method"]
+    # What is written at every step is told before what is written once.
+    on_top = [each for section, settings in reversed(sections) for each in section.on_top(settings)]
     if on_top:
         echo(f"on top         {', '.join(on_top)}")
-
-
-def _tracks_in_words(settings: TrackSettings) -> str:
-    words = {
-        "same": "",
-        "roles": f" by roles ({', '.join(dict.fromkeys(track_roles(settings)))})",
-        "methods": f" by methods (--selection {settings.selection}, of {settings.method_pool})",
-    }[settings.prompts]
-    vote = f"; vote {settings.vote}" if settings.tracks > 1 else ""
-    fast = f", ended early by --fast {settings.fast}" if settings.fast is not None else ""
-    return f"{settings.tracks} an attempt{words}{vote}{fast}"

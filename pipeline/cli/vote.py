@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
-from pipeline.reasoner_settings import VOTE_RULES, VoteRule
+from pipeline.reasoners.settings import VOTE_RULES, VoteRule
 from pipeline.review.revote import revote
 
 

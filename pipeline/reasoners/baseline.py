@@ -1,5 +1,6 @@
 """Baseline: the target reasons alone, in one completion."""
 
+from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.reasoners.whole_chain import reason_alone
@@ -11,3 +12,11 @@ async def solve(assignment: Assignment) -> Outcome:
     """One track, one step to the end of the text, at most the token budget."""
     track = await reason_alone(assignment, TrackPlan(TRACK, assignment.prompt))
     return Outcome((track,), vote=None, response=track.steps[0].text, answer=track.answer)
+
+
+BASELINE = ReasonerEntry(
+    "baseline",
+    "The target alone, in one completion.",
+    solve,
+    models={"target": frozenset()},
+)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pipeline.errors import EngineDead, EngineFailure
-from pipeline.reasoner_settings import MAX_SCORE, Fast, TrackSettings, VoteRule
+from pipeline.reasoners.settings import MAX_SCORE, Fast, TrackSettings, VoteRule
 from pipeline.reasoners.vote import answer_classes, standing_of, tokens_of, why_excluded
 from pipeline.records import Stop, Track
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.early_stop import TrackRun, is_decided, run_tracks
 from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.settings import TrackSettings
 from pipeline.reasoners.vote import vote
 from pipeline.records import Selection
 

@@ -3,10 +3,12 @@
 Self-consistency (Wang et al. 2022, arXiv 2203.11171) with the SSR scripts' roles or methods.
 """
 
-from pipeline.reasoner_settings import TrackSettings
+from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.outcome import outcome_of
 from pipeline.reasoners.protocol import Assignment, Outcome
-from pipeline.reasoners.track_plans import TrackPlan, plan_tracks
+from pipeline.reasoners.settings import TrackSettings
+from pipeline.reasoners.track_plans import GUIDANCE_PROMPTS, TrackPlan, plan_tracks
+from pipeline.reasoners.track_section import any_tracks
 from pipeline.reasoners.whole_chain import reason_alone
 from pipeline.records import Stop, Track
 
@@ -30,7 +32,17 @@ class PlainTrack:
 
 async def solve(assignment: Assignment) -> Outcome:
     """Every track is one independent request; none waits for another."""
-    settings = assignment.experiment.tracks or TrackSettings()
+    settings = assignment.experiment.section(TrackSettings)
     planned = await plan_tracks(assignment, settings)
     runs = [PlainTrack(assignment, plan) for plan in planned.plans]
     return await outcome_of(assignment, settings, runs, planned.selection)
+
+
+PARALLEL = ReasonerEntry(
+    "parallel",
+    "Several tracks of the target at once; their answers vote.",
+    solve,
+    models={"target": frozenset()},
+    prompts=GUIDANCE_PROMPTS,
+    sections=(any_tracks(TrackSettings(tracks=3)),),
+)

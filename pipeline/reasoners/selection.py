@@ -19,9 +19,9 @@ from pipeline.problems.prompting import (
     method_question,
     methods,
 )
-from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.opening import open_chain
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.settings import TrackSettings
 from pipeline.reasoners.step_score import probability
 from pipeline.records import Selection
 from pipeline.seeds import choice_order, request_seed

@@ -4,12 +4,15 @@ SpecReason (Pan et al. 2025, arXiv 2504.07891); with several tracks, roles or me
 al. 2025, arXiv 2505.15340).
 """
 
-from pipeline.reasoner_settings import TrackSettings
+from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.outcome import outcome_of
 from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.settings import StepSettings, TrackSettings
 from pipeline.reasoners.spec_track import Procedure, SpecTrack
 from pipeline.reasoners.speculation import Unwritten
-from pipeline.reasoners.track_plans import plan_tracks
+from pipeline.reasoners.step_section import SPECULATIVE_MODELS, StepSection
+from pipeline.reasoners.track_plans import GUIDANCE_PROMPTS, plan_tracks
+from pipeline.reasoners.track_section import any_tracks
 
 
 async def one_after_another(track: SpecTrack) -> None:
@@ -38,7 +41,17 @@ async def solve_by(assignment: Assignment, procedure: Procedure) -> Outcome:
     """The attempt with all its tracks under one procedure."""
     if assignment.draft is None:
         raise ValueError("speculative reasoning needs a draft engine")
-    settings = assignment.experiment.tracks or TrackSettings()
+    settings = assignment.experiment.section(TrackSettings)
     planned = await plan_tracks(assignment, settings)
     tracks = [SpecTrack(assignment, plan, assignment.draft, procedure) for plan in planned.plans]
     return await outcome_of(assignment, settings, tracks, planned.selection)
+
+
+SPEC = ReasonerEntry(
+    "spec",
+    "The draft writes each step, the target scores it, and rewrites the bad ones.",
+    solve,
+    models=SPECULATIVE_MODELS,
+    prompts=(*GUIDANCE_PROMPTS, "score"),
+    sections=(any_tracks(TrackSettings()), StepSection(StepSettings())),
+)

@@ -14,12 +14,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.reasoners.chain import Chain
+from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.settings import StepSettings, TrackSettings
 from pipeline.reasoners.spec import solve_by
 from pipeline.reasoners.spec_track import SpecTrack
 from pipeline.reasoners.speculation import Unwritten
 from pipeline.reasoners.step_ends import Written
 from pipeline.reasoners.step_score import Score
+from pipeline.reasoners.step_section import (
+    AHEAD_OPTIONS,
+    SPECULATIVE_MODELS,
+    STEP_OPTIONS,
+    StepSection,
+)
+from pipeline.reasoners.track_plans import GUIDANCE_PROMPTS
+from pipeline.reasoners.track_section import any_tracks
 
 NOTHING_TO_BUILD_ON = Unwritten("the step before it ends the track")
 
@@ -117,3 +127,16 @@ async def _end(tasks: Sequence[asyncio.Task[Any] | None]) -> None:
 async def solve(assignment: Assignment) -> Outcome:
     """Every track on its own, drafting ahead of its scores."""
     return await solve_by(assignment, ahead_of_scores)
+
+
+SPEC_ASYNC = ReasonerEntry(
+    "spec-async",
+    "The decisions of spec, with drafts written ahead of their scores.",
+    solve,
+    models=SPECULATIVE_MODELS,
+    prompts=(*GUIDANCE_PROMPTS, "score"),
+    sections=(
+        any_tracks(TrackSettings()),
+        StepSection(StepSettings(lookahead=1), (*STEP_OPTIONS, *AHEAD_OPTIONS)),
+    ),
+)

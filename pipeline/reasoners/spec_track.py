@@ -10,9 +10,9 @@ from dataclasses import replace
 from pipeline.engines.protocol import Completion, Engine
 from pipeline.errors import PromptTooLong
 from pipeline.ledger import Use
-from pipeline.reasoner_settings import StepSettings
 from pipeline.reasoners.chain import Chain
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.settings import StepSettings
 from pipeline.reasoners.speculation import ALONE, REWRITE, Moves, Unwritten
 from pipeline.reasoners.step_ends import Written
 from pipeline.reasoners.step_score import MIN_DIGIT_MASS, Score, is_kept, is_parsed
@@ -32,7 +32,7 @@ class SpecTrack:
         self._plan = plan
         self._procedure = procedure
         self._moves = Moves(assignment, plan, draft)
-        self.settings = assignment.experiment.steps or StepSettings()
+        self.settings = assignment.experiment.section(StepSettings)
         self.chain = self._moves.opened()
         self.stop: Stop | None = None
         self._steps: list[Step] = []

@@ -9,11 +9,11 @@ from pipeline.engines.protocol import Completion, Engine, SamplingRequest
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong
 from pipeline.ledger import Use
 from pipeline.problems.prompting import score_question
-from pipeline.reasoner_settings import StepSettings
 from pipeline.reasoners.chain import Chain, Vocabularies
 from pipeline.reasoners.complete_answer import answer_form, states_answer
 from pipeline.reasoners.opening import open_chain, opens_thinking
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.settings import StepSettings
 from pipeline.reasoners.step_ends import (
     STEP_END,
     STEP_TOKENS,
@@ -68,7 +68,7 @@ class Moves:
         self._assignment = assignment
         self._plan = plan
         self._engines: dict[Author, Engine] = {"target": target, "draft": draft}
-        self._settings = assignment.experiment.steps or StepSettings()
+        self._settings = assignment.experiment.section(StepSettings)
         self.vocabularies = Vocabularies(target.tokenizer, draft.tokenizer)
         self._question = target.tokenizer.encode(score_question(assignment.prompt_set).text)
         self._blank = target.tokenizer.encode(STEP_END)

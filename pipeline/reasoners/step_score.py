@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.engines.protocol import Tokenizer
 from pipeline.errors import UserMistake
-from pipeline.reasoner_settings import ScoreMethod
+from pipeline.reasoners.settings import ScoreMethod
 
 DIGITS = "0123456789"
 MIN_DIGIT_MASS = 0.5

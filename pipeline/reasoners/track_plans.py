@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import GuidanceGroup, Prompt, PromptSet, guidance_text, task_prompt
-from pipeline.reasoner_settings import TrackSettings
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.selection import UNKNOWN, choose_methods
+from pipeline.reasoners.settings import TrackSettings
 from pipeline.records import Selection
 
+GUIDANCE_PROMPTS = ("task/", "roles/", "methods/", "choose-methods")
+"""Beginnings of the paths of all templates that a track's prompt may be made of."""
 ROLES = ("direct", "insightful", "systematic")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from evaluators import class_key
-from pipeline.reasoner_settings import VoteRule
+from pipeline.reasoners.settings import VoteRule
 from pipeline.records import Excluded, Step, Stop, Track, Vote
 
 SSR_REWRITTEN_SCORE = 9.0

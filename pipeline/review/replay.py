@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.errors import UserMistake
-from pipeline.reasoner_settings import ScoreMethod
+from pipeline.reasoners.settings import ScoreMethod
 from pipeline.reasoners.step_score import is_kept, value_of
 from pipeline.review.calibration import Calibration, ScoredStep, calibration
 from pipeline.review.judged_steps import JudgedStep, Label, judged_steps

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import evaluators
 from pipeline.errors import UserMistake
-from pipeline.reasoner_settings import VoteRule
+from pipeline.reasoners.settings import VoteRule
 from pipeline.reasoners.vote import vote
 from pipeline.records import Attempt
 from pipeline.runs.directory import read_attempts

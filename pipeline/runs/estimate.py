@@ -9,10 +9,10 @@ from pipeline.engines.scripted.script import load_script
 from pipeline.engines.scripted.tokenizer import ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.experiment import Experiment
 from pipeline.problems.problem_set import Problem
+from pipeline.reasoners import settled
 from pipeline.reasoners.opening import open_chain
-from pipeline.reasoners.selection import UNKNOWN, method_pool
-from pipeline.reasoners.track_plans import guided_prompt, track_roles
 from pipeline.runs.runner import Plan
 
 
@@ -47,14 +47,14 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
     kept = there.kept(retry_errors=retry_errors, force=force)
     recorded = sum(key in there for key in asked)
     again = recorded - sum(key in kept for key in asked)
-    tracks = experiment.tracks.tracks if experiment.tracks is not None else 1
-    known = experiment.tracks is None or experiment.tracks.prompts != "methods"
+    opened = _openings(plan, plan.selected[0])
+    known = all(len(texts) == 1 for texts in opened)
     tokenizer = _tokenizer(settings)
     if tokenizer is None:
-        most = (len(asked) - recorded + again) * tracks * experiment.token_budget
+        most = (len(asked) - recorded + again) * len(opened) * experiment.token_budget
         return Estimate(len(asked), recorded, again, None, known, most)
     # Accepted steps are counted in their author's tokens; the target's context bounds its own.
-    context = _context(settings) if experiment.steps is None else None
+    context = None if budget_is_of_steps(experiment) else _context(settings)
     prompt_tokens = generated = 0
     for problem in plan.selected:
         missing = sum(
@@ -68,20 +68,19 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
     return Estimate(len(asked), recorded, again, prompt_tokens, known, generated)
 
 
+def budget_is_of_steps(experiment: Experiment) -> bool:
+    """Whether the token budget bounds accepted steps only."""
+    return any(section.drops for section, _ in settled(experiment))
+
+
 def _openings(plan: Plan, problem: Problem) -> list[list[str]]:
     """Of each track the task prompts that it may have: one, or any method's."""
-    settings, prompts = plan.experiment.tracks, plan.prompt_set
     task = plan.prompts[problem.problem_id].text
-    if settings is None:
-        return [[task]]
-    if settings.prompts == "roles":
-        roles = track_roles(settings)
-        return [[guided_prompt(prompts, problem, "roles", role).text] for role in roles]
-    possible = [task]
-    if settings.prompts == "methods":
-        known = [name for name in method_pool(prompts, settings.method_pool) if name != UNKNOWN]
-        possible += [guided_prompt(prompts, problem, "methods", name).text for name in known]
-    return [possible] * settings.tracks
+    for section, settings in settled(plan.experiment):
+        opened = section.openings(settings, plan.prompt_set, problem, task)
+        if opened is not None:
+            return opened
+    return [[task]]
 
 
 def _tokenizer(settings: EngineSettings) -> Tokenizer | None:

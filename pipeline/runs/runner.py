@@ -26,8 +26,6 @@ from pipeline.problems.prompting import (
     task_prompt,
 )
 from pipeline.reasoners.opening import open_chain
-from pipeline.reasoners.selection import asks_the_target, letter_ids, method_pool
-from pipeline.reasoners.step_score import digit_ids
 from pipeline.runs import versions
 from pipeline.runs.attempt_keys import Asked
 from pipeline.runs.directory import (
@@ -102,7 +100,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with the recorded one."""
-        used = reasoners.REASONERS[self.experiment.reasoner].prompts
+        used = reasoners.entry(self.experiment.reasoner).prompts
         hashes = prompt_hashes(self.prompt_set)
         return self.experiment.settings() | {
             "dataset_fingerprint": self.problems.fingerprint,
@@ -117,7 +115,6 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
         UserMistake: the reasoner, the dataset, the range or the prompts are not there.
     """
     experiment = reasoners.with_defaults(experiment)
-    reasoners.load(experiment.reasoner)
     problems = load_problems(
         experiment.dataset,
         experiment.data_file,
@@ -125,8 +122,8 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
         refs_dir=default_refs_dir(),
     )
     prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
-    if experiment.tracks is not None and experiment.tracks.prompts == "methods":
-        method_pool(prompt_set, experiment.tracks.method_pool)
+    for section, settings in reasoners.settled(experiment):
+        section.check_prompts(settings, prompt_set)
     selected = problems.select(experiment.problem_range)
     return Plan(
         experiment=experiment,
@@ -270,9 +267,8 @@ async def _start(
 
 def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
     known = reasoners.entry(experiment.reasoner)
-    needs = known.needs
-    if experiment.tracks is not None and asks_the_target(experiment.tracks):
-        needs |= {Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS}
+    settled = reasoners.settled(experiment)
+    needs = known.models["target"].union(*(one.needs(settings) for one, settings in settled))
     target = engines.by_role["target"]
     missing = needs - target.abilities
     if missing:
@@ -282,17 +278,16 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
             f"{experiment.reasoner!r} needs; use --engine vllm or a vLLM server"
             + (", without --speculative." if experiment.target.speculative else ".")
         )
-    if experiment.steps is not None:
-        digit_ids(target.tokenizer)
-    if experiment.tracks is not None and asks_the_target(experiment.tracks):
-        letter_ids(target.tokenizer, experiment.tracks.method_pool + 1)
+    for section, settings in settled:
+        section.check_target(settings, target.tokenizer)
     draft = engines.by_role.get("draft")
-    if draft is not None and Ability.TOKEN_PROMPTS not in draft.abilities:
+    lacking_draft = known.models.get("draft", frozenset()) - draft.abilities if draft else ()
+    if Ability.TOKEN_PROMPTS in lacking_draft:
         raise UserMistake(
             "The draft's server takes no token prompts, which the reasoner "
             f"{experiment.reasoner!r} needs; name its tokenizer with --draft-tokenizer."
         )
-    if draft is not None and Ability.STOP_STRING not in draft.abilities:
+    if Ability.STOP_STRING in lacking_draft:
         raise UserMistake(
             "The draft's server takes the stop string out of its answers and does not name it, so "
             "that the end of a step looks like the end of the text; serve the draft with vLLM, or "

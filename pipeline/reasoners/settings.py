@@ -1,7 +1,7 @@
-"""Settings of the reasoners that have tracks or judge steps; parts of an `Experiment`."""
+"""Settings of the reasoners that have tracks or judge steps; sections of an `Experiment`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pipeline.errors import UserMistake
 
@@ -35,6 +35,8 @@ class TrackSettings:
     early: `1` at the first answer, `2` when two tracks agree, `exact` when the vote cannot change.
     """
 
+    SECTION: ClassVar[str] = "tracks"
+
     tracks: int = 1
     prompts: TrackPrompts = "same"
     selection: Selection = "model"
@@ -61,6 +63,8 @@ class StepSettings:
     tag out and goes on thinking. `lookahead` is how many steps are drafted beyond the one whose
     score is awaited; with `rewrite_ahead` the target begins its own step then too.
     """
+
+    SECTION: ClassVar[str] = "steps"
 
     score_threshold: float = 7.0
     score_method: ScoreMethod = "greedy"

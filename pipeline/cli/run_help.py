@@ -1,0 +1,88 @@
+"""The command `speclrm run`: its options depend on the reasoner that is named, and so its help."""
+
+import click
+
+from pipeline.cli.hints import ReasonerName
+from pipeline.cli.options import SAMPLING, WHAT_TO_RUN
+from pipeline.cli.reasoner_options import other_options, own_options
+from pipeline.cli.terminal import echo
+from pipeline.reasoners import REASONERS, entry
+
+NAMED = "pipeline.cli.run_help.reasoner"
+DRAFT_TOO = "pipeline.cli.run_help.draft"
+DRAFT_IN_SHORT = (
+    "Every option of the target is there for the draft too, as --draft-model for --model; "
+    "--help-all lists them."
+)
+MORE_BY_REASONER = "speclrm run REASONER --help shows the options of a reasoner."
+
+
+class RunCommand(click.Command):
+    """A command whose first argument, a reasoner, brings options of its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the reasoner among the arguments, with all options known; then parse by its own."""
+        found, _, _ = self.make_parser(ctx).parse_args(list(args))
+        name = str(found.get("reasoner")).replace("_", "-")
+        ctx.meta[NAMED] = name if name in REASONERS else None
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The options of every run, and those of the reasoner; of others, to be refused."""
+        reasoner = ctx.meta.get(NAMED)
+        own = own_options(reasoner) if reasoner is not None else []
+        others = other_options(one.name or "" for one in own)
+        argument = click.Argument(["reasoner"], type=ReasonerName(list(REASONERS)))
+        return [argument, *own, *others, *super().get_params(ctx)]
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The reasoner that is meant, or that one is."""
+        return [ctx.meta.get(NAMED) or "REASONER", self.options_metavar or ""]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options in groups; without a reasoner the list of them instead of their options."""
+        reasoner = ctx.meta.get(NAMED)
+        if reasoner is None:
+            with formatter.section("Reasoners"):
+                formatter.write_dl([(name, known.summary) for name, known in REASONERS.items()])
+                formatter.write_paragraph()
+                formatter.write_text(MORE_BY_REASONER)
+        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
+        own = {option.name for option in own_options(reasoner)} if reasoner is not None else set()
+        for param in self.get_params(ctx):
+            line = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if line is not None:
+                groups["Reasoner" if param.name in own else _heading(param)].append(line)
+        if not ctx.meta.get(DRAFT_TOO):
+            groups["Draft"] = []
+        for heading, lines in groups.items():
+            if lines:
+                with formatter.section(heading):
+                    formatter.write_dl(lines)
+            elif heading == "Draft" and reasoner is not None and entry(reasoner).uses_draft:
+                with formatter.section(heading):
+                    formatter.write_text(DRAFT_IN_SHORT)
+
+
+HEADINGS = ("What to run", "Sampling", "Reasoner", "Target", "Draft", "Output", "Help")
+OUTPUT = {"output_dir", "dry_run", "retry_errors", "force"}
+
+
+def _heading(param: click.Parameter) -> str:
+    name = param.name or ""
+    if name.startswith("draft_"):
+        return "Draft"
+    if {"--help", "--help-all"} & {*param.opts}:
+        return "Help"
+    for heading, options in (("What to run", WHAT_TO_RUN), ("Sampling", SAMPLING)):
+        if name in {option.name for option in options}:
+            return heading
+    return "Output" if name in OUTPUT else "Target"
+
+
+def show_all(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    """Print the help with the draft's options, and end."""
+    if asked and not ctx.resilient_parsing:
+        ctx.meta[DRAFT_TOO] = True
+        echo(ctx.get_help())
+        ctx.exit()

@@ -1,0 +1,128 @@
+"""What a reasoner declares of itself: all that varies with it, in one entry."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic
+
+from pipeline.engines.protocol import Ability, Tokenizer
+from pipeline.experiment import Settings
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import PromptSet
+from pipeline.reasoners.protocol import Reasoner
+
+ValueType = type[bool] | type[int] | type[float] | type[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the command line that sets a field of a section.
+
+    `name` has underscores for dashes. `field` is what it sets and shows as its default, where it
+    is not called as the option is; one that only `Section.read` knows what to do with has none.
+    `type` is that of a value, bool for a flag; a float is finite and within `least` and `most`;
+    one of `choices` is taken, where there are any.
+    """
+
+    name: str
+    help: str
+    type: ValueType = str
+    choices: Collection[str] = ()
+    least: float | None = None
+    most: float | None = None
+    aliases: tuple[str, ...] = ()
+    field: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """As it is typed."""
+        return "--" + self.name.replace("_", "-")
+
+    def default(self, settings: object) -> Any:
+        """What holds without the option; None where nothing does."""
+        return getattr(settings, self.field or self.name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Generic[Settings]):
+    """One section of a reasoner's settings: its defaults, its options, and what follows from both.
+
+    What is here holds for plain settings, an option for each field; a section that asks more of a
+    run has a class of its own. `drops` says that tokens are written that no accepted step holds, so
+    that the token budget bounds the accepted steps only.
+    """
+
+    defaults: Settings
+    options: tuple[Option, ...] = ()
+    drops: bool = False
+
+    @property
+    def name(self) -> str:
+        """The section's name in a run's identity."""
+        return self.defaults.SECTION
+
+    def read(self, given: Mapping[str, Any]) -> Settings:
+        """The settings by the options on the command line, by their names.
+
+        Raises:
+            UserMistake: they contradict each other, or one has no effect.
+        """
+        fields = {option.name: option.field or option.name for option in self.options}
+        return replace(self.defaults, **{fields[name]: value for name, value in given.items()})
+
+    def check(self, reasoner: str, settings: Settings) -> None:
+        """Raise `UserMistake` for settings that this reasoner cannot have."""
+
+    def check_prompts(self, settings: Settings, prompt_set: PromptSet) -> None:
+        """Raise `UserMistake` for prompts that the settings cannot do with."""
+
+    def check_target(self, settings: Settings, tokenizer: Tokenizer) -> None:
+        """Raise `UserMistake` for a target whose tokenizer cannot do what the settings take."""
+
+    def needs(self, settings: Settings) -> frozenset[Ability]:  # noqa: ARG002 - others look at it
+        """What the target must be able to do, besides what the reasoner always needs."""
+        return frozenset()
+
+    def in_words(self, settings: Settings) -> str | None:  # noqa: ARG002
+        """The section's line in a plan, or None for no line."""
+        return None
+
+    def on_top(self, settings: Settings) -> tuple[str, ...]:  # noqa: ARG002
+        """What is generated besides the accepted steps."""
+        return ()
+
+    def openings(
+        self,
+        settings: Settings,  # noqa: ARG002
+        prompt_set: PromptSet,  # noqa: ARG002
+        problem: Problem,  # noqa: ARG002
+        task: str,  # noqa: ARG002
+    ) -> list[list[str]] | None:
+        """Of each track the task prompts that it may have; None where the section says nothing."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonerEntry:
+    """All that varies with a reasoner.
+
+    `summary` is one sentence for the help. `models` are the roles it uses, and what the engine of
+    each must be able to do. `prompts` are beginnings of template paths: a change to other templates
+    is no change to it. `sections` are its settings, in the order of a run's identity.
+    """
+
+    name: str
+    summary: str
+    solve: Reasoner
+    models: Mapping[str, frozenset[Ability]]
+    prompts: tuple[str, ...] = ("task/",)
+    sections: tuple[Section[Any], ...] = ()
+
+    @property
+    def uses_draft(self) -> bool:
+        """Whether it needs a draft model beside the target."""
+        return "draft" in self.models
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """The options of all its sections by name."""
+        return {option.name: option for section in self.sections for option in section.options}
