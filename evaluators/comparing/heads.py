@@ -1,12 +1,16 @@
 """Names in front of values: `x = 5`, `f(x) = ...`, `m + n = 259`, and chains of equals."""
 
-from evaluators.nodes import CONSTANTS, Node, Num, Op, Rel, Seq, Sym, free_symbols, has_op
+from evaluators.nodes import CONSTANTS, Node, Num, Op, Rel, Seq, Sym, free_symbols, has_op, walk
 
 _EQUALS = ("=", "~")
 # Operations of a definition's left side: a named segment, length or ratio of names.
 _NAMING = ("div", "ratio", "abs", "norm", "overline", "prime", "deg")
 # Letters of unknowns: `|x| = 5` is an equation, while `|z| = 5` and `|AB| = 5` name a length.
 _VARIABLES = frozenset({"x", "y", "t", "n"})
+
+
+# Functions of a named thing that problems ask for: `\sin A`, `\Re z`; floors of anything.
+_OF_THINGS = frozenset({"sin", "cos", "tan", "cot", "sec", "csc", "Re", "Im", "arg"})
 
 
 def is_name(node: Node) -> bool:
@@ -43,6 +47,10 @@ def is_asked_for(node: Node) -> bool:
             name="abs" | "norm" | "det" | "gcd" | "lcm" | "max" | "min" | "deg" | "max_" | "min_"
         ):
             return True
+        case Op(name="floor" | "ceil", args=(named,)):
+            return bool(free_symbols(named))
+        case Op(name=name) if name in _OF_THINGS:
+            return bool(free_symbols(node)) and not any(map(_is_unknown, walk(node)))
         case Op(name="add" | "mul", args=args):
             return all(is_asked_for(arg) for arg in args)
         case Op(name="div", args=(top, bottom)):
@@ -115,16 +123,9 @@ def name_of(node: Node) -> Node | None:
 
 def answered_value(answer: Node, gold: Node) -> Node:
     """The value that an answer states beside a gold answer, which may be an equation itself."""
-    formula = bool(free_symbols(gold))
-    if formula and (_is_derivative(answer) or _is_approximate(answer)):
+    if free_symbols(gold) and _is_approximate(answer):
         return answer
     return answer if isinstance(gold, Rel) and named_value(gold) is gold else stated_value(answer)
-
-
-def _is_derivative(node: Node) -> bool:
-    """`p'(x) = x^2 + 1`, which says another thing of p than that it is x^2 + 1."""
-    head = node.args[0] if isinstance(node, Rel) else node
-    return isinstance(head, Op) and head.name.startswith("apply:") and head.name.endswith("'")
 
 
 def _is_approximate(node: Node) -> bool:

@@ -28,6 +28,8 @@ from evaluators.verdict import Decision, Outcome, different, equal, undecided
 
 # Letters for a constant of integration.
 _CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
+# Letters that call any function theirs; dx/dt and dy/dt are derivatives of two.
+_ANY_FUNCTION = frozenset({"f", "g", "F", "G"})
 # Points at which the ratio of two differences must be the same.
 RATIO_POINTS = 5
 AGREED_DIGITS = 20
@@ -143,12 +145,23 @@ def same_head(left: Node, right: Node) -> bool:
     if left == right:
         return True
     first, second = _defined(left), _defined(right)
-    if first is None or first != second:
+    if first is None or first != second or not _same_derivative(left, right):
         return False
     counts = {
         len(head.args) for head in (left, right) if isinstance(head, Op) and head.name != "mul"
     }
     return len(counts) < 2  # noqa: PLR2004 - functions of as many arguments
+
+
+def _same_derivative(left: Node, right: Node) -> bool:
+    """Whether two derivatives, if they are, may be of one function: of f, or of the same letter."""
+    names = {name.rstrip("'") for head in (left, right) if (name := _function(head)).endswith("'")}
+    return len(names) < 2 or not names.isdisjoint(_ANY_FUNCTION)  # noqa: PLR2004 - two letters
+
+
+def _function(head: Node) -> str:
+    name = head.name if isinstance(head, Op | Sym) else ""
+    return name.removeprefix("apply:")
 
 
 def _segment(head: Node) -> Node:

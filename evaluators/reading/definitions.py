@@ -1,5 +1,7 @@
-"""What a definition names: `f(x, y)` before an equals sign, `f: x` before an arrow."""
+r"""What a definition names: `f(x)`, `\frac{dy}{dx}` before an equals sign; `f: x` with one."""
 
+import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from evaluators.nodes import Node, Num, Op, Sym
@@ -9,10 +11,23 @@ from evaluators.reading.tree import Group, Item
 
 _FUNCTION_NAMES = frozenset({"f", "g", "h", "p", "q", "F", "G", "H", "P", "Q", "E", "V", "S", "T"})
 _SYMBOL = frozenset({"sym"})
+# What stands in `P(A | B)` and `P(X > 2)`, and in no argument of a function.
+_OF_EVENTS = frozenset({"|", "mid", "cup", "cap", "=", "<", ">", "<=", ">=", "!=", "in"})
+# `d y / d x`, `d ^ 2 f ( x ) / d x ^ 2`, `d / d x f`, as tokens with blanks between.
+_DERIVATIVE = re.compile(
+    r"d(?: \^ (?P<order>\d))?(?: (?P<name>\w+)(?: \( \w+ \))?)? / "
+    r"d (?P<variable>\w+)(?: \^ (?P<again>\d))?"
+    r"(?: (?P<behind>\w+)(?: \( \w+ \))?|(?P<formula> .+))?"
+)
 
 
 def function_head(items: list[Item]) -> Node | None:
-    r"""`name(x, y)` before an equals sign defines a function, whatever the name; `\min` names."""
+    r"""`name(x, y)` before an equals sign defines a function, whatever the name; `\min` names.
+
+    So do derivatives, `\frac{dy}{dx}` as `y'(x)`, and probabilities of events, `P(X > 2)`.
+    """
+    if head := _derivative(items) or _probability(items):
+        return head
     if len(items) == 1 and isinstance(items[0], Token) and items[0].kind == "fn":
         return Sym(items[0].text)
     if not items[1:] or not is_kind(items[0], frozenset({"sym"})):
@@ -36,6 +51,47 @@ def function_head(items: list[Item]) -> Node | None:
     )
     label = "".join(i.text for i in items[:-1] if isinstance(i, Token))
     return Op(f"apply:{label}{'^-1' if inverse else ''}", arguments)
+
+
+def _derivative(items: list[Item]) -> Node | None:
+    """A derivative in quotients of differentials; that of a written formula is of a function f."""
+    texts = _texts(items)
+    if "d" not in texts[:2]:
+        return None
+    match items:
+        case [Token(text="frac"), Group(items=top), Group(items=bottom), *behind]:
+            texts = [*_texts(top), "/", *_texts(bottom), *_texts(behind)]
+    found = _DERIVATIVE.fullmatch(" ".join(texts))
+    if found is None or found["order"] != found["again"]:
+        return None
+    named = [found[group] for group in ("name", "behind", "formula") if found[group]]
+    if len(named) != 1:
+        return None
+    name = "f" if found["formula"] else named[0]
+    return Op(f"apply:{name}{chr(39) * int(found['order'] or 1)}", (Sym(found["variable"]),))
+
+
+def _probability(items: list[Item]) -> Node | None:
+    """`P(A | B)` and `P(X > 2)`, one name with all that stands in the brackets."""
+    match items:
+        case [Token(text="P" | "\\Pr" as sign), Group(opening="(" | "[", items=inside)]:
+            written = _texts(inside)
+            named = sign == "P" and _OF_EVENTS.isdisjoint(written)
+            return None if named else Sym(f"P({''.join(written)})")
+    return None
+
+
+def _texts(items: Sequence[Item]) -> list[str]:
+    """The texts of all tokens, those of braces without the braces."""
+    texts: list[str] = []
+    for item in items:
+        if isinstance(item, Token):
+            texts.append(item.text)
+        elif item.opening == "{":
+            texts += _texts(item.items)
+        else:
+            texts += [item.opening, *_texts(item.items), item.closing]
+    return texts
 
 
 def _is_inverse(items: list[Item]) -> bool:
