@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 MAP = ROOT / "docs" / "map.md"
 MARKER = "<!-- drawn by docs/draw_map.py: mend docstrings, not this -->\n"
-PACKAGES = ("evaluators", "pipeline")
+PACKAGES = ("evaluators", "pipeline", "speclrm_testing")
 
 # A room is a folder, or a module that lies beside the folders. Each may import from the rooms above
 # it in this list, and from no other. Each tuple is one line of the drawing; the rooms of a line do
@@ -51,6 +51,10 @@ FLOORS = (
     ("pipeline.review", "pipeline.imports"),
     ("pipeline.cli",),
     ("pipeline.__main__", "pipeline"),
+    ("speclrm_testing.commands", "speclrm_testing.engine_contract"),
+    ("speclrm_testing.scripted_runs",),
+    ("speclrm_testing.reasoner_contract",),
+    ("speclrm_testing",),
 )
 
 

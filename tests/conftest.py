@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from commands import speclrm
 from foreign_results import data_file
 from hypothesis import HealthCheck, settings
 
 from pipeline import plugins
+from speclrm_testing.commands import speclrm
 
 # How fast cases come is the machine's matter: on busy cores no property may fail by it.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import click
 import pytest
-from commands import Said, speclrm
 from fake_server import MODELS, chat, serving
 
 from pipeline.cli import group
 from pipeline.engines import model_files
 from pipeline.runs.directory import RunDirectory, read_attempts
+from speclrm_testing.commands import Said, speclrm
 
 FAST = "--engine scripted --script fast.json"
 OWN = "run baseline --data-file sums.jsonl --model pocket-target"

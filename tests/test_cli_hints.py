@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import speclrm
 
 from pipeline.cli.hints import COMMANDS
+from speclrm_testing.commands import speclrm
 
 ROOT = Path(__file__).parent.parent
 DOCS = (ROOT / "docs" / "experiments-spec.md").read_text(encoding="utf-8")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 import pytest
-from commands import speclrm
 
 from evaluators import GRADER_VERSION
 from pipeline.cli import group
+from speclrm_testing.commands import speclrm
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

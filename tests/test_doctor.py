@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
-from commands import Said, speclrm
 
 from pipeline.cli import doctor, model_checks
 from pipeline.cli.findings import Finding, State
@@ -17,6 +16,7 @@ from pipeline.engines.protocol import Message
 from pipeline.engines.scripted.tokenizer import ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.runs import versions
+from speclrm_testing.commands import Said, speclrm
 
 STATES = tuple(state.value for state in State)
 

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from scripted_runs import Place
 
 from pipeline import records
 from pipeline.ledger import Use
 from pipeline.runs.directory import read_manifest
+from speclrm_testing.scripted_runs import Place
 
 METHODS_EARLY = (
     "4 an attempt by methods (--selection model, of 12); vote majority, ended early by --fast 1"

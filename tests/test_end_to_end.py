@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import Said, speclrm
 
 from pipeline.records import Attempt, Stop
 from pipeline.runs.directory import read_attempts, read_manifest
+from speclrm_testing.commands import Said, speclrm
 
 pytestmark = pytest.mark.vllm
 PROBLEMS = 30

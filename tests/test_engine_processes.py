@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from scripted_runs import HANGS
 
 from pipeline.engines.vllm.orphans import EngineProcesses, marked
+from speclrm_testing.scripted_runs import HANGS
 
 ROOT = Path(__file__).parent.parent
 # An engine's process starts a worker and is gone; the worker hides behind a title, as vLLM's do.

@@ -8,13 +8,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from commands import speclrm
 
 import evaluators
 from evaluators.comparing.equivalence import readings
 from evaluators.comparing.symbolic import sandbox, worker
 from evaluators.comparing.symbolic.sandbox import _Pool
 from evaluators.comparing.symbolic.wire import to_wire
+from speclrm_testing.commands import speclrm
 
 # So few calls that about half of the tasks below reach the limit.
 FEW_CALLS = 90_000

@@ -1,32 +1,46 @@
-"""What holds of every reasoner's runs: kills, Ctrl-C, dying engines, bad input, other settings."""
+"""What holds of every reasoner's runs: the contract, and what only ours with drafts do."""
 
 import re
 import signal
 
 import pytest
-from commands import speclrm
-from scripted_runs import EVERY, HANGS, PROBLEMS, Place, ended, once, statuses
 
 from pipeline.reasoners import REASONERS
+from speclrm_testing.commands import speclrm
+from speclrm_testing.reasoner_contract import SLOW, ReasonerContract
+from speclrm_testing.scripted_runs import EVERY, PROBLEMS, Place, ended, once
 
-ALL = list(REASONERS)
 WITH_DRAFT = [name for name, known in REASONERS.items() if known.uses_draft]
-SLOW = {"decode_token": 0.012}
-"""Seconds a token: the shortest attempt takes a third of a second, so a blow finds some left."""
 
 
-@pytest.fixture(autouse=True)
-def _hard_limit():
-    """A test that hangs fails; no boundary of the program catches how."""
+class TestBaseline(ReasonerContract):
+    reasoner = "baseline"
+    change = "--temperature 0.1", "temperature: 0.6 recorded, 0.1 asked"
 
-    def fail(number, frame):
-        pytest.fail(f"it hangs: longer than {HANGS} seconds")
 
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.setitimer(signal.ITIMER_REAL, HANGS)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+class TestParallel(ReasonerContract):
+    reasoner = "parallel"
+    change = "--use-role-prompts", "tracks.prompts: 'same' recorded, 'roles' asked"
+
+
+class TestSpec(ReasonerContract):
+    reasoner = "spec"
+    change = "--score-method average", "steps.score_method: 'greedy' recorded, 'average' asked"
+
+
+class TestSpecAsync(ReasonerContract):
+    reasoner = "spec-async"
+    change = "--draft-model other", "draft.model: 'scripted' recorded, 'other' asked"
+
+
+class TestSpecMethods(ReasonerContract):
+    reasoner = "spec-methods"
+    change = "--method-num 2", "tracks.tracks: 3 recorded, 2 asked"
+
+
+def test_every_built_in_reasoner_is_held_to_the_contract():
+    held = {each.reasoner for each in ReasonerContract.__subclasses__()}
+    assert held >= set(REASONERS)
 
 
 @pytest.fixture
@@ -34,45 +48,11 @@ def place(tmp_path):
     return Place.made(tmp_path)
 
 
-def slow(place):
-    place.script("target", latency=SLOW)
-    place.script("draft", latency=SLOW)
-
-
-@pytest.mark.parametrize("reasoner", ALL)
-def test_kill_dash_nine_and_the_same_command_leave_every_attempt_once(place, reasoner):
-    slow(place)
-    killed = place.struck(reasoner, signal.SIGKILL, "--repeats 2 --concurrency 2")
-    before = place.keys(reasoner)
-    assert killed.code == -signal.SIGKILL
-    assert 1 <= len(before) < 2 * PROBLEMS
-    place.script("target")
-    place.script("draft")
-    said = place.speclrm(reasoner, "--repeats 2")
-    assert said.out.startswith(f"{2 * PROBLEMS - len(before)} attempts made, {len(before)} there")
-    assert place.keys(reasoner) == once(2)
-
-
-@pytest.mark.parametrize("reasoner", ALL)
-def test_ctrl_c_records_what_is_in_flight_and_the_same_command_completes(place, reasoner):
-    slow(place)
-    said = place.struck(reasoner, signal.SIGINT, "--concurrency 2")
-    made = place.keys(reasoner)
-    assert said.code == 3
-    assert "attempts in flight and starting no more" in said.err
-    assert "Traceback" not in said.err
-    assert 1 <= len(made) < PROBLEMS
-    assert statuses(place.attempts(reasoner)) == {"ok"}
-    place.script("target")
-    place.script("draft")
-    assert place.speclrm(reasoner).code == 0
-    assert place.keys(reasoner) == once()
-
-
 @pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("reasoner", ["parallel", "spec-async", "spec-methods"])
 def test_sigterm_drops_the_tracks_in_flight_and_the_same_command_completes(place, reasoner, blow):
-    slow(place)
+    place.script("target", latency=SLOW)
+    place.script("draft", latency=SLOW)
     said = place.struck(reasoner, blow, "--concurrency 2")
     made = place.keys(reasoner)
     assert (said.code, "in flight were dropped" in said.sentence) == (3, True)
@@ -82,28 +62,6 @@ def test_sigterm_drops_the_tracks_in_flight_and_the_same_command_completes(place
     place.script("draft")
     assert place.speclrm(reasoner).out.startswith(f"{PROBLEMS - len(made)} attempts made")
     assert place.keys(reasoner) == once()
-
-
-@pytest.mark.parametrize(
-    ("reasoner", "dying"), [(one, "target") for one in ALL] + [(one, "draft") for one in WITH_DRAFT]
-)
-class TestAnEngineThatDies:
-    def test_once_comes_back_and_nothing_is_lost(self, place, reasoner, dying):
-        place.script(dying, faults={"die": [5]})
-        assert place.speclrm(reasoner).code == 0
-        assert place.keys(reasoner) == once()
-        assert statuses(place.attempts(reasoner)) == {"ok"}
-
-    def test_again_and_again_ends_the_run_and_keeps_what_is_done(self, place, reasoner, dying):
-        place.script(dying, faults={"die": EVERY[24:]})
-        said = place.speclrm(reasoner, "--concurrency 1 --repeats 5")
-        kept = place.keys(reasoner)
-        assert (said.code, "died 4 times" in said.sentence) == (3, True)
-        assert 0 < len(kept) < 5 * PROBLEMS
-        place.script(dying)
-        again = place.speclrm(reasoner, "--repeats 5")
-        assert again.out.startswith(f"{5 * PROBLEMS - len(kept)} attempts made")
-        assert place.keys(reasoner) == once(5)
 
 
 @pytest.mark.parametrize("reasoner", WITH_DRAFT)
@@ -131,51 +89,6 @@ class TestADraftEngineInTrouble:
         assert {one.error.type for one in place.attempts(reasoner)} == {"PromptTooLong"}
 
 
-@pytest.mark.parametrize("reasoner", ALL)
-def test_a_prompt_longer_than_the_context_is_an_error_record(place, reasoner):
-    place.script("target", context=20)
-    assert place.speclrm(reasoner).code == 1
-    attempts = place.attempts(reasoner)
-    assert {attempt.error.type for attempt in attempts} == {"PromptTooLong"}
-    assert all("model's context 20: no room" in attempt.error.message for attempt in attempts)
-    assert place.keys(reasoner) == once()
-
-
-@pytest.mark.parametrize("reasoner", ALL)
-def test_retry_errors_makes_the_failed_attempts_again_and_no_other(place, reasoner):
-    place.speclrm(reasoner, "--problem-id first:2")
-    place.script("target", faults={"fail": EVERY})
-    assert place.speclrm(reasoner).code == 1
-    assert [one.status for one in place.attempts(reasoner)] == ["ok"] * 2 + ["error"] * 4
-    place.script("target")
-    assert place.speclrm(reasoner).out.startswith("0 attempts made, 6 there already")
-    said = place.speclrm(reasoner, "--retry-errors")
-    assert (said.code, said.out.split(", ")[:2]) == (0, ["4 attempts made", "2 there already"])
-    assert place.keys(reasoner) == once()
-    assert statuses(place.attempts(reasoner)) == {"ok"}
-
-
-CHANGES = {
-    "baseline": ("--temperature 0.1", "temperature: 0.6 recorded, 0.1 asked"),
-    "parallel": ("--use-role-prompts", "tracks.prompts: 'same' recorded, 'roles' asked"),
-    "spec": ("--score-method average", "steps.score_method: 'greedy' recorded, 'average' asked"),
-    "spec-async": ("--draft-model other", "draft.model: 'scripted' recorded, 'other' asked"),
-    "spec-methods": ("--method-num 2", "tracks.tracks: 3 recorded, 2 asked"),
-}
-
-
-@pytest.mark.parametrize("reasoner", ALL)
-@pytest.mark.parametrize("own", [True, False])
-def test_changed_settings_are_refused_with_the_difference(place, reasoner, own):
-    common = ("--seed 1", "seed: 0 recorded, 1 asked")
-    options, difference = CHANGES[reasoner] if own else common
-    place.speclrm(reasoner, "--problem-id first:2")
-    before = place.contents(reasoner)
-    said = place.speclrm(reasoner, options)
-    assert (said.code, difference in said.sentence) == (2, True)
-    assert place.contents(reasoner) == before
-
-
 def test_another_reasoner_is_told_first_and_its_templates_in_one_line(place):
     place.speclrm("baseline", "--problem-id first:1")
     one = place.run("baseline")
@@ -190,22 +103,3 @@ def test_another_reasoner_is_told_first_and_its_templates_in_one_line(place):
     assert "draft: none recorded, 'scripted' asked" in said.sentence
     named = r"prompts: \d+ of \d+ templates differ \(\S+, \S+, \S+ and \d+ more\)"
     assert re.search(named, lines[-1])
-
-
-BAD_INPUT = [
-    ("--problem-id 9", "problem 9 is not in sums"),
-    ("--repeats 0", "--repeats is 0; it must be 1 or more"),
-    ("--token-budget 0", "--token-budget is 0; it must be 1 or more"),
-    ("--use-role-promptz", "No such option '--use-role-promptz'"),
-    ("--script nowhere.json", "nowhere.json cannot be read"),
-    ("--prompts nowhere", "no folder with .j2 files"),
-]
-
-
-@pytest.mark.parametrize("reasoner", ALL)
-@pytest.mark.parametrize(("options", "sentence"), BAD_INPUT, ids=[one for one, _ in BAD_INPUT])
-def test_bad_input_is_told_in_a_sentence(place, reasoner, options, sentence):
-    said = speclrm(place.command(reasoner, options))
-    assert (said.code, sentence in said.sentence) == (2, True)
-    assert "Traceback" not in said.err
-    assert not list(place.run(reasoner).glob("problems/*"))

@@ -6,13 +6,13 @@ import shutil
 import signal
 
 import pytest
-from commands import speclrm
-from scripted_runs import CHAIN, Place
 
 from evaluators.reports.traces import attempts
 from evaluators.statistics.metrics import run_metrics
 from evaluators.statistics.verdict_table import NotGraded
 from pipeline.runs.directory import attempt_files
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import CHAIN, Place
 
 READERS = (
     "leaderboard {run}",

@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 
 import pytest
-from commands import speclrm
 
 import evaluators
 from evaluators.run_files.attempt_lines import line_digest
@@ -16,6 +15,7 @@ from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track, Vote, encode
 from pipeline.review.grading import grade_run
 from pipeline.runs.directory import RunDirectory
+from speclrm_testing.commands import speclrm
 
 SHAPE = {"body_parameters": 100, "head_parameters": 9, "layers": 1, "attention_width": 8}
 MODELS = {"target": SHAPE}

@@ -2,10 +2,10 @@
 
 import foreign_results as foreign
 import pytest
-from commands import speclrm
 from foreign_results import PROBLEMS, RIGHT, WRONG, dump, sample, samples_file, ssr_spec, step
 
 from evaluators.statistics.metrics import run_metrics
+from speclrm_testing.commands import speclrm
 
 
 def test_an_imported_run_is_graded_and_ranked_with_dashes_for_what_is_unknown(bring, tmp_path):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from commands import speclrm
 from graded_runs import verdict_row, write_run
 
 from evaluators.run_files.run_names import distinct_names
 from pipeline.cli import group
 from pipeline.errors import UserMistake
+from speclrm_testing.commands import speclrm
 
 
 @pytest.fixture

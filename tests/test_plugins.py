@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import pytest
-from commands import speclrm
 
 from pipeline import plugins
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import gated_datasets, load_manifest
 from pipeline.problems.problem_set import load_problems
 from pipeline.problems.prompting import open_prompt_set
+from speclrm_testing.commands import speclrm
 
 MANIFEST = """
 about = "two sums"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import speclrm
-from scripted_runs import Place
 
 from pipeline.runs.directory import attempt_files
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 DOCS = (Path(__file__).parent.parent / "docs" / "records.md").read_text()
 BY_NAME = {"versions", "usage"}

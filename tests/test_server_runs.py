@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 
 import pytest
-from commands import speclrm
 from fake_server import MODELS, chat, serving
 
 from pipeline.runs.directory import read_attempts, read_manifest
+from speclrm_testing.commands import speclrm
 
 KEY, PASSWORD = "sk-proj/abc+DEF_0123", "wordpass99"
 

@@ -4,8 +4,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from commands import speclrm
-from scripted_runs import Place
 
 import evaluators
 from evaluators.reports.statements import Statement, Statements
@@ -13,6 +11,8 @@ from pipeline.cli import show
 from pipeline.problems.rows import file_safe
 from pipeline.records import Attempt, Failure, Step, Stop, Tokens, Track
 from pipeline.runs.directory import RunDirectory
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 MANIFEST = {"schema": 1, "identity": {}, "models": {}, "sessions": [], "slice": {}}
 STEP = Step(text="a=7", author="target", tokens=3, seconds=0.5, finish="stop")

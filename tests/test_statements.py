@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from commands import speclrm
 from graded_runs import manifest
 
 from evaluators.reports.statements import Statement, hides_text
@@ -13,6 +12,7 @@ from pipeline.records import Attempt
 from pipeline.review import asked_statements
 from pipeline.review.asked_statements import hidden_datasets, statement_reader
 from pipeline.runs.directory import RunDirectory
+from speclrm_testing.commands import speclrm
 
 OWN = {"id": "a", "problem": "1+1?", "answer": "2", "kind": "integer"}
 

@@ -11,10 +11,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from commands import speclrm
 
 from evaluators.run_files.whole_file import whole_file
 from pipeline.runs import durable_lines
+from speclrm_testing.commands import speclrm
 
 ROOT = Path(__file__).parent.parent
 BLOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

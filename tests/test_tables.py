@@ -15,16 +15,16 @@ import termios
 from pathlib import Path
 
 import pytest
-from commands import speclrm
 from graded_runs import verdict_row, write_attempts, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from scripted_runs import Place
 
 from evaluators.statistics.sign_flips import p_text
 from pipeline.cli.tables import PIPE_WIDTH, blocks, print_table
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 ROOT = Path(__file__).parent.parent
 SEPARATE = re.compile("[│┃]")

@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import speclrm
 from graded_runs import made_from_attempts, rows_of
-from scripted_runs import Place
 
 from evaluators.reports.safe_text import OBEYED, csv_cell, markdown_text, safe
 from pipeline.cli import COMMANDS
 from pipeline.cli.terminal import json_line
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 ROOT = Path(__file__).parent.parent
 OVERRIDES = "\u202e\u2066\u200f\u2028"

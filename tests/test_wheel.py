@@ -44,6 +44,7 @@ def test_the_names_in_site_packages_are_ours_and_datasets_is_hugging_faces(insta
         "bin",
         "evaluators",
         "pipeline",
+        "speclrm_testing",
     }
 
 

@@ -1,8 +1,6 @@
 """Anchors A1 to A3 and A22 to A25: what whole runs do, by default and by option."""
 
 import pytest
-from commands import speclrm
-from scripted_runs import Place
 
 from pipeline.errors import EngineDead, RunStopped
 from pipeline.problems.manifests import load_manifest
@@ -10,6 +8,8 @@ from pipeline.reasoners import REASONERS
 from pipeline.review.replay import replay
 from pipeline.runs.directory import read_manifest
 from pipeline.runs.scheduler import Engines
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 
 @pytest.fixture

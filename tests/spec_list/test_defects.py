@@ -8,8 +8,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from commands import speclrm
-from scripted_runs import Place
 from spec_world import StepSettings, TrackSettings, Watched, World, telling, three_tracks
 
 from evaluators import grade
@@ -22,6 +20,8 @@ from pipeline.problems.problem_set import load_problems
 from pipeline.reasoners import REASONERS
 from pipeline.runs import runner
 from pipeline.runs.directory import read_attempts
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 CLOSING = ("one\n\n", "two\n\n", "</think>\n\n\\boxed{7}")
 LOW_MEAN = (0.3, 0, 0, 0, 0, 0, 0, 0, 0.2, 0.5)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands import Said, speclrm
-
 from pipeline import records
-from pipeline.reasoners import REASONERS
+from pipeline.reasoners import entry
 from pipeline.runs.directory import attempt_files, read_attempts
+from speclrm_testing.commands import Said, speclrm
 
 PROBLEMS = 6
 HANGS = 120.0
@@ -26,17 +25,21 @@ CHAIN = "first\n\nsecond\n\n</think>\n\n\\boxed{{{}}}"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder with problems, a target and a draft whose last step is wrong."""
+    """A folder with problems, a target and a draft whose last step is wrong.
+
+    `options` are given to every command.
+    """
 
     folder: Path
+    options: str = ""
 
     @classmethod
-    def made(cls, folder: Path) -> "Place":
+    def made(cls, folder: Path, options: str = "") -> "Place":
         """Six sums; the target scores a wrong box 1 and everything else 9."""
         rows = [{"id": str(n), "problem": f"{n}+1?", "answer": str(n + 1)} for n in range(PROBLEMS)]
         lines = "".join(json.dumps(row | {"kind": "integer"}) + "\n" for row in rows)
         (folder / "sums.jsonl").write_text(lines)
-        place = cls(folder)
+        place = cls(folder, options)
         place.script("target")
         place.script("draft")
         return place
@@ -56,12 +59,12 @@ class Place:
 
     def command(self, reasoner: str, options: str = "") -> str:
         """The command that runs it."""
-        uses_draft = REASONERS[reasoner].uses_draft
+        uses_draft = entry(reasoner).uses_draft
         draft = f"--draft-script {self.folder / 'draft.json'}" if uses_draft else ""
         return (
             f"run {reasoner} --data-file {self.folder / 'sums.jsonl'} --engine scripted "
             f"--script {self.folder / 'target.json'} {draft} --output-dir {self.run(reasoner)} "
-            f"{options}"
+            f"{self.options} {options}"
         )
 
     def speclrm(self, reasoner: str, options: str = "") -> Said:
@@ -75,7 +78,8 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            # What can be imported here can be imported there, plug-ins too.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
 
     def struck(self, reasoner: str, blow: signal.Signals, options: str = "") -> Said:
