@@ -337,7 +337,7 @@ def test_a_failed_export_leaves_the_earlier_file_as_it_was(tmp_path):
     run = graded(tmp_path / "run")
     with (run / "problems" / "61.jsonl").open("a") as added:
         added.write("{}\n")
-    with pytest.raises(UserMistake, match="line 3 lacks"):
+    with pytest.raises(UserMistake, match="line 3 is not an attempt line"):
         export(run, "inspect", str(file))
     assert file.read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.eval", "run"]

@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from evaluators.reports.traces import attempts
+from evaluators.run_files.graded_attempts import graded_attempts
+from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.metrics import run_metrics
-from evaluators.statistics.verdict_table import NotGraded
 from pipeline.runs.directory import attempt_files
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import CHAIN, Place
@@ -18,7 +18,7 @@ READERS = (
     "leaderboard {run}",
     "leaderboard {run} --format csv",
     "leaderboard {run} --html {folder}/page.html",
-    "compare {run} {run}",
+    "compare {run} {folder}/again",
     "export {run} --to csv --output {folder}/sheet.csv",
     "export {run} --to inspect --output {folder}/log.json",
     "export {run} --to hf --output {folder}/card.md",
@@ -53,6 +53,7 @@ def test_after_force_every_reader_refuses_the_verdicts_of_before(tmp_path):
     assert speclrm(f"grade {run}").code == 0
     place.script("target", rules=[{"when": "+1?", "text": CHAIN.format(99)}])
     assert place.speclrm("baseline", "--force").code == 0
+    shutil.copytree(run, tmp_path / "again")
     for reader in READERS:
         said = speclrm(reader.format(run=run, folder=tmp_path))
         assert (said.code, said.out) == (2, ""), reader
@@ -64,6 +65,7 @@ def test_after_force_every_reader_refuses_the_verdicts_of_before(tmp_path):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_every_reader_takes_verdicts_of_the_attempts_that_are_there(run, tmp_path, reader):
+    shutil.copytree(run, tmp_path / "again")
     said = speclrm(reader.format(run=run, folder=tmp_path))
     assert said.code == 0, said.err
 
@@ -124,7 +126,7 @@ def test_verdicts_stand_while_their_attempts_do(run, change, missing):
 def test_a_page_or_an_export_names_an_attempt_without_a_verdict(run):
     add_a_repeat(run)
     with pytest.raises(NotGraded, match=r"problem 0, repeat 1 has no verdict.*speclrm grade"):
-        list(attempts(run))
+        list(graded_attempts(run))
 
 
 def test_files_that_are_as_they_were_are_not_read_again(run, monkeypatch):

@@ -9,10 +9,11 @@ from graded_runs import verdict_row, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts, pass_at_k
 from evaluators.statistics.metrics import run_metrics
 from evaluators.statistics.uncertainty import population_error
-from evaluators.statistics.verdict_table import NotGraded, verdict_table
+from evaluators.statistics.verdict_table import verdict_table
 
 
 def line(*names, **changes):

@@ -2,18 +2,22 @@
 
 import json
 import re
+from dataclasses import replace
 
+import msgspec
 import pytest
 from click.testing import CliRunner
-from graded_runs import rows_of, step, verdict_row, write_attempts, write_run
+from graded_runs import attempt_line, rows_of, step, verdict_row, write_attempts, write_run
 
 from evaluators.reports.html_page import ReportOptions, write_report
 from evaluators.reports.page_files import Blocks, asset, script_json
 from evaluators.reports.statements import Statement, Statements
-from evaluators.reports.traces import Attempt, StepCounts, flags_of, outcome_of, track_labels
+from evaluators.reports.traces import StepCounts, flags_of, outcome_of, track_labels
+from evaluators.run_files.attempt_record import AttemptLine
+from evaluators.run_files.graded_attempts import GradedAttempt
+from evaluators.run_files.verdict_rows import NotGraded, VerdictRow
 from evaluators.statistics import metrics
 from evaluators.statistics.metrics import measured_runs
-from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli import group
 from pipeline.errors import UserMistake
 
@@ -146,6 +150,14 @@ def test_few_traces_lie_in_the_page(tmp_path):
     assert not (tmp_path / "traces").exists()
 
 
+def attempt_of(steps, *, stop="finished", right=True):
+    """A graded attempt with one track."""
+    row = verdict_row(right=right)
+    line = attempt_line(row, [steps])
+    line["tracks"][0]["stop"] = stop
+    return GradedAttempt(msgspec.convert(line, AttemptLine), msgspec.convert(row, VerdictRow))
+
+
 @pytest.mark.parametrize(
     ("made", "right", "flag"),
     [
@@ -157,32 +169,30 @@ def test_few_traces_lie_in_the_page(tmp_path):
     ],
 )
 def test_a_judged_draft_flags_its_attempt_where_the_judge_was_wrong(made, right, flag):
-    attempt = Attempt({"tracks": [{"steps": [made]}]}, verdict_row())
-    assert flags_of(attempt, [[right]], StepCounts()) == flag
+    assert flags_of(attempt_of([made]), [[right]], StepCounts()) == flag
 
 
 def test_a_track_verdict_labels_the_drafts_that_the_track_kept():
     steps = [step("s", score=9.0), step("s", score=1.0, draft="d"), step("s")]
-    attempt = Attempt({"tracks": [{"steps": steps}]}, verdict_row())
-    assert track_labels(attempt) == [[True, None, True]]
+    assert track_labels(attempt_of(steps)) == [[True, None, True]]
 
 
 @pytest.mark.parametrize("stop", ["cancelled", "error"])
 def test_a_track_that_could_not_answer_labels_none_of_its_drafts(stop):
-    track = {"steps": [step("s", score=9.0), step("s", score=1.0, draft="d")], "stop": stop}
-    assert track_labels(Attempt({"tracks": [track]}, verdict_row(right=False))) == [[None, None]]
+    steps = [step("s", score=9.0), step("s", score=1.0, draft="d")]
+    assert track_labels(attempt_of(steps, stop=stop, right=False)) == [[None, None]]
 
 
 @pytest.mark.parametrize("stop", ["finished", "budget", "length", "repeated"])
 def test_a_track_that_ended_by_itself_labels_the_drafts_it_kept(stop):
-    track = {"steps": [step("s", score=9.0)], "stop": stop}
-    assert track_labels(Attempt({"tracks": [track]}, verdict_row(right=False))) == [[False]]
+    steps = [step("s", score=9.0)]
+    assert track_labels(attempt_of(steps, stop=stop, right=False)) == [[False]]
 
 
 def test_judged_drafts_are_counted_by_score_and_place():
     steps = [step("s", score=8.6), step("s", score=2.4, draft="d")]
     counts = StepCounts()
-    flags_of(Attempt({"tracks": [{"steps": steps}]}, verdict_row()), [[True, None]], counts)
+    flags_of(attempt_of(steps), [[True, None]], counts)
     assert (counts.kept[9], counts.rewritten[2]) == (1, 1)
     assert (counts.labelled[9], counts.labelled[2]) == (1, 0)
     assert (counts.place_judged[:2], counts.place_kept[:2]) == ([1, 1], [1, 0])
@@ -203,7 +213,8 @@ def test_judged_drafts_are_counted_by_score_and_place():
     ],
 )
 def test_an_attempt_has_one_outcome(code, flags, tracks, outcome):
-    assert outcome_of(code, flags, {"tracks": [{}] * tracks}) == outcome
+    row = msgspec.convert(verdict_row(), VerdictRow)
+    assert outcome_of(code, flags, replace(row, tracks=row.tracks * tracks)) == outcome
 
 
 def test_attempts_made_after_the_grading_are_refused(tmp_path):
@@ -218,9 +229,12 @@ def test_attempts_made_after_the_grading_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("[]\n", "line 3 is not a JSON object"),
-        ("{\n", "line 3 is broken"),
-        ('{"status": "ok"}\n', "line 3 lacks problem_id, repeat_id, tracks"),
+        ("[]\n", "line 3 is not an attempt line .Expected `object`"),
+        ("{\n", "line 3 is not an attempt line .Input data was truncated"),
+        (
+            '{"status": "ok"}\n',
+            "line 3 is not an attempt line .*missing required field `problem_id`",
+        ),
     ],
 )
 def test_a_broken_attempt_is_named(tmp_path, line, named):

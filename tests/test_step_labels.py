@@ -2,9 +2,11 @@
 
 import json
 
+import msgspec
 import pytest
-from graded_runs import manifest, step
+from graded_runs import attempt_line, manifest, step, verdict_row
 
+from evaluators.run_files.attempt_record import AttemptLine
 from pipeline.errors import UserMistake
 from pipeline.problems.problem_set import load_problems
 from pipeline.review.step_labels import pocket_labels
@@ -17,6 +19,11 @@ def pocket_run(folder, **identity):
     return next(p for p in problems.problems if p.problem.startswith("Let"))
 
 
+def line_of(problem_id, *tracks):
+    """An attempt line with these tracks' steps."""
+    return msgspec.convert(attempt_line(verdict_row(problem_id), tracks), AttemptLine)
+
+
 def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
     from pipeline.pocket.step_checker import Question, next_steps  # noqa: PLC0415 - only this test
 
@@ -27,8 +34,7 @@ def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
         step(f"{first}\n\n", score=1.0, draft=first),
         step("unjudged"),
     ]
-    line = {"problem_id": problem.problem_id, "tracks": [{"steps": steps[1:]}, {"steps": steps}]}
-    labels = pocket_labels(tmp_path)(line)
+    labels = pocket_labels(tmp_path)(line_of(problem.problem_id, steps[1:], steps))
     assert labels[0] == [True, None]
     assert labels[1][0] is False
 
@@ -38,16 +44,14 @@ def test_an_empty_rejected_draft_is_no_right_step_though_its_rewrite_is(tmp_path
 
     problem = pocket_run(tmp_path)
     right = min(next_steps(Question(problem.problem, problem.choices), []))
-    tracks = [{"steps": [step(right, score=1.0, draft="")]}]
-    assert pocket_labels(tmp_path)({"problem_id": problem.problem_id, "tracks": tracks}) == [
-        [False]
-    ]
+    steps = [step(right, score=1.0, draft="")]
+    assert pocket_labels(tmp_path)(line_of(problem.problem_id, steps)) == [[False]]
 
 
 def test_an_attempt_at_a_problem_that_the_dataset_lacks_is_told(tmp_path):
     pocket_run(tmp_path)
     with pytest.raises(UserMistake, match="problem nowhere, which its dataset lacks"):
-        pocket_labels(tmp_path)({"problem_id": "nowhere", "tracks": [{"steps": []}]})
+        pocket_labels(tmp_path)(line_of("nowhere", []))
 
 
 def test_other_datasets_and_changed_problems_have_no_labels(tmp_path):

@@ -15,16 +15,17 @@ from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements
 from evaluators.reports.traces import (
     FLAG_DIGITS,
     MISSING_CODE,
-    Attempt,
     Json,
+    Labels,
     StepCounts,
     StepLabels,
 )
 from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.graded_attempts import GradedAttempt, graded_attempts
+from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.run_files.whole_file import whole_file
 from evaluators.statistics.comparison import NotComparable, compare_runs, refuse_incomparable
 from evaluators.statistics.metrics import GradedRun, MeasuredRun
-from evaluators.statistics.verdict_table import NotGraded
 
 MOST_CELLS = 2_000_000
 """Attempts of a run that a page has room for; a browser holds no more."""
@@ -132,7 +133,7 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
     codes = {name: [MISSING_CODE] * run.repeats for name in run.problems}
     flags = {name: ["0"] * run.repeats for name in run.problems}
     places: dict[str, list[int]] = {name: [0, 0] * run.repeats for name in run.problems}
-    for attempt in traces.attempts(path):
+    for attempt in graded_attempts(path):
         problem, repeat = attempt.key
         labels = _labels(attempt, checker)
         flag = traces.flags_of(attempt, labels, counts)
@@ -158,7 +159,7 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
     }
 
 
-def _labels(attempt: Attempt, checker: StepLabels | None) -> list[list[bool | None]]:
+def _labels(attempt: GradedAttempt, checker: StepLabels | None) -> Labels:
     return traces.track_labels(attempt) if checker is None else checker(attempt.line)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from evaluators.run_files.attempt_lines import as_written, no_run_here, open_regular
 from evaluators.run_files.run_names import distinct_names
+from evaluators.run_files.verdict_rows import VERDICTS, NotGraded
 from evaluators.statistics.estimators import maj_at_k, pass_at_k, votes_are_countable
 from evaluators.statistics.track_table import TrackTable
 from evaluators.statistics.uncertainty import Uncertainty, population_error, uncertainty
 from evaluators.statistics.verdict_table import (
-    NotGraded,
     ProblemCosts,
     ProblemCounts,
     Totals,
@@ -241,13 +241,13 @@ def _refuse_strangers(run: Path, table: VerdictTable, asked: _Asked) -> None:
     strangers = sorted(table.problems.keys() - set(asked.problem_ids))
     if strangers:
         raise NotGraded(
-            f"{run / 'verdicts.jsonl'} judges problem {as_written(strangers[0])}, which "
+            f"{run / VERDICTS} judges problem {as_written(strangers[0])}, which "
             f"{cause} with a --problem-id that covers it, and run.json is widened."
         )
     repeats = max((counts.repeats for counts in table.problems.values()), default=0)
     if repeats > asked.repeats:
         raise NotGraded(
-            f"{run / 'verdicts.jsonl'} judges {repeats} repeats, which {cause} "
+            f"{run / VERDICTS} judges {repeats} repeats, which {cause} "
             f"with --repeats {repeats}, and run.json is widened."
         )
 

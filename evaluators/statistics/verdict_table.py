@@ -9,6 +9,7 @@ import duckdb
 
 from evaluators.run_files.attempt_lines import as_written, open_regular
 from evaluators.run_files.freshness import GradedFile, stale_rows
+from evaluators.run_files.verdict_rows import VERDICTS, NotGraded
 from evaluators.statistics.estimators import AnswerClass
 from evaluators.statistics.track_table import TrackTable, track_table
 from evaluators.verdict import Status
@@ -143,10 +144,6 @@ FROM verdicts GROUP BY file
 DIGESTS = "SELECT digest FROM verdicts WHERE file = ?"
 
 
-class NotGraded(ValueError):  # noqa: N818 - named for what it is
-    """The run has no verdicts, or none that can be read."""
-
-
 @dataclass(frozen=True, slots=True)
 class ProblemCounts:
     """The verdicts of one problem; answers outside `classes` are no answers.
@@ -222,7 +219,7 @@ def verdict_table(run: Path, dataset: str) -> VerdictTable:
         NotGraded: there is no verdicts.jsonl, a line of it is broken or of another dataset, an
             attempt has two rows, or an attempt has changed since it was graded.
     """
-    file = run / "verdicts.jsonl"
+    file = run / VERDICTS
     if not file.is_file():
         raise NotGraded(f"{run} has no verdicts yet; grade it first: speclrm grade {run}")
     with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as database:

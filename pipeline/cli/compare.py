@@ -7,9 +7,9 @@ from rich.text import Text
 
 from evaluators.reports import comparison_table
 from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.comparison import Comparison, NotComparable, compare_runs, refuse_itself
 from evaluators.statistics.metrics import graded_runs
-from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo

@@ -9,7 +9,7 @@ from evaluators.reports.exports.hub import NoHubForm, write_hub
 from evaluators.reports.exports.inspect_log import NoInspectForm, write_inspect
 from evaluators.reports.exports.sheet import write_sheet
 from evaluators.reports.statements import Statement, hides_text
-from evaluators.statistics.verdict_table import NotGraded
+from evaluators.run_files.verdict_rows import NotGraded
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import manifest_names

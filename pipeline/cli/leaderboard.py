@@ -9,9 +9,9 @@ from evaluators.reports import leaderboard
 from evaluators.reports.html_page import ReportOptions, write_report
 from evaluators.reports.leaderboard import Row
 from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
+from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts
 from evaluators.statistics.metrics import MeasuredRun, measured_runs
-from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.comparison import NotComparable, refuse_incomparable, refuse_itself
 from evaluators.statistics.metrics import GradedRun, graded_runs
 from evaluators.statistics.planning import (
@@ -21,7 +22,6 @@ from evaluators.statistics.planning import (
     correlation_over_problems,
     study_plan,
 )
-from evaluators.statistics.verdict_table import NotGraded
 from pipeline.cli.finite import MARGIN, FiniteRange
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo

@@ -13,14 +13,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 import evaluators
 from evaluators.run_files.attempt_lines import line_digest, open_regular
+from evaluators.run_files.verdict_rows import (
+    VERDICTS,
+    MadeFrom,
+    RowFlops,
+    StepTotals,
+    TrackVerdict,
+    Usage,
+    UseTokens,
+    VerdictRow,
+)
 from evaluators.run_files.whole_file import whole_file
 from pipeline.cost import attempt_flops
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt, Stop, Track
 from pipeline.runs.directory import (
-    VERDICTS,
     attempt_files,
     read_attempts,
     read_lines,
@@ -32,7 +43,7 @@ ATTEMPT_ERROR = "attempt_error"
 FILES_AHEAD = 2
 """Graded files that may wait for the writer, per thread."""
 
-Rows = list[dict[str, Any]]
+Rows = list[VerdictRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +137,9 @@ def _write(
     limited = 0
     for rows in graded:
         for row in rows:
-            counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-            limited += evaluators.is_at_a_limit(row["rule"])
-            out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            counts[row.verdict] = counts.get(row.verdict, 0) + 1
+            limited += evaluators.is_at_a_limit(row.rule)
+            out.write(json.dumps(msgspec.to_builtins(row), ensure_ascii=False).encode() + b"\n")
         if progress is not None:
             progress(sum(counts.values()))
     out.flush()
@@ -155,7 +166,7 @@ def _in_parallel(work: Callable[[Path], Rows], files: list[Path]) -> Generator[R
         pool.shutdown(cancel_futures=True)
 
 
-def _verdict_rows(file: Path, manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _verdict_rows(file: Path, manifest: dict[str, Any]) -> Iterator[VerdictRow]:
     """The rows of one problem, with the classes of its answers numbered in order of appearance."""
     classes: dict[str, int] = {}
     # Asked before the lines are read: what is added meanwhile makes the file another one.
@@ -163,39 +174,34 @@ def _verdict_rows(file: Path, manifest: dict[str, Any]) -> Iterator[dict[str, An
     for line, attempt in read_lines(file, manifest["identity"]):
         verdict = _grade(attempt)
         flops = attempt_flops(attempt.usage, manifest["models"])
-        yield {
-            "dataset": attempt.dataset,
-            "problem_id": attempt.problem_id,
-            "repeat_id": attempt.repeat_id,
-            "status": attempt.status,
-            "gold": attempt.gold,
-            "extracted": verdict.extracted,
-            "verdict": verdict.status,
-            "rule": verdict.rule,
-            "grader_version": evaluators.GRADER_VERSION,
-            "answer_class": None
+        yield VerdictRow(
+            dataset=attempt.dataset,
+            problem_id=attempt.problem_id,
+            repeat_id=attempt.repeat_id,
+            status=attempt.status,
+            gold=attempt.gold,
+            extracted=verdict.extracted,
+            verdict=verdict.status,
+            rule=verdict.rule,
+            grader_version=evaluators.GRADER_VERSION,
+            answer_class=None
             if verdict.extracted is None
             else classes.setdefault(
                 evaluators.class_key(verdict.extracted, attempt.kind), len(classes)
             ),
-            "stop": _stop(attempt),
-            "usage": {
-                model: {use: asdict(tokens) for use, tokens in uses.items()}
-                for model, uses in attempt.usage.items()
-            }
-            if attempt.usage is not None
-            else None,
-            "flops": asdict(flops) if flops is not None else None,
-            "seconds": attempt.seconds,
-            "steps": _step_counts(attempt),
-            "tracks": [_track_verdict(track, attempt) for track in attempt.tracks],
-            "made_from": {
-                "file": file.name,
-                "bytes": seen.st_size,
-                "modified_ns": seen.st_mtime_ns,
-                "digest": line_digest(line),
-            },
-        }
+            stop=_stop(attempt),
+            usage=_usage(attempt),
+            flops=RowFlops(**asdict(flops)) if flops is not None else None,
+            seconds=attempt.seconds,
+            steps=_step_totals(attempt),
+            tracks=tuple(_track_verdict(track, attempt) for track in attempt.tracks),
+            made_from=MadeFrom(
+                file=file.name,
+                bytes=seen.st_size,
+                modified_ns=seen.st_mtime_ns,
+                digest=line_digest(line),
+            ),
+        )
 
 
 def _grade(attempt: Attempt) -> evaluators.Verdict:
@@ -210,17 +216,26 @@ def _grade(attempt: Attempt) -> evaluators.Verdict:
     return evaluators.grade(attempt.response or "", attempt.gold, attempt.kind)
 
 
-def _track_verdict(track: Track, attempt: Attempt) -> dict[str, Any]:
-    verdict = evaluators.grade(track.text, attempt.gold, attempt.kind)
+def _usage(attempt: Attempt) -> Usage | None:
+    if attempt.usage is None:
+        return None
     return {
-        "id": track.id,
-        "role": track.role,
-        "method": track.method,
-        "extracted": verdict.extracted,
-        "verdict": verdict.status,
-        "tokens": _tokens(track),
-        "chosen": track is _chosen(attempt),
+        model: {use: UseTokens(**asdict(tokens)) for use, tokens in uses.items()}
+        for model, uses in attempt.usage.items()
     }
+
+
+def _track_verdict(track: Track, attempt: Attempt) -> TrackVerdict:
+    verdict = evaluators.grade(track.text, attempt.gold, attempt.kind)
+    return TrackVerdict(
+        id=track.id,
+        role=track.role,
+        method=track.method,
+        extracted=verdict.extracted,
+        verdict=verdict.status,
+        tokens=_tokens(track),
+        chosen=track is _chosen(attempt),
+    )
 
 
 def _tokens(track: Track) -> int | None:
@@ -230,14 +245,13 @@ def _tokens(track: Track) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _step_counts(attempt: Attempt) -> dict[str, int]:
-    """Accepted steps of all tracks, those whose draft was judged, and those that were rewritten."""
+def _step_totals(attempt: Attempt) -> StepTotals:
     steps = [step for track in attempt.tracks for step in track.steps]
-    return {
-        "all": len(steps),
-        "judged": sum(step.score is not None for step in steps),
-        "rewritten": sum(step.draft_text is not None for step in steps),
-    }
+    return StepTotals(
+        all=len(steps),
+        judged=sum(step.score is not None for step in steps),
+        rewritten=sum(step.draft_text is not None for step in steps),
+    )
 
 
 def _chosen(attempt: Attempt) -> Track | None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import evaluators
+from evaluators.reports.traces import labels_by_answer
 from pipeline.pocket.step_checker import Question
-from pipeline.records import Attempt, Stop, Track
+from pipeline.records import Attempt, Track
 from pipeline.review.step_labels import checked_drafts, pocket_questions, question_of
 from pipeline.runs.directory import read_attempts
 
@@ -85,14 +86,8 @@ def _of_track(attempt: Attempt, track: Track, number: int, labels: Labels) -> It
 
 
 def _by_verdict(attempt: Attempt, track: Track) -> list[bool | None]:
-    unknown: list[bool | None] = [None] * len(track.steps)
-    if track.stop in {Stop.CANCELLED, Stop.ERROR}:
-        return unknown  # whatever its drafts were worth, it could not come to an answer
-    if all(step.draft_text is not None for step in track.steps):
-        return unknown
     right = evaluators.grade(track.text, attempt.gold, attempt.kind).correct
-    # After a rejected draft the track went on from the target's rewrite.
-    return [None if step.draft_text is not None else right for step in track.steps]
+    return labels_by_answer(track, right=right)
 
 
 def _by_pocket(questions: dict[str, Question]) -> Labels:

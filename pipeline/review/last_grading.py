@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.run_files.attempt_lines import as_written, line_digest, open_regular
+from evaluators.run_files.verdict_rows import VERDICTS
 from pipeline.errors import UserMistake
 from pipeline.records import Attempt
-from pipeline.runs.directory import VERDICTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from evaluators.reports.traces import StepLabels
 from evaluators.run_files.attempt_lines import as_written
@@ -24,7 +24,8 @@ def pocket_labels(run: Path) -> StepLabels | None:
     if questions is None:
         return None
     return lambda line: [
-        _labels(question_of(questions, str(line["problem_id"])), track) for track in line["tracks"]
+        checked_drafts(question_of(questions, line.problem_id), track.steps)
+        for track in line.tracks
     ]
 
 
@@ -86,21 +87,3 @@ def checked_drafts(question: Question, steps: Sequence[Drafted]) -> list[bool | 
         check_step(question, texts[:place], step.drafted) if step.score is not None else None
         for place, step in enumerate(steps)
     ]
-
-
-def _labels(question: Question, track: dict[str, Any]) -> list[bool | None]:
-    """Whether each draft was a right next step after the steps that stand before it."""
-    texts = [step["text"] for step in track["steps"]]
-    return [
-        check_step(question, texts[:place], _drafted(step))
-        if step.get("score") is not None
-        else None
-        for place, step in enumerate(track["steps"])
-    ]
-
-
-def _drafted(step: dict[str, Any]) -> str:
-    """What the draft wrote; a rejected draft may be empty."""
-    rejected: str | None = step.get("draft_text")
-    text: str = step["text"]
-    return text if rejected is None else rejected

@@ -23,7 +23,6 @@ from pipeline.runs.torn_lines import complete_lines, mend_end
 MANIFEST = "run.json"
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
 PROBLEMS = attempt_lines.PROBLEMS
-VERDICTS = "verdicts.jsonl"
 ENGINE_LOG = "engine.log"
 TORN = "torn.txt"
 """What was cut off the ends of files: each a line a kill had torn."""

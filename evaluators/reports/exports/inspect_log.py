@@ -17,7 +17,7 @@ from evaluators.reports.exports import inspect_sample
 from evaluators.reports.exports.inspect_sample import SCORER
 from evaluators.reports.leaderboard import model_name
 from evaluators.reports.statements import Statement, hides_text
-from evaluators.reports.traces import attempts
+from evaluators.run_files.graded_attempts import graded_attempts
 from evaluators.run_files.whole_file import whole_file
 from evaluators.statistics.metrics import (
     TWO_ROLES,
@@ -82,7 +82,7 @@ def write_inspect(
     names = inspect_sample.Names.of(graded)
     samples = (
         inspect_sample.sample(attempt, names, statements, hide_text=hidden)
-        for attempt in attempts(run)
+        for attempt in graded_attempts(run)
     )
     writers = {".json": _write_json, ".eval": _write_archive}
     if file.suffix not in writers:

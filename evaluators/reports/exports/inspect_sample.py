@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from evaluators.reports.leaderboard import model_name
 from evaluators.reports.statements import Statement
-from evaluators.reports.traces import Attempt
+from evaluators.run_files.attempt_record import AttemptLine, StepLine
+from evaluators.run_files.graded_attempts import GradedAttempt
+from evaluators.run_files.verdict_rows import Usage, VerdictRow
 from evaluators.statistics.metrics import GradedRun
 
 SCORER = "speclrm"
@@ -22,7 +26,6 @@ UNKNOWN_LIMIT = -1
 THINK_END = "</think>"
 NO_STATEMENT = "(the problem's text is not in the run; export beside its dataset to show it)"
 NOT_SHOWN = "(not shown: the dataset's authors ask that examples not be revealed)"
-STEP_FIELDS = ("author", "score", "tokens", "text", "draft_text")
 
 Json = dict[str, Any]
 
@@ -46,17 +49,17 @@ class Names:
 
 
 def sample(
-    attempt: Attempt, names: Names, statements: Mapping[str, Statement], *, hide_text: bool
+    attempt: GradedAttempt, names: Names, statements: Mapping[str, Statement], *, hide_text: bool
 ) -> Json:
     """The sample of an attempt; its epoch is the repeat, from 1 as Inspect counts."""
     line, verdict = attempt.line, attempt.verdict
     problem, repeat = attempt.key
     asked = statements.get(problem)
     text = NOT_SHOWN if hide_text else NO_STATEMENT if asked is None else asked.problem
-    stop: str | None = verdict["stop"]
-    usage = _usage(verdict["usage"])
+    stop = verdict.stop
+    usage = _usage(verdict.usage)
     named = {names.models.get(role, role): counts for role, counts in usage.items()}
-    began, ended = line["started"], _ended(line["started"], line["seconds"])
+    began, ended = line.started, _ended(line.started, line.seconds)
     output = _output(line, names.models["target"], stop, hide_text=hide_text)
     messages = [{"role": "user", "content": text, "source": "input"}]
     messages += [choice["message"] for choice in output["choices"]]
@@ -65,7 +68,7 @@ def sample(
         "epoch": repeat + 1,
         "input": text,
         "choices": None if hide_text or asked is None else list(asked.choices) or None,
-        "target": verdict["gold"],
+        "target": verdict.gold,
         "messages": messages,
         "output": output,
         "scores": {SCORER: _score(verdict)},
@@ -76,8 +79,8 @@ def sample(
         "role_usage": usage,
         "started_at": began,
         "completed_at": ended,
-        "total_time": line["seconds"],
-        "working_time": line["seconds"],
+        "total_time": line.seconds,
+        "working_time": line.seconds,
         "uuid": hashlib.sha256(f"{names.run}/{problem}/{repeat}".encode()).hexdigest()[:22],
         "error": _error(line, hide_text=hide_text),
         "limit": {"type": LIMITS[stop], "limit": names.budget or UNKNOWN_LIMIT}
@@ -87,15 +90,15 @@ def sample(
     }
 
 
-def _output(line: Json, model: str, stop: str | None, *, hide_text: bool) -> Json:
-    response = line.get("response")
+def _output(line: AttemptLine, model: str, stop: str | None, *, hide_text: bool) -> Json:
+    response = line.response
     if response is None:
         return {"model": model, "choices": [], "completion": ""}
     text = NOT_SHOWN if hide_text else response
     message = {"role": "assistant", "content": _content(text), "source": "generate", "model": model}
     reason = STOP_REASONS.get(stop or "", "unknown")
     choices = [{"message": message, "stop_reason": reason}]
-    return {"model": model, "choices": choices, "completion": text, "time": line["seconds"]}
+    return {"model": model, "choices": choices, "completion": text, "time": line.seconds}
 
 
 def _content(response: str) -> str | list[Json]:
@@ -106,88 +109,90 @@ def _content(response: str) -> str | list[Json]:
     return [{"type": "reasoning", "reasoning": thinking}, {"type": "text", "text": answer}]
 
 
-def _score(verdict: Json) -> Json:
+def _score(verdict: VerdictRow) -> Json:
     return {
-        "value": SCORE_VALUES[verdict["verdict"]],
-        "answer": verdict["extracted"],
-        "explanation": f"{verdict['verdict']}, decided by {verdict['rule']}",
+        "value": SCORE_VALUES[verdict.verdict],
+        "answer": verdict.extracted,
+        "explanation": f"{verdict.verdict}, decided by {verdict.rule}",
         "metadata": {
-            "verdict": verdict["verdict"],
-            "rule": verdict["rule"],
-            "grader_version": verdict["grader_version"],
+            "verdict": verdict.verdict,
+            "rule": verdict.rule,
+            "grader_version": verdict.grader_version,
         },
     }
 
 
-def _metadata(attempt: Attempt) -> Json:
+def _metadata(attempt: GradedAttempt) -> Json:
     """What Inspect has no field for; tokens by use, unknown ones null."""
     line, verdict = attempt.line, attempt.verdict
-    vote = line.get("vote")
+    vote = line.vote
     return {
-        "seed": line["seed"],
-        "stop": verdict["stop"],
-        "tracks": len(verdict["tracks"]),
-        "vote": None if vote is None else {"rule": vote["rule"], "chosen": vote.get("chosen")},
-        "flops": verdict["flops"],
-        "tokens": verdict["usage"],
+        "seed": line.seed,
+        "stop": verdict.stop,
+        "tracks": len(verdict.tracks),
+        "vote": None if vote is None else {"rule": vote.rule, "chosen": vote.chosen},
+        "flops": msgspec.to_builtins(verdict.flops),
+        "tokens": msgspec.to_builtins(verdict.usage),
     }
 
 
-def _usage(usage: Mapping[str, Mapping[str, Json]] | None) -> dict[str, Json]:
+def _usage(usage: Usage | None) -> dict[str, Json]:
     """Tokens by role; a role whose tokens nobody counted is left out: here 0 is a count."""
     counted = {}
     for role, uses in (usage or {}).items():
-        new = [use["prompt_new"] for use in uses.values()]
-        cached = [use["prompt_cached"] for use in uses.values()]
-        made = [use["generated"] for use in uses.values()]
-        if None in new or None in made:
+        new = [use.prompt_new for use in uses.values() if use.prompt_new is not None]
+        made = [use.generated for use in uses.values() if use.generated is not None]
+        if not len(new) == len(made) == len(uses):
             continue
-        known = [count for count in cached if count is not None]
+        known = [use.prompt_cached for use in uses.values() if use.prompt_cached is not None]
         counted[role] = {
             "input_tokens": sum(new),
             "output_tokens": sum(made),
             "total_tokens": sum(new) + sum(known) + sum(made),
         }
-        if len(known) == len(cached):
+        if len(known) == len(uses):
             counted[role]["input_tokens_cache_read"] = sum(known)
     return counted
 
 
-def _tracks(attempt: Attempt, began: str | None, *, hide_text: bool) -> list[Json]:
+def _tracks(attempt: GradedAttempt, began: str | None, *, hide_text: bool) -> list[Json]:
     """A note in the transcript for each track, with its steps."""
     if began is None:
         began = dt.datetime.fromtimestamp(0, dt.UTC).isoformat()
-    judged = {track["id"]: track for track in attempt.verdict["tracks"]}
+    judged = {track.id: track for track in attempt.verdict.tracks}
     return [
         {
             "event": "info",
             "timestamp": began,
             "working_start": 0.0,
-            "source": f"track {track['id']}",
+            "source": f"track {track.id}",
             "data": {
-                "guidance": track.get("role") or track.get("method"),
-                "stop": track["stop"],
-                "answer": judged[track["id"]]["extracted"],
-                "verdict": judged[track["id"]]["verdict"],
-                "steps": [_step(step, hide_text=hide_text) for step in track["steps"]],
+                "guidance": track.guidance,
+                "stop": track.stop,
+                "answer": judged[track.id].extracted,
+                "verdict": judged[track.id].verdict,
+                "steps": [_step(step, hide_text=hide_text) for step in track.steps],
             },
         }
-        for track in attempt.line["tracks"]
+        for track in attempt.line.tracks
     ]
 
 
-def _step(step: Json, *, hide_text: bool) -> Json:
-    shown = {name: step.get(name) for name in STEP_FIELDS}
-    if hide_text:
-        shown |= {"text": NOT_SHOWN, "draft_text": None}
-    return shown
+def _step(step: StepLine, *, hide_text: bool) -> Json:
+    return {
+        "author": step.author,
+        "score": step.score,
+        "tokens": step.tokens,
+        "text": NOT_SHOWN if hide_text else step.text,
+        "draft_text": None if hide_text else step.draft_text,
+    }
 
 
-def _error(line: Json, *, hide_text: bool) -> Json | None:
-    error = line.get("error")
+def _error(line: AttemptLine, *, hide_text: bool) -> Json | None:
+    error = line.error
     if error is None:
         return None
-    message = error["type"] if hide_text else f"{error['type']}: {error['message']}"
+    message = error.type if hide_text else error.text
     return {"message": message, "traceback": message, "traceback_ansi": message}
 
 

@@ -2,17 +2,18 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evaluators.reports.leaderboard import model_name
 from evaluators.reports.safe_text import csv_cell
 from evaluators.reports.statements import hides_text
-from evaluators.reports.traces import Attempt, attempts
 from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.graded_attempts import GradedAttempt, graded_attempts
 from evaluators.run_files.whole_file import whole_file
 from evaluators.statistics.metrics import TWO_ROLES, GradedRun, graded_runs
+from evaluators.verdict import Status
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel reads UTF-8 as the machine's old code page."""
@@ -66,7 +67,7 @@ def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ..
         writer.writeheader()
         for path, run in graded:
             hidden = hides_text(str(run.identity["dataset"]), hidden_datasets)
-            for attempt in attempts(path):
+            for attempt in graded_attempts(path):
                 row = _row(run, attempt, hidden=hidden)
                 writer.writerow({name: csv_cell(row.get(name)) for name in columns})
                 rows += 1
@@ -79,56 +80,45 @@ def _columns_of_others(runs: Sequence[GradedRun]) -> list[str]:
     return [f"{role}_{what}" for role in roles for what in ("model", "tokens")]
 
 
-def _row(run: GradedRun, attempt: Attempt, *, hidden: bool) -> dict[str, Any]:
+def _row(run: GradedRun, attempt: GradedAttempt, *, hidden: bool) -> dict[str, Any]:
     line, verdict = attempt.line, attempt.verdict
-    error, models = line.get("error"), run.models
-    steps, flops = verdict.get("steps") or {}, verdict["flops"] or {}
+    error, models = line.error, run.models
+    steps, flops = verdict.steps, verdict.flops
+    tokens = {f"{role}_tokens": verdict.generated(role) for role in (*TWO_ROLES, *models)}
+    others = {
+        f"{role}_model": model_name(model)
+        for role, model in models.items()
+        if role not in TWO_ROLES
+    }
     return (
-        {
+        tokens
+        | others
+        | {
             "run": run.name,
-            "problem_id": as_written(verdict["problem_id"]),
+            "dataset": verdict.dataset,
+            "problem_id": as_written(verdict.problem_id),
+            "repeat_id": verdict.repeat_id,
             "reasoner": run.identity["reasoner"],
             "model": model_name(models["target"]),
             "draft_model": model_name(models["draft"]) if "draft" in models else None,
-            "correct": int(verdict["verdict"] == "correct"),
-            "tracks": len(verdict["tracks"]),
-            "tracks_correct": sum(track["verdict"] == "correct" for track in verdict["tracks"]),
-            "steps": steps.get("all"),
-            "drafts_judged": steps.get("judged"),
-            "steps_rewritten": steps.get("rewritten"),
-            "flops_decode": flops.get("decode"),
-            "flops_total": flops.get("total"),
-            "seed": line["seed"],
-            "error": error
-            and (error["type"] if hidden else f"{error['type']}: {error['message']}"),
-            "response": None if hidden else line.get("response"),
-        }
-        | {f"{role}_tokens": _generated(verdict["usage"], role) for role in (*TWO_ROLES, *models)}
-        | {
-            f"{role}_model": model_name(model)
-            for role, model in models.items()
-            if role not in TWO_ROLES
-        }
-        | {
-            name: verdict[name]
-            for name in (
-                "dataset",
-                "repeat_id",
-                "status",
-                "verdict",
-                "gold",
-                "extracted",
-                "rule",
-                "stop",
-                "seconds",
-                "grader_version",
-            )
+            "status": verdict.status,
+            "verdict": verdict.verdict,
+            "correct": int(verdict.is_correct),
+            "gold": verdict.gold,
+            "extracted": verdict.extracted,
+            "rule": verdict.rule,
+            "stop": verdict.stop,
+            "tracks": len(verdict.tracks),
+            "tracks_correct": sum(track.verdict is Status.CORRECT for track in verdict.tracks),
+            "steps": steps and steps.all,
+            "drafts_judged": steps and steps.judged,
+            "steps_rewritten": steps and steps.rewritten,
+            "flops_decode": flops and flops.decode,
+            "flops_total": flops and flops.total,
+            "seconds": verdict.seconds,
+            "seed": line.seed,
+            "grader_version": verdict.grader_version,
+            "error": error and (error.type if hidden else error.text),
+            "response": None if hidden else line.response,
         }
     )
-
-
-def _generated(usage: Mapping[str, Any] | None, model: str) -> int | None:
-    if usage is None:
-        return None
-    counts = [use["generated"] for use in usage.get(model, {}).values()]
-    return None if None in counts else sum(counts)
