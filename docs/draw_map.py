@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MAP = ROOT / "docs" / "map.md"
-MARKER = "<!-- drawn by docs/draw_map.py: mend docstrings, not this -->\n"
+MARKER = "<!-- drawn by docs/draw_map.py: edit docstrings, not this -->\n"
 PACKAGES = ("evaluators", "pipeline", "speclrm_testing")
 
 # A room is a folder, or a module that lies beside the folders. Each may import from the rooms above
