@@ -19,8 +19,8 @@ PAGES = {
     for file in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
 }
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-FOREIGN = {"--log_samples", "--results_dir"}
-"""Options of other programs: of lm-eval, and of the SSR scripts."""
+FOREIGN = {"--log_samples", "--results_dir", "--greeting"}
+"""Options of lm-eval, of the SSR scripts, and of the reasoner that docs/extending.md writes."""
 # Placeholders in what a page shows: `NAME`, `<set>`, `*`, `{a,b}`, `…`.
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<>*{}…]")
 
@@ -57,7 +57,8 @@ def headings(text: str) -> set[str]:
 
 def options_of(command: click.Command) -> set[str]:
     """Every spelling of an option that the command takes."""
-    return {spelling for one in command.params for spelling in (*one.opts, *one.secondary_opts)}
+    params = command.get_params(click.Context(command))
+    return {spelling for one in params for spelling in (*one.opts, *one.secondary_opts)}
 
 
 COMMANDS = group.list_commands(click.Context(group))
