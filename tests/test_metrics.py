@@ -142,8 +142,12 @@ def test_a_name_with_glob_characters_is_only_a_name(tmp_path):
     [
         ("run.json", None, r"is not a run directory \(it has no run\.json\)"),
         ("run.json", "{", r"run\.json is broken"),
-        ("run.json", "{}", r"run\.json is not the manifest of a run: it has no 'identity'"),
-        ("run.json", "[]", r"run\.json is not the manifest of a run"),
+        (
+            "run.json",
+            "{}",
+            r"run\.json is not the manifest of a run .*missing required field `identity`",
+        ),
+        ("run.json", "[]", r"run\.json is broken .Expected `object`"),
         ("verdicts.jsonl", None, "has no verdicts yet; grade it first: speclrm grade"),
         ("verdicts.jsonl", "{\n", r"verdicts\.jsonl, line 1 is broken .* grade again"),
         ("verdicts.jsonl", "{}\n", r"verdicts\.jsonl, line 1 has no .* grade again"),

@@ -12,9 +12,13 @@ import pytest
 
 from evaluators.run_files import attempt_record, verdict_rows
 from evaluators.run_files.attempt_record import attempt_line
+from evaluators.run_files.run_manifest import Identity
 from evaluators.run_files.verdict_rows import UseTokens, VerdictRow
 from evaluators.statistics.verdict_table import COLUMNS, verdict_table
 from pipeline import records
+from pipeline.engines.settings import EngineSettings
+from pipeline.experiment import Experiment
+from pipeline.reasoners.settings import StepSettings
 
 READERS = {
     records.Attempt: attempt_record.AttemptLine,
@@ -108,6 +112,16 @@ def assert_same(read: Any, written: Any) -> None:
 
 def test_tokens_of_a_verdict_row_are_those_of_the_attempt() -> None:
     assert [one.name for one in fields(UseTokens)] == [one.name for one in fields(records.Tokens)]
+
+
+def test_the_settings_that_reports_read_are_those_of_an_experiment() -> None:
+    engine = EngineSettings("scripted", "m")
+    full = Experiment(
+        "spec", engine, draft=engine, others={"reward": engine}, sections=(StepSettings(),)
+    )
+    read = msgspec.convert(full.settings(), Identity)
+    assert set(read.models) == {"reward"}
+    assert [one.name for one in fields(read) if getattr(read, one.name) is None] == []
 
 
 @pytest.fixture

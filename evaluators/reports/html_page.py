@@ -116,7 +116,7 @@ class _Shelf:
 
 def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions) -> Json:
     """A run's heat map, step counts and outcomes; its texts go onto `shelf`."""
-    dataset = str(run.identity["dataset"])
+    dataset = run.identity.dataset
     hide = hides_text(dataset, options.hidden_datasets)
     asked = Statements({}, NOT_SHOWN)
     if options.statements is not None and not hide:
@@ -153,7 +153,7 @@ def _run_data(path: Path, run: GradedRun, shelf: _Shelf, options: ReportOptions)
         "places": list(places.values()),
         "statements": [shelf.place_of(asked.by_id.get(name)) for name in run.problems],
         "no_statement": asked.missing,
-        "judging": run.identity.get("steps"),
+        "judging": run.identity.steps,
         "steps": asdict(counts),
         "outcomes": dict(outcomes),
     }

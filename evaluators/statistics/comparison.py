@@ -196,10 +196,11 @@ def refuse_incomparable(first: GradedRun, second: GradedRun) -> None:
     Raises:
         NotComparable: they differ in dataset, revision, rows or grader, or have no common problem.
     """
+    rows, others = first.manifest.dataset, second.manifest.dataset
     fixed = {
-        "dataset": (first.identity["dataset"], second.identity["dataset"]),
-        "dataset revision": (first.dataset.get("revision"), second.dataset.get("revision")),
-        "dataset rows": (first.dataset.get("fingerprint"), second.dataset.get("fingerprint")),
+        "dataset": (first.identity.dataset, second.identity.dataset),
+        "dataset revision": (rows.revision, others.revision),
+        "dataset rows": (rows.fingerprint, others.fingerprint),
     }
     for name, (ours, theirs) in fixed.items():
         if ours != theirs:
@@ -222,9 +223,9 @@ def refuse_incomparable(first: GradedRun, second: GradedRun) -> None:
 
 def _warnings(first: GradedRun, second: GradedRun, changes: _Changes) -> list[str]:
     said = [
-        f"{name} differs: {first.identity.get(name)} and {second.identity.get(name)}"
+        f"{name} differs: {ours} and {theirs}"
         for name in ("token_budget", "temperature", "top_p", "seed", "thinking")
-        if first.identity.get(name) != second.identity.get(name)
+        if (ours := getattr(first.identity, name)) != (theirs := getattr(second.identity, name))
     ]
     if first.repeats != second.repeats:
         said.append(f"repeats differ: {first.repeats} and {second.repeats}")

@@ -4,14 +4,13 @@ Accuracy is the mean over problems of per-problem means; attempts that failed or
 the denominator of every rate.
 """
 
-import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from evaluators.run_files.attempt_lines import as_written, no_run_here, open_regular
+from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.run_manifest import Identity, RunManifest, Slice, run_manifest
 from evaluators.run_files.run_names import distinct_names
 from evaluators.run_files.verdict_rows import VERDICTS, NotGraded
 from evaluators.statistics.estimators import maj_at_k, pass_at_k, votes_are_countable
@@ -113,25 +112,31 @@ class GradedRun:
     """A run's manifest and its counted verdicts, with a row for every planned problem.
 
     `costs` has the problems with recorded attempts.
-    `started` is when its last session did; None for an imported run, which does not say.
     """
 
     name: str
-    identity: dict[str, Any]
-    dataset: dict[str, Any]
-    repeats: int
+    manifest: RunManifest
     problems: dict[str, ProblemCounts]
     costs: dict[str, ProblemCosts]
     totals: Totals
-    started: str | None = None
     tracks: TrackTable = field(default_factory=TrackTable)
 
     @property
     def models(self) -> dict[str, str]:
         """The names of the models by their roles, the target first."""
-        first = {role: self.identity.get(role) for role in TWO_ROLES}
-        settings = first | self.identity.get("models", {})
-        return {role: str(one["model"]) for role, one in settings.items() if one}
+        identity = self.identity
+        settings = {"target": identity.target, "draft": identity.draft} | identity.models
+        return {role: one.model for role, one in settings.items() if one is not None}
+
+    @property
+    def identity(self) -> Identity:
+        """The settings of the experiment."""
+        return self.manifest.identity
+
+    @property
+    def repeats(self) -> int:
+        """How many attempts at each problem were asked for."""
+        return self.manifest.slice.repeats
 
     @property
     def means(self) -> dict[str, float]:
@@ -154,18 +159,15 @@ def graded_run(run: Path) -> GradedRun:
     Raises:
         NotGraded: a file of it is missing or broken, or the two do not belong together.
     """
-    asked = _read_manifest(run / "run.json")
-    table = verdict_table(run, str(asked.identity["dataset"]))
-    _refuse_strangers(run, table, asked)
+    manifest = run_manifest(run)
+    table = verdict_table(run, manifest.identity.dataset)
+    _refuse_strangers(run, table, manifest.slice)
     return GradedRun(
         name=run.name or run.resolve().name,
-        identity=asked.identity,
-        dataset=asked.dataset,
-        repeats=asked.repeats,
-        problems={name: table.problems.get(name, NO_ROWS) for name in asked.problem_ids},
+        manifest=manifest,
+        problems={name: table.problems.get(name, NO_ROWS) for name in manifest.slice.problem_ids},
         costs=table.costs,
         totals=table.totals,
-        started=asked.started,
         tracks=table.tracks,
     )
 
@@ -202,9 +204,9 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
         voting = [maj_at_k(run.repeats, row.classes, size) for row in counts]
     return RunMetrics(
         run=run.name,
-        dataset=str(run.identity["dataset"]),
-        reasoner=str(run.identity["reasoner"]),
-        model=str(run.identity["target"]["model"]),
+        dataset=run.identity.dataset,
+        reasoner=run.identity.reasoner,
+        model=run.identity.target.model,
         problems=len(counts),
         repeats=run.repeats,
         accuracy=statistics.fmean(run.means.values()),
@@ -222,18 +224,7 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a manifest says of its run."""
-
-    problem_ids: tuple[str, ...]
-    repeats: int
-    identity: dict[str, Any]
-    dataset: dict[str, Any]
-    started: str | None
-
-
-def _refuse_strangers(run: Path, table: VerdictTable, asked: _Asked) -> None:
+def _refuse_strangers(run: Path, table: VerdictTable, asked: Slice) -> None:
     """Verdicts on attempts that the manifest does not ask for: an older manifest was put back."""
     cause = "its run.json does not ask for: it is older than the attempts; run the experiment again"
     if not asked.problem_ids or asked.repeats < 1:
@@ -250,36 +241,6 @@ def _refuse_strangers(run: Path, table: VerdictTable, asked: _Asked) -> None:
             f"{run / VERDICTS} judges {repeats} repeats, which {cause} "
             f"with --repeats {repeats}, and run.json is widened."
         )
-
-
-def _read_manifest(file: Path) -> _Asked:
-    try:
-        with open_regular(file) as handle:
-            content: Any = json.loads(handle.read())
-        identity = content["identity"]
-        asked = _Asked(
-            problem_ids=tuple(str(problem_id) for problem_id in content["slice"]["problem_ids"]),
-            repeats=int(content["slice"]["repeats"]),
-            identity=identity,
-            dataset=content.get("dataset", {}),
-            started=_last_start(content.get("sessions", [])),
-        )
-        _ = identity["dataset"], identity["reasoner"], identity["target"]["model"]
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotGraded(no_run_here(file.parent)) from error
-    except OSError as error:
-        raise NotGraded(f"{file} cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise NotGraded(f"{file} is broken ({error}).") from error
-    except KeyError as error:
-        raise NotGraded(f"{file} is not the manifest of a run: it has no {error}.") from error
-    except (TypeError, AttributeError) as error:
-        raise NotGraded(f"{file} is not the manifest of a run ({error}).") from error
-    return asked
-
-
-def _last_start(sessions: Sequence[Mapping[str, Any]]) -> str | None:
-    return sessions[-1].get("started") if sessions else None
 
 
 def _rates(totals: Totals, planned: int) -> Rates:

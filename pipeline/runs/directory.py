@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from evaluators.run_files import attempt_lines
+from evaluators.run_files import attempt_lines, run_manifest
 from pipeline import records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
@@ -20,7 +20,7 @@ from pipeline.runs import durable_lines
 from pipeline.runs.lock import HELD, InUse, RunLock
 from pipeline.runs.torn_lines import complete_lines, mend_end
 
-MANIFEST = "run.json"
+MANIFEST = run_manifest.MANIFEST
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
 PROBLEMS = attempt_lines.PROBLEMS
 ENGINE_LOG = "engine.log"

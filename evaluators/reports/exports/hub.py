@@ -70,21 +70,22 @@ def _entry(run: GradedRun, row: RunMetrics, dataset: HubDataset | None) -> dict[
             "results by the hub's datasets; an .md model card can hold it."
         )
     where: dict[str, Any] = {"id": dataset.id, "task_id": dataset.task}
-    if run.dataset.get("revision"):
-        where["revision"] = run.dataset["revision"]
+    if run.manifest.dataset.revision:
+        where["revision"] = run.manifest.dataset.revision
     entry: dict[str, Any] = {"dataset": where, "value": _percent(row.accuracy)}
-    if run.started is not None:
-        entry["date"] = run.started
+    if run.manifest.started is not None:
+        entry["date"] = run.manifest.started
     return entry | {"notes": _notes(run, row)}
 
 
 def _notes(run: GradedRun, row: RunMetrics) -> str:
     """What the number means: a value alone would hide the budget, the repeats and the slice."""
     interval = row.uncertainty.population
+    rows, identity = run.manifest.dataset.rows, run.identity
     helped = {role: model for role, model in run.models.items() if role != "target"}
     said = [
         f"accuracy in percent, avg@{row.repeats} over {row.problems} problems"
-        + (f" of {run.dataset['rows']}" if run.dataset.get("rows") else ""),
+        + (f" of {rows}" if rows else ""),
         f"95 % interval {_percent(interval.low)} to {_percent(interval.high)}"
         if interval is not None
         else None,
@@ -92,12 +93,8 @@ def _notes(run: GradedRun, row: RunMetrics) -> str:
         + "".join(
             f" with {role} {leaderboard.model_name(model)}" for role, model in helped.items()
         ),
-        f"token budget {run.identity['token_budget']}"
-        if run.identity.get("token_budget")
-        else None,
-        f"temperature {run.identity['temperature']}"
-        if run.identity.get("temperature") is not None
-        else None,
+        f"token budget {identity.token_budget}" if identity.token_budget else None,
+        f"temperature {identity.temperature}" if identity.temperature is not None else None,
         f"SpecLRM grader {row.grader_version}",
     ]
     return "; ".join(part for part in said if part is not None)
@@ -114,7 +111,7 @@ def _card(model: str, made: Sequence[tuple[GradedRun, RunMetrics, HubDataset | N
             dataset_name=row.dataset,
             dataset_config=dataset.task if dataset is not None else None,
             dataset_split=dataset.split if dataset is not None else None,
-            dataset_revision=run.dataset.get("revision"),
+            dataset_revision=run.manifest.dataset.revision,
             metric_type=kind,
             metric_name=f"{name}, {row.reasoner}, {run.name}",
             metric_value=_percent(value),

@@ -78,7 +78,7 @@ def write_inspect(
     graded = graded_run(run)
     metrics = metrics_of(graded)
     sums = _Sums()
-    hidden = hides_text(str(graded.identity["dataset"]), hidden_datasets)
+    hidden = hides_text(graded.identity.dataset, hidden_datasets)
     names = inspect_sample.Names.of(graded)
     samples = (
         inspect_sample.sample(attempt, names, statements, hide_text=hidden)
@@ -155,16 +155,16 @@ def _summary(sample: Json) -> Json:
 
 
 def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
-    began = run.started or EPOCH_START
-    identity = run.identity
+    began = run.manifest.started or EPOCH_START
+    identity, recorded = run.identity, run.manifest.recorded
     others = {
         role: {"model": model_name(model)} for role, model in run.models.items() if role != "target"
     }
-    known = {name: identity.get(name) for name in ("temperature", "top_p", "seed")}
+    known = {name: getattr(identity, name) for name in ("temperature", "top_p", "seed")}
     sampling = {name: value for name, value in known.items() if value is not None}
     dataset = {
         "name": metrics.dataset,
-        "location": run.dataset.get("source"),
+        "location": run.manifest.dataset.source,
         "samples": len(run.problems),
         "sample_ids": list(run.problems),
     }
@@ -181,7 +181,10 @@ def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
             "model_generate_config": sampling,
             "model_roles": others or None,
             "config": {"epochs": run.repeats, "epochs_reducer": ["mean"]},
-            "metadata": {"identity": _shareable(identity), "dataset": run.dataset},
+            "metadata": {
+                "identity": _shareable(recorded["identity"]),
+                "dataset": recorded.get("dataset", {}),
+            },
             "scorers": [{"name": SCORER}],
         },
         "plan": {"name": "plan", "steps": [{"solver": metrics.reasoner}], "config": sampling},

@@ -44,7 +44,7 @@ class Names:
         return cls(
             run=run.name,
             models={role: model_name(model) for role, model in run.models.items()},
-            budget=run.identity.get("token_budget"),
+            budget=run.identity.token_budget,
         )
 
 

@@ -66,7 +66,7 @@ def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ..
         writer = csv.DictWriter(out, columns)
         writer.writeheader()
         for path, run in graded:
-            hidden = hides_text(str(run.identity["dataset"]), hidden_datasets)
+            hidden = hides_text(run.identity.dataset, hidden_datasets)
             for attempt in graded_attempts(path):
                 row = _row(run, attempt, hidden=hidden)
                 writer.writerow({name: csv_cell(row.get(name)) for name in columns})
@@ -98,7 +98,7 @@ def _row(run: GradedRun, attempt: GradedAttempt, *, hidden: bool) -> dict[str, A
             "dataset": verdict.dataset,
             "problem_id": as_written(verdict.problem_id),
             "repeat_id": verdict.repeat_id,
-            "reasoner": run.identity["reasoner"],
+            "reasoner": run.identity.reasoner,
             "model": model_name(models["target"]),
             "draft_model": model_name(models["draft"]) if "draft" in models else None,
             "status": verdict.status,
