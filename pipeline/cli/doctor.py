@@ -24,7 +24,7 @@ from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.problems.manifests import bundled_names
 from pipeline.problems.prompting import bundled_prompt_sets
 from pipeline.reasoners import REASONERS
-from pipeline.reasoners.settings import VOTE_RULES
+from pipeline.reasoners.vote_rules import VOTE_RULES
 from pipeline.runs import versions
 
 OLDEST_PYTHON = (3, 11)

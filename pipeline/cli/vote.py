@@ -8,17 +8,17 @@ import click
 
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
-from pipeline.reasoners.settings import VOTE_RULES, VoteRule
+from pipeline.reasoners.vote_rules import VOTE_RULES
 from pipeline.review.revote import revote
 
 
 @click.command("vote")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--rule", type=click.Choice(VOTE_RULES), help="One rule; all without it.")
+@click.option("--rule", help=f"One of {', '.join(VOTE_RULES)}; all without it.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def vote_command(run: Path, rule: VoteRule | None, form: str) -> None:
+def vote_command(run: Path, rule: str | None, form: str) -> None:
     """Vote again over RUN's recorded tracks; no engine is needed."""
-    results = revote(run, VOTE_RULES if rule is None else (rule,))
+    results = revote(run, tuple(VOTE_RULES) if rule is None else (rule,))
     if form == "json":
         echo(json.dumps([asdict(one) for one in results], indent=2))
         return

@@ -10,19 +10,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from pipeline.errors import EngineDead, EngineFailure
-from pipeline.reasoners.settings import MAX_SCORE, Fast, TrackSettings, VoteRule
-from pipeline.reasoners.vote import answer_classes, standing_of, tokens_of, why_excluded
+from pipeline.reasoners.answer_classes import answer_classes, tokens_of
+from pipeline.reasoners.settings import Fast, TrackSettings
+from pipeline.reasoners.vote import why_excluded
+from pipeline.reasoners.vote_rules import VoteRule, vote_rule
 from pipeline.records import Stop, Track
 
 AGREEING = 2
-MOST: dict[VoteRule, float] = {
-    "majority": 1,
-    "ssr-v1": 1,
-    "ssr-v2": 1,
-    "score-weighted": MAX_SCORE,
-}
-"""What one more track can add to a standing."""
-NEEDS_AGREEMENT: tuple[VoteRule, ...] = ("ssr-v1", "ssr-v2")
 ROUNDING = 1e-6
 """A lead of less may be one of floating point, in sums of scores."""
 
@@ -43,9 +37,10 @@ def is_decided(ended: Sequence[Track], left: int, kind: str, settings: TrackSett
     """Whether the attempt may end although `left` tracks still run."""
     if settings.fast is None:
         return False
-    voters = [track for track in ended if why_excluded(track, settings.vote) is None]
+    rule = vote_rule(settings.vote)
+    voters = [track for track in ended if why_excluded(track, rule) is None]
     if settings.fast == "exact":
-        return _cannot_change(voters, left, kind, settings.vote)
+        return _cannot_change(voters, left, kind, rule)
     needed: dict[Fast, int] = {"1": 1, "2": AGREEING}
     sizes = (one.size for one in answer_classes(voters, kind))
     return max(sizes, default=0) >= needed[settings.fast]
@@ -55,21 +50,20 @@ def _cannot_change(voters: Sequence[Track], left: int, kind: str, rule: VoteRule
     """Whether the winning answer is the same text whatever the tracks that are left will say.
 
     Every answer's class is its own property, so later answers neither join nor part the classes
-    that are there: each track that is left adds at most `MOST` to one class, be it new, and to one
+    that are there: each track that is left adds at most `most` to one class, be it new, and to one
     spelling in it. A lead of more than that, among the classes and then among the spellings of the
     leading one, is a lead at the end, and cannot be tied. So the answer that wins is the one of
-    now, to the letter, and its verdict too, since that is a function of the answer's text. The SSR
-    rules go by size only where an answer is repeated, and a lead in size is a clear majority. Under
-    the other rules a single track can win, and nothing is decided before the last one.
+    now, to the letter, and its verdict too, since that is a function of the answer's text. Where a
+    single track can win, nothing is decided before the last one.
     """
-    if rule not in MOST:
+    if rule.most is None:
         return False
     classes = answer_classes(voters, kind)
-    if not classes or (rule in NEEDS_AGREEMENT and max(one.size for one in classes) < AGREEING):
+    if max((one.size for one in classes), default=0) < rule.decided_from:
         return False
-    leader = max(classes, key=lambda one: standing_of(one, rule))
+    leader = max(classes, key=rule.standing)
     return all(
-        _lead([standing_of(one, rule) for one in groups]) > left * MOST[rule] + ROUNDING
+        _lead([rule.standing(one) for one in groups]) > left * rule.most + ROUNDING
         for groups in (classes, leader.spellings)
     )
 

@@ -7,19 +7,10 @@ from pipeline.errors import UserMistake
 
 TrackPrompts = Literal["same", "roles", "methods"]
 Selection = Literal["model", "random", "same"]
-VoteRule = Literal["majority", "longest", "mean-score", "score-weighted", "ssr-v1", "ssr-v2"]
 Fast = Literal["1", "2", "exact"]
 ScoreMethod = Literal["greedy", "average"]
 ThinkClose = Literal["answer", "removed"]
 
-VOTE_RULES: tuple[VoteRule, ...] = (
-    "majority",
-    "longest",
-    "mean-score",
-    "score-weighted",
-    "ssr-v1",
-    "ssr-v2",
-)
 METHOD_POOLS = (6, 9, 12, 15)
 MAX_SCORE = 9
 MAX_TRACKS = 64
@@ -31,7 +22,8 @@ class TrackSettings:
     """How many tracks an attempt has, what tells them apart, and how they vote.
 
     `selection` (who chooses the methods) and `method_pool` (how many there are to choose from,
-    the unknown one not counted) matter for the prompts `methods` only. `fast` ends the attempt
+    the unknown one not counted) matter for the prompts `methods` only. `vote` names a rule of
+    `pipeline.reasoners.vote_rules`. `fast` ends the attempt
     early: `1` at the first answer, `2` when two tracks agree, `exact` when the vote cannot change.
     """
 
@@ -41,7 +33,7 @@ class TrackSettings:
     prompts: TrackPrompts = "same"
     selection: Selection = "model"
     method_pool: int = 12
-    vote: VoteRule = "majority"
+    vote: str = "majority"
     fast: Fast | None = None
 
     def __post_init__(self) -> None:

@@ -10,8 +10,9 @@ from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import PromptSet
 from pipeline.reasoners.entry import Option, Section
 from pipeline.reasoners.selection import UNKNOWN, asks_the_target, letter_ids, method_pool
-from pipeline.reasoners.settings import VOTE_RULES, Fast, Selection, TrackPrompts, TrackSettings
+from pipeline.reasoners.settings import Fast, Selection, TrackPrompts, TrackSettings
 from pipeline.reasoners.track_plans import guided_prompt, track_roles
+from pipeline.reasoners.vote_rules import VOTE_RULES, vote_rule
 
 GUIDED_TRACKS = 3
 """As in the SSR scripts: there are three roles."""
@@ -84,7 +85,8 @@ class TrackSection(Section[TrackSettings]):
         return settings
 
     def check(self, reasoner: str, settings: TrackSettings) -> None:
-        """Refuse tracks without methods where every track has one."""
+        """Refuse an unknown rule, and tracks without methods where every track has one."""
+        vote_rule(settings.vote)
         if self.defaults.prompts == "methods" != settings.prompts:
             raise UserMistake(
                 f"The reasoner {reasoner!r} gives every track a method; "

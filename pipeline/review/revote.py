@@ -1,11 +1,11 @@
 """A run's votes under every rule, from its recorded tracks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import evaluators
 from pipeline.errors import UserMistake
-from pipeline.reasoners.settings import VoteRule
 from pipeline.reasoners.vote import vote
 from pipeline.records import Attempt
 from pipeline.runs.directory import read_attempts
@@ -19,14 +19,14 @@ class RuleResult:
     is another answer than the recorded one.
     """
 
-    rule: VoteRule
+    rule: str
     attempts: int
     accuracy: float
     regret: float
     changed: float
 
 
-def revote(run: Path, rules: tuple[VoteRule, ...]) -> list[RuleResult]:
+def revote(run: Path, rules: Sequence[str]) -> list[RuleResult]:
     """Vote again under each rule and grade what wins.
 
     Raises:
@@ -38,7 +38,7 @@ def revote(run: Path, rules: tuple[VoteRule, ...]) -> list[RuleResult]:
     return [_under(rule, attempts) for rule in rules]
 
 
-def _under(rule: VoteRule, attempts: list[Attempt]) -> RuleResult:
+def _under(rule: str, attempts: list[Attempt]) -> RuleResult:
     right = regret = changed = 0
     for attempt in attempts:
         voted = vote(attempt.tracks, attempt.kind, rule)

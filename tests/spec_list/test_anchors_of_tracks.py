@@ -25,7 +25,7 @@ from pipeline.problems.prompting import guidance_text, open_prompt_set
 from pipeline.reasoners.complete_answer import AnswerForm, states_answer
 from pipeline.reasoners.selection import UNKNOWN
 from pipeline.reasoners.step_ends import Written, stop_after
-from pipeline.reasoners.vote import ssr_mean_score
+from pipeline.reasoners.vote_rules import ssr_mean_score
 from pipeline.records import Stop
 
 CLOSING = ("one\n\n", "two\n\n", "</think>\n\n\\boxed{7}")
