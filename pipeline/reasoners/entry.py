@@ -6,6 +6,7 @@ from typing import Any, Generic
 
 from pipeline.engines.protocol import Ability, Tokenizer
 from pipeline.experiment import Settings
+from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import PromptSet
 from pipeline.reasoners.protocol import Reasoner
@@ -81,6 +82,10 @@ class Section(Generic[Settings]):
     def needs(self, settings: Settings) -> frozenset[Ability]:  # noqa: ARG002 - others look at it
         """What the target must be able to do, besides what the reasoner always needs."""
         return frozenset()
+
+    def uses(self, settings: Settings) -> tuple[tuple[Group, str], ...]:  # noqa: ARG002
+        """What the settings name that a plug-in may have added, by group and name."""
+        return ()
 
     def in_words(self, settings: Settings) -> str | None:  # noqa: ARG002
         """The section's line in a plan, or None for no line."""

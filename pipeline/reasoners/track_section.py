@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from pipeline.engines.protocol import Ability, Tokenizer
 from pipeline.errors import UserMistake
+from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import PromptSet
 from pipeline.reasoners.entry import Option, Section
@@ -108,6 +109,10 @@ class TrackSection(Section[TrackSettings]):
         if not asks_the_target(settings):
             return frozenset()
         return frozenset({Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS})
+
+    def uses(self, settings: TrackSettings) -> tuple[tuple[Group, str], ...]:
+        """The vote rule."""
+        return (("votes", settings.vote),)
 
     def in_words(self, settings: TrackSettings) -> str:
         """How many tracks, what tells them apart, and how they vote."""

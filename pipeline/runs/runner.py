@@ -17,6 +17,7 @@ from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
+from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem, ProblemSet, default_refs_dir, load_problems
 from pipeline.problems.prompting import (
     Prompt,
@@ -98,6 +99,18 @@ class Plan:
             raise lost_manifest(self.directory, len(there))
         return there
 
+    def used(self) -> set[tuple[Group, str]]:
+        """What of the run a plug-in may have added, by group and name."""
+        experiment = self.experiment
+        sections = reasoners.settled(experiment)
+        return {
+            ("reasoners", experiment.reasoner),
+            ("datasets", experiment.dataset or ""),
+            ("prompts", self.prompt_set.name),
+            *(("engines", model.engine) for model in experiment.models.values()),
+            *(each for section, settings in sections for each in section.uses(settings)),
+        }
+
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with the recorded one."""
         used = reasoners.entry(self.experiment.reasoner).prompts
@@ -171,7 +184,7 @@ def run_plan(
         manifest = directory.manifest()
         kept = there.kept(retry_errors=retry_errors, force=force)
         progress = Progress(total=sum(key not in kept for key in asked))
-        warnings = [*planned.problems.notes, *_version_warnings(manifest)]
+        warnings = [*planned.problems.notes, *_version_warnings(manifest, planned.used())]
         if progress.total:
             missing = asked.missing(kept)
             running = _run(
@@ -319,7 +332,7 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "command": Secrets.of().masked(shlex.join(sys.argv)),
                 "concurrency": experiment.concurrency,
-                "versions": versions.versions(),
+                "versions": versions.versions(planned.used()),
                 "hardware": versions.hardware(),
             },
         ],
@@ -359,11 +372,13 @@ def _context_warnings(planned: Plan, target: Engine) -> list[str]:
     return [warning]
 
 
-def _version_warnings(manifest: dict[str, Any] | None) -> tuple[str, ...]:
+def _version_warnings(
+    manifest: dict[str, Any] | None, used: set[tuple[Group, str]]
+) -> tuple[str, ...]:
     """What of the software changed since the run's last session."""
     if manifest is None or not manifest["sessions"]:
         return ()
-    before, now = manifest["sessions"][-1]["versions"], versions.versions()
+    before, now = manifest["sessions"][-1]["versions"], versions.versions(used)
     return tuple(
         f"{package} was {before.get(package)} and is now {now.get(package)}: "
         "attempts of one run were made by different versions."

