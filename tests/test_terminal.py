@@ -8,6 +8,7 @@ import ast
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,7 @@ def said(place, tmp_path):
     run = place.folder / f"run{NAME}"
     names = {
         "run": run,
-        "other": place.folder / "copy",
+        "other": shutil.copytree(run, tmp_path / f"copy{NAME}"),
         "data": place.folder / f"mine{NAME}.jsonl",
         "cases": place.folder / "cases.jsonl",
         "samples": place.folder / "samples_x.jsonl",
@@ -107,10 +108,10 @@ SHOWN = [
     "leaderboard {run} --format csv",
     "leaderboard {run} --format json",
     "leaderboard {run} --html {out}",
-    "compare {run} {run} --all",
-    "compare {run} {run} --format markdown",
-    "compare {run} {run} --format csv",
-    "compare {run} {run} --format json",
+    "compare {run} {other} --all",
+    "compare {run} {other} --format markdown",
+    "compare {run} {other} --format csv",
+    "compare {run} {other} --format json",
     "plan {run} --accuracy 0.8 --between 0.5 --difference 5 --repeats 1 --problems 30",
     "show {run} --problem-id {id}",
     "show {run} --problem-id {last} --repeat 1",
@@ -182,7 +183,7 @@ def test_the_walk_leaves_no_command_out():
     "command",
     [
         "leaderboard {run}",
-        "compare {run} {run}",
+        "compare {run} {other}",
         "show {run} --problem-id {id}",
         "replay {run}",
         "vote {run}",
@@ -264,12 +265,13 @@ def test_a_leaderboard_for_other_programs_holds_no_formula_and_no_html(place, tm
     (run / "run.json").write_text(json.dumps(manifest))
     assert speclrm(f"grade {run}").code == 0
     assert "\n'=1+1," in speclrm(f"leaderboard {run} --format csv").out
-    assert "\n'=1+1," in speclrm(f"compare {run} {run} --format csv").out
+    other = shutil.copytree(run, tmp_path / "=2+2")
+    assert "\n'=1+1,'=2+2," in speclrm(f"compare {run} {other} --format csv").out
     told = speclrm(f"leaderboard {run} --format markdown").out
     assert "&lt;script&gt;" in told
     assert "<script>" not in told
     named = run.rename(tmp_path / "<b>|*")
-    told = speclrm(f"compare '{named}' '{named}' --format markdown").out
+    told = speclrm(f"compare '{named}' '{other}' --format markdown").out
     assert "&lt;b&gt;\\|\\*" in told
     assert "<b>" not in told
 
