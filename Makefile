@@ -19,6 +19,8 @@ ENGINE ?= auto
 OPTIONS ?=
 RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 HTML ?= results/leaderboard.html
+# Each needs a core and about 4 GiB.
+TEST_PROCESSES ?= 2
 
 EXPERIMENT = --dataset $(DATASET) --problem-id $(PROBLEMS) --repeats $(REPEATS) --seed $(SEED) \
 	$(if $(MODEL),--model $(MODEL)) --engine $(ENGINE) $(OPTIONS)
@@ -102,7 +104,7 @@ test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
 	$(VENV)/bin/pytest -rs tests/test_page.py

@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import gc
 import shlex
 import sys
 from importlib.util import find_spec
@@ -30,6 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("vllm"):
             item.add_marker(pytest.mark.skip(reason="vLLM is not installed here"))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: a collection of garbage would take half a second over it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def fake() -> Iterator[Fake]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield state
     state.hung.set()
@@ -548,6 +548,7 @@ async def test_a_key_that_a_server_says_back_is_masked_in_every_error(
     await engine.stop()
 
 
+@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
 async def test_a_key_that_a_server_says_back_at_the_start_is_masked(
@@ -715,6 +716,7 @@ STARTS = [
 ]
 
 
+@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize(("models", "error", "words"), STARTS)
 async def test_a_server_that_fails_at_the_start_is_told_of(
     fake: Fake, start: Start, models: Reply, error: type[Exception], words: str
