@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserMistake
-from pipeline.problems.manifests import gated_datasets, load_manifest, manifest_names, read_manifest
+from pipeline.problems.manifests import gated_datasets, load_manifest, manifest_at, manifest_names
 
 GOOD = """
 about = "mine"
@@ -67,7 +67,7 @@ def test_an_unknown_dataset_is_refused_with_a_near_match() -> None:
 def test_a_wrong_manifest_is_a_clear_mistake(tmp_path: Path, old: str, new: str, what: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
-    assert read_manifest(path).columns.problem == "problem"
+    assert manifest_at(path).columns.problem == "problem"
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(UserMistake, match=what):
-        read_manifest(path)
+        manifest_at(path)

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import click
 
-from evaluators.reports.exports.hub import NoHubForm, write_hub
+from evaluators.reports.exports.hub import HubDataset, NoHubForm, write_hub
 from evaluators.reports.exports.inspect_log import NoInspectForm, write_inspect
 from evaluators.reports.exports.sheet import write_sheet
 from evaluators.reports.statements import Statement, hides_text
 from evaluators.run_files.verdict_rows import NotGraded
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
-from pipeline.problems.manifests import manifest_names
+from pipeline.problems.manifests import load_manifest, manifest_names
 from pipeline.review.asked_statements import hidden_datasets, statement_reader
-from pipeline.review.hub_dataset import hub_dataset
 from pipeline.runs.directory import read_manifest
+
+DEFAULT_TASK = "default"
+"""The hub's name of a dataset's only configuration."""
 
 
 @click.command("export")
@@ -72,7 +74,7 @@ def _write(
     if form == "csv":
         return f"{write_sheet(runs, output, hidden)} attempts"
     if form == "hf":
-        return f"{write_hub(runs, output, [hub_dataset(run) for run in runs])} results"
+        return f"{write_hub(runs, output, [_hub_dataset(run) for run in runs])} results"
     if len(runs) > 1:
         raise UserMistake("An Inspect log holds one run; export each run to a file of its own.")
     dataset = str(read_manifest(runs[0])["identity"]["dataset"])
@@ -82,6 +84,13 @@ def _write(
         raise UserMistake(f"Texts of {dataset} are not shown without --show-hidden; give both.")
     texts = {} if hides else _statements(runs[0], dataset, data_file)
     return f"{write_inspect(runs[0], output, texts, hidden)} samples"
+
+
+def _hub_dataset(run: Path) -> HubDataset | None:
+    """Where a run's dataset is on the hub; None for bundled ones and a user's own."""
+    name = str(read_manifest(run)["identity"]["dataset"])
+    hub = load_manifest(name).hub if name in manifest_names() else None
+    return HubDataset(hub.id, hub.config or DEFAULT_TASK, hub.split) if hub is not None else None
 
 
 def _statements(run: Path, dataset: str, data_file: Path | None) -> Mapping[str, Statement]:

@@ -133,14 +133,14 @@ def load_manifest(name: str) -> Manifest:
         )
     plugin = plugins.find("datasets", name, bundled_names())
     if plugin is None:
-        return read_manifest(datasets_dir() / f"{name}.toml")
+        return manifest_at(datasets_dir() / f"{name}.toml")
     file = plugin.folder() / f"{name}.toml"
     if not file.is_file():
         raise plugin.broken(f"its folder has no {file.name}")
-    return read_manifest(file, plugin.package)
+    return manifest_at(file, plugin.package)
 
 
-def read_manifest(path: Path, package: str | None = None) -> Manifest:
+def manifest_at(path: Path, package: str | None = None) -> Manifest:
     """The manifest in the TOML file `path`; its stem is the dataset's name.
 
     `package` is the plug-in's that brings it.

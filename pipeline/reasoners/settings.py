@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pipeline.errors import UserMistake
 
 TrackPrompts = Literal["same", "roles", "methods"]
-Selection = Literal["model", "random", "same"]
+SelectedBy = Literal["model", "random", "same"]
 Fast = Literal["1", "2", "exact"]
 ScoreMethod = Literal["greedy", "average"]
 ThinkClose = Literal["answer", "removed"]
@@ -31,7 +31,7 @@ class TrackSettings:
 
     tracks: int = 1
     prompts: TrackPrompts = "same"
-    selection: Selection = "model"
+    selection: SelectedBy = "model"
     method_pool: int = 12
     vote: str = "majority"
     fast: Fast | None = None

@@ -11,7 +11,7 @@ from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import PromptSet
 from pipeline.reasoners.entry import Option, Section
 from pipeline.reasoners.selection import UNKNOWN, asks_the_target, letter_ids, method_pool
-from pipeline.reasoners.settings import Fast, Selection, TrackPrompts, TrackSettings
+from pipeline.reasoners.settings import Fast, SelectedBy, TrackPrompts, TrackSettings
 from pipeline.reasoners.track_plans import guided_prompt, track_roles
 from pipeline.reasoners.vote_rules import VOTE_RULES, vote_rule
 
@@ -46,7 +46,7 @@ METHODS_AND_VOTE = (
     Option(
         "selection",
         "Who chooses the methods; random and same are controls.",
-        choices=get_args(Selection),
+        choices=get_args(SelectedBy),
     ),
     Option(
         "method_pool",
