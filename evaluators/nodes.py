@@ -115,6 +115,9 @@ CONSTANTS = frozenset(
 )
 
 
+_LEAVES = (Num, Sym)
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """The direct parts of a node."""
     match node:
@@ -133,7 +136,8 @@ def walk(node: Node) -> Iterator[Node]:
     while stack:
         current = stack.pop()
         yield current
-        stack.extend(children(current))
+        if not isinstance(current, _LEAVES):
+            stack.extend(children(current))
 
 
 def is_deep(node: Node) -> bool:
@@ -148,7 +152,9 @@ def is_deep(node: Node) -> bool:
 
 def free_symbols(node: Node) -> frozenset[str]:
     """Names of the variables in a node."""
-    return frozenset(n.name for n in walk(node) if isinstance(n, Sym)) - CONSTANTS
+    if isinstance(node, Num):
+        return frozenset()
+    return frozenset({n.name for n in walk(node) if isinstance(n, Sym)}) - CONSTANTS
 
 
 def has_op(node: Node, *names: str) -> bool:

@@ -43,8 +43,10 @@ def same_family(gold: Node, answer: Node) -> bool:
     Angles are families, as is what the gold answer writes as a set over the integers or as a named
     value in another letter than n. Of other values, which may be formulas, the letter may differ.
     """
-    left, right = _family(gold), _family(answer)
-    if left is None or right is None or (left.name and right.name and left.name != right.name):
+    if not free_symbols(gold) & INTEGER_LETTERS or (left := _family(gold)) is None:
+        return False
+    right = _family(answer)
+    if right is None or (left.name and right.name and left.name != right.name):
         return False
     if left.said or (left.name is not None and "n" not in left.letters):
         return _same_members(left, right)
@@ -102,11 +104,13 @@ def _family(node: Node) -> _Family | None:
         return None
     values = [stated_value(signed) for member in members for signed in expanded(member)]
     letters = frozenset[str]().union(*map(free_symbols, values))
+    if not letters or not letters <= INTEGER_LETTERS:
+        return None
     lines = [
         _line(value, *free_symbols(value)) for value in values if len(free_symbols(value)) == 1
     ]
     found = tuple(line for line in lines if line is not None)
-    if not letters or not letters <= INTEGER_LETTERS or len(found) < len(values):
+    if len(found) < len(values):
         return None
     named = name_of(node) if isinstance(node, Rel) and not said else None
     return _Family(found, letters, named, said or all(map(_is_angle, values)))

@@ -49,8 +49,10 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
     gold_unit, gold = _stripped(gold)
     answer_unit, answer = _stripped(answer)
     for unit, other in ((gold_unit, answer), (answer_unit, gold)):
-        if canonical(unit) not in (None, "rad") and (
-            _marked(other, "percent") or _marked(other, "deg")
+        if (
+            unit
+            and canonical(unit) not in (None, "rad")
+            and (_marked(other, "percent") or _marked(other, "deg"))
         ):
             return different("other_unit")
     if not free_symbols(gold):
@@ -65,7 +67,7 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
     if whole is not None and whole.denominator == 1 and _is_ratio(answer) and not _is_ratio(gold):
         return different("proportion")
     decision = undecided("not_evaluated")
-    radians = "rad" in (canonical(gold_unit), canonical(answer_unit))
+    radians = any(unit and canonical(unit) == "rad" for unit in (gold_unit, answer_unit))
     # Beside degrees a value in radians is compared as such only.
     for left, right in _readings(gold, answer)[-1 if radians else 0 :]:
         decision = _same_number(left, right, policy)

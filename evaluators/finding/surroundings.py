@@ -8,6 +8,7 @@ factors; in running text dashes, bullets, brackets and stars are mostly punctuat
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evaluators.finding.neighbours import Sides, are_brackets, are_formula, is_sign
 from evaluators.nodes import Unreadable
@@ -19,8 +20,10 @@ from evaluators.reading.tokens import Comma, Token
 
 # A formula begins and ends at most this far from its box, characters.
 MAX_SPAN = 2_000
-# The neighbours of a box are looked for this near, characters.
-MAX_NEAR = 300
+# The neighbours of a box are looked for this near, characters; where no bracket opens, nearer.
+MAX_NEAR, NEAR_WORDS = 300, 60
+# Texts beside boxes whose tokens are kept: many outputs say *the answer is* before theirs.
+CACHED = 512
 
 _LAYOUT = "|".join(
     sorted(name for name, bracket in ENVIRONMENTS.items() if not bracket and name != "document")
@@ -44,6 +47,7 @@ _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"[.?!;]\s")
 _LEAD = re.compile(r".*[.?!;:,]\s+", re.DOTALL)
 _DIGITS = re.compile(r"\\[a-z]+\s*\{\s*\d")
+_BRACKET = re.compile(r"[\\(\[{|<⌊⌈]")
 _POINT_BEFORE = re.compile(r"\d\.\Z")
 _DIGIT_BEHIND = re.compile(r"(?:[.,]|\{[.,]\})?\d")
 
@@ -80,9 +84,10 @@ def surroundings(text: str, start: int, end: int) -> Surroundings:
     place = _place(text, start, end)
     if _DENIAL.search(text, max(0, start - MAX_NEAR), start) or _REJECTION.match(text, end):
         return _formula(text, start, end, _line(text, start, end))
-    found = _judged(text, start, end, place)
     inside = text[place.left : start].strip(), text[end : place.right].strip()
-    if place.maths and not found.formula and inside in (("", ""), ("-", "")):
+    alone = place.maths and inside == ("", "")
+    found = Surroundings("", "", start, end) if alone else _judged(text, start, end, place)
+    if alone or (place.maths and not found.formula and inside == ("-", "")):
         width = 1 if text[place.right] == "$" else 2
         left, right = place.left - width, place.right + width
         around = _judged(text, left, right, _line(text, left, right))
@@ -92,10 +97,11 @@ def surroundings(text: str, start: int, end: int) -> Surroundings:
 
 def _judged(text: str, start: int, end: int, place: _Place) -> Surroundings:
     """What the tokens beside the box, within its place, make of it."""
-    before = _tokens_before(text[max(place.left, start - MAX_NEAR) : start], maths=place.maths)
-    behind = _tokens_behind(text[end : min(place.right, end + MAX_NEAR)], maths=place.maths)
-    if before is None or behind is None:
+    leading = _tokens_before(text[max(place.left, start - MAX_NEAR) : start], maths=place.maths)
+    trailing = _tokens_behind(text[end : min(place.right, end + MAX_NEAR)], maths=place.maths)
+    if leading is None or trailing is None:
         return _formula(text, start, end, place)
+    before, behind = list(leading), list(trailing)
     touches = not before.pop().spaced
     sign = "-" if is_sign(before, touches=touches, maths=place.maths) else ""
     if sign:
@@ -154,22 +160,30 @@ def _formula(text: str, start: int, end: int, place: _Place) -> Surroundings:
     return Surroundings("", f"{before}{text[start:end]}{behind}".strip(), left, right)
 
 
-def _tokens_before(text: str, *, maths: bool) -> list[Token] | None:
+@lru_cache(maxsize=CACHED)
+def _tokens_before(text: str, *, maths: bool) -> tuple[Token, ...] | None:
     """The tokens before a box and one that stands for it; None where the text is not known."""
     if not maths:
         bullet = _BULLET.fullmatch(text)
-        text = "" if bullet else _running(text)
+        text = "" if bullet else _running(_last_words(text))
     # A backslash that ends the text, of a doubled one, would take the stand-in for its own.
     apart = " " if text.endswith("\\") else ""
     try:
-        return tokenize(f"{text}{apart}(", Comma.LIST)
+        return tuple(tokenize(f"{text}{apart}(", Comma.LIST))
     except Unreadable:
         return None
 
 
-def _tokens_behind(text: str, *, maths: bool) -> list[Token] | None:
+def _last_words(text: str) -> str:
+    """The end of a line, from a blank on: without brackets nothing before it matters."""
+    cut = text.find(" ", len(text) - NEAR_WORDS) if len(text) > NEAR_WORDS else -1
+    return text if cut < 0 or _BRACKET.search(text, 0, cut) else text[cut:]
+
+
+@lru_cache(maxsize=CACHED)
+def _tokens_behind(text: str, *, maths: bool) -> tuple[Token, ...] | None:
     try:
-        return tokenize(text if maths else _running(text), Comma.LIST)
+        return tuple(tokenize(text if maths else _running(text), Comma.LIST))
     except Unreadable:
         return None
 

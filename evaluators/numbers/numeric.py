@@ -78,7 +78,8 @@ class Evaluator:
             raise NotNumeric
         match node:
             case Num(value=value):
-                return self.mp.mpf(value.numerator) / value.denominator
+                whole = self.mp.mpf(value.numerator)
+                return whole if value.denominator == 1 else whole / value.denominator
             case Sym(name=name):
                 return self._symbol(name)
             case Quantity(value=inner):
@@ -99,11 +100,11 @@ class Evaluator:
 
     def _checked(self, value: Any) -> Any:
         mp = self.mp
-        if isinstance(value, mp.mpc) and (
-            not value.imag or abs(value.real) > abs(value.imag) * self.cancelled
-        ):
-            value = value.real
-        self.met_complex = self.met_complex or bool(mp.im(value))
+        if isinstance(value, mp.mpc):
+            if not value.imag or abs(value.real) > abs(value.imag) * self.cancelled:
+                value = value.real
+            else:
+                self.met_complex = True
         if not mp.isfinite(value):
             raise NotNumeric
         if value and abs(mp.mag(value)) > MAX_EXPONENT:

@@ -12,8 +12,9 @@ from typing import Any
 from evaluators.nodes import NotNumeric
 from evaluators.numbers.series import Estimate
 
-# Working precision, in digits of agreement: singular ends are approached within half of it.
-WORKING = 4
+# Working precision, in digits of agreement and at most: singular ends are approached within half of
+# it, which of a smooth integrand is enough for any agreement that is asked for.
+WORKING, MOST_WORKING = 4, 160
 # Digits of the last terms beyond the agreement, and of the error that the integral is given short
 # of it, relative to the integral of |f|.
 NEGLIGIBLE, LAST_TERM, MARGIN = 4, 3, 5
@@ -45,7 +46,7 @@ def integral(mp: Any, f: _Function, low: Any, high: Any, digits: int) -> Estimat
         return Estimate(sum(half.value for half in halves), sum(half.error for half in halves))
     if mp.isinf(low):
         return integral(mp, lambda x: f(-x), -high, -low, digits)
-    with mp.workdps(WORKING * digits):
+    with mp.workdps(min(WORKING * digits, MOST_WORKING)):
         return _agreed(mp, f, low, high, digits)
 
 

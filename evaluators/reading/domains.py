@@ -32,6 +32,8 @@ def without_domains(nodes: list[Node]) -> list[Node]:
     A parameter is an integer unless it is said to be natural, and what an answer defines is so for
     all that it has a value for: `a_n = 2n, n \in \mathbb{N}` loses its condition, `k\pi` keeps it.
     """
+    if not any(isinstance(node, Rel) for node in nodes):
+        return nodes
     ordered = [n for n in nodes if isinstance(n, Rel) and any(op in _ORDER for op in n.ops)]
     bounded = frozenset[str]().union(*map(free_symbols, ordered))
     kept, conditions = [], []

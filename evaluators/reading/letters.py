@@ -55,6 +55,8 @@ def binds(word: str) -> bool:
 
 def resolved(tokens: list[Token]) -> list[Token]:
     """Short runs of letters beside a word are words of the same sentence; elsewhere products."""
+    if all(token.kind != "letters" for token in tokens):
+        return tokens
     kinds = [_prose_kind(token) for token in tokens]
     forward = range(1, len(tokens))
     for indices, step in ((forward, -1), (range(len(tokens) - 2, -1, -1), 1)):

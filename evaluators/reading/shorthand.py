@@ -43,7 +43,7 @@ _SMALLER = MappingProxyType(
 # Texts of tokens without which there is nothing to do.
 _TELLING = CURRENCIES | {"to", "U", "deg", "an", "base", "sq", "cu", "cent", "km", "mi", "m"}
 _TELLING |= {"h", "hour", "hours", "hr", "ft", "feet", "minutes", "day", "days", "lb", "lbs"}
-_TELLING |= {"year", "years", "times", "out", "min", "sec", "frac"}
+_TELLING |= {"year", "years", "times", "out", "min", "sec"}
 _TELLING |= {"C", "choose", "than", "least", "most", "root", "and"}
 # Units that are also names of functions, letters that are units, and tokens of a unit in braces.
 _TIMES = frozenset({"min", "sec"})
@@ -55,7 +55,8 @@ _RANGES = frozenset({"from", "between"})
 def written_out(tokens: list[Token]) -> list[Token]:
     """The tokens with short ways to write a sign or a unit replaced by what they stand for."""
     texts = {token.text for token in tokens}
-    if texts.isdisjoint(_TELLING) and not texts.issuperset(("x", "10")):
+    units = "frac" in texts and any(token.kind == "word" for token in tokens)
+    if not units and texts.isdisjoint(_TELLING) and not texts.issuperset(("x", "10")):
         return tokens
     kept: list[Token] = []
     at = 0
