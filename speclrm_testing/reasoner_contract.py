@@ -75,7 +75,7 @@ class ReasonerContract:
         self.quick(place)
         said = place.speclrm(self.reasoner, "--repeats 2")
         made = 2 * PROBLEMS - len(before)
-        assert said.out.startswith(f"{made} attempts made, {len(before)} there")
+        assert said.out.startswith(f"Attempts: {made} made, {len(before)} already recorded")
         assert place.keys(self.reasoner) == once(2)
 
     def test_ctrl_c_records_what_is_in_flight_and_the_same_command_completes(
@@ -115,7 +115,7 @@ class ReasonerContract:
         assert 0 < len(kept) < 5 * PROBLEMS
         place.script(dying)
         again = place.speclrm(self.reasoner, "--repeats 5")
-        assert again.out.startswith(f"{5 * PROBLEMS - len(kept)} attempts made")
+        assert again.out.startswith(f"Attempts: {5 * PROBLEMS - len(kept)} made")
         assert place.keys(self.reasoner) == once(5)
 
     def test_a_prompt_longer_than_the_context_is_an_error_record(self, place: Place) -> None:
@@ -133,9 +133,12 @@ class ReasonerContract:
         made = [one.status for one in place.attempts(self.reasoner)]
         assert made == ["ok"] * 2 + ["error"] * 4
         place.script("target")
-        assert place.speclrm(self.reasoner).out.startswith("0 attempts made, 6 there already")
+        assert place.speclrm(self.reasoner).out.startswith("Attempts: 0 made, 6 already recorded")
         said = place.speclrm(self.reasoner, "--retry-errors")
-        assert (said.code, said.out.split(", ")[:2]) == (0, ["4 attempts made", "2 there already"])
+        assert (said.code, said.out.split(", ")[:2]) == (
+            0,
+            ["Attempts: 4 made", "2 already recorded"],
+        )
         assert place.keys(self.reasoner) == once()
         assert statuses(place.attempts(self.reasoner)) == {"ok"}
 

@@ -185,9 +185,9 @@ BAD_INPUT = [
         f"{OWN} --engine transformers --model Qwen/QwQ-99B",
         "'Qwen/QwQ-99B' is no folder here and the Hugging Face hub does not answer; check the name",
     ),
-    (f"{OWN} --engine transformers --lora l", "--lora does nothing with --engine transformers"),
+    (f"{OWN} --engine transformers --lora l", "--lora has no effect with --engine transformers"),
     (f"{OWN} --engine vllm --busy-timeout 9", "drop it, or choose openai"),
-    (f"{OWN} --engine scripted --base-url u", "--base-url does nothing with --engine scripted"),
+    (f"{OWN} --engine scripted --base-url u", "--base-url has no effect with --engine scripted"),
     ("grade", "Name run directories (for example results/*/)"),
     ("grade nowhere", "nowhere is not a run directory (it has no run.json)"),
     ("grade --gold 42", "--gold and --answer go together; give both"),
@@ -284,12 +284,12 @@ def test_a_prompt_longer_than_the_context_is_an_error_record(tmp_path: Path) -> 
 def test_failed_attempts_give_exit_code_1_and_retry_errors_makes_them_again(tmp_path: Path) -> None:
     failing = RUN.replace("fast.json", "failing.json") + f" --output-dir {tmp_path / 'run'}"
     said = speclrm(failing)
-    assert (said.code, "12 attempts made" in said.out, "1 failed" in said.out) == (1, True, True)
-    assert "--retry-errors makes them again" in said.sentence
+    assert (said.code, "Attempts: 12 made" in said.out, "1 failed" in said.out) == (1, True, True)
+    assert "--retry-errors redoes them" in said.sentence
     again = speclrm(f"{failing.replace('failing', 'fast')} --retry-errors")
     assert (again.code, again.out.splitlines()[0]) == (
         0,
-        "1 attempts made, 11 there already, 0 failed, 0 remaining, of 12.",
+        "Attempts: 1 made, 11 already recorded, 0 failed, 0 remaining, of 12.",
     )
 
 
@@ -299,7 +299,7 @@ def test_the_same_command_resumes_under_the_same_name(
     monkeypatch.chdir(tmp_path)
     command = RUN.replace("fast.json", f"{place}/fast.json").replace("sums", f"{place}/sums")
     first, second = speclrm(f"{command} --problem-id first:5"), speclrm(command)
-    assert second.out.startswith("7 attempts made, 5 there already")
+    assert second.out.startswith("Attempts: 7 made, 5 already recorded")
     directory = first.out.splitlines()[1]
     assert second.out.splitlines()[1] == directory
     assert directory.startswith("results/sums-baseline-pocket-target-")
@@ -319,7 +319,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     options = "--problem-id first:3 --repeats 2 --token-budget 100"
     said = speclrm(f"run baseline {options} --dry-run --output-dir {tmp_path / 'run'}")
     assert said.code == 0
-    assert "attempts       6: 3 problems x 2 repeats, 0 of them recorded already" in said.out
+    assert "attempts       6: 3 problems x 2 repeats, 0 already recorded" in said.out
     assert "new tokens     at most 600\n" in said.out
     assert list(tmp_path.iterdir()) == []
 
@@ -327,7 +327,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:
 def test_a_dry_run_knows_what_is_recorded(earlier: str) -> None:
     as_before = RUN.replace(" --model pocket-target", "")
     said = speclrm(f"{as_before} --dry-run --output-dir {earlier}")
-    assert "12 problems x 1 repeats, 2 of them recorded already" in said.out
+    assert "12 problems x 1 repeat, 2 already recorded" in said.out
 
 
 def test_a_mistake_starts_no_run() -> None:
@@ -412,13 +412,15 @@ def test_ctrl_c_records_what_is_in_flight_and_the_same_command_completes(
     made = attempts(tmp_path / "run")
     assert said.code == 3
     assert "attempts in flight and starting no more; press Ctrl-C again to drop them" in said.err
-    assert f"{len(made)} attempts made" in said.out
-    assert "the same command goes on from there" in said.err
+    assert f"Attempts: {len(made)} made" in said.out
+    assert "repeat the command to continue" in said.err
     assert 3 <= len(made) < PROBLEMS
     assert set(made.values()) == {"ok"}
     completed = speclrm(slow)
     assert (completed.code, len(attempts(tmp_path / "run"))) == (0, PROBLEMS)
-    assert completed.out.startswith(f"{PROBLEMS - len(made)} attempts made, {len(made)} there")
+    assert completed.out.startswith(
+        f"Attempts: {PROBLEMS - len(made)} made, {len(made)} already recorded"
+    )
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
@@ -428,7 +430,7 @@ def test_a_second_ctrl_c_drops_what_is_in_flight(slow: str, tmp_path: Path, sign
     assert "attempts in flight were dropped, finished ones are kept" in said.err
     assert "Traceback" not in said.err
     kept = attempts(tmp_path / "run")
-    assert speclrm(slow).out.startswith(f"{PROBLEMS - len(kept)} attempts made")
+    assert speclrm(slow).out.startswith(f"Attempts: {PROBLEMS - len(kept)} made")
 
 
 def test_ctrl_c_while_the_program_is_being_loaded_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -472,7 +474,7 @@ def test_a_run_whose_terminal_is_closed_ends_and_the_same_command_completes(
     assert process.wait() == 3
     kept = attempts(tmp_path / "run")
     assert 0 < len(kept) < PROBLEMS
-    assert speclrm(slow).out.startswith(f"{PROBLEMS - len(kept)} attempts made")
+    assert speclrm(slow).out.startswith(f"Attempts: {PROBLEMS - len(kept)} made")
 
 
 def test_names_are_checked_before_any_run_is_graded(tmp_path: Path) -> None:
@@ -516,4 +518,4 @@ def test_an_option_that_a_reasoner_has_no_use_for_names_those_that_have() -> Non
     said = speclrm("run baseline --use-role-prompts")
     refused(said, 2, "--use-role-prompts; drop it, or choose parallel, spec or spec-async.")
     said = speclrm("run spec --lookahead 2")
-    refused(said, 2, "no use for --lookahead; drop it, or choose spec-async.")
+    refused(said, 2, "cannot use --lookahead; drop it, or choose spec-async.")

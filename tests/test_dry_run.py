@@ -139,8 +139,8 @@ def test_the_plan_counts_what_is_made_again(
     place.script("target", faults={"fail": [3]})
     assert place.speclrm("baseline", "--concurrency 1").code == 1
     plan = planned(place, "baseline", f"{options} --token-budget 8192")
-    said = f", {again} of these to be made again" if again else ""
-    assert plan["attempts"] == f"6: 6 problems x 1 repeats, 6 of them recorded already{said}"
+    said = f", {again} of them to be redone" if again else ""
+    assert plan["attempts"] == f"6: 6 problems x 1 repeat, 6 already recorded{said}"
     assert number(plan["new tokens"]) == budgets * 8192
 
 

@@ -84,7 +84,7 @@ def test_a_finished_run_starts_no_engine_again(results: Path) -> None:
     log = results / "target" / "engine.log"
     before = log.stat().st_size
     again = made(results, "target")
-    assert again.out.startswith(f"0 attempts made, {PROBLEMS} there already")
+    assert again.out.startswith(f"Attempts: 0 made, {PROBLEMS} already recorded")
     assert log.stat().st_size == before
 
 

@@ -60,7 +60,7 @@ def test_sigterm_drops_the_tracks_in_flight_and_the_same_command_completes(place
     assert 1 <= len(made) < PROBLEMS
     place.script("target")
     place.script("draft")
-    assert place.speclrm(reasoner).out.startswith(f"{PROBLEMS - len(made)} attempts made")
+    assert place.speclrm(reasoner).out.startswith(f"Attempts: {PROBLEMS - len(made)} made")
     assert place.keys(reasoner) == once()
 
 

@@ -321,7 +321,7 @@ def test_an_archive_holds_each_sample_as_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("form", "options", "sentence"),
     [
-        ("csv", ["--data-file", "x.jsonl"], "which only inspect shows"),
+        ("csv", ["--data-file", "x.jsonl"], "which only --to inspect includes"),
         ("hf", ["--show-hidden"], "hf holds none"),
         ("inspect", [], r"must end in \.json or \.eval"),
     ],

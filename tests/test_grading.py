@@ -98,7 +98,7 @@ def test_verdicts_that_a_limit_decided_are_counted(run):
     assert grade_run(run).limited == 1
     assert [row["rule"].endswith("too_many_variables") for row in rows(run)] == [True, False]
     said = speclrm(f"grade {run}").out
-    assert said == f"{run}: 2 attempts, 1 correct, 1 ungradable; 1 decided by a limit of work\n"
+    assert said == f"{run}: 2 attempts, 1 correct, 1 ungradable; 1 stopped by a limit of work\n"
 
 
 def test_a_row_holds_what_leaderboards_need(run):
@@ -351,7 +351,7 @@ def test_the_verdicts_of_a_file_and_the_limits_reached_are_counted_beside_its_ro
     cases.write_text("".join(json.dumps({"gold": g, "answer": a}) + "\n" for g, a in pairs))
     said = speclrm(f"grade --file {cases}")
     assert len(said.out.splitlines()) == 3
-    counts = "3 cases, 1 correct, 1 no_answer, 1 ungradable; 1 decided by a limit of work"
+    counts = "3 cases, 1 correct, 1 no_answer, 1 ungradable; 1 stopped by a limit of work"
     assert said.err == f"{cases}: {counts}\n"
 
 

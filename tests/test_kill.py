@@ -78,5 +78,5 @@ def test_drafting_ahead_on_a_real_pair_survives_a_kill(tmp_path):
     kept = len(list(read_attempts(run)))
     resumed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert 0 < kept < PROBLEMS
-    assert f"{PROBLEMS - kept} attempts made, {kept} there" in resumed.stdout
+    assert f"Attempts: {PROBLEMS - kept} made, {kept} already recorded" in resumed.stdout
     assert set(Counter(one.key for one in read_attempts(run)).values()) == {1}

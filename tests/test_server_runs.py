@@ -112,7 +112,7 @@ def test_the_identity_of_a_run_does_not_depend_on_the_password():
     with speaking(chat("\\boxed{1}")) as url:
         baseline(url.replace("://", "://user:first-password@"), "--problem-id 0")
         again = baseline(url.replace("://", "://user:second-password@"))
-    assert "1 attempts made, 1 there already" in again.out
+    assert "Attempts: 1 made, 1 already recorded" in again.out
 
 
 @pytest.mark.parametrize(

@@ -54,5 +54,5 @@ def test_the_installed_command_runs_the_bundled_default(installed, tmp_path):
     engine = ("--engine", "transformers", "--output-dir", "made")
     ended = in_another_folder(installed, tmp_path, sys.executable, "-m", "pipeline", *run, *engine)
     assert ended.returncode == 0, ended.stderr
-    assert "3 attempts made" in ended.stdout
+    assert "Attempts: 3 made" in ended.stdout
     assert len(list((tmp_path / "made" / "problems").glob("pocket-*.jsonl"))) == 3

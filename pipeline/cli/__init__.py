@@ -35,16 +35,16 @@ COMMANDS = {
     "doctor": "pipeline.cli.doctor:doctor_command",
 }
 SUMMARIES = {
-    "run": "Run an experiment, or go on with one.",
+    "run": "Run an experiment, or continue one.",
     "grade": "Grade run directories, or explain one answer.",
-    "leaderboard": "Graded runs in a table, or on a page with every trace.",
+    "leaderboard": "Show graded runs in a table, or on a page with every trace.",
     "compare": "Compare graded runs in pairs, problem by problem.",
     "plan": "Say how many problems and repeats a comparison needs.",
     "show": "Show one attempt as a readable trace.",
     "export": "Write runs for Inspect, the Hugging Face hub or a spreadsheet.",
-    "import": "Make a run of SpecReason, SSR or lm-eval results.",
+    "import": "Turn results of SpecReason, SSR or lm-eval into a run.",
     "replay": "Replay a run's scores at other thresholds.",
-    "vote": "Vote again over a run's tracks.",
+    "vote": "Repeat a run's votes under other rules.",
     "datasets": "List the datasets, or check one.",
     "doctor": "Check what is installed and what would work.",
 }

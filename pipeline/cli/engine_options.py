@@ -69,7 +69,7 @@ ENGINE_OPTIONS = (
         "engine",
         "engine",
         click.Choice(ENGINES),
-        "Who generates; auto: vllm where it is installed, else transformers.",
+        "What runs the model; auto: vllm if it is installed, else transformers.",
         "auto",
     ),
     EngineOption(
@@ -86,13 +86,13 @@ ENGINE_OPTIONS = (
         "Seconds a request may take.",
         None,
         SERVER_SECONDS,
-        unset=f"{SERVER_SECONDS:g} by a server, else {LOCAL_SECONDS:g}",
+        unset=f"{SERVER_SECONDS:g} for a server, else {LOCAL_SECONDS:g}",
     ),
     EngineOption(
         "busy-timeout",
         "busy_timeout",
         FiniteRange(min=0),
-        "Seconds in which a server may say that it is busy.",
+        "Seconds to wait for a server that is busy.",
         600.0,
         600.0,
         engines=OPENAI,
@@ -101,7 +101,7 @@ ENGINE_OPTIONS = (
         "dtype",
         "dtype",
         str,
-        "Weights' type; auto: float32 on a CPU.",
+        "Type of the weights; auto: float32 on a CPU.",
         "auto",
         "auto",
         engines=IN_PROCESS,
@@ -110,7 +110,7 @@ ENGINE_OPTIONS = (
         "max-model-len",
         "max_model_len",
         AT_LEAST_ONE,
-        "Context in tokens, if not the model's.",
+        "Context in tokens, if not the model's own.",
         engines=MODELS,
     ),
     EngineOption(
@@ -153,11 +153,11 @@ ENGINE_OPTIONS = (
         "devices",
         "devices",
         str,
-        "GPUs to use, as CUDA_VISIBLE_DEVICES has them; cpu: none (transformers).",
+        "GPUs to use, as in CUDA_VISIBLE_DEVICES; cpu: none (transformers).",
         engines=IN_PROCESS,
     ),
     EngineOption(
-        "quantization", "quantization", str, "vLLM's name of the quantization.", engines=VLLM
+        "quantization", "quantization", str, "Quantization, by vLLM's name for it.", engines=VLLM
     ),
     EngineOption("lora", "lora", str, "Folder of a LoRA adapter.", engines=VLLM),
     EngineOption(
@@ -171,7 +171,7 @@ ENGINE_OPTIONS = (
         "process",
         "process",
         click.Choice(["auto", "inprocess", "subprocess"]),
-        "Where vLLM runs; auto: in this process on a CPU, in its own on a GPU.",
+        "Where vLLM runs; auto: in this process on a CPU, in separate ones on a GPU.",
         "auto",
         "auto",
         engines=VLLM,
@@ -219,7 +219,7 @@ def engine_settings(values: Mapping[str, Any], prefix: str, given: set[str]) -> 
     """The settings that the options ask for; `given` are those on the command line.
 
     Raises:
-        UserMistake: one is missing, or does nothing with this engine.
+        UserMistake: one is missing, or has no effect with this engine.
     """
     settings = {option.field: values[_value_name(prefix, option)] for option in ENGINE_OPTIONS}
     if settings["engine"] is None:  # --draft-engine defaults to --engine
@@ -229,7 +229,8 @@ def engine_settings(values: Mapping[str, Any], prefix: str, given: set[str]) -> 
     for option in ENGINE_OPTIONS:
         if _value_name(prefix, option) in given and settings["engine"] not in option.engines:
             raise UserMistake(
-                f"--{prefix}{option.flag} does nothing with --{prefix}engine {settings['engine']}; "
+                f"--{prefix}{option.flag} has no effect with --{prefix}engine "
+                f"{settings['engine']}; "
                 f"drop it, or choose {' or '.join(sorted(option.engines))}."
             )
     if settings["engine"] == "openai" and settings["base_url"] is None:

@@ -52,9 +52,13 @@ def export_command(
 ) -> None:
     """Write graded RUNS for another program."""
     if data_file is not None and form != "inspect":
-        raise UserMistake("--data-file names the problems' texts, which only inspect shows.")
+        raise UserMistake(
+            "--data-file supplies the problems' texts, which only --to inspect includes."
+        )
     if show_hidden and form == "hf":
-        raise UserMistake("--show-hidden is about texts, and hf holds none.")
+        raise UserMistake(
+            "--show-hidden has no effect with --to hf, which includes no texts; drop it."
+        )
     try:
         written = _write(runs, form, output, data_file, hidden_datasets(shown=show_hidden))
     except (NotGraded, NoHubForm, NoInspectForm) as error:
@@ -76,7 +80,7 @@ def _write(
     if form == "hf":
         return f"{write_hub(runs, output, [_hub_dataset(run) for run in runs])} results"
     if len(runs) > 1:
-        raise UserMistake("An Inspect log holds one run; export each run to a file of its own.")
+        raise UserMistake("An Inspect log holds one run; export each run to its own file.")
     dataset = str(read_manifest(runs[0])["identity"]["dataset"])
     # A gated dataset need not be at hand when its texts are not shown.
     hides = hides_text(dataset, hidden)
@@ -99,7 +103,7 @@ def _statements(run: Path, dataset: str, data_file: Path | None) -> Mapping[str,
     expected = data_file is not None or dataset in manifest_names()
     if asked.missing is not None and expected:
         raise UserMistake(
-            f"What the problems of {run} ask is not at hand: {asked.missing}; "
+            f"The texts of the problems of {run} are not available: {asked.missing}; "
             "name its rows with --data-file FILE."
         )
     return asked.by_id

@@ -22,10 +22,12 @@ from pipeline.runs.directory import read_manifest
 
 @click.command("grade")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--diff", is_flag=True, help="List verdicts that changed against the last grading.")
+@click.option("--diff", is_flag=True, help="List verdicts that changed since the last grading.")
 @click.option("--cross-check", is_flag=True, help="List where Math-Verify judges differently.")
 @click.option("--file", type=click.Path(path_type=Path), help="Grade a JSONL file of cases.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where the rows of --file go.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="File for the graded rows of --file."
+)
 @click.option("--gold", help="Explain one decision: the gold answer.")
 @click.option("--answer", help="Explain one decision: an answer, or a whole model output.")
 @click.option(
@@ -102,7 +104,7 @@ def _grade_with_progress(run: Path) -> Grading:
 
 def _summary(total: str, counts: Mapping[str, int], limited: int) -> str:
     listed = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    at_a_limit = f"; {limited} decided by a limit of work" if limited else ""
+    at_a_limit = f"; {limited} stopped by a limit of work" if limited else ""
     return f"{total}, {listed or 'none'}{at_a_limit}"
 
 

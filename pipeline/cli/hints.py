@@ -65,5 +65,5 @@ class ReasonerName(click.Choice[str]):
         """The name as it is, or what to type instead."""
         hint = instead_of(value) if value not in self.choices else None
         if hint is not None:
-            self.fail(f"{value!r} is no reasoner; type {hint}.", param, ctx)
+            self.fail(f"{value!r} is not a reasoner; type {hint}.", param, ctx)
         return super().convert(value, param, ctx)

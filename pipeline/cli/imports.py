@@ -22,7 +22,7 @@ CHOICES_SEED = 0
 @click.option("--dataset", help="The dataset that was run: its gold answers count.")
 @click.option("--data-file", type=click.Path(path_type=Path), help="Its rows, as for `run`.")
 @click.option("--output-dir", type=click.Path(path_type=Path), required=True, help="The new run.")
-@click.option("--model", help="Name of the target model, where the files do not say it.")
+@click.option("--model", help="Name of the target model, if the files do not record it.")
 @click.option("--draft-model", help="Name of the draft model.")
 def import_command(
     *,
@@ -40,7 +40,9 @@ def import_command(
     samples_*.jsonl of lm-evaluation-harness.
     """
     if draft_model is not None and source == "lm-eval":
-        raise UserMistake("--draft-model is about specreason and ssr; lm-eval has one model.")
+        raise UserMistake(
+            "--draft-model applies to specreason and ssr only, since lm-eval has one model; drop it."
+        )
     problems = load_problems(dataset, data_file, seed=CHOICES_SEED, refs_dir=default_refs_dir())
     done = import_run(
         cast("Source", source), files, problems, output_dir, Named(model, draft_model)

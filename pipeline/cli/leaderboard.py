@@ -73,9 +73,9 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     Errors, missing and truncated attempts stay in the denominator of every accuracy.
     """
     if show_hidden and page is None:
-        raise UserMistake("--show-hidden is about the page; give --html PATH too.")
+        raise UserMistake("--show-hidden applies to the page; give --html PATH too.")
     if margin is not None and page is None:
-        raise UserMistake("--margin is about the page; give --html PATH too, or use compare.")
+        raise UserMistake("--margin applies to the page; give --html PATH too, or use compare.")
     try:
         name = None if baseline is None else baseline_name(runs, baseline)
         measured = measured_runs(runs, k)

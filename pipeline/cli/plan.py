@@ -67,21 +67,24 @@ def _counts(most: int) -> Callable[[click.Context, click.Parameter, str], tuple[
     "--margin",
     type=MARGIN,
     metavar="POINTS",
-    help="Plan to show `not worse by more than this`; the difference is then 0 if unset.",
+    help="Plan to show `not worse by more than this`; --difference is then 0 by default.",
 )
 @click.option(
-    "--accuracy", type=SHARE, metavar="SHARE", help="Of the first run, above 0 and below 1."
+    "--accuracy",
+    type=SHARE,
+    metavar="SHARE",
+    help="Accuracy of the first run, above 0 and below 1.",
 )
 @click.option(
     "--between",
     type=SHARE,
     metavar="SHARE",
-    help=f"Of an attempt's variance, how much lies between problems.  [default: {BETWEEN}]",
+    help=f"Share of an attempt's variance that lies between problems.  [default: {BETWEEN}]",
 )
 @click.option(
     "--correlation",
     type=SHARE,
-    help=f"Of the two runs' accuracies over problems.  [default: {CORRELATION}]",
+    help=f"Correlation of the two runs' accuracies over problems.  [default: {CORRELATION}]",
 )
 @click.option(
     "--repeats",

@@ -67,7 +67,7 @@ def refuse_unused_options(reasoner: str, given: set[str]) -> None:
     for name in sorted((given & anyones.keys()) - entry(reasoner).options.keys()):
         users = [other for other, known in REASONERS.items() if name in known.options]
         raise UserMistake(
-            f"The reasoner {reasoner!r} has no use for {anyones[name].flag}; drop it, or choose "
+            f"The reasoner {reasoner!r} cannot use {anyones[name].flag}; drop it, or choose "
             f"{_any_of(users)}."
         )
 

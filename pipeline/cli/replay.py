@@ -1,4 +1,4 @@
-"""`speclrm replay`: a run at other thresholds, and what its scores are worth."""
+"""`speclrm replay`: a run at other thresholds, and how well its scores separate right from wrong."""
 
 import json
 from dataclasses import asdict
@@ -71,9 +71,9 @@ def _print_calibration(console: Console, result: Replay) -> None:
     auroc = "–" if found.auroc is None else f"{found.auroc:.3f}"
     suggested = "–" if found.suggested_threshold is None else f"{found.suggested_threshold:.2f}"
     reliable = (
-        f"no score promises that a kept step is right {RELIABLE:.0%} of the time (–)"
+        f"no score guarantees that a kept step is right {RELIABLE:.0%} of the time (–)"
         if found.reliable_from is None
-        else f"from {found.reliable_from:.2f} on ({found.reliable_steps} steps) a kept step is "
+        else f"from {found.reliable_from:.2f} ({found.reliable_steps} steps) a kept step is "
         f"right at least {RELIABLE:.0%} of the time"
     )
     unanswered = (
@@ -90,7 +90,7 @@ def _print_calibration(console: Console, result: Replay) -> None:
         ],
         title=f"against the {result.label}: AUROC {auroc}, {found.right} right and {found.wrong} "
         f"wrong of {result.judged} judged steps{unanswered}; suggested thresholds (average): "
-        f"{suggested} tells right from wrong best, {reliable}",
+        f"{suggested} best separates right from wrong, {reliable}",
         texts=0,
     )
 

@@ -9,7 +9,7 @@ import click
 from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, experiment_of, models_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
-from pipeline.cli.terminal import echo
+from pipeline.cli.terminal import counted, echo
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 
@@ -25,15 +25,15 @@ STOPPED = 3
     help="The run directory.  [default: results/<name>]",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--retry-errors", is_flag=True, help="Make failed attempts again.")
-@click.option("--force", is_flag=True, help="Make recorded attempts again too.")
+@click.option("--retry-errors", is_flag=True, help="Redo failed attempts.")
+@click.option("--force", is_flag=True, help="Redo all attempts, recorded ones too.")
 @click.option(
     "--help-all",
     is_flag=True,
     is_eager=True,
     expose_value=False,
     callback=show_all,
-    help="Show this message with the options of the draft, and exit.",
+    help="Show this message with the draft's options, and exit.",
 )
 def run_command(  # the click boundary: options arrive as keywords, experiment_of types them
     reasoner: str,
@@ -43,10 +43,10 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     force: bool,
     **values: Any,
 ) -> None:
-    """Run an experiment, or go on with one.
+    """Run an experiment, or continue one.
 
-    The same command resumes: what the run directory holds is not run again. A wider range or
-    more repeats add to it.
+    Repeating the command resumes it: attempts in the run directory are not run again. A wider
+    range or more repeats add to it.
     """
     planned = runner.plan(experiment_of(reasoner, values), output_dir)
     if dry_run:
@@ -62,18 +62,18 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     for warning in summary.warnings:
         echo(f"Warning: {warning}", err=True)
     echo(
-        f"{summary.done} attempts made, {summary.already_done} there already, "
+        f"Attempts: {summary.done} made, {summary.already_done} already recorded, "
         f"{summary.failed} failed, {summary.remaining} remaining, of {summary.planned}."
     )
     echo(f"{summary.directory}")
     if summary.remaining:
-        left = "the remaining attempts are as they were; --force would begin again with all."
-        goes_on = left if force else "the same command goes on from there."
+        left = "the remaining attempts are unchanged; --force would start over with all of them."
+        goes_on = left if force else "repeat the command to continue."
         echo(f"Interrupted: {goes_on}", err=True)
         sys.exit(STOPPED)
     if summary.failed:
         echo(
-            "Failed attempts are recorded with their errors; --retry-errors makes them again.",
+            "Failed attempts are recorded with their errors; --retry-errors redoes them.",
             err=True,
         )
         sys.exit(SOME_FAILED)
@@ -85,12 +85,12 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
 
     experiment = planned.experiment
     estimate = estimate_of(planned, retry_errors=retry_errors, force=force)
-    again = f", {estimate.again} of these to be made again" if estimate.again else ""
+    again = f", {estimate.again} of them to be redone" if estimate.again else ""
     echo(f"run directory  {planned.directory}")
     echo(f"dataset        {planned.problems.name}: {planned.problems.source}")
     echo(
-        f"attempts       {estimate.attempts}: {len(planned.selected)} problems x "
-        f"{experiment.repeats} repeats, {estimate.recorded} of them recorded already{again}"
+        f"attempts       {estimate.attempts}: {counted(len(planned.selected), 'problem')} x "
+        f"{counted(experiment.repeats, 'repeat')}, {estimate.recorded} already recorded{again}"
     )
     for role, model in experiment.models.items():
         echo(f"{role:14} {model.model} through {model.engine}")
@@ -101,7 +101,7 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
             echo(f"{section.name:<15}{words}")
     if estimate.prompt_tokens is not None:
         most = "" if estimate.prompts_are_known else "at most "
-        echo(f"prompt tokens  {most}{estimate.prompt_tokens:,} to open every track to be made")
+        echo(f"prompt tokens  {most}{estimate.prompt_tokens:,} to open every track")
     of_steps = " in accepted steps" if budget_is_of_steps(experiment) else ""
     echo(f"new tokens     at most {estimate.generated_at_most:,}{of_steps}")
     # What is written at every step is told before what is written once.

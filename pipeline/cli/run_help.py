@@ -11,7 +11,7 @@ from pipeline.reasoners import REASONERS, entry
 NAMED = "pipeline.cli.run_help.reasoner"
 DRAFT_TOO = "pipeline.cli.run_help.draft"
 DRAFT_IN_SHORT = (
-    "Every option of the target is there for the draft too, as --draft-model for --model; "
+    "Every option of the target also exists for the draft, such as --draft-model for --model; "
     "--help-all lists them."
 )
 MORE_BY_REASONER = "speclrm run REASONER --help shows the options of a reasoner."

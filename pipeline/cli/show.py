@@ -158,10 +158,10 @@ def _verdict(run: Path, attempt: Attempt, judged: Judged | None, *, hidden: bool
     text = Text()
     text.append("verdict ", style="bold")
     if judged is None:
-        text.append(f"not graded yet (speclrm grade {run}); as it would be now:", style="yellow")
+        text.append(f"not graded yet (speclrm grade {run}); a verdict made now:", style="yellow")
     elif judged.stale:
         text.append(
-            f"graded before this attempt was made (speclrm grade {run}); as it would be now:",
+            f"graded before this attempt was made (speclrm grade {run}); a verdict made now:",
             style="yellow",
         )
     else:
@@ -169,7 +169,7 @@ def _verdict(run: Path, attempt: Attempt, judged: Judged | None, *, hidden: bool
         text.append(judged.verdict, style=style)
         text.append(f" by the rule {judged.rule}, grader {judged.grader_version}")
     if hidden:
-        explained = "why: not shown, as it quotes the gold answer"
+        explained = "why: not shown, because it quotes the gold answer"
     elif attempt.status == "error":
         explained = "why             the attempt failed, which counts as no answer"
     else:
@@ -181,7 +181,7 @@ def _explained(attempt: Attempt) -> str:
     try:
         return evaluators.explain(attempt.response or "", attempt.gold, attempt.kind)
     except evaluators.NoWorker as error:
-        return f"why: not shown, as it takes symbolic work. {error}"
+        return f"why: not shown, because it takes symbolic work. {error}"
 
 
 def _cost(attempt: Attempt) -> Text:

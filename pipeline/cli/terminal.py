@@ -12,6 +12,11 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(safe(text), err=err)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 repeat`, `2 repeats`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def json_line(value: object) -> str:
     """JSON on one line that is readable, safe to show, and the same value when it is read back.
 

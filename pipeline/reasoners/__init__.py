@@ -54,7 +54,7 @@ def with_defaults(experiment: Experiment) -> Experiment:
     """The experiment with all sections of its reasoner's settings, its own or the defaults.
 
     Raises:
-        UserMistake: the reasoner does not exist, needs a draft, or has no use for such settings.
+        UserMistake: the reasoner does not exist, needs a draft, or cannot use such settings.
     """
     known = entry(experiment.reasoner)
     given = {settings.SECTION: settings for settings in experiment.sections}
