@@ -510,7 +510,7 @@ def test_grading_says_one_line_where_no_terminal_is(tmp_path: Path, earlier: str
 
 def test_help_says_each_default_once() -> None:
     said = " ".join(speclrm("run spec --help-all").out.split())
-    assert "Seconds a request may take. [default: (600 by a server, else 3600); x>0]" in said
+    assert "Seconds a request may take. [default: (600 for a server, else 3600); x>0]" in said
     assert "Draft: Seconds a request may take. [default: 600.0; x>0]" in said
 
 

@@ -1,4 +1,4 @@
-"""`speclrm replay`: a run at other thresholds, and how well its scores separate right from wrong."""
+"""`speclrm replay`: a run at other thresholds, and how well scores tell right from wrong."""
 
 import json
 from dataclasses import asdict
