@@ -322,7 +322,7 @@ def test_an_archive_holds_each_sample_as_a_file(tmp_path):
     ("form", "options", "sentence"),
     [
         ("csv", ["--data-file", "x.jsonl"], "which only --to inspect includes"),
-        ("hf", ["--show-hidden"], "hf holds none"),
+        ("hf", ["--show-hidden"], "which includes no texts"),
         ("inspect", [], r"must end in \.json or \.eval"),
     ],
 )

@@ -41,7 +41,7 @@ def import_command(
     """
     if draft_model is not None and source == "lm-eval":
         raise UserMistake(
-            "--draft-model applies to specreason and ssr only, since lm-eval has one model; drop it."
+            "--draft-model applies only to specreason and ssr; lm-eval has one model, so drop it."
         )
     problems = load_problems(dataset, data_file, seed=CHOICES_SEED, refs_dir=default_refs_dir())
     done = import_run(
