@@ -17,7 +17,13 @@ def table(name):
 
 
 @pytest.mark.parametrize(
-    "row", [*table("equivalence.jsonl"), *table("notations.jsonl"), *table("compared.jsonl")]
+    "row",
+    [
+        *table("equivalence.jsonl"),
+        *table("notations.jsonl"),
+        *table("compared.jsonl"),
+        *table("several_names.jsonl"),
+    ],
 )
 def test_answers_are_judged_as_the_table_says(row):
     verdict = grade(row["answer"], row["gold"], row["kind"])

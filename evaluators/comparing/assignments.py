@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-from evaluators.comparing.heads import name_of, named_value
+from evaluators.comparing.heads import is_name, name_of, named_value
 from evaluators.nodes import Listing, Node, Rel, Seq, Sym
 from evaluators.verdict import Decision, Outcome, different, equal
 
@@ -16,10 +16,11 @@ def same_assignments(
     """Whether two answers give the same values to the same names; None where one names none."""
     left, right = _assignments(gold), _assignments(answer)
     if left is None or right is None:
-        return None
+        named = [{_letter(name) for name in _names(side)} for side in (gold, answer)]
+        return different("other_name") if all(named) and named[0] != named[1] else None
     if set(left) != set(right):
-        tuples = isinstance(gold, Rel) or isinstance(answer, Rel)
-        return different("other_name") if tuples else None
+        one = len({_letter(name) for name in (*left, *right)}) == 1
+        return None if one else different("other_name")
     for name, value in left.items():
         decision = compare(value, right[name])
         if decision.outcome is not Outcome.EQUAL:
@@ -42,10 +43,24 @@ def _assignments(node: Node) -> _Named | None:
             paired = len(names.items) == len(values.items) > 1 and values.opening == "("
             named = dict(zip(names.items, values.items, strict=True)) if paired else {}
             return named if len(named) == len(names.items) else None
+        if len(set(node.args[:-1])) == len(node.args) - 1 > 1 and all(map(is_name, node.args[:-1])):
+            return dict.fromkeys(node.args[:-1], values)
     if not isinstance(node, Listing) or len(node.items) < 2:  # noqa: PLR2004 - one name is no order
         return None
-    listed = {name: named_value(item) for item in node.items if (name := name_of(item)) is not None}
+    listed = dict(zip(_names(node), map(named_value, node.items), strict=False))
     return listed if len(listed) == len(node.items) else None
+
+
+def _names(node: Node) -> list[Node]:
+    """The names of a list in which every item has one."""
+    names = [name_of(item) for item in node.items] if isinstance(node, Listing) else []
+    return [name for name in names if name is not None] if None not in names else []
+
+
+def _letter(name: Node) -> Node:
+    """A name without its number: `x_1` and `x_2` are values of x."""
+    letter, _, index = name.name.partition("_") if isinstance(name, Sym) else ("", "", "")
+    return Sym(letter) if index.isdecimal() else name
 
 
 def _in_order(names: list[Node]) -> list[Node]:

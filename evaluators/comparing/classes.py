@@ -20,6 +20,7 @@ from evaluators.comparing.probes import AGREED_DIGITS, common_points
 from evaluators.comparing.regions import ORDER, NotRegion, Piece, is_region, pieces
 from evaluators.comparing.scalars import letter_unit
 from evaluators.comparing.sequences import expanded, has_free_sign
+from evaluators.comparing.truth import is_false
 from evaluators.nodes import (
     INTEGER_LETTERS,
     Based,
@@ -75,7 +76,8 @@ def class_key(answer: str, kind: str) -> str:
         return answer.strip().upper()
     trees = readings(answer)[:1] or conclusions(answer)[-1:]
     try:
-        key = _bounded(trees[0]) if trees else ("text", wording(answer))
+        read = bool(trees) and not is_false(trees[0])
+        key = _bounded(trees[0]) if read else ("text", wording(answer))
     except RecursionError:
         key = ("text", wording(answer))
     return repr(_bare(key) if kind == "integer" else key)
@@ -118,7 +120,7 @@ def _key(node: Node) -> Key:
         case Op(name="ratio", args=terms):
             return _ratio(terms)
     if is_region(node):
-        return _region(node)
+        return _within(node) or _region(node)
     if has_free_sign(node):
         return _members([_key(value) for value in expanded(node)], repeated=True)
     return _several(node) if isinstance(node, Listing | Seq | Mat) else _value(node)
@@ -188,7 +190,12 @@ def _several(node: Listing | Seq | Mat) -> Key:
         return _named(
             Seq(tuple(name for name, _ in named), "(", ")"), _ordered(tuple(values), "(", ")")
         )
-    return _members([_key(item) for item in items], repeated=isinstance(node, Listing))
+    keys = [_key(item) for item in items]
+    if isinstance(node, Seq) and len(keys) == 1 and keys[0][0] == "members":
+        return ("members", *keys)  # a set whose member is a set
+    if isinstance(node, Listing) and all(isinstance(item, Words) for item in items):
+        return ("words", node.joiner, _members(keys, repeated=True))
+    return _members(keys, repeated=isinstance(node, Listing))
 
 
 def _ordered(items: tuple[Node, ...], opening: str, closing: str) -> Key:
@@ -292,6 +299,22 @@ def _region(node: Node) -> Key:
     if names in ([], ["x"]) and not _is_open_pair(found) and not _has_function(node):
         return members
     return ("region", *names, _has_function(node), members)
+
+
+def _within(node: Node) -> Key | None:
+    r"""A set of numbers of which only those of another set count, `x > 5, x \in \mathbb{Z}`."""
+    items = node.items if isinstance(node, Listing) else ()
+    others = [item for item in items if isinstance(item, Rel) and item.ops == ("in",)]
+    domains = [item for item in others if item.args[1] != Sym("Reals")]
+    rest = tuple(item for item in items if item not in others)
+    if not domains or not rest:
+        return None
+    inner = (
+        rest[0]
+        if len(rest) == 1
+        else Listing(rest, node.joiner if isinstance(node, Listing) else ",")
+    )
+    return ("within", *sorted(map(render, domains)), _key(inner))
 
 
 def _is_open_pair(found: Sequence[Piece]) -> bool:

@@ -175,7 +175,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     named = same_assignments(gold, answer, lambda a, b: same_node(a, b, policy))
     if named is not None:
         return named
-    if isinstance(gold, Listing):
+    if isinstance(gold, Listing) or (isinstance(gold, Rel) and len(gold.args) > 2):  # noqa: PLR2004
         gold = as_tuple(gold, answer)
     answer = as_tuple(answer, gold)
     if isinstance(gold, Rel) and isinstance(answer, Rel) and not _are_values(gold, answer):
@@ -278,6 +278,8 @@ def _same_region(gold: Node, answer: Node) -> Decision:
         if decision.outcome is not Outcome.UNDECIDED:
             return decision
     for side, other in ((gold, answer), (answer, gold)):
+        if side == Sym("EmptySet") and _has_members(other):
+            return different("region_is_not_value")
         if (
             is_region(side)
             and not isinstance(other, Seq | Op | Rel | Listing)
@@ -285,6 +287,11 @@ def _same_region(gold: Node, answer: Node) -> Decision:
         ):
             return different("region_is_not_value")
     return same_region(gold, answer)
+
+
+def _has_members(node: Node) -> bool:
+    """Whether a node lists something: a point too, which could be read as an open interval."""
+    return isinstance(node, Seq | Listing) and bool(node.items) and not is_region(node)
 
 
 def _is_pair(node: Node) -> bool:

@@ -66,6 +66,8 @@ def is_region(node: Node) -> bool:
 
 def same_region(gold: Node, answer: Node) -> Decision:
     """Whether both say the same set of real numbers."""
+    if any(_is_point(side) for side in (gold, answer)):
+        return different("region_is_not_value")
     subjects = _subjects(gold) | _subjects(answer)
     if len(subjects) > 1 and not all(isinstance(subject, Sym) for subject in subjects):
         return different("other_name")
@@ -88,6 +90,11 @@ def same_region(gold: Node, answer: Node) -> Decision:
             continue
         tested += 1
     return equal("same_region") if 2 * tested >= len(probes) else undecided("region_undefined")
+
+
+def _is_point(node: Node) -> bool:
+    """Values of several unknowns, `x = 2, y = 3`: no set of real numbers."""
+    return len(_subjects(node)) > 1
 
 
 def pieces(node: Node, point: Mapping[str, Any]) -> list[Piece]:

@@ -57,7 +57,8 @@ def same_relation(gold: Rel, answer: Rel, policy: Policy) -> Decision:
 
 def _shortened(node: Rel) -> Rel:
     """A computation `x = 5 + 6 = 11` says that the name has the last value."""
-    if len(node.ops) > 1 and all(op == "=" for op in node.ops) and is_name(node.args[0]):
+    chain = len(node.ops) > 1 and all(op == "=" for op in node.ops) and is_name(node.args[0])
+    if chain and not all(map(is_name, node.args[:-1])):
         return Rel(("=",), (node.args[0], node.args[-1]))
     return node
 

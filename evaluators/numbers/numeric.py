@@ -131,9 +131,16 @@ class Evaluator:
         if function not in _TAME and abs(value) > MAX_ARGUMENT:
             raise NotNumeric
         try:
-            return getattr(self.mp, function)(value)
+            result = getattr(self.mp, function)(value)
         except (ValueError, ZeroDivisionError, OverflowError) as error:
             raise NotNumeric from error
+        return self._circular(value, result) if function in _CIRCULAR else result
+
+    def _circular(self, value: Any, result: Any) -> Any:
+        """Zeros and poles of circular functions, which the rounding of pi moves: `sin pi` is 0."""
+        if abs(result) > self.cancelled * abs(value) > 0:
+            raise NotNumeric
+        return self.mp.mpf(0) if abs(result) * self.cancelled < abs(value) else result
 
     def _unknown(self, name: str, values: list[Any]) -> Any:
         """An undefined function: a fixed smooth one, so that equal arguments give equal values."""
@@ -358,6 +365,7 @@ _METHODS: dict[str, _Method] = {
 }
 # Parts of a complex number.
 _PARTS = frozenset({"Re", "Im", "conj"})
+_CIRCULAR = frozenset({"sin", "cos", "tan", "cot", "sec", "csc"})
 # Functions whose cost does not grow with their argument.
 _TAME = frozenset({"fabs", "sign", "re", "im", "arg", "log", "atan", "acot", "asinh", "acosh"})
 _FUNCTIONS = {
