@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.engines.protocol import Ability, Engine, SamplingRequest
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong
+from pipeline.errors import EngineDead, PromptTooLong
 
 SAMPLED = SamplingRequest(max_tokens=40, temperature=1.0, top_p=0.95, seed=11)
 SCORE = SamplingRequest(max_tokens=1, temperature=0.0, top_p=1.0, seed=0)
@@ -114,20 +114,6 @@ class EngineContract:
         assert among == pytest.approx(alone, abs=1e-6)
         assert set(alone) == set(digits)
         assert 0 < sum(map(math.exp, alone.values())) <= 1 + 1e-6
-
-    async def test_a_choice_is_one_of_the_choices(self, engine: Engine) -> None:
-        self.needs(Ability.CHOICE)
-        for seed in range(4):
-            asked = replace(SAMPLED, choices=("AB", "A", "C"), seed=seed)
-            done = await engine.complete(self.ids(engine, "Method: "), asked)
-            assert done.text in asked.choices
-            assert done.finish_reason == "stop"
-
-    async def test_choices_with_logprobs_are_refused(self, engine: Engine) -> None:
-        self.needs(Ability.CHOICE)
-        asked = replace(SCORE, choices=("A",), logprobs_of=(5,))
-        with pytest.raises(EngineFailure, match="choices and logprobs_of"):
-            await engine.complete(self.ids(engine, "A"), asked)
 
     async def test_a_prompt_that_fills_the_context_is_too_long(self, engine: Engine) -> None:
         with pytest.raises(PromptTooLong, match=str(self.context)):

@@ -139,9 +139,9 @@ async def test_vllm_gets_token_ids_and_gives_them_back(fake: Fake, start: Start)
     await engine.stop()
 
 
-async def test_vllm_can_do_everything_but_count_what_it_does_not_report(start: Start) -> None:
+async def test_vllm_can_do_everything(start: Start) -> None:
     engine = await start()
-    assert engine.abilities == set(Ability) - {Ability.CACHED_COUNT}
+    assert engine.abilities == set(Ability)
     await engine.stop()
 
 

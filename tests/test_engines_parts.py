@@ -1,4 +1,4 @@
-"""The small parts of the engines: stop strings, nuclei, choices, blocks, scripts, turns."""
+"""The small parts of the engines: stop strings, nuclei, blocks, scripts, turns."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from pipeline.engines.scripted.script import Faults, Latency, Script, from_rules
 from pipeline.engines.scripted.tokenizer import END_ID, ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.stopping import StopWatch, cut_at_stop
-from pipeline.engines.transformers.next_token import allowed_by, choose, nucleus
+from pipeline.engines.transformers.next_token import choose, nucleus
 from pipeline.engines.transformers.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
 from pipeline.engines.transformers.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
@@ -92,7 +92,7 @@ def test_tokens_are_those_of_a_sorted_vocabulary(
     expected = sorted_nucleus(shares, top_p) if top_p < 1 else shares
     assert top_p == 1 or bool((nucleus(shares, top_p) == expected).all())
     drawn = torch.multinomial(expected, 1, generator=torch.Generator().manual_seed(seed))
-    assert choose(logits, sampling, torch.Generator().manual_seed(seed), None) == int(drawn)
+    assert choose(logits, sampling, torch.Generator().manual_seed(seed)) == int(drawn)
 
 
 def test_only_the_tokens_that_can_matter_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,22 +128,7 @@ class OnADevice:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_likeliest_token_is_found_where_the_logits_are(dtype: torch.dtype) -> None:
     row = torch.tensor([1.0, 3.0, 3.0, 2.0], dtype=dtype)
-    assert choose(OnADevice(row), ASKED, torch.Generator(), None) == 1
-
-
-def test_temperature_zero_takes_the_likeliest_of_what_is_allowed() -> None:
-    logits = torch.tensor([0.0, 3.0, 2.0, 1.0])
-    assert choose(logits, ASKED, torch.Generator(), None) == 1
-    assert choose(logits, ASKED, torch.Generator(), frozenset({2, 3})) == 2
-
-
-CHOICES = [[1, 2, 9], [1, 9], [3, 9]]
-FOLLOWING = [([], {1, 3}), ([1], {2, 9}), ([1, 2], {9}), ([1, 9], set()), ([4], set())]
-
-
-@pytest.mark.parametrize(("written", "allowed"), FOLLOWING)
-def test_only_what_leads_to_a_choice_is_allowed(written: list[int], allowed: set[int]) -> None:
-    assert allowed_by(CHOICES, written) == allowed
+    assert choose(OnADevice(row), ASKED, torch.Generator()) == 1
 
 
 class FakeCache:

@@ -27,14 +27,13 @@ _RETRACTION = re.compile(
 class Box:
     """The content of a box (or of several that make one list) and its place in the text.
 
-    `in_formula` when the box is only a part of a formula, which is then the text.
+    Where the box is only a part of a formula, the formula.
     """
 
     text: str
     start: int
     end: int
     rule: str
-    in_formula: bool = False
 
 
 def holds_box(text: str) -> bool:
@@ -61,7 +60,7 @@ def last_boxed(text: str) -> Box | None:
     start, end = parts[0].start, parts[-1].end
     around = surroundings(text, start, end)
     if around.formula:
-        return Box(around.formula, around.start, around.end, "box", in_formula=True)
+        return Box(around.formula, around.start, around.end, "box")
     signs = [around.sign, *(surroundings(text, box.start, box.end).sign for box in parts[1:])]
     texts = [_signed(sign, box.text) for sign, box in zip(signs, parts, strict=True)]
     return Box(", ".join(texts), start, end, "boxes" if len(parts) > 1 else "box")

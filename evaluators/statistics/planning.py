@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from evaluators.statistics.margin import ONE_SIDED_LEVEL, not_worse_t
 from evaluators.statistics.metrics import GradedRun
@@ -29,8 +28,6 @@ NORMAL_ERRORS = 2.8
 """Standard errors from which a normal statistic finds a difference in 80 % of studies."""
 EDGE = 1e-6
 """Shares between problems of 0 and 1 are taken as this far from them."""
-
-Chances = npt.NDArray[np.float64]
 
 
 class NotPlannable(ValueError):  # noqa: N818 - named for what it is

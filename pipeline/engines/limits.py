@@ -54,6 +54,3 @@ def check_sampling(sampling: SamplingRequest) -> None:
         raise EngineFailure(f"temperature must not be negative, got {sampling.temperature}")
     if not 0 < sampling.top_p <= 1:
         raise EngineFailure(f"top_p must be above 0 and at most 1, got {sampling.top_p}")
-    if sampling.choices and sampling.logprobs_of:
-        # A constraint is applied before log-probabilities are taken: they would not be raw.
-        raise EngineFailure("choices and logprobs_of cannot be asked for in the same request")

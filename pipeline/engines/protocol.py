@@ -14,8 +14,6 @@ class Ability(Enum):
 
     TOKEN_PROMPTS = "token prompts"  # noqa: S105 - no password
     DIGIT_LOGPROBS = "digit log-probabilities"
-    CHOICE = "constrained choice"
-    CACHED_COUNT = "cached token counts"
     STOP_STRING = "naming of the stop string"
 
 
@@ -25,8 +23,6 @@ class SamplingRequest:
 
     `stop` strings end the completion; the text is cut before them, `token_ids` keep theirs.
     `logprobs_of` asks for the raw log-probabilities of these token ids at the first new token.
-    `choices` constrains the whole completion to one of these texts; not together with
-    `logprobs_of`, whose values would not be raw.
     """
 
     max_tokens: int
@@ -35,7 +31,6 @@ class SamplingRequest:
     seed: int
     stop: tuple[str, ...] = ()
     logprobs_of: tuple[int, ...] = ()
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,6 @@ class HFTokenizer:
         vocabulary = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
         return hashlib.sha256(vocabulary.encode()).hexdigest()
 
-    @property
-    def vocabulary_size(self) -> int:
-        """How many tokens there are, special ones included."""
-        return len(self._tokenizer)
-
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, with nothing added."""
         return list(self._encoded(text))

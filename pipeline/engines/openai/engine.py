@@ -56,7 +56,6 @@ class OpenAIEngine:
         self._server: Server | None = None
         self._tokenizer: HFTokenizer | None = None
         self._facts: ModelFacts | None = None
-        self._reports_cache = False
         self._tells_stops = False
         self._keep_stops = False
 
@@ -67,11 +66,9 @@ class OpenAIEngine:
         if self._tokenizer is not None:
             found.add(Ability.TOKEN_PROMPTS)
         if self._server is not None and self._server.is_vllm:
-            found |= {Ability.DIGIT_LOGPROBS, Ability.CHOICE, Ability.STOP_STRING}
+            found |= {Ability.DIGIT_LOGPROBS, Ability.STOP_STRING}
         if self._tells_stops:
             found.add(Ability.STOP_STRING)
-        if self._reports_cache:
-            found.add(Ability.CACHED_COUNT)
         return frozenset(found)
 
     @property
@@ -163,15 +160,9 @@ class OpenAIEngine:
         return self._server
 
     def _check_able(self, sampling: SamplingRequest) -> None:
-        needed = {
-            Ability.DIGIT_LOGPROBS: bool(sampling.logprobs_of),
-            Ability.CHOICE: bool(sampling.choices),
-        }
-        missing = [
-            one.value for one, asked in needed.items() if asked and one not in self.abilities
-        ]
-        if missing:
-            raise EngineFailure(f"this server cannot do: {', '.join(missing)}; vLLM's can")
+        needed = Ability.DIGIT_LOGPROBS
+        if sampling.logprobs_of and needed not in self.abilities:
+            raise EngineFailure(f"this server cannot do: {needed.value}; vLLM's can")
 
     def _load_tokenizer(self, server: Server) -> HFTokenizer | None:
         """The tokenizer that was named, or on vLLM the one of the model it loaded."""
@@ -201,10 +192,9 @@ class OpenAIEngine:
     async def _ask_once(self) -> None:
         one = SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0)
         if self._tokenizer is None:
-            done = await self.chat([{"role": "user", "content": READY_PROMPT}], one)
+            await self.chat([{"role": "user", "content": READY_PROMPT}], one)
         else:
-            done = await self.complete(self._tokenizer.encode(READY_PROMPT), one)
-        self._reports_cache = done.cached_prompt_tokens is not None
+            await self.complete(self._tokenizer.encode(READY_PROMPT), one)
 
     async def _learn_to_tell_stops(self) -> None:
         """Find out whether a stop string can be told from the end of the text.

@@ -12,7 +12,7 @@ from pipeline.errors import EngineFailure
 
 TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no password
 # Without these vLLM takes them from the model's generation_config.json, in process it does not.
-VLLM_PLAIN_SAMPLING = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+VLLM_EXTRAS = {"return_token_ids": True, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 # What the longest error text of a server may fill of one of ours, in characters.
 MAX_REASON = 300
 MAX_TOKENS = 2**24
@@ -86,13 +86,6 @@ def _sampling(model: str, sampling: SamplingRequest, room: int) -> dict[str, Any
     return {**body, "stop": list(sampling.stop)} if sampling.stop else body
 
 
-def _vllm_extras(sampling: SamplingRequest) -> dict[str, Any]:
-    extras: dict[str, Any] = {"return_token_ids": True, **VLLM_PLAIN_SAMPLING}
-    if sampling.choices:
-        extras["structured_outputs"] = {"choice": list(sampling.choices)}
-    return extras
-
-
 def completion_body(
     model: str, prompt: list[int] | str, sampling: SamplingRequest, room: int, *, vllm: bool
 ) -> dict[str, Any]:
@@ -100,7 +93,7 @@ def completion_body(
     body = {**_sampling(model, sampling, room), "prompt": prompt}
     if not vllm:
         return body
-    body |= _vllm_extras(sampling)
+    body |= VLLM_EXTRAS
     if sampling.logprobs_of:
         # As ids, since tokens that decode alike would overwrite each other.
         body |= {
@@ -117,7 +110,7 @@ def chat_body(
     """The body for /chat/completions."""
     body = _sampling(model, sampling, sampling.max_tokens)
     body["messages"] = [dict(message) for message in messages]
-    return body | _vllm_extras(sampling) if vllm else body
+    return body | VLLM_EXTRAS if vllm else body
 
 
 def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:

@@ -115,9 +115,6 @@ class ScriptedEngine:
             digits = self._script.digits(prompt)
             return [ord("0") + digits.index(max(digits)), END_ID]
         text = self._script.continuation(prompt, sampling.seed)
-        if sampling.choices:
-            said = [choice for choice in sampling.choices if text.startswith(choice)]
-            text = (said or [sampling.choices[sampling.seed % len(sampling.choices)]])[0]
         return [*self._tokenizer.encode(text), END_ID]
 
     def _logprobs(self, prompt: str, token_ids: tuple[int, ...]) -> dict[int, float] | None:

@@ -6,7 +6,6 @@ from pipeline.engines.protocol import Message
 
 END = "<|end|>"
 END_ID = 256
-VOCABULARY = 257
 
 
 class ByteTokenizer:

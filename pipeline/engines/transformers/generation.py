@@ -13,7 +13,7 @@ from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.protocol import FinishReason, SamplingRequest
 from pipeline.engines.stopping import StopWatch
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.next_token import allowed_by, choose
+from pipeline.engines.transformers.next_token import choose
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks, restore
 
 
@@ -67,16 +67,13 @@ class Generator:
         cancelled: threading.Event,
     ) -> Generated:
         random = torch.Generator().manual_seed(sampling.seed % SEED_RANGE)
-        choices = self._choice_ids(sampling.choices)
         watch = StopWatch(self.tokenizer, sampling.stop)
         logits, cache, cached_tokens = self._prefill(prompt, cancelled)
         logprobs = _logprobs(logits, sampling.logprobs_of)
         finish: FinishReason = "length"
         while True:
-            allowed = allowed_by(choices, watch.token_ids) if choices else None
-            token = choose(logits, sampling, random, allowed)
-            stopped = watch.append(token) or token in self.tokenizer.eos_ids
-            if stopped or (choices and not allowed_by(choices, watch.token_ids)):
+            token = choose(logits, sampling, random)
+            if watch.append(token) or token in self.tokenizer.eos_ids:
                 finish = "stop"
                 break
             if len(watch.token_ids) >= room:
@@ -85,11 +82,6 @@ class Generator:
         text, stop_string = watch.finish()
         token_ids = tuple(watch.token_ids)
         return Generated(text, token_ids, finish, stop_string, cached_tokens, logprobs)
-
-    def _choice_ids(self, choices: Sequence[str]) -> list[list[int]]:
-        """Each choice's tokens and the end of text, so that one may begin another."""
-        end = [min(self.tokenizer.eos_ids)] if self.tokenizer.eos_ids else []
-        return [self.tokenizer.encode(choice) + end for choice in choices]
 
     def _prefill(self, prompt: list[int], cancelled: threading.Event) -> _Prefilled:
         """Read the prompt block by block, from where kept blocks end."""

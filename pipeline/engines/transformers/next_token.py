@@ -1,6 +1,5 @@
 """Choosing the next token from the model's logits, with a generator of the request's own."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,19 +12,12 @@ ROUNDING = 1e-5
 GREEDY_BELOW = 1e-5
 
 
-def choose(
-    logits: Any, sampling: SamplingRequest, generator: Any, allowed: frozenset[int] | None
-) -> int:
+def choose(logits: Any, sampling: SamplingRequest, generator: Any) -> int:
     """One token id: the likeliest at temperature 0, else drawn from the nucleus.
 
     `logits` is one row on any device. The likeliest is found there, so that only its number has to
     be moved; draws are made on the CPU in float32, so that they are the same on every device.
-    `allowed` restricts the choice; None allows everything.
     """
-    if allowed is not None:
-        mask = torch.full_like(logits, float("-inf"))
-        mask[sorted(allowed)] = 0.0
-        logits = logits + mask
     if sampling.temperature < GREEDY_BELOW:
         return int(torch.argmax(logits))
     logits = logits.float().cpu()
@@ -50,13 +42,3 @@ def nucleus(shares: Any, top_p: float) -> Any:
     before = torch.cumsum(ordered, dim=-1) - ordered
     ordered = torch.where(before < top_p, ordered, torch.zeros_like(ordered))
     return torch.zeros_like(shares).scatter(0, likely[order], ordered)
-
-
-def allowed_by(choices: Sequence[Sequence[int]], written: Sequence[int]) -> frozenset[int]:
-    """The tokens that can follow `written` on the way to one of `choices`; empty at an end."""
-    done = len(written)
-    return frozenset(
-        choice[done]
-        for choice in choices
-        if len(choice) > done and list(choice[:done]) == list(written)
-    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+from vllm.sampling_params import RequestOutputKind, SamplingParams
 
 from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.protocol import Completion, SamplingRequest, Tokenizer
@@ -17,7 +17,6 @@ def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
     Log-probabilities are asked for by token id only: in a batch that holds such a request, a
     request for the top k would silently get wrong ones.
     """
-    choices = list(sampling.choices)
     return SamplingParams(
         max_tokens=room,
         temperature=sampling.temperature,
@@ -26,7 +25,6 @@ def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
         stop=list(sampling.stop),
         detokenize=bool(sampling.stop),
         logprob_token_ids=list(sampling.logprobs_of) or None,
-        structured_outputs=StructuredOutputsParams(choice=choices) if choices else None,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
