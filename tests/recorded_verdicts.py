@@ -7,12 +7,19 @@ known by its text, so that a case added or mended needs no new version.
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 from evaluators import GRADER_VERSION, grade
 
 CASES = Path(__file__).parent / "cases"
 RECORD = CASES / "verdicts.txt"
+
+
+@cache
+def verdict_of(answer, gold, kind):
+    """The verdict; a case of a table is graded once, whoever asks."""
+    return grade(answer, gold, kind)
 
 
 def judged():
@@ -22,7 +29,7 @@ def judged():
             row = json.loads(line)
             text = "\0".join((row["kind"], row["gold"], row["answer"]))
             key = hashlib.sha256(text.encode()).hexdigest()[:16]
-            yield key, grade(row["answer"], row["gold"], row["kind"]).status.value, row
+            yield key, verdict_of(row["answer"], row["gold"], row["kind"]).status.value, row
 
 
 def recorded():

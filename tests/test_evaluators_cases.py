@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from recorded_verdicts import judged, recorded
+from recorded_verdicts import judged, recorded, verdict_of
 
 from evaluators import GRADER_VERSION, BadCase, Status, grade, grade_cases, is_at_a_limit
 
@@ -26,20 +26,20 @@ def table(name):
     ],
 )
 def test_answers_are_judged_as_the_table_says(row):
-    verdict = grade(row["answer"], row["gold"], row["kind"])
+    verdict = verdict_of(row["answer"], row["gold"], row["kind"])
     assert verdict.correct is row["correct"], verdict.explanation
 
 
 @pytest.mark.parametrize("row", table("bounded.jsonl"))
 def test_integrals_sums_and_limits_are_judged_as_the_table_says(row):
-    verdict = grade(row["answer"], row["gold"], row["kind"])
+    verdict = verdict_of(row["answer"], row["gold"], row["kind"])
     assert verdict.correct is row["correct"], verdict.explanation
     assert not is_at_a_limit(verdict.rule)
 
 
 @pytest.mark.parametrize("row", table("choice.jsonl"))
 def test_letters_are_judged_as_the_table_says(row):
-    verdict = grade(row["answer"], row["gold"], "choice")
+    verdict = verdict_of(row["answer"], row["gold"], "choice")
     assert verdict.correct is row["correct"], verdict.explanation
 
 
