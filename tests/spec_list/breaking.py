@@ -34,8 +34,10 @@ BROKEN: dict[str, tuple[str, Callable[..., Any]]] = {
     ),
     "A14": ("pipeline.reasoners.selection:_rank", lambda logprob: 0.0),
     "A15": (
-        "pipeline.reasoners.vote:_largest",
-        lambda classes: Decision((), classes[-1], classes[-1].tracks[-1], ""),
+        "pipeline.reasoners.vote_rules:by_standing",
+        lambda classes, standing, best, reason: Decision(
+            (), classes[-1], classes[-1].tracks[-1], ""
+        ),
     ),
     "A16": ("pipeline.reasoners.early_stop:is_decided", lambda ended, left, kind, settings: False),
     "A19": ("pipeline.seeds:choice_order", lambda record_id, seed, n: tuple(range(n))),

@@ -11,11 +11,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent.parent
+CONTRACTS = sorted((TESTS.parent / "speclrm_testing").glob("*_contract.py"))
 ENTRIES = {
     "A1": "every stage runs alone, skips what is done and resumes after a kill",
     "A2": "options and defaults of the scripts; an unknown option is an error",
@@ -60,7 +62,10 @@ ENTRIES = {
 }
 COVERED_BY = {
     "A1": (
-        "test_every_reasoner.py::test_kill_dash_nine_and_the_same_command_leave_every_attempt_once",
+        (
+            "test_every_reasoner.py::TestSpec::"
+            "test_kill_dash_nine_and_the_same_command_leave_every_attempt_once"
+        ),
         "test_kill.py::test_kill_dash_nine_loses_and_doubles_nothing",
         "test_reasoner_options.py::test_every_reasoner_runs_resumes_and_is_graded",
     ),
@@ -146,8 +151,14 @@ COVERED_BY = {
         "test_leaderboard.py::test_costs_are_relative_to_the_chosen_baseline",
     ),
     "A23": (
-        "test_engines_contract.py::test_a_stopped_engine_is_dead_and_starts_again",
-        "test_every_reasoner.py::TestAnEngineThatDies::test_once_comes_back_and_nothing_is_lost",
+        (
+            "test_engines_contract.py::TestTransformers::"
+            "test_a_stopped_engine_is_dead_and_starts_again"
+        ),
+        (
+            "test_every_reasoner.py::TestSpec::"
+            "test_an_engine_that_dies_once_comes_back_and_nothing_is_lost"
+        ),
         "test_runner.py::test_a_failing_request_is_an_error_record_and_the_rest_goes_on",
     ),
     "A24": (
@@ -180,7 +191,7 @@ COVERED_BY = {
         "test_grading.py::test_a_failed_attempt_has_no_answer_by_the_rule_attempt_error",
     ),
     "D11": (
-        "test_every_reasoner.py::test_changed_settings_are_refused_with_the_difference",
+        "test_every_reasoner.py::TestSpec::test_changed_settings_are_refused_with_the_difference",
         "test_runner.py::test_a_changed_setting_is_refused_with_the_difference",
     ),
     "D12": (
@@ -195,11 +206,31 @@ COVERED_BY = {
 Test = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+def classes_of(body: list[ast.stmt]) -> dict[str, ast.ClassDef]:
+    """The classes of a module by name."""
+    return {one.name: one for one in body if isinstance(one, ast.ClassDef)}
+
+
+def members(one: ast.ClassDef, known: dict[str, ast.ClassDef]) -> Iterator[ast.stmt]:
+    """What stands in a class and in those that it inherits from."""
+    for base in one.bases:
+        if isinstance(base, ast.Name) and base.id in known:
+            yield from members(known[base.id], known)
+    yield from one.body
+
+
 def named_tests(file: Path) -> dict[str, Test]:
-    """The tests of a file by the names that pytest collects them under."""
+    """The tests of a file by the names that pytest collects them under, inherited ones too."""
     body = ast.parse(file.read_text()).body
-    classes = [one for one in body if isinstance(one, ast.ClassDef) and one.name[:4] == "Test"]
-    inside = [(f"{one.name}::", node) for one in classes for node in one.body]
+    known = classes_of(body)
+    for contract in CONTRACTS:
+        known |= classes_of(ast.parse(contract.read_text()).body)
+    inside = [
+        (f"{name}::", node)
+        for name, one in classes_of(body).items()
+        if name.startswith("Test")
+        for node in members(one, known)
+    ]
     return {
         prefix + node.name: node
         for prefix, node in [("", node) for node in body] + inside
