@@ -37,6 +37,7 @@ FLOORS = (
         "pipeline.pocket",
     ),
     ("pipeline.plugins",),
+    ("pipeline.registry",),
     ("pipeline.engines", "pipeline.cost", "pipeline.problems"),
     (
         "pipeline.engines.vllm",

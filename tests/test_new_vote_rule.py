@@ -26,7 +26,7 @@ def decide(classes: list[AnswerClass]) -> Decision:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setitem(vote_rules.VOTE_RULES, "terse", VoteRule("terse", decide, brevity))
+    monkeypatch.setitem(vote_rules.VOTE_RULES.built_in, "terse", VoteRule("terse", decide, brevity))
     return Place.made(tmp_path)
 
 
@@ -40,7 +40,7 @@ def test_a_new_rule_votes_is_taken_again_resumed_graded_and_shown(place: Place, 
     assert place.speclrm("parallel", f"--vote terse {fast}").code == 0
     run = place.run("parallel")
     assert {one.vote.rule for one in place.attempts("parallel") if one.vote} == {"terse"}
-    assert "0 attempts made, 6 there" in place.speclrm("parallel", f"--vote terse {fast}").out
+    assert "0 made, 6 already" in place.speclrm("parallel", f"--vote terse {fast}").out
     other = place.speclrm("parallel", fast)
     assert (other.code, "tracks.vote: 'terse' recorded, 'majority' asked" in other.err) == (2, True)
     assert speclrm(f"grade {run}").code == 0

@@ -34,9 +34,9 @@ LITTLE_DISK_GIB = 2.0
 HUB = ("huggingface.co", 443)
 HUB_SECONDS = 3.0
 BUILT_IN: dict[plugins.Group, Callable[[], Collection[str]]] = {
-    "reasoners": lambda: REASONERS,
+    "reasoners": lambda: REASONERS.built_in,
     "engines": lambda: ENGINES,
-    "votes": lambda: VOTE_RULES,
+    "votes": lambda: VOTE_RULES.built_in,
     "datasets": bundled_names,
     "prompts": bundled_prompt_sets,
 }

@@ -26,7 +26,7 @@ def own_options(reasoner: str) -> list[click.Option]:
 
 def other_options(taken: Iterable[str]) -> list[click.Option]:
     """The options that only other reasoners have, by names not `taken`: known, to be refused."""
-    others = {name: one for known in REASONERS.values() for name, one in known.options.items()}
+    others = _every_option()
     return [
         _click_option(option, None, hidden=True)
         for name, option in others.items()
@@ -63,9 +63,9 @@ def refuse_unused_options(reasoner: str, given: set[str]) -> None:
     Raises:
         UserMistake: there is one; the message says which reasoners use it.
     """
-    anyones = {name: one for known in REASONERS.values() for name, one in known.options.items()}
+    anyones = _every_option()
     for name in sorted((given & anyones.keys()) - entry(reasoner).options.keys()):
-        users = [other for other, known in REASONERS.items() if name in known.options]
+        users = [other for other, known in REASONERS.usable().items() if name in known.options]
         raise UserMistake(
             f"The reasoner {reasoner!r} cannot use {anyones[name].flag}; drop it, or choose "
             f"{_any_of(users)}."
@@ -84,6 +84,12 @@ def sections_of(
         section.read({one.name: values[one.name] for one in section.options if one.name in given})
         for section in entry(reasoner).sections
     )
+
+
+def _every_option() -> dict[str, Option]:
+    """The options of all reasoners; of two that share a name the first."""
+    every = [*REASONERS.usable().values()]
+    return {name: one for known in reversed(every) for name, one in known.options.items()}
 
 
 def _any_of(names: list[str]) -> str:

@@ -6,7 +6,9 @@ from pipeline.cli.hints import ReasonerName
 from pipeline.cli.options import SAMPLING, WHAT_TO_RUN
 from pipeline.cli.reasoner_options import other_options, own_options
 from pipeline.cli.terminal import echo
+from pipeline.errors import UserMistake
 from pipeline.reasoners import REASONERS, entry
+from pipeline.reasoners.entry import ReasonerEntry
 
 NAMED = "pipeline.cli.run_help.reasoner"
 DRAFT_TOO = "pipeline.cli.run_help.draft"
@@ -44,28 +46,42 @@ class RunCommand(click.Command):
         reasoner = ctx.meta.get(NAMED)
         if reasoner is None:
             with formatter.section("Reasoners"):
-                formatter.write_dl([(name, known.summary) for name, known in REASONERS.items()])
+                formatter.write_dl(
+                    [(name, _summary(one)) for name, one in REASONERS.loaded().items()]
+                )
                 formatter.write_paragraph()
                 formatter.write_text(MORE_BY_REASONER)
-        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
+        for heading, lines in self._groups(ctx).items():
+            in_short = heading == "Draft" and not ctx.meta.get(DRAFT_TOO)
+            if not lines or (in_short and reasoner is None):
+                continue
+            with formatter.section(heading):
+                if in_short:
+                    formatter.write_text(DRAFT_IN_SHORT)
+                else:
+                    formatter.write_dl(lines)
+
+    def _groups(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """The lines of the options by heading; a reasoner without a draft has none for it."""
+        reasoner = ctx.meta.get(NAMED)
         own = {option.name for option in own_options(reasoner)} if reasoner is not None else set()
+        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
         for param in self.get_params(ctx):
             line = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if line is not None:
                 groups["Reasoner" if param.name in own else _heading(param)].append(line)
-        if not ctx.meta.get(DRAFT_TOO):
+        if reasoner is not None and not entry(reasoner).uses_draft:
             groups["Draft"] = []
-        for heading, lines in groups.items():
-            if lines:
-                with formatter.section(heading):
-                    formatter.write_dl(lines)
-            elif heading == "Draft" and reasoner is not None and entry(reasoner).uses_draft:
-                with formatter.section(heading):
-                    formatter.write_text(DRAFT_IN_SHORT)
+        return groups
 
 
 HEADINGS = ("What to run", "Sampling", "Reasoner", "Target", "Draft", "Output", "Help")
 OUTPUT = {"output_dir", "dry_run", "retry_errors", "force"}
+
+
+def _summary(known: ReasonerEntry | UserMistake) -> str:
+    """What a reasoner does, or why it cannot be used."""
+    return str(known) if isinstance(known, UserMistake) else known.summary
 
 
 def _heading(param: click.Parameter) -> str:

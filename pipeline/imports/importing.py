@@ -18,6 +18,7 @@ from pipeline.imports.entries import Entry, Settings, Solved
 from pipeline.imports.fields import CorruptEntry
 from pipeline.imports.gold import gold_of
 from pipeline.problems.problem_set import Problem, ProblemSet
+from pipeline.reasoners import REASONERS
 from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
 from pipeline.runs import versions
 from pipeline.runs.directory import RunDirectory
@@ -195,7 +196,8 @@ def _manifest(
     name: str, source: Source, problems: ProblemSet, content: _Content, models: Named
 ) -> dict[str, Any]:
     settings = content.settings or NO_SETTINGS
-    drafted = settings.reasoner.startswith("spec")
+    reasoner = REASONERS.built_in.get(settings.reasoner)
+    drafted = reasoner is not None and reasoner.uses_draft
     ids = {problem_id for problem_id, _ in content.places}
     target = models.target or settings.model or UNKNOWN_MODEL
     return {

@@ -12,24 +12,26 @@ from pipeline.reasoners.protocol import Reasoner
 from pipeline.reasoners.spec import SPEC
 from pipeline.reasoners.spec_async import SPEC_ASYNC
 from pipeline.reasoners.spec_methods import SPEC_METHODS
+from pipeline.registry import Registry
 
-REASONERS = {
-    one.name: one
-    for one in (
+REASONERS = Registry(
+    "reasoners",
+    ReasonerEntry,
+    (
         BASELINE,
         PARALLEL,
         SPEC,
         SPEC_ASYNC,
         SPEC_METHODS,
-    )
-}
+    ),
+)
 
 
 def entry(name: str) -> ReasonerEntry:
     """What there is to know of the reasoner of that name.
 
     Raises:
-        UserMistake: there is none.
+        UserMistake: there is none, or a plug-in has it that cannot be used.
     """
     if name not in REASONERS:
         raise UserMistake(f"There is no reasoner {name!r}; there are: {', '.join(REASONERS)}.")

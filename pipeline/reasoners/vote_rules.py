@@ -9,6 +9,7 @@ from pipeline.errors import UserMistake
 from pipeline.reasoners.answer_classes import AnswerClass, mean_score, tokens_of
 from pipeline.reasoners.settings import MAX_SCORE
 from pipeline.records import Step, Track
+from pipeline.registry import Registry
 
 SSR_REWRITTEN_SCORE = 9.0
 """What a rewritten step counts in the SSR scripts' mean, whatever its draft scored."""
@@ -130,9 +131,10 @@ def _ssr_v2(classes: Sequence[AnswerClass]) -> Decision:
     )
 
 
-VOTE_RULES = {
-    rule.name: rule
-    for rule in (
+VOTE_RULES = Registry(
+    "votes",
+    VoteRule,
+    (
         VoteRule("majority", _majority, _size, most=1),
         VoteRule("longest", _longest, _most_tokens),
         VoteRule("mean-score", _mean_score, _mean_of_scores),
@@ -140,15 +142,15 @@ VOTE_RULES = {
         # They go by size only where an answer is repeated; a lead in size is a clear majority.
         VoteRule("ssr-v1", _ssr_v1, _size, finished_only=True, most=1, decided_from=2),
         VoteRule("ssr-v2", _ssr_v2, _size, finished_only=True, most=1, decided_from=2),
-    )
-}
+    ),
+)
 
 
 def vote_rule(name: str) -> VoteRule:
     """The rule of that name.
 
     Raises:
-        UserMistake: there is none.
+        UserMistake: there is none, or a plug-in has it that cannot be used.
     """
     if name not in VOTE_RULES:
         raise UserMistake(f"There is no vote rule {name!r}; there are: {', '.join(VOTE_RULES)}.")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.errors import UserMistake
-from pipeline.reasoners.settings import ScoreMethod
+from pipeline.reasoners import REASONERS
+from pipeline.reasoners.settings import ScoreMethod, StepSettings
 from pipeline.reasoners.step_score import is_kept, value_of
 from pipeline.review.calibration import Calibration, ScoredStep, calibration
 from pipeline.review.judged_steps import JudgedStep, Label, judged_steps
@@ -77,9 +78,12 @@ def replay(run: Path) -> Replay:
     """
     steps, label = judged_steps(run)
     if not steps:
-        raise UserMistake(
-            f"{run} has no scored steps; replay needs a run of spec, spec-async or spec-methods."
+        judging = " or ".join(
+            name
+            for name, known in REASONERS.usable().items()
+            if any(isinstance(section.defaults, StepSettings) for section in known.sections)
         )
+        raise UserMistake(f"{run} has no scored steps; replay needs a run of {judging}.")
     scored = [
         ScoredStep(value_of(step.digits, "average"), step.right, step.problem)
         for step in steps
