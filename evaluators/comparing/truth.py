@@ -1,7 +1,7 @@
 """Statements that are false whatever was asked: `2 + 2 = 5`, `x = 4 = 5`."""
 
 from evaluators.comparing.scalars import Policy, same_scalar
-from evaluators.nodes import Node, Num, Op, Rel, free_symbols, walk
+from evaluators.nodes import Node, Num, Op, Quantity, Rel, free_symbols, walk
 from evaluators.verdict import Outcome
 
 # Operations that make no one number, or write a congruence: `17 = 2 mod 5`.
@@ -21,8 +21,14 @@ def is_false(node: Node) -> bool:
             chains[-1].append(side)
         else:
             chains.append([side])
-    closed = [[side for side in chain if _is_closed(side)] for chain in chains]
+    closed = [
+        [value for side in chain if _is_closed(value := _without_unit(side))] for chain in chains
+    ]
     return any(len(values) > 1 and _differ(values[0], values[-1]) for values in closed)
+
+
+def _without_unit(node: Node) -> Node:
+    return node.value if isinstance(node, Quantity) else node
 
 
 def _is_closed(node: Node) -> bool:

@@ -1,6 +1,6 @@
 """Whether the tokens beside a box make it part of a formula, are its sign, or change nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluators.reading.phrases import BOUNDS, LETTER_UNITS
 from evaluators.reading.tokens import Token
@@ -58,6 +58,8 @@ def _changes_before(sides: Sides) -> bool:
     """Whether what stands directly before the box makes it part of a formula."""
     if not sides.before:
         return False
+    if sides.before[-1].kind == "money":
+        return _changes_before(replace(sides, before=sides.before[:-1]))
     near = sides.touches or sides.maths
     last, previous = sides.before[-1], (sides.before[-2:-1] or [Token("stop", "")])[0]
     if sides.maths and last.kind in ("row", "cell") and previous.kind in ("op", "rel"):

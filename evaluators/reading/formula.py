@@ -232,6 +232,8 @@ class _Reader:
             return read_function(self, item.text)
         if item.kind == "word":
             return self.symbol(item) if len(item.text) == 1 else letters(item)
+        if item.kind == "money":
+            return self.signed() if self.sign() in ("-", "+") else self.operand()
         if item.kind == "op" and item.text == "deg":
             return Op("deg", (Num(Fraction(1)),))
         if item.kind == "op" and item.text == "!":

@@ -35,12 +35,12 @@ from evaluators.reading.phrases import (
     WORD,
     Run,
     are_words,
-    currency,
     is_altered,
     is_denied,
     is_kind,
     is_sign,
     runs_of,
+    unit_of,
     words_of,
 )
 from evaluators.reading.terms import with_bases
@@ -175,8 +175,7 @@ def _read_statement(items: list[Item]) -> Node | None:
         return excepted
     if excepting:
         raise Unreadable("an exception from what is no known set")
-    unit = words_of(after[0].items) if after else currency(runs[: formulas[0]])
-    value = _with_unit(value, unit) if unit else value
+    value = _with_unit(value, unit_of(runs[formulas[0]].items, after))
     return given(value, conditions_behind(labelled[len(items) :]))
 
 
@@ -227,8 +226,7 @@ def last_formula(items: list[Item]) -> Node:
             if waiting or is_altered(runs, index):
                 raise Unreadable("words that change the value")
             value = _read_relation(runs[index].items)
-            after = runs[index + 1 : index + 2]
-            return _with_unit(value, words_of(after[0].items)) if after else value
+            return _with_unit(value, unit_of(runs[index].items, runs[index + 1 :]))
     raise Unreadable("no formula in the clause")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from evaluators.reading.shorthand import CURRENCIES
+from evaluators.nodes import Unreadable
 from evaluators.reading.tokens import Token
 from evaluators.reading.tree import Group, Item
 from evaluators.reading.units import canonical, is_unit
@@ -92,7 +92,22 @@ _LEADING = frozenset(
         "ml",
         "dollar",
     ]
-) | {word.lower() for word in CURRENCIES}
+) | frozenset(
+    [
+        "pay",
+        "pays",
+        "paid",
+        "cost",
+        "costs",
+        "spend",
+        "spends",
+        "spent",
+        "earn",
+        "earns",
+        "earned",
+        "owes",
+    ]
+)
 # After these alone `to` announces a value, and after those `by` does not: not *close to*.
 _BEFORE_TO = frozenset(
     """
@@ -366,10 +381,17 @@ def _is_singular(words: list[str]) -> bool:
     return len(noun) > 2 and noun.isalpha() and not known  # noqa: PLR2004
 
 
-def currency(before: list[Run]) -> str:
-    """The currency written before an amount."""
-    word = before[-1].items[-1] if before else None
-    return word.text if isinstance(word, Token) and word.text in CURRENCIES else ""
+def unit_of(items: list[Item], after: list[Run]) -> str:
+    """The unit of a formula: the words behind it, else the currency sign in it.
+
+    Raises Unreadable for several currencies.
+    """
+    if after:
+        return words_of(after[0].items)
+    signs = {item.text for item in items if isinstance(item, Token) and item.kind == "money"}
+    if len(signs) > 1:
+        raise Unreadable("several currencies")
+    return signs.pop() if signs else ""
 
 
 def runs_of(items: list[Item]) -> list[Run]:

@@ -97,9 +97,8 @@ def _is_subscripted(tokens: list[Token], at: int) -> bool:
 def _read(before: Token, token: Token, after: Token, kept: list[Token]) -> Token | None:
     """What one token is beside its neighbours; None where it says nothing."""
     text = token.text
-    if text in CURRENCIES and before.kind == "op" and before.text in "+-" and after.kind == "num":
-        kept[-1] = token
-        return before
+    if token.kind == "money" or (text in CURRENCIES and after.kind in ("num", "money")):
+        return _money(before, token, after)
     between_numbers = before.kind == "num" and after.kind == "num"
     if text == "x" and between_numbers and token.kind == "sym" and after.text == "10":
         return Token("op", "*", token.spaced)
@@ -129,6 +128,16 @@ def _read(before: Token, token: Token, after: Token, kept: list[Token]) -> Token
     return token
 
 
+def _money(before: Token, token: Token, after: Token) -> Token | None:
+    """A currency as the sign before an amount, else as its unit; None for the US of `US$`."""
+    if after.kind == "money":
+        return None if token.text == "US" else token
+    behind = before.kind in ("num", "close", "sym")
+    opens = after.kind in ("sym", "open", "fn") or after.text in ("+", "-")
+    sign = after.kind == "num" or (opens and not (behind and after.spaced))
+    return Token("money" if sign else "word", token.text, token.spaced, token.prose)
+
+
 def _phrase(tokens: list[Token], at: int, before: Token) -> tuple[Token, int] | None:
     """The sign that words stand for, and how many they are."""
     if tokens[at].kind != "word":
@@ -140,7 +149,9 @@ def _phrase(tokens: list[Token], at: int, before: Token) -> tuple[Token, int] | 
         subject = next((t for t in reversed(tokens[:at]) if t.text not in _COPULAS), before)
         if sign.kind == "op" and before.kind != "num":
             continue
-        operand = tokens[end].kind in ("num", "sym", "open", "fn") or tokens[end].text == "-"
+        operand = (
+            tokens[end].kind in ("num", "sym", "open", "fn", "money") or tokens[end].text == "-"
+        )
         if operand and (subject.kind == "sym" if sign.kind == "rel" else True):
             return sign, len(words)
     return None
