@@ -21,7 +21,6 @@ WITHOUT_VALUE = [
     r"\int_0^\infty \sin x\,dx",
     r"\int_0^\infty \frac{\sin x}{x}\,dx",
     r"\int_{-\infty}^\infty x\,dx",
-    r"\int_0^1 |x-\frac12|\,dx",
     r"\sum_{n=1}^\infty \frac1n",
     r"\sum_{n=2}^\infty \frac{1}{n\ln n}",
     r"\sum_{n=1}^\infty \frac{1}{\sqrt n}",

@@ -6,7 +6,17 @@ from fractions import Fraction
 from evaluators.comparing.estimates import bounded_value, same_bounded
 from evaluators.comparing.probes import close, same_value
 from evaluators.comparing.symbolic.sandbox import proven
-from evaluators.nodes import Node, NotNumeric, Num, Op, Quantity, Sym, free_symbols, walk
+from evaluators.nodes import (
+    Node,
+    NotNumeric,
+    Num,
+    Op,
+    Quantity,
+    Sym,
+    free_symbols,
+    has_op,
+    walk,
+)
 from evaluators.numbers.bounded import is_bounded, parameters
 from evaluators.numbers.exact import Inexact, exact_value
 from evaluators.numbers.numeric import Evaluator, context
@@ -73,8 +83,13 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
         decision = _same_number(left, right, policy)
         if decision.outcome is Outcome.EQUAL:
             return decision
-    undecided_yet = decision.outcome is Outcome.UNDECIDED
-    return proven(gold, answer) if undecided_yet and _is_bounded(gold, answer) else decision
+    if decision.outcome is not Outcome.UNDECIDED or not _is_bounded(gold, answer):
+        return decision
+    proof = proven(gold, answer)
+    # The algebra system's integrals of absolute values are wrong where it misses a change of sign.
+    bent = has_op(gold, "abs") or has_op(answer, "abs")
+    unsure = bent and proof.outcome is Outcome.DIFFERENT
+    return undecided("symbolic_undecided") if unsure else proof
 
 
 def _is_ratio(node: Node) -> bool:

@@ -20,6 +20,7 @@ from evaluators.nodes import (
     walk,
 )
 from evaluators.numbers.acceleration import infinite_sum
+from evaluators.numbers.crossings import crossings_between
 from evaluators.numbers.numeric import Evaluator
 from evaluators.numbers.quadrature import integral
 from evaluators.numbers.series import Estimate, infinite_series
@@ -31,6 +32,8 @@ NODE_WORK = 4
 # Digits to which the ways to an integral or a sum must agree, and to which they must when a first
 # agreement is looked at once more.
 INTEGRAL_DIGITS, SUM_DIGITS, PRECISE_DIGITS = 20, 14, 75
+# Places at which an integrand may bend.
+MAX_BENDS = 24
 # Limits: working precision in digits, and how near to the target the formula is evaluated.
 LIMIT_DIGITS = 300
 NEAR = ("1e-40", "1.7e-60")
@@ -122,9 +125,7 @@ class BoundedEvaluator(Evaluator):
         try:
             match node:
                 case Op(name="int", args=(Op(name="d", args=(body, _)), low, high)):
-                    function = self._function(body, variable)
-                    digits = PRECISE_DIGITS if self.precise else INTEGRAL_DIGITS
-                    return integral(self.mp, function, self._end(low), self._end(high), digits)
+                    return self._integral(body, variable, self._end(low), self._end(high))
                 case Op(name="lim", args=(body, Op(name="to", args=(Sym(), target)))):
                     return self._limit(body, variable, target)
                 case Op(name="sum" | "prod" as name, args=args):
@@ -134,6 +135,25 @@ class BoundedEvaluator(Evaluator):
             self.point.pop(variable, None)
             if saved is not None:
                 self.point[variable] = saved
+
+    def _integral(self, body: Node, variable: str, low: Any, high: Any) -> Estimate:
+        """The integral, from bend to bend: no rule for smooth functions sees an absolute value."""
+        function = self._function(body, variable)
+        digits = PRECISE_DIGITS if self.precise else INTEGRAL_DIGITS
+        inside = [
+            part.args[0] for part in walk(body) if isinstance(part, Op) and part.name == "abs"
+        ]
+        bends = {
+            bend
+            for part in inside
+            if self.mp.isfinite(low) and self.mp.isfinite(high) and low < high
+            for bend in crossings_between(part, variable, self.point, low, high)
+        }
+        if len(bends) > MAX_BENDS:
+            raise NotNumeric
+        ends = [low, *sorted(bends), high]
+        pieces = [integral(self.mp, function, *pair, digits) for pair in pairwise(ends)]
+        return Estimate(sum(piece.value for piece in pieces), sum(piece.error for piece in pieces))
 
     def _function(self, body: Node, variable: str) -> _Function:
         def value(x: Any) -> Any:

@@ -11,6 +11,8 @@ from evaluators.numbers.numeric import Evaluator, context
 LIMIT = 24
 DENSITY = 2
 GROWTH, GROWN = 1.25, 50
+# Stretches between two ends: no divisor of usual periods, so that zeros fall between.
+STRETCHES = 67
 # Halvings of a step; enough for 40 digits.
 HALVINGS = 140
 
@@ -36,6 +38,20 @@ def sign_changes(node: Node, name: str, point: Mapping[str, Any]) -> list[Any]:
     for low, high, a, b in zip(grid, grid[1:], values, values[1:], strict=False):
         if a is not None and b is not None and a * b < 0:
             found.append(_bisected(lambda x: _at(node, {**point, name: x}), low, high, a))
+    return found
+
+
+def crossings_between(
+    node: Node, name: str, point: Mapping[str, Any], low: Any, high: Any
+) -> list[Any]:
+    """The places between two ends where the formula changes sign, as far as a grid shows them."""
+    step = (high - low) / STRETCHES
+    grid = [low + step * index for index in range(STRETCHES + 1)]
+    values = [_at(node, {**point, name: x}) for x in grid]
+    found = [x for x, value in zip(grid, values, strict=True) if value == 0 and low < x < high]
+    for start, end, a, b in zip(grid, grid[1:], values, values[1:], strict=False):
+        if a is not None and b is not None and a * b < 0:
+            found.append(_bisected(lambda x: _at(node, {**point, name: x}), start, end, a))
     return found
 
 
