@@ -11,7 +11,7 @@ mean accuracy over the kind, that of the samples is the mean of the drawn proble
 difference is the gap between two means over the kind.
 
 Margin: pairs of runs of which the second is worse by exactly the margin, in problems broken for
-good, also while others are mended; in a little at every problem, near 1 and far from it; or in
+good, also while others are won; in a little at every problem, near 1 and far from it; or in
 problems from Beta(m·s, (1-m)·s). Counted are the studies that call it not worse by more than that.
 
 Costs: log-normal over problems, alike in the two runs or less so; a quarter of the studies.

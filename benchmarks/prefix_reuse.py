@@ -1,4 +1,4 @@
-"""How much of each score's prompt is computed anew, by the engine's own counters.
+"""How much of each score's prompt is recomputed, by the engine's own counters.
 
     python benchmarks/prefix_reuse.py [--quick] [--model pocket-target --draft-model pocket-draft]
 

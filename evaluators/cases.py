@@ -56,7 +56,7 @@ def _graded(line: bytes, where: str) -> dict[str, Any]:
         raise BadCase(f"{where}: a case needs one of the fields {', '.join(ANSWER_FIELDS)}")
     for name in ("gold", field):
         if isinstance(row[name], list | dict):
-            raise BadCase(f"{where}: {name} is no text and no number; write it as one text")
+            raise BadCase(f"{where}: {name} is neither text nor a number; write it as one text")
     kind = row.get("kind", "latex")
     if kind not in KINDS:
         raise BadCase(f"{where}: unknown kind {kind!r}; known kinds are {', '.join(KINDS)}")

@@ -1,4 +1,4 @@
-"""The one entry: extract the answer, compare it with the gold one, say the verdict and why."""
+"""The entry point: extract the answer, compare it with the gold one, give the verdict and why."""
 
 from evaluators.comparing.equivalence import compare, readings
 from evaluators.comparing.scalars import Policy

@@ -5,14 +5,14 @@ import signal
 import sys
 
 from pipeline.signals import RUN_STOPPED, answer_endings, ignore_signals, leave_by_signals
-from pipeline.streams import mend_streams
+from pipeline.streams import repair_streams
 
 
 def command() -> None:
     """Load the command line and call it; signals are answered from here to the process's end."""
     answer_endings(signal.default_int_handler)
     atexit.register(ignore_signals)  # the first that is registered is the last that is called
-    mend_streams()
+    repair_streams()
     try:
         try:
             from pipeline.cli import main  # noqa: PLC0415 - loading it takes time

@@ -1,4 +1,4 @@
-"""The full configuration of a run, what of it is its identity, and the run's name."""
+"""The full configuration of a run, the part of it that is its identity, and the run's name."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ ENGINE_IDENTITY = (
 )
 NAME_HASH_DIGITS = 8
 FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
-"""Where runs differ in one of these, all else follows from it, so it is told first."""
+"""Where runs differ in one of these, all else follows from it, so it is listed first."""
 NAMED_TEMPLATES = 3
 TWO_ROLES = ("target", "draft")
 """The roles that an experiment has fields for; a reasoner may give models others."""

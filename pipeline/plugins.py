@@ -73,9 +73,9 @@ class Plugin:
         raise self.broken(f"{self.entry_point.value} is no package with a folder of its own")
 
     def broken(self, reason: str) -> UserMistake:
-        """What a plug-in that cannot be used is told as."""
+        """The error for a plug-in that cannot be used."""
         return UserMistake(
-            f"The {self.title} cannot be used ({reason}); mend, update or uninstall {self.package}."
+            f"The {self.title} cannot be used ({reason}); fix, update or uninstall {self.package}."
         )
 
 

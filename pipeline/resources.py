@@ -1,4 +1,4 @@
-"""Where the data folders lie: beside `pipeline/` in a checkout, inside it in an installed wheel.
+"""Where the data folders are: beside `pipeline/` in a checkout, inside it in an installed wheel.
 
 Inside the wheel they may not lie at the top level, because a top-level `datasets` would mix with
 Hugging Face's package of that name.

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP (a terminal was closed): the command ends as by Ctrl-C."""
+"""SIGTERM and SIGHUP (a terminal was closed) end the command as Ctrl-C does."""
 
 import contextlib
 import os

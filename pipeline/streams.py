@@ -1,4 +1,4 @@
-"""Standard streams that can be used whatever the caller did with them."""
+"""Standard streams that are usable whatever the caller did with them."""
 
 import io
 import os
@@ -21,7 +21,7 @@ class _Unfailing(io.FileIO):
             return len(said)
 
 
-def mend_streams() -> None:
+def repair_streams() -> None:
     """Open the closed ones to nowhere, and let standard error lose what cannot be written.
 
     A closed one would be the number of the next file that is opened, and what is said would go

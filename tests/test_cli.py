@@ -183,7 +183,7 @@ BAD_INPUT = [
     ),
     (
         f"{OWN} --engine transformers --model Qwen/QwQ-99B",
-        "'Qwen/QwQ-99B' is no folder here and the Hugging Face hub does not answer; check the name",
+        "'Qwen/QwQ-99B' is not a folder here, and the Hugging Face hub does not respond; check",
     ),
     (f"{OWN} --engine transformers --lora l", "--lora has no effect with --engine transformers"),
     (f"{OWN} --engine vllm --busy-timeout 9", "drop it, or choose openai"),
@@ -245,7 +245,7 @@ BAD_SERVERS = [
     ((500, {"error": "broken"}), 3, "fails with status 500"),
     ((404, {}), 2, "is the address of an OpenAI-compatible server up to /v1"),
     ((401, {}), 2, "set OPENAI_API_KEY in the environment"),
-    ((200, {"hello": "world"}), 2, "so it is no OpenAI-compatible server"),
+    ((200, {"hello": "world"}), 2, "so it is not an OpenAI-compatible server"),
     ((200, {"data": [{"id": "n"}]}), 2, "does not serve the model 'm'; it serves n"),
 ]
 

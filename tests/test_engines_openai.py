@@ -216,9 +216,9 @@ BAD: list[Bad] = [
     ((400, "bad field"), EngineFailure, "answers 400: bad field"),
     ((404, "no model"), EngineFailure, "answers 404"),
     ((200, "<html>"), EngineFailure, "is not JSON"),
-    ((200, '{"choices": []}'), EngineFailure, "is no completion"),
+    ((200, '{"choices": []}'), EngineFailure, "is not a completion"),
     ((200, '{"choices": [{"text": "", "finish_reason": "abort"}]}'), EngineFailure, "'abort'"),
-    ((200, "[1]"), EngineFailure, "is no completion"),
+    ((200, "[1]"), EngineFailure, "is not a completion"),
 ]
 
 
@@ -464,7 +464,7 @@ async def test_an_answer_that_is_too_long_or_cannot_be_unpacked_is_a_failure(
     with pytest.raises(EngineFailure, match="has more than 1,000 bytes"):
         await engine.complete([1], ASKED)
     fake.headers = {"Content-Encoding": "gzip"}
-    with pytest.raises(EngineFailure, match="cannot be unpacked"):
+    with pytest.raises(EngineFailure, match="cannot be decompressed"):
         await engine.complete([1], ASKED)
     await engine.stop()
 
@@ -730,7 +730,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(fake: Fake, start: Start)
     engine = await start()
     engine._policy = replace(engine._policy, seconds=0.2)
     fake.hang = True
-    with pytest.raises(EngineFailure, match=r"not finished within 0\.2 s and was given up; raise"):
+    with pytest.raises(EngineFailure, match=r"not finished within 0\.2 s and was cancelled; raise"):
         await engine.complete([1], ASKED)
     await engine.stop()
 
@@ -761,9 +761,9 @@ async def test_a_server_that_hangs_is_dead(
 async def test_a_server_that_went_away_is_dead(fake: Fake, start: Start) -> None:
     engine = await start()
     engine._server = replace(engine._server, base_url=NOT_THERE)
-    with pytest.raises(EngineDead, match="cannot be reached any more"):
+    with pytest.raises(EngineDead, match="can no longer be reached"):
         await engine.complete([1], ASKED)
-    with pytest.raises(EngineDead, match="cannot be reached any more"):
+    with pytest.raises(EngineDead, match="can no longer be reached"):
         await engine.health()
     await engine.stop()
 

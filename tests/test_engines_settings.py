@@ -75,7 +75,9 @@ async def test_damaged_weights_are_told_of(tiny_model: Path, tmp_path: Path) -> 
 
 async def test_a_device_that_is_not_there_is_told_of(tiny_model: Path) -> None:
     engine = create(EngineSettings("transformers", str(tiny_model), devices="99"))
-    with pytest.raises(UserMistake, match=r"does not go to cuda:99 \(.+\); choose another device"):
+    with pytest.raises(
+        UserMistake, match=r"cannot be moved to cuda:99 \(.+\); choose another device"
+    ):
         await engine.start()
     await engine.stop()
 

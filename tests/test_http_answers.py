@@ -86,7 +86,7 @@ NO_HTTP = {
 async def test_an_answer_that_is_no_http_is_a_failed_request_of_an_engine_that_lives(
     reply: bytes,
 ) -> None:
-    with pytest.raises(EngineFailure, match="the server's answer is no HTTP") as told:
+    with pytest.raises(EngineFailure, match="the server's answer is not HTTP") as told:
         await answered(reply)
     assert not isinstance(told.value, EngineDead)
 
@@ -109,7 +109,7 @@ CUT = {
 async def test_a_connection_that_is_cut_at_every_try_may_be_the_end_of_the_server(
     reply: bytes,
 ) -> None:
-    with pytest.raises(EngineDead, match="cannot be reached any more"):
+    with pytest.raises(EngineDead, match="can no longer be reached"):
         await answered(reply)
 
 
@@ -126,7 +126,7 @@ async def test_a_server_that_sends_on_is_told_of_with_the_address_to_give(
     to: str, advice: str
 ) -> None:
     async with sending(lambda _: redirect(to)) as url:
-        with pytest.raises(UserMistake, match=f"only sends on to .*; (give )?{advice}") as told:
+        with pytest.raises(UserMistake, match=f"only redirects to .*; (give )?{advice}") as told:
             await engine_at(url).start()
     assert "secret99" not in str(told.value)
 
@@ -134,7 +134,7 @@ async def test_a_server_that_sends_on_is_told_of_with_the_address_to_give(
 @pytest.mark.parametrize("to", ["http://[::1/models", "http://a:b:c/x"])
 async def test_so_is_one_that_sends_on_to_nowhere(to: str) -> None:
     async with sending(lambda _: redirect(to)) as url:
-        with pytest.raises(UserMistake, match="sends on to an address that is none"):
+        with pytest.raises(UserMistake, match="redirects to an invalid address"):
             await engine_at(url).start()
 
 

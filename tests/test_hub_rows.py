@@ -43,9 +43,12 @@ class ConnectTimeoutError(TransportError):
     [
         (GatedRepoError("401"), "things is gated: accept its terms at https://.* set HF_TOKEN"),
         (DatasetNotFoundError("Dataset 'x' is a gated dataset"), "things is gated"),
-        (DatasetNotFoundError("doesn't exist"), "the hub has no Owner/things at the wanted commit"),
-        (ConnectionError("no route"), "the Hugging Face hub is out of reach"),
-        (ConnectTimeoutError("10 s"), "the Hugging Face hub is out of reach"),
+        (
+            DatasetNotFoundError("doesn't exist"),
+            "the hub has no Owner/things at the requested commit",
+        ),
+        (ConnectionError("no route"), "the Hugging Face hub is unreachable"),
+        (ConnectTimeoutError("10 s"), "the Hugging Face hub is unreachable"),
         (ImportError("No module named 'datasets'"), "pip install datasets"),
         (OSError("disk full"), r"could not be loaded from the Hugging Face hub \(OSError\)"),
     ],
@@ -76,6 +79,6 @@ def test_without_a_network_and_a_cache_the_way_out_is_a_data_file(
         timeout=30,
         check=True,
     )
-    assert f"dataset {name}: the Hugging Face hub is out of reach" in done.stdout
+    assert f"dataset {name}: the Hugging Face hub is unreachable" in done.stdout
     assert f"--dataset {name} --data-file FILE" in done.stdout
     assert len(done.stdout.splitlines()) == 1

@@ -45,8 +45,8 @@ def test_a_line_without_responses_is_kept_as_a_failed_attempt(bring, tmp_path):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("{", "samples_x.jsonl:1 is no sample of lm-evaluation-harness"),
-        ("[]", "it is no JSON object"),
+        ("{", "samples_x.jsonl:1 is not a sample of lm-evaluation-harness"),
+        ("[]", "it is not a JSON object"),
         (json.dumps({"doc": {"problem": "?"}, "resps": [["a"]]}), "not in sums, by its text"),
         (
             json.dumps({"doc": PROBLEMS[0], "resps": [[["-1.5", "False"]]]}),

@@ -33,7 +33,7 @@ def test_a_malicious_pickle_is_refused_and_nothing_of_it_runs(bring, tmp_path, p
     record = ssr_spec({"A1": [step(RIGHT)]}, note=Attack(tmp_path / "ran"))
     said, run = bring("ssr", dump(record, tmp_path / "60-0.pickle", protocol))
     assert (said.code, run.exists(), (tmp_path / "ran").exists()) == (2, False, False)
-    assert "system, which no result of these scripts does; nothing of it was run" in said.sentence
+    assert "system, which no result of these scripts does; none of it was run" in said.sentence
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_malicious_pickle_is_refused_and_nothing_of_it_runs(bring, tmp_path, p
     ids=["global", "inst", "eval", "stack-global", "extension", "persistent"],
 )
 def test_every_way_of_naming_code_is_refused(tmp_path, program):
-    with pytest.raises(UserMistake, match="nothing of it was run"):
+    with pytest.raises(UserMistake, match="none of it was run"):
         load_plain(_written(tmp_path, program))
 
 

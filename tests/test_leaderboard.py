@@ -172,7 +172,7 @@ def test_a_run_is_called_by_as_much_of_its_path_as_tells_it_apart(paths, names):
 def test_an_unknown_baseline_is_refused_with_the_names(runs):
     result = CliRunner().invoke(group, ["leaderboard", *runs, "--baseline", "other"])
     assert isinstance(result.exception, UserMistake)
-    assert "'other' is none of the runs (cheap, dear)" in str(result.exception)
+    assert "'other' is not one of the runs (cheap, dear)" in str(result.exception)
 
 
 def test_pass_at_more_than_the_repeats_is_refused(runs):

@@ -463,7 +463,7 @@ def test_a_request_that_hangs_is_given_up_after_its_time_and_the_rest_goes_on(ex
     [failed] = [one for one in made(tmp_path / "run").values() if one.status == "error"]
     assert failed.error.type == "TooSlow"
     assert (
-        "not finished within 1 s and was given up; raise --request-timeout" in failed.error.message
+        "not finished within 1 s and was cancelled; raise --request-timeout" in failed.error.message
     )
 
 

@@ -1,4 +1,4 @@
-"""Sets of real numbers however they are said: intervals, unions, inequalities, set-builders.
+"""Sets of real numbers in any form: intervals, unions, inequalities, set-builders.
 
 Two regions are compared by membership at every endpoint that either names, next to it on both
 sides, between them and far out; the endpoints are exact or good to 50 digits.

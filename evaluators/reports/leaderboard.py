@@ -59,7 +59,7 @@ NOTES = (
     "attempts count as not correct. Costs: per attempt; ×: against the baseline."
 )
 UNCOUNTED = (
-    f" maj@k: – where k times the attempts a problem is above {MAX_WORK:,}, too many to be exact; "
+    f" maj@k: – where k times the attempts per problem is above {MAX_WORK:,}, too many to be exact; "
     "a smaller k, or all attempts, has one."
 )
 GIGA = 1e9
@@ -105,7 +105,7 @@ def named(runs: Sequence[RunMetrics], baseline: str) -> RunMetrics:
     base = next((metrics for metrics in runs if metrics.run == baseline), None)
     if base is None:
         names = ", ".join(sorted(metrics.run for metrics in runs))
-        raise NoSuchBaseline(f"The baseline {baseline!r} is none of the runs ({names}).")
+        raise NoSuchBaseline(f"The baseline {baseline!r} is not one of the runs ({names}).")
     return base
 
 

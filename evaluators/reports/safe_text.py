@@ -1,4 +1,4 @@
-"""Text of models and files that is shown, and never obeyed: by a terminal, a spreadsheet, a page.
+"""Text of models and files made safe to show: in a terminal, a spreadsheet, a page.
 
 A control character could move a terminal's cursor, rename its window or answer for its user; a
 direction override shows other text than there is. A spreadsheet runs a cell that looks like a

@@ -1,4 +1,4 @@
-"""What the problems of a run ask, as reports show it beside the attempts."""
+"""The problems' texts, as reports show them beside the attempts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

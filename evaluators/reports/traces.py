@@ -1,4 +1,4 @@
-"""Attempts as a page shows them: each one's trace, its cell in the heat map, its steps' fates."""
+"""Attempts as a page shows them: traces, cells of the heat map, what became of steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

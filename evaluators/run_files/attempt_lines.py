@@ -1,4 +1,4 @@
-"""A run's attempt lines as bytes: the files that hold them, their whole lines, a digest of each."""
+"""A run's attempt lines as bytes: the files that hold them, their complete lines, and digests."""
 
 import errno
 import hashlib
@@ -39,7 +39,7 @@ def problem_files(run: Path) -> list[Path]:
 
 
 def no_run_here(path: Path) -> str:
-    """What a path that was named as a run and has no run.json is told as, and what to do."""
+    """The error for a path that was named as a run and has no run.json."""
     if path.is_dir() and any(path.glob("*/run.json")):
         return f"{path} is not a run directory, but holds some; name them, for example {path}/*/."
     if path.exists() and not path.is_dir():

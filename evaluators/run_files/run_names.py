@@ -1,4 +1,4 @@
-"""What runs are called where several stand together: by their folders, told apart by parents."""
+"""What runs are called where several are shown: by their folders, told apart by parents."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -46,5 +46,5 @@ def baseline_name(runs: Sequence[Path], wanted: str) -> str:
             "give the path of one of them."
         )
     raise NoSuchBaseline(
-        f"The baseline {wanted!r} is none of the runs ({', '.join(sorted(set(names)))})."
+        f"The baseline {wanted!r} is not one of the runs ({', '.join(sorted(set(names)))})."
     )

@@ -1,4 +1,4 @@
-"""Two runs on the same problems, compared in pairs: is one better, and could we have seen it?"""
+"""Two runs on the same problems, compared in pairs: is one better, and could it have been found?"""
 
 import math
 import statistics
@@ -184,9 +184,7 @@ def refuse_itself(runs: Sequence[Path]) -> None:
     for run in runs:
         folder = run.resolve()
         if folder in seen:
-            raise NotComparable(
-                f"{run} is named twice, and a run does not differ from itself; name each run once."
-            )
+            raise NotComparable(f"{run} is named twice; name each run once.")
         seen.add(folder)
 
 

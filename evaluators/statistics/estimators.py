@@ -105,6 +105,6 @@ def _credit_at(attempts: int, classes: tuple[AnswerClass, ...], k: int, most: in
 def _check(attempts: int, k: int) -> None:
     if not 1 <= k <= attempts:
         raise TooFewAttempts(
-            f"k is {k}, but there are {attempts} attempts a problem; k must be 1 to {attempts}, "
+            f"k is {k}, but there are {attempts} attempts per problem; k must be 1 to {attempts}, "
             "or run more repeats."
         )

@@ -224,7 +224,7 @@ def between_problems(run: GradedRun) -> float:
     """
     if run.repeats < 2:  # noqa: PLR2004 - a variance within problems needs two
         raise NotPlannable(
-            f"{run.name} has one repeat, which cannot tell problems from samples; "
+            f"{run.name} has one repeat, which cannot separate problems from samples; "
             "give --between, a share from 0 to 1, or run more repeats."
         )
     means = list(run.means.values())
@@ -251,7 +251,7 @@ def correlation_over_problems(
     ]
     if len(common) < 2 or not all(spreads):  # noqa: PLR2004 - a covariance needs two
         raise NotPlannable(
-            f"{first.name} and {second.name} do not tell how their problems go together; "
+            f"{first.name} and {second.name} do not show how their problems correlate; "
             "give --correlation."
         )
     means = [[run.means[name] for name in common] for run in (first, second)]
@@ -263,7 +263,7 @@ def _attempt_variance(run: GradedRun) -> float:
     accuracy = statistics.fmean(run.means.values())
     if accuracy in {0.0, 1.0}:
         raise NotPlannable(
-            f"All attempts of {run.name} came out alike, so it does not tell how problems differ; "
+            f"All attempts of {run.name} came out alike, which does not show how problems differ; "
             "give --accuracy, --between and --correlation instead of runs."
         )
     return accuracy * (1 - accuracy)

@@ -97,7 +97,7 @@ def population_interval(means: Sequence[float], repeats: int) -> Interval:
 
 
 def samples_interval(correct: Sequence[int], repeats: int) -> Interval:
-    """Interval for the accuracy of the same problems sampled anew; never leaves 0 to 1.
+    """Interval for the accuracy of the same problems sampled again; never leaves 0 to 1.
 
     The same score interval; its error is known from n(k-1) degrees of freedom, and is taken with
     one attempt more that came out otherwise, because a set in which few attempts did so says little

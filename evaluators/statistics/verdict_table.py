@@ -301,7 +301,7 @@ def _refuse_stale(database: duckdb.DuckDBPyConnection, run: Path, rows: int) -> 
     if stale:
         raise NotGraded(
             f"{run} was graded before its attempts changed: {stale} of its {rows} verdicts were "
-            "made from attempts that are no longer there, or stand twice; grade again: "
+            "made from attempts that no longer exist, or are duplicated; grade again: "
             f"speclrm grade {run}"
         )
 

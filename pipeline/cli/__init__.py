@@ -50,7 +50,7 @@ SUMMARIES = {
 }
 USER_MISTAKE = 2
 READER_GONE = 128 + signal.SIGPIPE
-"""What a shell sees of a program that wrote into a pipe nobody reads any more."""
+"""What a shell sees of a program that wrote into a pipe that is no longer read."""
 
 
 class ReaderGone(Exception):  # noqa: N818 - named for what happened
@@ -158,7 +158,7 @@ def _fail(sentence: str, code: int) -> None:
 
 @contextlib.contextmanager
 def _reader_told_apart() -> Iterator[None]:
-    """A pipe of ours that broke ends the program silently; another one is told."""
+    """A broken output pipe ends the program silently; any other broken pipe is an error."""
     try:
         yield
     except BrokenPipeError as error:

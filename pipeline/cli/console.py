@@ -1,4 +1,4 @@
-"""Rich's console for text that nobody vouches for: no markup, no control character of theirs."""
+"""Rich's console for untrusted text: its markup and control characters have no effect."""
 
 from collections.abc import Iterable
 

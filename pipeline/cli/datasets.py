@@ -1,4 +1,4 @@
-"""`speclrm datasets`: what can be run on, where it comes from, and whether it is whole."""
+"""`speclrm datasets`: the datasets, where they come from, and whether they are complete."""
 
 from pathlib import Path
 

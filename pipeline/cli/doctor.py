@@ -1,4 +1,4 @@
-"""`speclrm doctor`: what is here, what would work, and what to do about the rest."""
+"""`speclrm doctor`: what is installed, what would work, and how to fix the rest."""
 
 import os
 import shutil

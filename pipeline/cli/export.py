@@ -82,7 +82,7 @@ def _write(
     if len(runs) > 1:
         raise UserMistake("An Inspect log holds one run; export each run to its own file.")
     dataset = str(read_manifest(runs[0])["identity"]["dataset"])
-    # A gated dataset need not be at hand when its texts are not shown.
+    # A gated dataset need not be available when its texts are not shown.
     hides = hides_text(dataset, hidden)
     if hides and data_file is not None:
         raise UserMistake(f"Texts of {dataset} are not shown without --show-hidden; give both.")
@@ -98,7 +98,7 @@ def _hub_dataset(run: Path) -> HubDataset | None:
 
 
 def _statements(run: Path, dataset: str, data_file: Path | None) -> Mapping[str, Statement]:
-    """What the run's problems ask; none for a user's own rows that are not at hand."""
+    """The problems' texts; none for a user's own rows that are not available."""
     asked = statement_reader(data_file)(run)
     expected = data_file is not None or dataset in manifest_names()
     if asked.missing is not None and expected:

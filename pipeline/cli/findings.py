@@ -1,4 +1,4 @@
-"""What a check of the doctor's found."""
+"""What one of the doctor's checks found."""
 
 from dataclasses import dataclass
 from enum import Enum

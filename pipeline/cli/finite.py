@@ -1,4 +1,4 @@
-"""Numbers of options: finite and within a range; `nan` passes every comparison and is no number."""
+"""Numeric options: finite and within a range, since `nan` passes every comparison."""
 
 import math
 from typing import Any

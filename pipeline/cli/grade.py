@@ -55,7 +55,7 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
     _refuse_mixtures(bool(runs), file is not None, gold, answer)
     if (output and not file) or (diff and not runs) or (cross_check and gold is not None):
         raise UserMistake("--output goes with --file, --diff with runs, --cross-check with either.")
-    for run in runs:  # a mistyped name is told before minutes of grading
+    for run in runs:  # a mistyped name is reported before minutes of grading
         read_manifest(run)
     try:
         if gold is not None and answer is not None:

@@ -1,4 +1,4 @@
-"""What to type instead, for names that users of the SSR and SpecReason scripts know."""
+"""What to type instead of names that users of the SSR and SpecReason scripts know."""
 
 from collections.abc import Sequence
 
@@ -52,14 +52,14 @@ def script_in(arguments: Sequence[str]) -> str:
 
 
 def hint_for(error: click.ClickException) -> str | None:
-    """What to type instead of an option that this program has not; None where nobody knows."""
+    """What to type instead of an option that this program does not have; None if unknown."""
     if isinstance(error, click.NoSuchOption):
         return OPTIONS.get(error.option_name.replace("_", "-"))
     return None
 
 
 class ReasonerName(click.Choice[str]):
-    """A reasoner's name; who gives a script's is told the command."""
+    """A reasoner's name; a script's name is answered with the command to type."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as it is, or what to type instead."""

@@ -1,4 +1,4 @@
-"""What a running experiment shows: a live bar on a terminal, a line now and then elsewhere."""
+"""Progress of a running experiment: a live bar on a terminal, an occasional line elsewhere."""
 
 import contextlib
 import math

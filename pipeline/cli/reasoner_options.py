@@ -1,4 +1,4 @@
-"""The options that reasoners declare, as options of `speclrm run`, and their way to settings."""
+"""Options that reasoners declare: as options of `speclrm run`, and as settings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The command `speclrm run`: its options depend on the reasoner that is named, and so its help."""
+"""The command `speclrm run`: its options and help depend on the reasoner that is named."""
 
 import click
 

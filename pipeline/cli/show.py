@@ -154,7 +154,7 @@ def _ending(attempt: Attempt, *, hidden: bool) -> Text:
 
 
 def _verdict(run: Path, attempt: Attempt, judged: Judged | None, *, hidden: bool) -> Text:
-    """What the last grading said, and how that comes about: the explanation is made anew."""
+    """What the last grading said, with an explanation that is derived again."""
     text = Text()
     text.append("verdict ", style="bold")
     if judged is None:

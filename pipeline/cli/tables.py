@@ -1,4 +1,4 @@
-"""Tables that no terminal is too narrow for: what does not fit beside stands in a block below."""
+"""Tables that fit any terminal: columns that do not fit move to a block below."""
 
 from collections.abc import Iterator, Sequence
 

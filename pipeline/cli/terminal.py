@@ -1,4 +1,4 @@
-"""The one way to the terminal: text of models, files and arguments is shown, and never obeyed."""
+"""The only way to print: text of models, files and arguments is shown literally."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The surroundings in which an engine is started: environment, log file, quiet terminal."""
+"""How an engine is started: environment, log file, quiet terminal."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What every engine holds a request to: what it checks before any work, and the time it allows."""
+"""Limits that every engine applies to a request: checks before any work, and a time limit."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ async def time_limit(seconds: float) -> AsyncIterator[asyncio.Timeout]:
         if not limit.expired():
             raise
         raise TooSlow(
-            f"the request was not finished within {seconds:g} s and was given up; raise "
+            f"the request was not finished within {seconds:g} s and was cancelled; raise "
             "--request-timeout (for a draft --draft-request-timeout)"
         ) from error
 

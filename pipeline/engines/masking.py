@@ -1,4 +1,4 @@
-"""Keys and passwords, masked in all that is written or shown.
+"""Keys and passwords, masked in everything that is written or shown.
 
 A server may say back what it was sent: in the text of an error, and a model even in its own text.
 It may have escaped or encoded it, more than once, and broken it over lines: so secrets are looked

@@ -67,7 +67,7 @@ def _path_of(model: str, revision: str | None, name: str) -> Path | None:
         if cached is not None:
             return None
         raise UserMistake(
-            f"the model {model!r} is no folder here and the Hugging Face hub does not answer; "
+            f"the model {model!r} is not a folder here, and the Hugging Face hub does not respond; "
             f"{HUB_ADVICE}"
         )
     try:

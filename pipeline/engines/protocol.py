@@ -1,4 +1,4 @@
-"""What an engine is: it turns a token prefix into a completion, and knows of no reasoner."""
+"""What an engine is: it turns a token prefix into a completion, and knows no reasoner."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

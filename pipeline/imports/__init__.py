@@ -1,1 +1,1 @@
-"""Results of other programs as runs of ours, so that they are graded and ranked beside them."""
+"""Results of other programs as runs, so that they are graded and ranked like any other."""

@@ -1,4 +1,4 @@
-"""What an importer makes of a foreign file: attempts, and the settings they were made under."""
+"""What an importer reads from a foreign file: attempts, and the settings they were made under."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Foreign results as a run directory, which `grade`, `leaderboard` and `compare` take like ours."""
+"""Foreign results as a run directory for `grade`, `leaderboard` and `compare`."""
 
 import shlex
 import sys
@@ -118,7 +118,7 @@ def _write(directory: RunDirectory, entries: Iterator[Entry], problems: ProblemS
             directory.append(attempt)
         content.failed += attempt.status == "error"
     if not content.places:
-        raise UserMistake("The files hold no attempt; there is nothing to import.")
+        raise UserMistake("The files hold no attempts; there is nothing to import.")
     return content
 
 

@@ -112,15 +112,15 @@ def _lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{file}:{number}", _object(text)
     except (ValueError, RecursionError) as error:
         raise UserMistake(
-            f"{file}:{number} is no sample of lm-evaluation-harness ({error}); "
-            "mend the line, or take it out."
+            f"{file}:{number} is not a sample of lm-evaluation-harness ({error}); "
+            "correct the line, or remove it."
         ) from error
 
 
 def _object(text: str) -> dict[str, Any]:
     line = json.loads(text)
     if not isinstance(line, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004 - as all that is no sample
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - as all that is no sample
     return line
 
 
@@ -138,10 +138,10 @@ def _texts(responses: Any, where: str) -> list[str]:
     if len(responses[0]) > MOST_RESPONSES:
         raise UserMistake(
             f"{where} has {len(responses[0]):,} responses to one problem, and a run holds at most "
-            f"{MOST_RESPONSES:,}; split the line, or take responses out."
+            f"{MOST_RESPONSES:,}; split the line, or remove responses."
         )
     if not all(isinstance(text, str) for text in responses[0]):
-        raise CorruptEntry(f"{where} has a response that is no text")
+        raise CorruptEntry(f"{where} has a response that is not text")
     return [clean(text) for text in responses[0]]
 
 

@@ -50,7 +50,7 @@ def _solved(value: object, file: Path) -> Solved:
         steps=steps,
         stop=_stop(said, [step.text.rstrip("\n") for step in steps]),
         answer=None,
-        notes=() if said else ("the run broke off: its last step has no stop reason",),
+        notes=() if said else ("the run was cut off: its last step has no stop reason",),
     )
     return Solved(SETTINGS, (track,), None, track.text, usage_of(steps), seconds=None)
 

@@ -72,7 +72,7 @@ def _solved(record: Fields) -> Solved:
         if record.has(name):
             return _speculative(record, name)
     if not record.has("reasoning"):
-        raise CorruptEntry(f"{record.where} is no record of the SSR scripts")
+        raise CorruptEntry(f"{record.where} is not a record of the SSR scripts")
     stats = record.record("time_stats")
     for name in PARALLEL_RESULTS:
         if stats.has(name) or record.has(name):
@@ -210,7 +210,7 @@ def _chosen(text: str, texts: dict[str, str]) -> str:
     for track_id, own in texts.items():
         if own == text:
             return track_id
-    raise CorruptEntry("the chosen result is none of the record's tracks")
+    raise CorruptEntry("the chosen result is not one of the record's tracks")
 
 
 def _vote(

@@ -1,4 +1,4 @@
-"""Pickles of unknown origin, read without running anything of theirs.
+"""Pickles of unknown origin, read without running anything in them.
 
 A pickle is a program: it can name any function of any module and have it called. So Python's
 unpickler is not used at all. The operations are decoded by the standard library's disassembler and
@@ -112,7 +112,7 @@ def load_plain(file: Path) -> object:
     # A broken pickle fails as any program can, in the decoder or on the stack; all is ours.
     except Exception as error:
         said = f"{type(error).__name__}: {error}"[:200]
-        raise CorruptEntry(f"{file.name} is no whole pickle of results ({said})") from error
+        raise CorruptEntry(f"{file.name} is not a complete pickle of results ({said})") from error
     _measure(value, file)
     return value
 
@@ -136,7 +136,7 @@ def _carried_out(content: bytes, file: Path) -> object:
 def _keyed(pairs: list[Any]) -> dict[Any, Any]:
     keys, values = pairs[::2], pairs[1::2]
     if not all(isinstance(key, PLAIN_KEYS) for key in keys):
-        raise ValueError("a key is no text and no number")
+        raise ValueError("a key is neither text nor a number")
     return dict(zip(keys, values, strict=True))
 
 
@@ -145,14 +145,14 @@ def _set_items(machine: _Machine, pairs: list[Any]) -> None:
     if isinstance(machine.stack[-1], dict):
         machine.stack[-1].update(added)
     elif not isinstance(machine.stack[-1], Placeholder):
-        raise TypeError("items for what is no dict")
+        raise TypeError("items for something that is not a dict")
 
 
 def _append(machine: _Machine, items: list[Any]) -> None:
     if isinstance(machine.stack[-1], list):
         machine.stack[-1].extend(items)
     elif not isinstance(machine.stack[-1], Placeholder):
-        raise TypeError("items for what is no list")
+        raise TypeError("items for something that is not a list")
 
 
 def _as_set(items: list[Any]) -> set[Any]:
@@ -182,7 +182,7 @@ def _name(machine: _Machine, module: object, name: object) -> None:
 def _stack_name(machine: _Machine, _: object) -> None:
     module, name = _last(machine, 2)
     if not isinstance(module, str) or not isinstance(name, str):
-        raise TypeError("a name is no text")
+        raise TypeError("a name is not text")
     _name(machine, module, name)
 
 
@@ -190,7 +190,7 @@ def _call(machine: _Machine, _: object) -> None:
     """Put what the named function would have made of its arguments, as far as that is known."""
     called, arguments = _last(machine, 2)
     if not isinstance(called, _Name) or not isinstance(arguments, tuple):
-        raise TypeError("a call of what is no name")
+        raise TypeError("a call of something that is not a name")
     first = arguments[0] if arguments else None
     machine.copied += len(first) if isinstance(first, list | tuple | set | dict | str) else 0
     if machine.copied > MAX_VALUES:
@@ -319,6 +319,6 @@ def _measure(value: object, file: Path) -> None:
 
 def _refused(file: Path, what: str) -> UserMistake:
     return UserMistake(
-        f"{file} {what}, which no result of these scripts does; nothing of it was run. "
+        f"{file} {what}, which no result of these scripts does; none of it was run. "
         "Import only files whose origin you know."
     )

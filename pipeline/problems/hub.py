@@ -1,4 +1,4 @@
-"""Rows from the Hugging Face hub, at one commit that is recorded and kept to."""
+"""Rows from the Hugging Face hub, always at the one commit that was recorded."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -150,7 +150,7 @@ def _out_of_reach(error: Exception) -> bool:
 
 def _mistake(dataset: str, hub: HubSource, error: Exception) -> UserMistake:
     text = f"{type(error).__name__}: {error}"
-    elsewhere = f"or give a copy by --dataset {dataset} --data-file FILE"
+    elsewhere = f"or supply a copy with --dataset {dataset} --data-file FILE"
     if isinstance(error, ImportError):
         return UserMistake(
             f"dataset {dataset} is loaded by Hugging Face datasets, which cannot be imported "
@@ -163,12 +163,12 @@ def _mistake(dataset: str, hub: HubSource, error: Exception) -> UserMistake:
         )
     if type(error).__name__ in ("DatasetNotFoundError", "RepositoryNotFoundError"):
         return UserMistake(
-            f"dataset {dataset}: the hub has no {hub.id} at the wanted commit; "
+            f"dataset {dataset}: the hub has no {hub.id} at the requested commit; "
             f"check its page, {elsewhere}"
         )
     if _out_of_reach(error):
         return UserMistake(
-            f"dataset {dataset}: the Hugging Face hub is out of reach and {hub.id} is not in the "
+            f"dataset {dataset}: the Hugging Face hub is unreachable and {hub.id} is not in the "
             f"local cache; check the network, {elsewhere}"
         )
     return UserMistake(

@@ -1,4 +1,4 @@
-"""Dataset manifests: one TOML file a dataset, saying where its rows are and what columns mean."""
+"""Dataset manifests: one TOML file per dataset, with its source and the meaning of its columns."""
 
 import re
 import tomllib
@@ -129,7 +129,7 @@ def load_manifest(name: str) -> Manifest:
         hint = f"did you mean {near[0]}? " if near else ""
         raise UserMistake(
             f"unknown dataset {name!r}: {hint}`speclrm datasets` lists those that "
-            "there are; a file of your own goes by --data-file FILE"
+            "there are; for a file of your own use --data-file FILE"
         )
     plugin = plugins.find("datasets", name, bundled_names())
     if plugin is None:

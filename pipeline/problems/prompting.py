@@ -72,7 +72,9 @@ def open_prompt_set(name: str, own_folder: Path | None = None) -> PromptSet:
     plugin = plugins.find("prompts", name, bundled)
     if plugin is None and name not in bundled:
         known = ", ".join((*bundled, *plugins.added("prompts", bundled)))
-        raise UserMistake(f"unknown prompt set {name!r}: known are {known}; own texts: --prompts")
+        raise UserMistake(
+            f"unknown prompt set {name!r}: known are {known}; for your own use --prompts FOLDER"
+        )
     sources = _read_templates(prompts_dir() / name if plugin is None else plugin.folder())
     if own_folder is not None:
         own = _read_templates(own_folder)

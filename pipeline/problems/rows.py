@@ -130,7 +130,7 @@ class _Cells:
         except UnicodeEncodeError as error:
             raise UserMistake(
                 f"{self.row.where}: {column!r} holds half of a surrogate pair "
-                f"({text[error.start]!a}), which is no text; mend the row"
+                f"({text[error.start]!a}), which is not text; correct the row"
             ) from error
         return text or None
 

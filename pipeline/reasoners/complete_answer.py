@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - apostrophes and dashes as models write them
-"""Whether a step states a complete answer: the one decision that ends a track before its text ends.
+"""Whether a step states a complete answer: the only decision that ends a track before its text.
 
 A model quotes the format it was asked for, supposes answers, asks itself, and takes answers back.
 None of that ends a track. To say no wrongly costs tokens: the track goes on to the end of its text.

@@ -1,4 +1,4 @@
-"""Parallel: several tracks of the target at once, each alone with its prompt; their answers vote.
+"""Parallel: several independent tracks of the target at once; their answers vote.
 
 Self-consistency (Wang et al. 2022, arXiv 2203.11171) with the SSR scripts' roles or methods.
 """

@@ -1,4 +1,4 @@
-"""Spec: the draft writes each step, the target scores it, and writes the bad ones anew.
+"""Spec: the draft writes each step, the target scores it and rewrites the bad ones.
 
 SpecReason (Pan et al. 2025, arXiv 2504.07891); with several tracks, roles or methods SSR (Chu et
 al. 2025, arXiv 2505.15340).

@@ -1,4 +1,4 @@
-"""Spec-async: the same decisions as spec, with the waiting taken out.
+"""Spec-async: the same decisions as spec, without waiting for scores.
 
 While the target scores a step, the draft already writes the next ones on top of it, and they are
 scored as they come. A rejection cancels and drops everything that was built on the rejected step.

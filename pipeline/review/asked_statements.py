@@ -1,4 +1,4 @@
-"""What the problems of a run ask, loaded from its dataset again: attempt lines do not hold it."""
+"""The texts of a run's problems, loaded from its dataset again: attempt lines do not hold them."""
 
 from collections.abc import Callable
 from pathlib import Path

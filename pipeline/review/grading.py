@@ -1,6 +1,6 @@
 """From attempts to verdict rows: the one bridge from the pipeline to the evaluators.
 
-Verdicts are disposable: they are written anew from the attempts, whole or not at all.
+Verdicts are disposable: they are rewritten from the attempts, whole or not at all.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def verdicts_of(run: Path) -> dict[tuple[str, int], str]:
         raise UserMistake(f"{file} cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserMistake(
-            f"{file}, line {number} is no verdict ({error}); grade without --diff first."
+            f"{file}, line {number} is not a verdict ({error}); grade without --diff first."
         ) from error
     return verdicts
 

@@ -14,7 +14,7 @@ from pipeline.runs.directory import read_attempts
 
 Label = Literal["pocket step check", "track verdict"]
 Labels = Callable[[Attempt, Track], list[bool | None]]
-"""Whether each judged draft of a track is right; None where nobody can say."""
+"""Whether each judged draft of a track is right; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a run's last grading said of one attempt."""
+"""What a run's last grading said about one attempt."""
 
 import json
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def _row_of(file: Path, attempt: Attempt) -> dict[str, Any] | None:
         raise UserMistake(f"{file} cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserMistake(
-            f"{file}, line {number} is no verdict ({error}); "
+            f"{file}, line {number} is not a verdict ({error}); "
             f"grade again: speclrm grade {file.parent}"
         ) from error
     return None

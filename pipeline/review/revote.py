@@ -34,7 +34,7 @@ def revote(run: Path, rules: Sequence[str]) -> list[RuleResult]:
     """
     attempts = list(read_attempts(run))
     if not any(len(attempt.tracks) > 1 for attempt in attempts):
-        raise UserMistake(f"{run} has one track for each attempt; there is nothing to vote on.")
+        raise UserMistake(f"{run} has only one track per attempt; there is nothing to vote on.")
     return [_under(rule, attempts) for rule in rules]
 
 

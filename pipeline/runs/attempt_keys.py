@@ -1,4 +1,4 @@
-"""Every attempt that a run is asked for: counted and gone through, but never listed."""
+"""Every attempt that a run asks for: counted and iterated, but never listed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

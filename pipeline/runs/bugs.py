@@ -1,4 +1,4 @@
-"""Errors that only a bug explains: where they came from, and a run in which they are everywhere."""
+"""Errors that only a bug explains: where they were raised, and runs that hit nothing else."""
 
 import traceback
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class FirstAttempts:
             return
         raise RunStopped(
             f"The first {FIRST} attempts all failed by the same error, {error.type}: "
-            f"{error.message[:MOST_CHARACTERS]} ({bug[1]}). That is a bug of the program, not of "
-            "the problems; their records hold the whole of error.traceback. Once it is mended, "
+            f"{error.message[:MOST_CHARACTERS]} ({bug[1]}). That is a bug in the program, not in "
+            "the problems; their records hold the whole of error.traceback. Once it is fixed, "
             "the same command with --retry-errors makes them again."
         )

@@ -18,7 +18,7 @@ from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
 from pipeline.runs import durable_lines
 from pipeline.runs.lock import HELD, InUse, RunLock
-from pipeline.runs.torn_lines import complete_lines, mend_end
+from pipeline.runs.torn_lines import complete_lines, repair_end
 
 MANIFEST = run_manifest.MANIFEST
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
@@ -149,7 +149,7 @@ class RunDirectory:
         said = []
         for file in files:
             try:
-                cut = mend_end(file, torn)
+                cut = repair_end(file, torn)
             except OSError as error:
                 raise cannot_write(file, error.strerror) from error
             if cut:
@@ -187,7 +187,7 @@ def attempt_files(run: Path) -> list[Path]:
     for file in files:
         if not file.is_file():
             raise UserMistake(
-                f"{file} is a pipe, a folder or a broken link and no file; move it out of the run."
+                f"{file} is a pipe, a folder or a broken link, not a file; move it out of the run."
             )
     return files
 
@@ -330,7 +330,7 @@ def refuse_changes(run: Path, recorded: Mapping[str, Any], asked: Mapping[str, A
 
 
 def lost_manifest(run: Path, attempts: int) -> UserMistake:
-    """What attempts without a manifest are told as: nothing says how they were made."""
+    """The error for attempts without a manifest: nothing says how they were made."""
     return UserMistake(
         f"{run} holds {attempts} attempts and no {MANIFEST}, so nothing says under which settings "
         f"they were made; restore {MANIFEST} from a copy, or choose another --output-dir."
@@ -363,8 +363,8 @@ def replace_file(file: Path, content: bytes) -> None:
 
 
 def cannot_write(file: Path, reason: str | None) -> RunStopped:
-    """What a full or failing disk is told as."""
+    """The error for a full or failing disk."""
     return RunStopped(
-        f"Cannot write {file} ({reason}); free space or mend the disk, "
+        f"Cannot write {file} ({reason}); free space or repair the disk, "
         "then run the same command again: finished attempts are kept."
     )

@@ -1,4 +1,4 @@
-"""Lines put into files so that they last, and the process that does it for a run.
+"""Lines written durably to files, and the process that does it for a run.
 
 `python appending.py FOLDER` reads frames (a file's name, a line) from its standard input, and
 answers each with one line: empty once the frame's line is on the disk, else why it is not.

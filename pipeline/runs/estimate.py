@@ -1,4 +1,4 @@
-"""What a run would take, worked out without starting an engine."""
+"""What a run would take, estimated without starting an engine."""
 
 from dataclasses import dataclass
 

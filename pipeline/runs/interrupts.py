@@ -75,7 +75,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     except (asyncio.CancelledError, KeyboardInterrupt) as interrupt:
         raise RunStopped(
             "Interrupted: attempts in flight were dropped, finished ones are kept; "
-            "the same command goes on from there (with --force it makes all of them again)."
+            "repeat the command to continue (with --force it redoes all of them)."
         ) from interrupt
 
 

@@ -1,4 +1,4 @@
-"""One writer a run: the lock on its folder.
+"""One writer per run: the lock on its folder.
 
 It is `flock` on `.lock`. Where the file system has no such lock, as on some clusters, `.lock.held`
 is it: a file that only one can create, with a line for each process that holds the run.
@@ -120,7 +120,7 @@ class RunLock:
             os.close(new)
             self._held = held
             return
-        raise InUse("by another process, which has just begun; wait for it to end")
+        raise InUse("by another process, which has just started; wait for it to end")
 
     def _clear(self, held: Path) -> None:
         try:
@@ -132,15 +132,15 @@ class RunLock:
         if living or not holders:
             who = f"pid {living[0].pid} on {living[0].host}" if living else "unknown"
             raise InUse(
-                f"by another process ({who}); wait for it to end, or, if it has ended without "
-                f"saying so, remove {held}"
+                f"by another process ({who}); wait for it to end, or, if it no longer runs, "
+                f"remove {held}"
             )
         aside = _aside(held)
         held.replace(aside)
         if aside.read_bytes() != content:
             # Another process has cleared it meanwhile, and this is its own.
             aside.replace(held)
-            raise InUse("by another process, which has just begun; wait for it to end")
+            raise InUse("by another process, which has just started; wait for it to end")
         aside.unlink()
 
 

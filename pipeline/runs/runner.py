@@ -366,7 +366,7 @@ def _context_warnings(planned: Plan, target: Engine) -> list[str]:
         return []
     warning = (
         f"{len(too_long)} of the {len(lengths)} prompts do not fit the target's context of "
-        f"{context} tokens (the longest has {max(too_long)}) and can only fail; "
+        f"{context} tokens (the longest has {max(too_long)}) and would fail; "
         "raise --max-model-len."
     )
     return [warning]

@@ -1,4 +1,4 @@
-"""Attempts in flight: many at once, each on its own, each failure a record.
+"""Attempts in flight: many at once, independent of each other, each failure a record.
 
 `run_attempts` hands (problem, repeat) pairs to workers; a worker reasons and takes the next, while
 the disk takes the record. Nothing is kept of an attempt once its line is on the disk.
@@ -119,7 +119,7 @@ class Engines:
             await engine.start()
         except (UserMistake, EngineFailure) as error:
             raise RunStopped(
-                f"The engine died ({death}) and does not start again: {error}"
+                f"The engine died ({death}) and could not be restarted: {error}"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The end of a file of lines whose writer may have been killed: whole, or torn."""
+"""The last line of a file whose writer may have been killed: complete, or torn."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def complete_lines(file: Path) -> Iterator[bytes]:
                 yield line
 
 
-def mend_end(file: Path, torn: Path) -> int:
+def repair_end(file: Path, torn: Path) -> int:
     """Make a whole line of the end of `file`; how many bytes of it went to `torn`.
 
     They are copied there before: a kill in between leaves them in both, and never in none. Raises

@@ -1,4 +1,4 @@
-"""What a run ran on: versions and hardware, for the manifest."""
+"""Versions and hardware that a run used, for its manifest."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""The run's side of its writing process: attempts go in, and are on the disk when it says so."""
+"""The run's side of its writing process: attempts go in, and are on disk once it says so."""
 
 import asyncio
 import contextlib
@@ -117,8 +117,8 @@ class RecordWriter(asyncio.SubprocessProtocol):
         if self._quiet_looks == QUIET_LOOKS:
             minutes = LOOK_SECONDS * QUIET_LOOKS / 60
             self._why_ended = self._stopped(
-                f"(pid {self.pid}) has not answered for {minutes:.0f} minutes, so it was ended: "
-                "it was stopped, or the disk hangs"
+                f"(pid {self.pid}) did not respond for {minutes:.0f} minutes and was killed: it "
+                "was stopped, or the disk hangs"
             )
             self._process.kill()
             self._fail_all()

@@ -112,5 +112,5 @@ async def test_a23_though_an_engine_does_not_stop_the_other_is_stopped():
 
 
 async def test_a23_a_dead_engine_that_does_not_stop_ends_the_run_with_what_to_do():
-    with pytest.raises(RunStopped, match=r"died .* and does not start again: it did not stop"):
+    with pytest.raises(RunStopped, match=r"died .* and could not be restarted: it did not stop"):
         await Engines({"target": Stubborn(STUCK)}).mend()

@@ -1,4 +1,4 @@
-"""Attempts as a CSV file for a spreadsheet: one row an attempt."""
+"""Attempts as a CSV file for a spreadsheet: one row per attempt."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The openai engine: any OpenAI-compatible server; one that is vLLM can do everything."""
+"""The openai engine: any OpenAI-compatible server; vLLM's server can do everything."""
 
 import asyncio
 import contextlib
@@ -73,7 +73,7 @@ class OpenAIEngine:
 
     @property
     def facts(self) -> ModelFacts:
-        """The model's facts as far as its files are at hand, and the server's context."""
+        """The model's facts as far as its files are available, and the server's context."""
         if self._facts is None:
             raise EngineDead("the openai engine has not been started")
         return self._facts
@@ -244,7 +244,7 @@ class OpenAIEngine:
             return await send(self._client, call, policy, self._settings.on_wait)
         except Unreachable as error:
             raise EngineDead(
-                f"the server at {call.url} cannot be reached any more ({error})"
+                f"the server at {call.url} can no longer be reached ({error})"
             ) from error
 
     def _completion(

@@ -1,4 +1,4 @@
-"""HTTP requests that are tried again when trying again can help."""
+"""HTTP requests that are retried when that can help."""
 
 import asyncio
 import hashlib
@@ -76,7 +76,7 @@ async def send(
 ) -> httpx.Response:
     """The server's answer, whatever its status; 5xx, 408 and 429 only when patience has ended.
 
-    `on_wait` is told of each wait that a busy server imposes, in seconds.
+    `on_wait` is called with each wait that a busy server imposes, in seconds.
     Raises `Unreachable` when the last try brought no answer, `TooSlow` when one took too long.
     """
     failed = busy = 0
@@ -123,14 +123,14 @@ async def _once(
     except httpx.ProtocolError as error:
         if "location header" in str(error):
             # httpx tells the address, cut in pieces in which no secret can be found again.
-            raise EngineFailure("the server sends on to an address that is none") from None
+            raise EngineFailure("the server redirects to an invalid address") from None
         if not any(words in str(error) for words in CUT):
-            raise EngineFailure(f"the server's answer is no HTTP ({error})") from error
+            raise EngineFailure(f"the server's answer is not HTTP ({error})") from error
         return Unreachable(str(error))
     except httpx.TransportError as error:
         return Unreachable(str(error) or type(error).__name__)
     except httpx.DecodingError as error:
-        raise EngineFailure(f"the server's answer cannot be unpacked ({error})") from error
+        raise EngineFailure(f"the server's answer cannot be decompressed ({error})") from error
     headers = {name: value for name in KEPT if (value := response.headers.get(name, "")).isascii()}
     return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 

@@ -1,4 +1,4 @@
-"""Getting to know an OpenAI-compatible server: whether it is up, what it serves, who wrote it."""
+"""Probing an OpenAI-compatible server: whether it is up, what it serves, which product it is."""
 
 import difflib
 import ipaddress
@@ -22,7 +22,7 @@ from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 
 CONNECT_SECONDS = 5.0
-# A server that is down is told of in well under the half minute that a user waits for.
+# A server that is down is reported well within the half minute that a user is willing to wait.
 START_POLICY = RetryPolicy(tries=3, seconds=8.0, patience=8.0)
 LAST_PORT = 2**16 - 1
 
@@ -59,8 +59,8 @@ def _address(settings: EngineSettings) -> httpx.URL:
     if not given.startswith(("http://", "https://")):
         raise UserMistake(f"the base URL {shown!r} must begin with http:// or https://")
     wrong = UserMistake(
-        f"the base URL {shown!r} is no address of a server; give --base-url host, port and path, "
-        "for example http://127.0.0.1:8000/v1"
+        f"the base URL {shown!r} is not the address of a server; give --base-url host, port and "
+        "path, for example http://127.0.0.1:8000/v1"
     )
     try:
         url = httpx.URL(given)
@@ -79,7 +79,7 @@ def make_client(settings: EngineSettings) -> httpx.AsyncClient:
     url, key = _address(settings), api_key()
     if key is not None and not (key.isascii() and key.isprintable()):
         raise UserMistake(
-            f"the key in {KEY_VARIABLE} holds a character that no key has; set it again"
+            f"the key in {KEY_VARIABLE} contains a character that no key can have; set it again"
         )
     named = bool(credentials_of(settings.base_url or ""))
     return httpx.AsyncClient(
@@ -114,15 +114,16 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
         ) from error
     except EngineFailure as error:
         raise UserMistake(
-            f"{url} is no OpenAI-compatible server ({error}); --base-url is its address up to /v1"
+            f"{url} is not an OpenAI-compatible server ({error}); --base-url is its address up "
+            "to /v1"
         ) from error
     _check_status(response, url, Secrets.of(settings.base_url))
     try:
         models = {str(one["id"]): one for one in response.json()["data"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserMistake(
-            f"{url} does not list models, so it is no OpenAI-compatible server; --base-url is its "
-            "address up to /v1"
+            f"{url} does not list models, so it is not an OpenAI-compatible server; --base-url is "
+            "its address up to /v1"
         ) from error
     return _server(base, models, settings.model)
 
@@ -135,9 +136,7 @@ def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:
         )
     if response.is_server_error:
         reason = reason_of(response.text, secrets)
-        raise RunStopped(
-            f"the server at {url} fails with status {status} ({reason}); look into its log"
-        )
+        raise RunStopped(f"the server at {url} fails with status {status} ({reason}); see its log")
     if response.has_redirect_location:
         raise UserMistake(sent_on(url, response.headers["Location"]))
     if not response.is_success:
@@ -148,17 +147,17 @@ def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:
 
 
 def sent_on(url: str, location: str) -> str:
-    """What a user is told whose address only names another one, and which base URL to give."""
+    """The message for an address that only redirects, with the base URL to give."""
     asked = httpx.URL(url)
     try:
         there = asked.join(location).copy_with(username=None, password=None)
     except httpx.InvalidURL:
-        return f"{url} sends on to an address that is none; correct --base-url"
+        return f"{url} redirects to an invalid address; correct --base-url"
     path = asked.path.rpartition("/v1")[2]
     address = shown_address(str(there))
     base, ends_alike, _ = address.rstrip("/").rpartition(path)
     advice = f"give --base-url {base}" if ends_alike else "--base-url is its address up to /v1"
-    return f"the server at {url} only sends on to {address}; {advice}"
+    return f"the server at {url} only redirects to {address}; {advice}"
 
 
 def _server(base: str, models: dict[str, Any], model: str) -> Server:

@@ -197,7 +197,7 @@ def _logprobs(choice: _Choice, token_ids: tuple[int, ...]) -> dict[int, float] |
 
 
 def _no_completion(reason: str) -> EngineFailure:
-    return EngineFailure(f"the server's answer is no completion ({reason})")
+    return EngineFailure(f"the server's answer is not a completion ({reason})")
 
 
 def reason_of(text: str, secrets: Secrets) -> str:

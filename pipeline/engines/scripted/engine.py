@@ -129,9 +129,9 @@ class ScriptedEngine:
         self._requests += 1
         faults = self._script.faults
         if self._requests in faults.die:
-            self._dead = f"the script let it die at request {self._requests}"
+            self._dead = f"the script made it die at request {self._requests}"
         if self._requests in faults.fail:
-            raise EngineFailure(f"the script let request {self._requests} fail")
+            raise EngineFailure(f"the script made request {self._requests} fail")
         if self._requests in faults.hang:
             await asyncio.Event().wait()
         await self.health()

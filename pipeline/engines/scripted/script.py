@@ -167,5 +167,5 @@ def load_script(path: Path) -> Script:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserMistake(
             f"the script {path} is malformed ({error}); it is JSON with rules, latency, faults "
-            "and context, or JSONL with a rule a line: when, and text, texts, score or digits"
+            "and context, or JSONL with one rule per line: when, and text, texts, score or digits"
         ) from error

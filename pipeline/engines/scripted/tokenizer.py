@@ -1,4 +1,4 @@
-"""The scripted engine's tokenizer: one token a UTF-8 byte, and one that ends a text."""
+"""The scripted engine's tokenizer: one token per UTF-8 byte, and one that ends a text."""
 
 from collections.abc import Sequence
 

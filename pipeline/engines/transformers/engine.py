@@ -153,7 +153,7 @@ class TransformersEngine:
         except Exception as error:
             # Boundary: after a failed forward pass nothing is known of the model or the device.
             self._dead = f"{type(error).__name__}: {error}"
-            raise EngineDead(f"the transformers engine is gone: {self._dead}") from error
+            raise EngineDead(f"the transformers engine has ended: {self._dead}") from error
 
     def _load(self, facts: ModelFacts) -> Generator:
         """Load tokenizer and model, in the worker thread."""
@@ -190,7 +190,7 @@ def _load_model(settings: EngineSettings, device: str) -> Any:
     # torch reports a full device as RuntimeError, and a build without CUDA as AssertionError.
     except (RuntimeError, AssertionError) as error:
         raise UserMistake(
-            f"the model {settings.model!r} does not go to {device} ({first_line(error)}); "
+            f"the model {settings.model!r} cannot be moved to {device} ({first_line(error)}); "
             "choose another device, a smaller model or a smaller type of its weights"
         ) from error
 

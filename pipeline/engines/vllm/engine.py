@@ -57,7 +57,7 @@ class Driver(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise `EngineDead` when there is no engine any more."""
+        """Raise `EngineDead` when the engine has ended."""
         ...
 
     async def stop(self) -> None:

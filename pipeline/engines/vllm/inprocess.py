@@ -100,7 +100,7 @@ class InprocessDriver:
     def check(self) -> None:
         """Raise `EngineDead` when the engine has ended."""
         if self._ended is not None:
-            raise EngineDead(f"the vLLM engine is gone: {self._ended}")
+            raise EngineDead(f"the vLLM engine has ended: {self._ended}")
 
     async def stop(self) -> None:
         """End the stepping and free the engine; raises what vLLM raised at that."""
@@ -128,7 +128,7 @@ class InprocessDriver:
     def _end(self, reason: str) -> None:
         """Tell everybody who waits, then free the engine, once."""
         self._ended = self._ended or reason
-        dead = EngineDead(f"the vLLM engine is gone: {self._ended}")
+        dead = EngineDead(f"the vLLM engine has ended: {self._ended}")
         for job in (*self._waiting.values(), *self._jobs):
             if not job.answer.done():
                 job.answer.set_exception(dead)

@@ -1,4 +1,4 @@
-"""An engine's own processes, and their end, also when the one that started them is killed.
+"""Ending an engine's processes, even when the process that started them is killed.
 
 They carry a mark in their environment, and whatever they start inherits it. `python orphans.py
 MARK` waits for the end of its input, which comes when its parent ends, however that ends; then it

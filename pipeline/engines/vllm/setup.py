@@ -162,7 +162,7 @@ def lora_rank(folder: str) -> int:
     fitting = [known for known in LORA_RANKS if isinstance(rank, int) and known >= rank]
     if not fitting:
         raise UserMistake(
-            f"{folder} is no LoRA adapter that vLLM can load: it needs an adapter_config.json "
+            f"{folder} is not a LoRA adapter that vLLM can load: it needs an adapter_config.json "
             f"with a rank r of at most {LORA_RANKS[-1]}"
         )
     return fitting[0]

@@ -62,7 +62,7 @@ class SubprocessDriver:
     def check(self) -> None:
         """Raise `EngineDead` when a process of the engine has died or it was stopped."""
         if self._engine is None:
-            raise EngineDead("the vLLM engine is gone: it was stopped")
+            raise EngineDead("the vLLM engine has ended: it was stopped")
         if self._engine.errored:
             raise self._dead()
 
@@ -74,4 +74,4 @@ class SubprocessDriver:
             await asyncio.to_thread(engine.shutdown, GRACE_SECONDS)
 
     def _dead(self) -> EngineDead:
-        return EngineDead("the vLLM engine is gone: one of its processes died; see its log")
+        return EngineDead("the vLLM engine has ended: one of its processes died; see its log")
