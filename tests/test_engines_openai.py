@@ -591,7 +591,7 @@ async def test_a_key_that_no_header_can_carry_is_the_users_mistake(
     start: Start, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(UserMistake, match="the key in OPENAI_API_KEY holds a character") as told:
+    with pytest.raises(UserMistake, match="the key in OPENAI_API_KEY contains a character") as told:
         await start()
     assert key not in str(told.value)
 
@@ -687,11 +687,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"base_url": NOT_THERE}, "server at http://127.0.0.1:9/v1 does not answer"),
     ({"base_url": None}, "give --base-url"),
     ({"base_url": "localhost:8000"}, "must begin with http"),
-    ({"base_url": "http://localhost:port"}, "'http://localhost:port' is no address of a server"),
-    ({"base_url": "http://localhost:99999/v1"}, "is no address of a server"),
-    ({"base_url": "http://[::1/v1"}, "is no address of a server"),
-    ({"base_url": "http://"}, "is no address of a server"),
-    ({"base_url": "http://host/v1?x=1"}, "is no address of a server"),
+    (
+        {"base_url": "http://localhost:port"},
+        "'http://localhost:port' is not the address of a server",
+    ),
+    ({"base_url": "http://localhost:99999/v1"}, "is not the address of a server"),
+    ({"base_url": "http://[::1/v1"}, "is not the address of a server"),
+    ({"base_url": "http://"}, "is not the address of a server"),
+    ({"base_url": "http://host/v1?x=1"}, "is not the address of a server"),
     ({"model": "n"}, "does not serve the model 'n'; it serves m"),
 ]
 
@@ -710,9 +713,9 @@ STARTS = [
     ((404, ""), UserMistake, "answers with status 404"),
     ((521, "web server is down"), RunStopped, "status 521 .*web server is down"),
     ((499, ""), UserMistake, "answers with status 499"),
-    ((200, "[" * 100_000), UserMistake, "no OpenAI-compatible server"),
-    ((200, '{"data": null}'), UserMistake, "no OpenAI-compatible server"),
-    ((200, "hello"), UserMistake, "no OpenAI-compatible server"),
+    ((200, "[" * 100_000), UserMistake, "not an OpenAI-compatible server"),
+    ((200, '{"data": null}'), UserMistake, "not an OpenAI-compatible server"),
+    ((200, "hello"), UserMistake, "not an OpenAI-compatible server"),
 ]
 
 

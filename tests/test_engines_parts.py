@@ -280,7 +280,7 @@ async def test_scripted_faults_strike_the_requests_they_name() -> None:
     faults = Faults(fail=frozenset({1}), die=frozenset({3}))
     engine = ScriptedEngine(EngineSettings("scripted", "s"), Script(faults=faults))
     await engine.start()
-    with pytest.raises(EngineFailure, match="let request 1 fail"):
+    with pytest.raises(EngineFailure, match="made request 1 fail"):
         await say(engine, "a")
     assert await say(engine, "a")
     for _ in range(2):

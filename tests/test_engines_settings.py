@@ -117,7 +117,7 @@ async def test_a_missing_model_folder_is_told_of(name: str, model: str, words: s
 
 def test_a_hub_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.engines.model_files.hub_answers", lambda: False)
-    with pytest.raises(UserMistake, match="hub does not answer"):
+    with pytest.raises(UserMistake, match="hub does not respond"):
         read_facts(EngineSettings("transformers", "nobody/nothing"))
 
 

@@ -94,7 +94,7 @@ async def test_an_answer_that_is_no_http_is_a_failed_request_of_an_engine_that_l
 @pytest.mark.parametrize("reply", NO_HTTP.values(), ids=NO_HTTP)
 async def test_at_the_start_it_is_the_address_of_no_such_server(reply: bytes) -> None:
     async with sending(lambda _: reply) as url:
-        with pytest.raises(UserMistake, match="/v1/models is no OpenAI-compatible server"):
+        with pytest.raises(UserMistake, match="/v1/models is not an OpenAI-compatible server"):
             await engine_at(url).start()
 
 
@@ -139,7 +139,7 @@ async def test_so_is_one_that_sends_on_to_nowhere(to: str) -> None:
 
 
 async def test_a_request_that_is_sent_on_later_is_a_failure_that_says_where() -> None:
-    with pytest.raises(EngineFailure, match=r"sends on to https://host\.example/x; --base-url is"):
+    with pytest.raises(EngineFailure, match=r"redirects to https://host\.example/x; --base-url is"):
         await answered(redirect("https://host.example/x"))
 
 

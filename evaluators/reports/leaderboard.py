@@ -59,8 +59,8 @@ NOTES = (
     "attempts count as not correct. Costs: per attempt; ×: against the baseline."
 )
 UNCOUNTED = (
-    f" maj@k: – where k times the attempts per problem is above {MAX_WORK:,}, too many to be exact; "
-    "a smaller k, or all attempts, has one."
+    f" maj@k: – where k times the attempts per problem is above {MAX_WORK:,}, too many to be "
+    "exact; a smaller k, or all attempts, has one."
 )
 GIGA = 1e9
 

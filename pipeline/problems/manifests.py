@@ -128,8 +128,8 @@ def load_manifest(name: str) -> Manifest:
         near = get_close_matches(name.lower(), names, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UserMistake(
-            f"unknown dataset {name!r}: {hint}`speclrm datasets` lists those that "
-            "there are; for a file of your own use --data-file FILE"
+            f"unknown dataset {name!r}: {hint}`speclrm datasets` lists the known "
+            "ones; for a file of your own use --data-file FILE"
         )
     plugin = plugins.find("datasets", name, bundled_names())
     if plugin is None:
