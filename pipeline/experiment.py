@@ -30,6 +30,8 @@ NAME_HASH_DIGITS = 8
 FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
 """Where runs differ in one of these, all else follows from it, so it is listed first."""
 NAMED_TEMPLATES = 3
+FURTHER_KEYS = ("models", "dataset_fingerprint", "prompts")
+"""What else stands in a run's identity, so that no section can be called so."""
 TWO_ROLES = ("target", "draft")
 """The roles that an experiment has fields for; a reasoner may give models others."""
 ROLE = re.compile(r"[a-z][a-z0-9_]*")
@@ -128,7 +130,14 @@ class Experiment:
         }
         if self.others:
             settings["models"] = {role: engine_identity(one) for role, one in self.others.items()}
-        return settings | {section.SECTION: asdict(section) for section in self.sections}
+        for section in self.sections:
+            if section.SECTION in {*settings, *FURTHER_KEYS}:
+                raise UserMistake(
+                    f"The reasoner {self.reasoner!r} calls a section of its settings "
+                    f"{section.SECTION!r}, which is a setting of every run; rename the section."
+                )
+            settings[section.SECTION] = asdict(section)
+        return settings
 
     def name(self) -> str:
         """`<dataset>-<reasoner>-<model>-<hash>`: a pure function of the settings."""

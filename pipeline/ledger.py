@@ -7,7 +7,7 @@ from pipeline.records import Tokens
 
 
 class Use(StrEnum):
-    """What tokens were spent on."""
+    """What tokens of our reasoners were spent on; others may book under names of their own."""
 
     PLAIN = "plain"
     DRAFT_KEPT = "draft_kept"
@@ -21,9 +21,9 @@ class Ledger:
     """The token counts of one attempt, by the role of the model (`target`, `draft`, …) and use."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, Use], Tokens] = {}
+        self._sums: dict[tuple[str, str], Tokens] = {}
 
-    def book(self, model: str, use: Use, completion: Completion) -> None:
+    def book(self, model: str, use: str, completion: Completion) -> None:
         """Add one completion's prompt and generated tokens."""
         tokens, before = _tokens(completion), self._sums.get((model, use))
         self._sums[model, use] = tokens if before is None else _both(before, tokens)
@@ -32,7 +32,7 @@ class Ledger:
         """The counts as the attempt line holds them: model -> use -> tokens."""
         usage: dict[str, dict[str, Tokens]] = {}
         for (model, use), tokens in self._sums.items():
-            usage.setdefault(model, {})[use.value] = tokens
+            usage.setdefault(model, {})[str(use)] = tokens
         return usage
 
 

@@ -36,6 +36,12 @@ def completions(draw):
     return completion(prompt, draw(st.integers(0, 60)), draw(st.integers(0, prompt)))
 
 
+def test_a_use_of_a_reasoners_own_is_counted_under_its_name():
+    ledger = Ledger()
+    ledger.book("target", "debate", completion(prompt=10, new=3, cached=4))
+    assert ledger.usage()["target"]["debate"].generated == 3
+
+
 def test_nothing_booked_is_no_usage():
     assert Ledger().usage() == {}
 

@@ -3,11 +3,16 @@
 import json
 import re
 import types
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from pipeline import reasoners
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import UserMistake
+from pipeline.experiment import Experiment
 from pipeline.runs.directory import read_manifest
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place
@@ -89,3 +94,14 @@ def test_a_reasoner_of_a_plug_in_runs_like_ours(place: Place, offer) -> None:
     assert "frank" in speclrm("run --help").out
     assert place.speclrm("frank").code == 0
     assert {one.reasoner for one in place.attempts("frank")} == {"frank"}
+
+
+@pytest.mark.parametrize("name", ["seed", "target", "prompts", "models"])
+def test_a_section_cannot_hide_a_setting_that_every_run_has(name: str) -> None:
+    @dataclass(frozen=True)
+    class Hiding:
+        SECTION: ClassVar[str] = name
+
+    experiment = Experiment("odd", EngineSettings("scripted", "m"), sections=(Hiding(),))
+    with pytest.raises(UserMistake, match="rename the section"):
+        experiment.name()
