@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from fake_openai import fake, start, waits  # noqa: F401 - fixtures
 from foreign_results import data_file
 from hypothesis import HealthCheck, settings
 
