@@ -4,10 +4,9 @@ How far the bounds move a formula shows when every such value in it is changed b
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import product
 from typing import Any
 
-from evaluators.comparing.probes import ENOUGH_POINTS, MAX_SYMBOLS, points
+from evaluators.comparing.probes import ENOUGH_POINTS, MAX_SYMBOLS, log_readings, points
 from evaluators.nodes import INTEGER_LETTERS, Node, NotNumeric, Op, Sym, has_op
 from evaluators.numbers.bounded import MAX_WORK, PRECISE_DIGITS, BoundedEvaluator, parameters
 from evaluators.numbers.exact import Inexact
@@ -39,9 +38,8 @@ def same_bounded(a: Node, b: Node) -> Decision:
     for side, other in ((a, b), (b, a)):
         if not names and (sign := _infinity(side)):
             return _same_growth(other, sign)
-    logs = (False, True) if has_op(a, "log") or has_op(b, "log") else (False,)
     decision = undecided("not_evaluated")
-    for left_common, right_common in product(logs, repeat=2):
+    for left_common, right_common in log_readings(a, b):
         decision = _compared(a, b, names, left_common, right_common)
         if decision.outcome is Outcome.EQUAL:
             break

@@ -71,13 +71,18 @@ def same_value(a: Node, b: Node) -> Decision:
     symbols = sorted(free_symbols(a) | free_symbols(b))
     if len(symbols) > MAX_SYMBOLS:
         return undecided("too_many_variables")
-    readings = (False, True) if has_op(a, "log") or has_op(b, "log") else (False,)
     decision = undecided("not_evaluated")
-    for left_common, right_common in product(readings, repeat=2):
+    for left_common, right_common in log_readings(a, b):
         decision = _probed(a, b, symbols, left_common, right_common)
         if decision.rule in ("same_at_points", "same_value"):
             return decision
     return decision
+
+
+def log_readings(a: Node, b: Node) -> Iterator[tuple[bool, bool]]:
+    """Whether `log` is the common logarithm in either formula, each way to read the two."""
+    readings = (False, True) if has_op(a, "log") or has_op(b, "log") else (False,)
+    return product(readings, readings)
 
 
 def _probed(a: Node, b: Node, symbols: list[str], left_log: bool, right_log: bool) -> Decision:

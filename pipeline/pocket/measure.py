@@ -1,7 +1,7 @@
 """Measure a checkpoint with `transformers`: answers, score digits, sampled steps, methods."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,21 @@ def prefix(loaded: Loaded, problem: Problem, count: int, guidance: str = "") -> 
     return chat(loaded, task_prompt(problem.kind, problem.question, guidance)) + steps
 
 
+def _batches(loaded: Loaded, prompts: Sequence[str]) -> Iterator[tuple[list[int], Any]]:
+    """The prompts by length, so that little is padded: their places, and what the model takes."""
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    for start in range(0, len(order), LARGEST_BATCH):
+        rows = order[start : start + LARGEST_BATCH]
+        batch = loaded.tokenizer(
+            [prompts[i] for i in rows],
+            return_tensors="pt",
+            padding=True,
+            add_special_tokens=False,
+            return_token_type_ids=False,
+        )
+        yield rows, batch
+
+
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def complete(
     loaded: Loaded,
@@ -76,17 +91,8 @@ def complete(
         sampling |= {"temperature": temperature, "top_p": 0.95, "top_k": 0}
     ends = [loaded.tokenizer.eos_token_id]
     ends += loaded.tokenizer.encode(stop, add_special_tokens=False) if stop else []
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     texts = [""] * len(prompts)
-    for start in range(0, len(order), LARGEST_BATCH):
-        rows = order[start : start + LARGEST_BATCH]
-        batch = loaded.tokenizer(
-            [prompts[i] for i in rows],
-            return_tensors="pt",
-            padding=True,
-            add_special_tokens=False,
-            return_token_type_ids=False,
-        )
+    for rows, batch in _batches(loaded, prompts):
         out = loaded.model.generate(**batch, max_new_tokens=longest, eos_token_id=ends, **sampling)
         for i, ids in zip(rows, out[:, batch["input_ids"].shape[1] :], strict=True):
             texts[i] = loaded.tokenizer.decode(ids, skip_special_tokens=True)
@@ -146,17 +152,8 @@ def expected_digits(loaded: Loaded, judged: Sequence[Judged]) -> list[float]:
         before = prefix(loaded, one.problem, one.index)
         prompts.append(before + text + BLANK + score_prompt())
     digits = [loaded.tokenizer.encode(str(d), add_special_tokens=False)[0] for d in range(10)]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     found = [0.0] * len(prompts)
-    for start in range(0, len(order), LARGEST_BATCH):
-        rows = order[start : start + LARGEST_BATCH]
-        batch = loaded.tokenizer(
-            [prompts[i] for i in rows],
-            return_tensors="pt",
-            padding=True,
-            add_special_tokens=False,
-            return_token_type_ids=False,
-        )
+    for rows, batch in _batches(loaded, prompts):
         positions = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         logits = loaded.model(**batch, position_ids=positions, logits_to_keep=1).logits[:, -1]
         means = logits[:, digits].softmax(-1) @ torch.arange(10.0)
