@@ -65,6 +65,8 @@ _MATH = re.compile(r"(?<!\\)\$|\\[()\[\]]")
 _TEXT = re.compile(r"\\text\{([^{}]{0,200})\}")
 # A gold answer with one comma before three digits has thousands, not decimals.
 _THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:,|\{,\})\d{3}(?!\d)")
+# Beside a whole number a comma is no decimal one.
+_WHOLE = re.compile(r"[-+\u2212]?\d+")
 # Blanks that are no part of a number or list.
 _BLANKS = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")
 _GROUPED = re.compile(r"\d,\d{3}(?!\d)|\d \d{3}(?!\d)")
@@ -100,7 +102,7 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
             decimal_comma=not commas and not _THOUSANDS.search(gold),
             short_exponents=False,
         ),
-        readings(answer, decimal_comma=not commas),
+        readings(answer, decimal_comma=not (commas or _WHOLE.fullmatch(gold.strip()))),
     )
     if golds and not answers:
         answers = conclusions(answer)

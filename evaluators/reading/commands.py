@@ -128,6 +128,8 @@ COMMANDS = MappingProxyType(
         "&": ("word", "and"),
         "dfrac": ("fn", "frac"),
         "tfrac": ("fn", "frac"),
+        "nicefrac": ("fn", "frac"),
+        "sfrac": ("fn", "frac"),
         "cfrac": ("fn", "frac"),
         "frac": ("fn", "frac"),
         "dbinom": ("fn", "binom"),
@@ -166,6 +168,7 @@ IGNORED_COMMANDS = _words(
     hfill mathbf boldsymbol bm mathcal mathfrak mathscr mathop mathrel mathord boxed fbox framebox
     underline underbrace overbrace hspace vspace smash bold pmb enspace space negthinspace
     nonumber notag noindent par large Large LARGE small normalsize
+    mathbin mathpunct mathinner hline toprule midrule bottomrule
     allowbreak nobreak strut mathstrut ensuremath item centering
     """
 )
@@ -214,6 +217,8 @@ DROPPED_COMMANDS = frozenset(
         "quad*",
         "xlabel",
         "pagecolor",
+        "cline",
+        "colorbox",
     }
 )
 BLACKBOARD = MappingProxyType(

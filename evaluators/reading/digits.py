@@ -22,7 +22,10 @@ _NUMBERS = {
     Comma.THOUSANDS: re.compile(
         rf"\d{{1,3}}(?:(?:,| |{_SEPARATED})\d{{3}}(?!\d))+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
     ),
-    Comma.DECIMAL: re.compile(r"\d+(?:(?:,|\{,\})\d+)|\d+(?:\.\d+)?|\.\d+"),
+    # Three digits behind a comma are thousands, but for a leading zero.
+    Comma.DECIMAL: re.compile(
+        r"(?![1-9]\d{0,2}(?:,|\{,\})\d{3}(?!\d))\d+(?:,|\{,\})\d+|\d+(?:\.\d+)?|\.\d+"
+    ),
 }
 _REPEATING = re.compile(
     r"(\d*)\.(\d*)(?:\\dot\s*\{?(\d)\}?(\d*)\\dot\s*\{?(\d)\}?"

@@ -22,6 +22,7 @@ from evaluators.reading.digits import MAX_DIGITS, read_number
 from evaluators.reading.foreign import role
 from evaluators.reading.letters import binds, read_letters, resolved, with_bold_sets
 from evaluators.reading.numerals import is_numeral, with_numerals
+from evaluators.reading.row_ends import row_end
 from evaluators.reading.shorthand import written_out
 from evaluators.reading.signs import CHARACTERS, GREEK_LETTERS
 from evaluators.reading.tokens import Comma, Token
@@ -80,6 +81,7 @@ class _Lexer:
         self.tokens: list[Token] = []
         self.spaced = False
         self.pending_text = False
+        self.environments = 0
         # For each open brace: whether it opened running text (its braces are then not tokens).
         self.braces: list[bool] = []
 
@@ -287,6 +289,8 @@ class _Lexer:
             self.spaced = True
         elif name in COMMANDS:
             self._emit(*COMMANDS[name])
+            if name == "\\":
+                self.at = row_end(self.text, self.at, within=self.environments > 0)
         elif name in GREEK:
             self._emit("sym", SPELLINGS.get(name, name))
         elif name in FUNCTIONS or name in ALIASES:
@@ -350,6 +354,7 @@ class _Lexer:
             self._emit("unknown", f"\\{which}")
             return
         self.at = match.end()
+        self.environments += 1 if which == "begin" else -1
         name = match.group(1).rstrip("*")
         if name not in ENVIRONMENTS:
             self._emit("unknown", f"\\{which}{{{name}}}")

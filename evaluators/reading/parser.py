@@ -184,15 +184,21 @@ def _residue(items: list[Item]) -> Node | None:
     for index, item in enumerate(items[1:], start=1):
         inner = item.items if isinstance(item, Group) and item.opening in ("(", "{") else ()
         if is_kind(item, _FUNCTION) and isinstance(item, Token) and item.text == "pmod":
-            modulus = items[index + 1 :]
+            modulus, rest = items[index + 1 : index + 2], items[index + 2 :]
         elif inner[1:] and isinstance(inner[0], Token) and inner[0].text in ("mod", "modulo"):
-            modulus = list(inner[1:])
+            modulus, rest = list(inner[1:]), items[index + 1 :]
         else:
             continue
+        if rest and _is_equals(rest[0]):
+            # `2^{10} \pmod 7 = 2`: the least member of the class.
+            value = Group("{", "{", tuple(items[:index])), Group("{", "{", tuple(modulus))
+            return _read_relation([value[0], Token("op", "mod"), value[1], *rest])
+        if _without_qualifier(rest):
+            raise Unreadable("something behind a modulus")
         stated = _read_statement(_trimmed(items[:index]))
         if stated is None or not modulus:
             return None
-        return Op("residue", (stated, read_formula(modulus[:1], read_answer)))
+        return Op("residue", (stated, read_formula(modulus, read_answer)))
     return None
 
 

@@ -92,22 +92,8 @@ _LEADING = frozenset(
         "ml",
         "dollar",
     ]
-) | frozenset(
-    [
-        "pay",
-        "pays",
-        "paid",
-        "cost",
-        "costs",
-        "spend",
-        "spends",
-        "spent",
-        "earn",
-        "earns",
-        "earned",
-        "owes",
-    ]
-)
+) | {"pay", "pays", "paid", "cost", "costs", "spend", "spends", "spent"}
+_LEADING |= {"earn", "earns", "earned", "owes"}
 # After these alone `to` announces a value, and after those `by` does not: not *close to*.
 _BEFORE_TO = frozenset(
     """

@@ -23,6 +23,7 @@ Item = Token | Group
 
 # What may follow the answer and belongs to its sentence.
 _ENDING = frozenset({"close", "stop", "sep", "row", "gap", "mark"})
+_BEFORE_NOTHING = frozenset({"op", "sep", "rel", "num", "sym"})
 _ROUND = frozenset({"(", "[", ")", "]"})
 
 
@@ -43,12 +44,31 @@ def nest(tokens: list[Token]) -> list[Item]:
                     break  # a closing bracket too many, as after a box that was cut out
                 raise Unreadable("brackets that do not match")
             stack.pop()
-            stack[-1][1].append(Group(opened.text, token.text, tuple(items), opened.spaced))
+            before = stack[-1][1][-1:]
+            if _is_spaced_sign(opened, items, before):
+                stack[-1][1].append(items[0])
+            elif not _is_nothing(opened, items, before, tokens[index + 1 : index + 2]):
+                stack[-1][1].append(Group(opened.text, token.text, tuple(items), opened.spaced))
         else:
             items.append(token)
     if len(stack) > 1:
         raise Unreadable("a bracket that is not closed")
     return stack[0][1]
+
+
+def _is_spaced_sign(opened: Token, items: list[Item], before: list[Item]) -> bool:
+    r"""Whether braces hold one sign, TeX's way to set the spaces beside it: `{-}7`, `3{:}4`."""
+    script = bool(before) and isinstance(before[0], Token) and before[0].text in ("^", "_")
+    sign = len(items) == 1 and isinstance(items[0], Token) and items[0].kind in ("op", "rel")
+    return opened.text == "{" and sign and not script
+
+
+def _is_nothing(opened: Token, items: list[Item], before: list[Item], after: list[Token]) -> bool:
+    r"""Whether empty braces are no argument and carry no scripts: `(3,{}4)`."""
+    free = not before or (isinstance(before[0], Token) and before[0].kind in _BEFORE_NOTHING)
+    script = before[:1] + list(after)
+    scripted = any(isinstance(item, Token) and item.text in ("^", "_") for item in script)
+    return opened.text == "{" and not items and free and not scripted
 
 
 def _role(token: Token, opened: Token | None, items: list[Item]) -> str:
