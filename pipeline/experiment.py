@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
+from pipeline import engines
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 
@@ -150,7 +151,8 @@ class Experiment:
 
 def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     """The part of an engine's settings that decides what its model writes."""
-    return {name: getattr(settings, name) for name in ENGINE_IDENTITY}
+    shared = {name: getattr(settings, name) for name in ENGINE_IDENTITY}
+    return shared | engines.entry(settings.engine).own_identity(settings)
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -19,8 +19,10 @@ PAGES = {
     for file in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
 }
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-FOREIGN = {"--log_samples", "--results_dir", "--greeting"}
-"""Options of lm-eval, of the SSR scripts, and of the reasoner that docs/extending.md writes."""
+WRITTEN = {"--greeting", "--number", "--draft-number", "--judge-model"}
+"""Options of what docs/extending.md writes: a reasoner, an engine, and a judge."""
+FOREIGN = {"--log_samples", "--results_dir"} | WRITTEN
+"""Options of lm-eval and of the SSR scripts are not ours either."""
 # Placeholders in what a page shows: `NAME`, `<set>`, `*`, `{a,b}`, `…`.
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<>*{}…]")
 

@@ -21,7 +21,7 @@ def test_auto_is_an_engine_that_there_is() -> None:
 
 
 def test_auto_is_transformers_where_vllm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.engines.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.engines.declaration.find_spec", lambda name: None)
     assert resolve_auto() == "transformers"
     with pytest.raises(UserMistake, match="vLLM, which is not installed"):
         create(EngineSettings("vllm", "m"))
@@ -29,7 +29,7 @@ def test_auto_is_transformers_where_vllm_is_missing(monkeypatch: pytest.MonkeyPa
 
 def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(UserMistake, match="no engine 'llama'; the engines are vllm, openai"):
-        create(EngineSettings("llama", "m"))  # type: ignore[arg-type]
+        create(EngineSettings("llama", "m"))
 
 
 NEEDS_VLLM: list[tuple[dict[str, Any], str]] = [

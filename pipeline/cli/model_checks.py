@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.cli.findings import Finding, State
-from pipeline.engines import create, resolve_auto
+from pipeline.engines import create, entry
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import SamplingRequest, Tokenizer
 from pipeline.engines.settings import EngineSettings
-from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN, open_chain
 
 THOUGHT = "a thought that must stay"
 
 
-def model_findings(model: str) -> Iterator[Finding]:
+def model_findings(engine: str, model: str) -> Iterator[Finding]:
     """The tokenizer and the chat template of a model."""
-    settings = with_model_folder(EngineSettings(engine=resolve_auto(), model=model))
-    tokenizer = HFTokenizer.of(settings)
+    settings = with_model_folder(EngineSettings(engine, model))
+    tokenizer = entry(engine).read_tokenizer(settings)
+    if tokenizer is None:
+        yield Finding(State.OK, "tokenizer", f"{model} has one that {engine} alone knows")
+        return
     yield Finding(State.OK, "tokenizer", f"{model} loads")
     yield digits_finding(tokenizer)
     yield thinking_finding(tokenizer)
@@ -50,11 +52,11 @@ def thinking_finding(tokenizer: Tokenizer) -> Finding:
     return Finding(State.WARNING, "chat template", "drops thinking text of earlier turns", advice)
 
 
-def engine_starts(model: str) -> Iterator[Finding]:
-    """Whether the default engine starts and answers."""
+def engine_starts(engine: str, model: str) -> Iterator[Finding]:
+    """Whether the engine starts and answers."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "engine.log"
-        settings = EngineSettings(engine=resolve_auto(), model=model, log=log)
+        settings = EngineSettings(engine, model, log=log)
         text = asyncio.run(_one_answer(with_model_folder(settings)))
     yield Finding(State.OK, f"engine {settings.engine}", f"starts and answers ({text!r})")
 

@@ -1,22 +1,22 @@
 """The options of `speclrm run`, and the way from their values to an `Experiment`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import KeysView, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from pipeline.cli.engine_options import engine_options, engine_settings
+from pipeline import engines
+from pipeline.cli.engine_options import engine_settings, is_named
 from pipeline.cli.finite import FiniteRange
 from pipeline.cli.reasoner_options import refuse_unused_options, sections_of
+from pipeline.engines.declaration import prefix_of
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.problems.manifests import load_manifest
-from pipeline.reasoners import entry
+from pipeline.reasoners import REASONERS, entry
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-EXAMPLES = {"": "Qwen/QwQ-32B", "draft-": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
+EXAMPLES = {"target": "Qwen/QwQ-32B", "draft": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
 """The SSR scripts' models."""
 
 WHAT_TO_RUN = (
@@ -68,11 +68,14 @@ SAMPLING = (
 )
 
 
-def models_options(command: Command) -> Command:
-    """Put the options of all models' engines on a command."""
-    for option in reversed(engine_options("") + engine_options("draft-")):
-        command = option(command)
-    return command
+def roles() -> KeysView[str]:
+    """The roles of models in any reasoner, target and draft first."""
+    every = (
+        "target",
+        "draft",
+        *(role for one in REASONERS.usable().values() for role in one.models),
+    )
+    return dict.fromkeys(every).keys()
 
 
 def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
@@ -82,15 +85,15 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         UserMistake: options contradict each other.
     """
     given = _given_options()
-    uses_draft = entry(reasoner).uses_draft
-    if not uses_draft:
-        _refuse_draft_options(reasoner, given)
+    _refuse_models_of_others(reasoner, given)
     refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
+    models = {role: engine_settings(values, role, given) for role in entry(reasoner).models}
     experiment = Experiment(
         reasoner=reasoner,
-        target=engine_settings(values, "", given),
-        draft=engine_settings(values, "draft-", given) if uses_draft else None,
+        target=models.pop("target"),
+        draft=models.pop("draft", None),
+        others=models,
         dataset=dataset or (None if data_file is not None else "pocket"),
         data_file=data_file,
         problem_range=values["problem_range"],
@@ -123,18 +126,19 @@ def _refuse_pocket_pair(experiment: Experiment, given: set[str]) -> None:
         asked = f"--dataset {experiment.dataset}"
     else:
         return
-    for prefix, engine in (("", experiment.target), ("draft-", experiment.draft)):
-        named = prefix.replace("-", "_") + "model" in given
-        if engine is not None and engine.engine != "scripted" and not named:
+    for role, settings in experiment.models.items():
+        if engines.entry(settings.engine).model is None and not is_named(role, given):
+            prefix = prefix_of(role)
             raise UserMistake(
-                f"{asked} needs --{prefix}model: without it the bundled {engine.model} would "
+                f"{asked} needs --{prefix}model: without it the bundled {settings.model} would "
                 "answer, which knows pocket problems only; give for example "
-                f"--{prefix}model {EXAMPLES[prefix]}."
+                f"--{prefix}model {EXAMPLES[role]}."
             )
 
 
-def _refuse_draft_options(reasoner: str, given: set[str]) -> None:
-    unused = sorted(name for name in given if name.startswith("draft_"))
-    if unused:
-        flags = ", ".join("--" + name.replace("_", "-") for name in unused)
-        raise UserMistake(f"The reasoner {reasoner!r} uses no draft model; drop {flags}.")
+def _refuse_models_of_others(reasoner: str, given: set[str]) -> None:
+    for role in roles() - entry(reasoner).models.keys():
+        unused = sorted(name for name in given if name.startswith(f"{role}_"))
+        if unused:
+            flags = ", ".join("--" + name.replace("_", "-") for name in unused)
+            raise UserMistake(f"The reasoner {reasoner!r} uses no {role} model; drop {flags}.")

@@ -7,11 +7,10 @@ generated, prefixes that only grow, thinking text that survives its tokens.
 from collections.abc import Iterator
 
 from pipeline.cli.findings import Finding, State
-from pipeline.engines import resolve_auto
+from pipeline.engines import entry
 from pipeline.engines.bundled_models import BUNDLED, with_model_folder
 from pipeline.engines.protocol import Tokenizer
 from pipeline.engines.settings import EngineSettings
-from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
@@ -50,9 +49,9 @@ PROBLEM = Problem(
 )
 
 
-def pair_findings(target: str, draft: str) -> Iterator[Finding]:
+def pair_findings(engine: str, target: str, draft: str) -> Iterator[Finding]:
     """Everything about this pair's prompts."""
-    target_tokenizer, draft_tokenizer = _tokenizer(target), _tokenizer(draft)
+    target_tokenizer, draft_tokenizer = (_tokenizer(engine, one) for one in (target, draft))
     prompts = open_prompt_set("pocket" if target in BUNDLED else "standard")
     yield from _single_tokens(target_tokenizer)
     for whose, tokenizer in (("target", target_tokenizer), ("draft", draft_tokenizer)):
@@ -63,9 +62,11 @@ def pair_findings(target: str, draft: str) -> Iterator[Finding]:
     yield _every_prompt(target_tokenizer, prompts)
 
 
-def _tokenizer(model: str) -> HFTokenizer:
-    settings = with_model_folder(EngineSettings(engine=resolve_auto(), model=model))
-    return HFTokenizer.of(settings)
+def _tokenizer(engine: str, model: str) -> Tokenizer:
+    tokenizer = entry(engine).read_tokenizer(with_model_folder(EngineSettings(engine, model)))
+    if tokenizer is None:
+        raise UserMistake(f"{engine} alone knows the tokenizer of {model}; leave out --engine.")
+    return tokenizer
 
 
 def _single_tokens(tokenizer: Tokenizer) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, experiment_of, models_options
+from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, experiment_of
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
 from pipeline.cli.terminal import counted, echo
@@ -18,7 +18,6 @@ STOPPED = 3
 
 
 @click.command("run", cls=RunCommand, params=[*WHAT_TO_RUN, *SAMPLING])
-@models_options
 @click.option(
     "--output-dir",
     type=click.Path(path_type=Path),
@@ -33,7 +32,7 @@ STOPPED = 3
     is_eager=True,
     expose_value=False,
     callback=show_all,
-    help="Show this message with the draft's options, and exit.",
+    help="Show this message with the options of every model, and exit.",
 )
 def run_command(  # the click boundary: options arrive as keywords, experiment_of types them
     reasoner: str,

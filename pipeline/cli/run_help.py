@@ -2,18 +2,20 @@
 
 import click
 
+from pipeline.cli.engine_options import engine_options
 from pipeline.cli.hints import ReasonerName
-from pipeline.cli.options import SAMPLING, WHAT_TO_RUN
+from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, roles
 from pipeline.cli.reasoner_options import other_options, own_options
 from pipeline.cli.terminal import echo
+from pipeline.engines.declaration import prefix_of
 from pipeline.errors import UserMistake
 from pipeline.reasoners import REASONERS, entry
 from pipeline.reasoners.entry import ReasonerEntry
 
 NAMED = "pipeline.cli.run_help.reasoner"
-DRAFT_TOO = "pipeline.cli.run_help.draft"
-DRAFT_IN_SHORT = (
-    "Every option of the target also exists for the draft, such as --draft-model for --model; "
+TWINS_TOO = "pipeline.cli.run_help.twins"
+TWINS_IN_SHORT = (
+    "Every option of the target also exists for the {0}, such as --{1}model for --model; "
     "--help-all lists them."
 )
 MORE_BY_REASONER = "speclrm run REASONER --help shows the options of a reasoner."
@@ -35,7 +37,8 @@ class RunCommand(click.Command):
         own = own_options(reasoner) if reasoner is not None else []
         others = other_options(one.name or "" for one in own)
         argument = click.Argument(["reasoner"], type=ReasonerName(list(REASONERS)))
-        return [argument, *own, *others, *super().get_params(ctx)]
+        models = [option for role in roles() for option in engine_options(role)]
+        return [argument, *own, *others, *super().get_params(ctx), *models]
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """The reasoner that is meant, or that one is."""
@@ -51,31 +54,35 @@ class RunCommand(click.Command):
                 )
                 formatter.write_paragraph()
                 formatter.write_text(MORE_BY_REASONER)
+        in_short = not ctx.meta.get(TWINS_TOO)
         for heading, lines in self._groups(ctx).items():
-            in_short = heading == "Draft" and not ctx.meta.get(DRAFT_TOO)
-            if not lines or (in_short and reasoner is None):
+            role = _role(heading)
+            if not lines or (in_short and role is not None and reasoner is None):
                 continue
             with formatter.section(heading):
-                if in_short:
-                    formatter.write_text(DRAFT_IN_SHORT)
+                if in_short and role is not None:
+                    formatter.write_text(TWINS_IN_SHORT.format(role, prefix_of(role)))
                 else:
                     formatter.write_dl(lines)
 
     def _groups(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
-        """The lines of the options by heading; a reasoner without a draft has none for it."""
+        """The lines of the options by heading; a role that the reasoner has not has none."""
         reasoner = ctx.meta.get(NAMED)
         own = {option.name for option in own_options(reasoner)} if reasoner is not None else set()
-        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
+        titles = [_title(role) for role in roles()]
+        headings = (*BEFORE_MODELS, *titles, "Output", "Help")
+        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in headings}
         for param in self.get_params(ctx):
             line = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if line is not None:
                 groups["Reasoner" if param.name in own else _heading(param)].append(line)
-        if reasoner is not None and not entry(reasoner).uses_draft:
-            groups["Draft"] = []
+        if reasoner is not None:
+            used = entry(reasoner).models
+            groups |= {_title(role): [] for role in roles() if role not in used}
         return groups
 
 
-HEADINGS = ("What to run", "Sampling", "Reasoner", "Target", "Draft", "Output", "Help")
+BEFORE_MODELS = ("What to run", "Sampling", "Reasoner")
 OUTPUT = {"output_dir", "dry_run", "retry_errors", "force"}
 
 
@@ -84,10 +91,24 @@ def _summary(known: ReasonerEntry | UserMistake) -> str:
     return str(known) if isinstance(known, UserMistake) else known.summary
 
 
+def _title(role: str) -> str:
+    return role.replace("_", " ").capitalize()
+
+
+def _role(heading: str) -> str | None:
+    """The role that is not the target whose options stand under a heading."""
+    return next((role for role in _twins() if _title(role) == heading), None)
+
+
+def _twins() -> list[str]:
+    return [role for role in roles() if role != "target"]
+
+
 def _heading(param: click.Parameter) -> str:
     name = param.name or ""
-    if name.startswith("draft_"):
-        return "Draft"
+    for role in _twins():
+        if name.startswith(f"{role}_"):
+            return _title(role)
     if {"--help", "--help-all"} & {*param.opts}:
         return "Help"
     for heading, options in (("What to run", WHAT_TO_RUN), ("Sampling", SAMPLING)):
@@ -97,8 +118,8 @@ def _heading(param: click.Parameter) -> str:
 
 
 def show_all(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
-    """Print the help with the draft's options, and end."""
+    """Print the help with the options of every model, and end."""
     if asked and not ctx.resilient_parsing:
-        ctx.meta[DRAFT_TOO] = True
+        ctx.meta[TWINS_TOO] = True
         echo(ctx.get_help())
         ctx.exit()

@@ -1,24 +1,65 @@
 """Engines: who turns a token prefix into a completion. `create` makes one from its settings."""
 
-import importlib
-from importlib.util import find_spec
+from dataclasses import replace
+from pkgutil import resolve_name
 
+from pipeline.engines.declaration import EngineEntry
 from pipeline.engines.protocol import Engine
-from pipeline.engines.settings import EngineName, EngineSettings
+from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
+from pipeline.plugins import added, find
 
-# Imported only when asked for: vLLM and torch take seconds, and `--help` must not pay for them.
+# Entries are light; what they name is imported when an engine is made: vLLM and torch take seconds.
 ENGINES = {
-    "vllm": "pipeline.engines.vllm.engine:VllmEngine",
-    "openai": "pipeline.engines.openai.engine:OpenAIEngine",
-    "transformers": "pipeline.engines.transformers.engine:TransformersEngine",
-    "scripted": "pipeline.engines.scripted.engine:ScriptedEngine",
+    "vllm": "pipeline.engines.vllm.declaration:VLLM",
+    "openai": "pipeline.engines.openai.declaration:OPENAI",
+    "transformers": "pipeline.engines.transformers.declaration:TRANSFORMERS",
+    "scripted": "pipeline.engines.scripted.declaration:SCRIPTED",
 }
 
 
-def resolve_auto() -> EngineName:
-    """The engine that `auto` means here: vLLM where it can be imported, else transformers."""
-    return "transformers" if find_spec("vllm") is None else "vllm"
+def names() -> tuple[str, ...]:
+    """The names of all engines, those that other packages add last."""
+    return (*ENGINES, *added("engines", ENGINES))
+
+
+def entry(name: str) -> EngineEntry:
+    """What there is to know of the engine of that name.
+
+    Raises:
+        UserMistake: there is none, or what adds it cannot be used.
+    """
+    plugin = find("engines", name, ENGINES)
+    if plugin is not None:
+        known = plugin.load(EngineEntry)
+        if known.name != name:
+            raise plugin.broken(f"it calls itself {known.name!r}")
+        return known
+    if name not in ENGINES:
+        raise UserMistake(f"there is no engine {name!r}; the engines are {', '.join(names())}")
+    found: EngineEntry = resolve_name(ENGINES[name])
+    return found
+
+
+def entries() -> dict[str, EngineEntry]:
+    """All engines by name, without those that cannot be used: they say why when they are chosen."""
+    found = {}
+    for name in names():
+        try:
+            found[name] = entry(name)
+        except UserMistake:
+            continue
+    return found
+
+
+def automatic() -> tuple[EngineEntry, ...]:
+    """The engines that `auto` may mean, first things first."""
+    return tuple(one for one in entries().values() if one.automatic)
+
+
+def resolve_auto() -> str:
+    """The engine that `auto` means here: of those it may mean the first that is installed."""
+    return next(one.name for one in automatic() if one.installed)
 
 
 def create(settings: EngineSettings) -> Engine:
@@ -26,15 +67,11 @@ def create(settings: EngineSettings) -> Engine:
 
     Raises `UserMistake` for an unknown engine and for settings that this engine cannot honour.
     """
-    if settings.engine not in ENGINES:
+    known = entry(settings.engine)
+    if not known.installed:
         raise UserMistake(
-            f"there is no engine {settings.engine!r}; the engines are {', '.join(ENGINES)}"
+            f"the engine {known.name} needs the package {known.package}, which is not installed; "
+            f"{known.install or 'install it'}, or choose --engine {resolve_auto()}"
         )
-    if settings.engine == "vllm" and find_spec("vllm") is None:
-        raise UserMistake(
-            "the engine vllm needs the package vLLM, which is not installed; install the extra "
-            "`cpu` or `cuda`, or choose --engine transformers"
-        )
-    module, _, name = ENGINES[settings.engine].partition(":")
-    engine: Engine = getattr(importlib.import_module(module), name)(settings)
+    engine: Engine = resolve_name(known.path)(replace(settings, own=known.own_values(settings)))
     return engine

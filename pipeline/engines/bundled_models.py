@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipeline.engines import entry
 from pipeline.engines.settings import EngineSettings
 from pipeline.resources import pocket_dir
 
@@ -13,10 +14,10 @@ BUNDLED = {TARGET: "target", DRAFT: "draft"}
 def with_model_folder(settings: EngineSettings) -> EngineSettings:
     """The same settings with a bundled model's name replaced by its folder.
 
-    A server (`openai`) knows its models by their own names, so there only a tokenizer is resolved.
+    A server knows its models by their own names, so there only a tokenizer is resolved.
     """
     model, tokenizer = settings.model, settings.tokenizer
-    if settings.engine != "openai" and model in BUNDLED:
+    if model in BUNDLED and entry(settings.engine).opens_files:
         model = str(pocket_dir() / BUNDLED[model])
     if tokenizer in BUNDLED:
         tokenizer = str(pocket_dir() / BUNDLED[tokenizer])

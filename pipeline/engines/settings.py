@@ -1,11 +1,12 @@
 """How one model is served: the frozen settings an engine is built from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-EngineName = Literal["vllm", "openai", "transformers", "scripted"]
+Value = str | int | float | bool | Path | None
+"""What an option of an engine can be."""
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
 SERVER_SECONDS = 600.0
 CPU = "cpu"
@@ -29,9 +30,10 @@ class EngineSettings:
     which `on_wait` is told (openai).
     `speculative` is vLLM's own token-level speculative_config as JSON text.
     `script` is the scripted engine's table. `log` is where the engine's own output goes.
+    `own` are values of options that the engine's entry declares and that have no field here.
     """
 
-    engine: EngineName
+    engine: str
     model: str
     revision: str | None = None
     tokenizer: str | None = None
@@ -52,11 +54,9 @@ class EngineSettings:
     busy_timeout: float = 600.0
     script: Path | None = None
     log: Path | None = None
+    own: Mapping[str, Value] = field(default_factory=dict)
     on_wait: Callable[[float], None] | None = field(default=None, compare=False)
 
-    @property
-    def seconds_allowed(self) -> float:
+    def seconds_allowed(self, default: float = LOCAL_SECONDS) -> float:
         """How long one request may take before it is given up."""
-        if self.request_timeout is not None:
-            return self.request_timeout
-        return SERVER_SECONDS if self.engine == "openai" else LOCAL_SECONDS
+        return default if self.request_timeout is None else self.request_timeout

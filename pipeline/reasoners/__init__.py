@@ -56,7 +56,7 @@ def with_defaults(experiment: Experiment) -> Experiment:
     """The experiment with all sections of its reasoner's settings, its own or the defaults.
 
     Raises:
-        UserMistake: the reasoner does not exist, needs a draft, or cannot use such settings.
+        UserMistake: the reasoner does not exist, needs a model, or cannot use such settings.
     """
     known = entry(experiment.reasoner)
     given = {settings.SECTION: settings for settings in experiment.sections}
@@ -66,6 +66,8 @@ def with_defaults(experiment: Experiment) -> Experiment:
     settled = tuple(given.get(name, section.defaults) for name, section in own.items())
     for section, settings in zip(known.sections, settled, strict=True):
         section.check(experiment.reasoner, settings)
-    if known.uses_draft and experiment.draft is None:
-        raise UserMistake(f"The reasoner {experiment.reasoner!r} needs a draft model.")
+    for role in known.models.keys() - experiment.models.keys():
+        raise UserMistake(f"The reasoner {experiment.reasoner!r} needs a {role} model.")
+    for role in experiment.others.keys() - known.models.keys():
+        raise UserMistake(f"The reasoner {experiment.reasoner!r} has no use for a {role} model.")
     return replace(experiment, sections=settled)

@@ -2,13 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline.engines import entry
 from pipeline.engines.bundled_models import with_model_folder
-from pipeline.engines.facts import read_context
-from pipeline.engines.protocol import Tokenizer
-from pipeline.engines.scripted.script import load_script
-from pipeline.engines.scripted.tokenizer import ByteTokenizer
-from pipeline.engines.settings import EngineSettings
-from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.experiment import Experiment
 from pipeline.problems.problem_set import Problem
 from pipeline.reasoners import settled
@@ -49,12 +44,13 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
     again = recorded - sum(key in kept for key in asked)
     opened = _openings(plan, plan.selected[0])
     known = all(len(texts) == 1 for texts in opened)
-    tokenizer = _tokenizer(settings)
+    engine = entry(settings.engine)
+    tokenizer = engine.read_tokenizer(settings)
     if tokenizer is None:
         most = (len(asked) - recorded + again) * len(opened) * experiment.token_budget
         return Estimate(len(asked), recorded, again, None, known, most)
     # Accepted steps are counted in their author's tokens; the target's context bounds its own.
-    context = None if budget_is_of_steps(experiment) else _context(settings)
+    context = None if budget_is_of_steps(experiment) else engine.read_context(settings)
     prompt_tokens = generated = 0
     for problem in plan.selected:
         missing = sum(
@@ -81,20 +77,3 @@ def _openings(plan: Plan, problem: Problem) -> list[list[str]]:
         if opened is not None:
             return opened
     return [[task]]
-
-
-def _tokenizer(settings: EngineSettings) -> Tokenizer | None:
-    """The target's, None where only its server has it."""
-    if settings.engine == "scripted":
-        return ByteTokenizer()
-    if settings.engine == "openai" and settings.tokenizer is None:
-        return None
-    return HFTokenizer.of(settings)
-
-
-def _context(settings: EngineSettings) -> int | None:
-    if settings.engine == "scripted":
-        return load_script(settings.script).context if settings.script is not None else None
-    if settings.max_model_len is not None:
-        return settings.max_model_len
-    return read_context(settings) if settings.engine in {"vllm", "transformers"} else None

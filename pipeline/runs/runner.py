@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import reasoners
-from pipeline.engines import create
+from pipeline.engines import create, entry
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.masking import Secrets
 from pipeline.engines.protocol import Ability, Engine
@@ -281,31 +281,19 @@ async def _start(
 def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
     known = reasoners.entry(experiment.reasoner)
     settled = reasoners.settled(experiment)
-    needs = known.models["target"].union(*(one.needs(settings) for one, settings in settled))
-    target = engines.by_role["target"]
-    missing = needs - target.abilities
-    if missing:
-        lacking = ", ".join(sorted(ability.value for ability in missing))
-        raise UserMistake(
-            f"The engine {experiment.target.engine!r} offers no {lacking}, which the reasoner "
-            f"{experiment.reasoner!r} needs; use --engine vllm or a vLLM server"
-            + (", without --speculative." if experiment.target.speculative else ".")
-        )
+    more = frozenset[Ability]().union(*(one.needs(settings) for one, settings in settled))
+    for role, needs in known.models.items():
+        wanted = needs | more if role == "target" else needs
+        missing = wanted - engines.by_role[role].abilities
+        if missing:
+            name = experiment.models[role].engine
+            lacking = ", ".join(sorted(ability.value for ability in missing))
+            raise UserMistake(
+                f"The {role}'s engine {name!r} offers no {lacking}, which the reasoner "
+                f"{experiment.reasoner!r} needs; {entry(name).remedy(missing, role)}."
+            )
     for section, settings in settled:
-        section.check_target(settings, target.tokenizer)
-    draft = engines.by_role.get("draft")
-    lacking_draft = known.models.get("draft", frozenset()) - draft.abilities if draft else ()
-    if Ability.TOKEN_PROMPTS in lacking_draft:
-        raise UserMistake(
-            "The draft's server takes no token prompts, which the reasoner "
-            f"{experiment.reasoner!r} needs; name its tokenizer with --draft-tokenizer."
-        )
-    if Ability.STOP_STRING in lacking_draft:
-        raise UserMistake(
-            "The draft's server takes the stop string out of its answers and does not name it, so "
-            "that the end of a step looks like the end of the text; serve the draft with vLLM, or "
-            "with a server that names it or honours include_stop_str_in_output."
-        )
+        section.check_target(settings, engines.by_role["target"].tokenizer)
 
 
 def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -> dict[str, Any]:

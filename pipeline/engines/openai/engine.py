@@ -30,7 +30,7 @@ from pipeline.engines.protocol import (
     ModelFacts,
     SamplingRequest,
 )
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import SERVER_SECONDS, EngineSettings
 from pipeline.engines.stopping import cut_at_stop
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
@@ -45,12 +45,19 @@ MOST_STOPS = 4
 TOO_LONG = ("context length", "context_length", "maximum model length", "too long")
 
 
+def named_tokenizer(settings: EngineSettings) -> HFTokenizer | None:
+    """The tokenizer that the settings name; another is the server's own."""
+    return None if settings.tokenizer is None else HFTokenizer.of(settings)
+
+
 class OpenAIEngine:
     """One model of a server that somebody else runs."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._policy = RetryPolicy(TRIES, settings.seconds_allowed, settings.busy_timeout)
+        self._policy = RetryPolicy(
+            TRIES, settings.seconds_allowed(SERVER_SECONDS), settings.busy_timeout
+        )
         self._secrets = Secrets.of(settings.base_url)
         self._client: httpx.AsyncClient | None = None
         self._server: Server | None = None

@@ -75,7 +75,7 @@ class ScriptedEngine:
         await self.health()
         check_sampling(sampling)
         room = room_for(len(prompt_token_ids), self._script.context, sampling.max_tokens)
-        async with time_limit(self._settings.seconds_allowed):
+        async with time_limit(self._settings.seconds_allowed()):
             await self._misbehave()
             prompt = self._tokenizer.decode(prompt_token_ids)
             ids = self._written(prompt, sampling)[:room]

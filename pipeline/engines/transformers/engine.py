@@ -97,7 +97,7 @@ class TransformersEngine:
         cancelled = threading.Event()
         loop = asyncio.get_running_loop()
         try:
-            async with time_limit(self._settings.seconds_allowed):
+            async with time_limit(self._settings.seconds_allowed()):
                 generated = await loop.run_in_executor(
                     self._pool, self._answer, prompt, sampling, room, cancelled
                 )

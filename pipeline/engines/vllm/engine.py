@@ -141,7 +141,7 @@ class VllmEngine:
             )
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         params = vllm_requests.to_params(sampling, room)
-        async with time_limit(self._settings.seconds_allowed):
+        async with time_limit(self._settings.seconds_allowed()):
             output = await driver.generate(list(prompt_token_ids), params, self._lora)
         seconds = time.perf_counter() - began
         return vllm_requests.to_completion(output, sampling, self.tokenizer, seconds)

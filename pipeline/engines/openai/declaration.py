@@ -1,0 +1,31 @@
+"""What the engine of OpenAI-compatible servers declares of itself."""
+
+from pipeline.engines.declaration import EngineEntry, EngineOption
+from pipeline.engines.protocol import Ability
+
+OPENAI = EngineEntry(
+    name="openai",
+    path="pipeline.engines.openai.engine:OpenAIEngine",
+    honours=frozenset({"revision", "tokenizer", "max_model_len", "trust_remote_code"}),
+    options=(
+        EngineOption(name="base_url", type=str, help="Address of an OpenAI-compatible server."),
+        EngineOption(
+            name="busy_timeout",
+            type=float,
+            help="Seconds to wait for a server that is busy.",
+            default=600.0,
+            least=0,
+        ),
+    ),
+    requires={"base_url": "for example http://127.0.0.1:8000/v1"},
+    opens_files=False,
+    tokenizer="pipeline.engines.openai.engine:named_tokenizer",
+    context=None,
+    remedies={
+        Ability.TOKEN_PROMPTS: "name the tokenizer of its model with --tokenizer",
+        Ability.DIGIT_LOGPROBS: "serve its model with vLLM",
+        Ability.STOP_STRING: "its server takes the stop string out of its answers and does not "
+        "name it, so that the end of a step looks like the end of the text: serve its model with "
+        "vLLM, or with a server that names it or honours include_stop_str_in_output",
+    },
+)

