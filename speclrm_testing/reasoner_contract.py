@@ -11,7 +11,7 @@ import pytest
 from pipeline.engines.scripted.engine import ScriptedEngine
 from pipeline.reasoners import entry
 from pipeline.records import Attempt, Step
-from speclrm_testing.scripted_runs import EVERY, HANGS, PROBLEMS, Place, once, statuses
+from speclrm_testing.scripted_runs import CHAIN, EVERY, HANGS, PROBLEMS, Place, once, statuses
 
 SLOW = {"decode_token": 0.012}
 """Seconds a token: the shortest attempt takes a third of a second, so a blow finds some left."""
@@ -165,6 +165,9 @@ class ReasonerContract:
         assert not list(place.run(self.reasoner).glob("problems/*"))
 
     def test_an_attempt_is_a_function_of_problem_repeat_and_seed(self, place: Place) -> None:
+        by_seed = {"when": "+1?", "texts": [CHAIN.format(number) for number in range(7)]}
+        for model in ("target", "draft"):
+            place.script(model, rules=[by_seed, {"when": "", "score": 9}])
         place.speclrm(self.reasoner, "--repeats 2")
         first = {one.key: timeless(one) for one in place.attempts(self.reasoner)}
         place.speclrm(self.reasoner, "--repeats 2 --force --concurrency 1")
