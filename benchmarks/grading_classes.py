@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from drawn import Drawn
 from report import print_result
-from spellings import CLASSES, Drawn
+from spellings import CLASSES
 
 from evaluators import grade
 

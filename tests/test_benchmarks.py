@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-PARTS = {"report", "sequential_driver", "spellings"}
+PARTS = {
+    "drawn",
+    "report",
+    "sequential_driver",
+    "spellings",
+    "spellings_of_formulas",
+    "spellings_of_numbers",
+    "spellings_of_sets",
+}
 """Modules that the programs share."""
 SMALL = {
     "answer_classes": ["{cases}"],
