@@ -20,7 +20,7 @@ from evaluators.nodes import (
 from evaluators.numbers.bounded import is_bounded, parameters
 from evaluators.numbers.exact import Inexact, exact_value
 from evaluators.numbers.numeric import Evaluator, context
-from evaluators.reading.units import canonical, contradict
+from evaluators.reading.units import canonical, contradict, is_symbol
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
 
 # A decimal for an exact gold answer must be right to this many significant digits.
@@ -30,7 +30,10 @@ ROUNDED_GOLD_DIGITS = 2
 # A whole number is met by a decimal only up to floating-point noise, relative.
 NOISE = Fraction(1, 10**9)
 # Letters that are units where the other side has no variable at all.
-UNIT_LETTERS = frozenset({"m", "s", "g", "h", "L", "J", "W", "V"})
+UNIT_LETTERS = frozenset({"m", "s", "g", "h", "L", "J", "W", "V", "Omega"})
+_OHM = {"Omega": "Ω"}
+# The electronvolt, which is else Euler's number times a variable.
+_ELECTRONVOLT = Sym("e"), Sym("V")
 HUNDRED = Num(Fraction(100))
 
 
@@ -65,6 +68,10 @@ def same_scalar(gold: Node, answer: Node, policy: Policy) -> Decision:
             and (_marked(other, "percent") or _marked(other, "deg"))
         ):
             return different("other_unit")
+    if gold_unit and not answer_unit:
+        answer_unit, answer = _spelled_unit(gold_unit, answer)
+    elif answer_unit and not gold_unit:
+        gold_unit, gold = _spelled_unit(answer_unit, gold)
     if not free_symbols(gold):
         answer_unit, answer = letter_unit(answer_unit, answer)
     if not free_symbols(answer):
@@ -137,6 +144,10 @@ def letter_unit(unit: str, node: Node) -> tuple[str, Node]:
         case Op(name="div", args=(top, below)) if written := _unit_letters(below):
             inner, value = letter_unit(unit, top)
             return f"{inner}/{written}", value
+        case Op(name="mul", args=(value, *_, euler, volt)) if (euler, volt) == _ELECTRONVOLT:
+            letters = "".join(part.name for part in node.args[1:] if isinstance(part, Sym))
+            if is_symbol(letters):
+                return letters, value
         case Op(name="mul", args=(*factors, last)) if written := _unit_letters(last):
             rest = factors[0] if len(factors) == 1 else Op("mul", tuple(factors))
             inner, value = letter_unit(unit, rest)
@@ -144,11 +155,22 @@ def letter_unit(unit: str, node: Node) -> tuple[str, Node]:
     return unit, node
 
 
+def _spelled_unit(wanted: str, node: Node) -> tuple[str, Node]:
+    """Beside `3 N` or `500 nm` with the unit as text, the letters behind a value are that unit."""
+    match node:
+        case Op(name="mul", args=(value, *rest)) if all(isinstance(part, Sym) for part in rest):
+            letters = "".join(part.name for part in rest if isinstance(part, Sym))
+            unit = letters.replace("mu", "μ").replace("Omega", "Ω")
+            if is_symbol(unit) and canonical(unit) == canonical(wanted):
+                return unit, value
+    return "", node
+
+
 def _unit_letters(node: Node) -> str:
     """A unit letter with its power, or a quotient of two: `m^2`, `s^-1`, `m/s^2`; else nothing."""
     match node:
         case Sym(name=name):
-            return name if name in UNIT_LETTERS else ""
+            return _OHM.get(name, name) if name in UNIT_LETTERS else ""
         case Op(name="pow", args=(Sym(name=name), exponent)) if name in UNIT_LETTERS:
             power = exact_value(exponent)
             return f"{name}^{power}" if power is not None and power.denominator == 1 else ""

@@ -270,7 +270,9 @@ REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
 _UNIT_SIGNS = ("^", "/", "-", "*")
 # Letters run together between signs are a product up to this many, a word beyond.
 LONGEST_NAME = 5
-LETTER_UNITS = frozenset({"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A"})
+LETTER_UNITS = frozenset(
+    {"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A", "T", "C", "F", "H"}
+)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from evaluators.reading.tokens import Token
-from evaluators.reading.units import canonical, is_unit
+from evaluators.reading.units import canonical, is_symbol, is_unit
 
 CURRENCIES = frozenset({"dollars", "euros", "pounds", "cents", "yen", "USD", "usd", "US"})
 # Signs in words, longest first: behind a variable a relation, before an operand a root.
@@ -44,7 +44,7 @@ _SMALLER = MappingProxyType(
 _TELLING = CURRENCIES | {"to", "U", "deg", "an", "base", "sq", "cu", "cent", "km", "mi", "m"}
 _TELLING |= {"h", "hour", "hours", "hr", "ft", "feet", "minutes", "day", "days", "lb", "lbs"}
 _TELLING |= {"year", "years", "times", "out", "min", "sec"}
-_TELLING |= {"C", "choose", "than", "least", "most", "root", "and"}
+_TELLING |= {"C", "choose", "than", "least", "most", "root", "and", "mu", "Omega"}
 # Units that are also names of functions, letters that are units, and tokens of a unit in braces.
 _TIMES = frozenset({"min", "sec"})
 _SYMBOLS = frozenset({"m", "s", "h", "g", "L", "min", "sec"})
@@ -77,6 +77,10 @@ def written_out(tokens: list[Token]) -> list[Token]:
         if unit:
             kept += unit
             at += length
+            continue
+        if symbol := _symbol(tokens[at], after):
+            kept.append(Token("word", symbol, True, tokens[at].prose))
+            at += 2
             continue
         digits = tokens[at].text == "C" and _is_subscripted(tokens, at + 2)
         read = tokens[at] if digits else _read(before, tokens[at], after, kept)
@@ -120,12 +124,23 @@ def _read(before: Token, token: Token, after: Token, kept: list[Token]) -> Token
         return Token("word", "per", token.spaced)
     if before.text in ("sq", "cu", "square", "cubic") and token.kind == "sym":
         return Token("word", text, token.spaced)
+    if before.kind == "word" and is_unit(before.text) and text in _SYMBOLS and after.text == "^":
+        return Token("word", text, token.spaced)
     if text == "in" and after.text == "base":
         return None
     if text == "cent" and before.text == "per":
         kept.pop()
         return Token("word", "percent", token.spaced)
     return token
+
+
+def _symbol(token: Token, after: Token) -> str:
+    r"""A prefix and a unit set apart: `\mu\text{m}`, `\text{k}\Omega`; nothing for other tokens."""
+    if token.text == "mu" and after.kind == "word" and is_symbol(f"μ{after.text}"):
+        return f"μ{after.text}"
+    if after.text == "Omega" and token.kind == "word" and is_symbol(f"{token.text}Ω"):
+        return f"{token.text}Ω"
+    return ""
 
 
 def _money(before: Token, token: Token, after: Token) -> Token | None:

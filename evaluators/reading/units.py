@@ -3,31 +3,40 @@
 import re
 from types import MappingProxyType
 
-# One line a unit: the canonical name first, then what else is written for it.
+# One line a unit: the canonical name first, then what else is written for it, in small letters.
 _TABLE = """
-cm centimeter centimeters centimetre centimetres cms
-mm millimeter millimeters millimetre millimetres
-m meter meters metre metres
-km kilometer kilometers kilometre kilometres kms
+cm cms
+mm
+m
+km kms
+mg
+g gm gms
+kg kgs
+s sec secs
+mL ml
+L l
+J j
+N n
+W w
+V v
+Hz hz
+kW kw
+A amp amps
+mol
+atm atmosphere atmospheres
 in inch inches
 ft foot feet
 yd yard yards yds
 mi mile miles
-mg milligram milligrams
-g gram grams gm gms
-kg kilogram kilograms kgs kilogramme kilogrammes
 lb pound pounds lbs
 oz ounce ounces
 t ton tons tonne tonnes
-s sec second seconds secs
 min minute minutes mins
 h hr hour hours hrs
 day days
 week weeks
 month months
 year years yr yrs
-ml milliliter milliliters millilitre millilitres
-l liter liters litre litres
 gal gallon gallons
 cup cups
 quart quarts
@@ -42,24 +51,62 @@ deg degree degrees
 rad radian radians
 mph
 kph kmh
-j joule joules
-n newton newtons
-w watt watts
-v volt volts
-hz hertz
 percent percentage pct
 am a.m. a.m
 pm p.m. p.m
 celsius
 fahrenheit
-kelvin kelvins
-amp amps ampere amperes
-ohm ohms
-kw kilowatt kilowatts
 stone
 """
+# Units of science, which take every prefix: the symbol, then the names.
+_SCIENCE = """
+m meter meters metre metres
+g gram grams gramme grammes
+s second seconds
+A ampere amperes
+K kelvin kelvins
+mol mole moles
+cd candela candelas
+Hz hertz
+N newton newtons
+Pa pascal pascals
+J joule joules
+W watt watts
+V volt volts
+C coulomb coulombs
+F farad farads
+H henry henries henrys
+T tesla teslas
+Wb weber webers
+Ω ohm ohms
+S siemens
+Bq becquerel becquerels
+Sv sievert sieverts
+lm lumen lumens
+lx lux
+eV electronvolt electronvolts
+L liter liters litre litres
+cal calorie calories
+Wh
+bar bars
+"""
+_PREFIXES = (
+    *(("", ""), ("T", "tera"), ("G", "giga"), ("M", "mega"), ("k", "kilo"), ("h", "hecto")),
+    *(("d", "deci"), ("c", "centi"), ("m", "milli"), ("μ", "micro"), ("n", "nano")),
+    *(("p", "pico"), ("f", "femto")),
+)
+_TABLED = {
+    word: line.split()[0] for line in _TABLE.strip().splitlines() for word in line.lower().split()
+}
+_PREFIXED = [
+    (prefix + symbol, [said + name for name in names])
+    for symbol, *names in (line.split() for line in _SCIENCE.strip().splitlines())
+    for prefix, said in _PREFIXES
+]
+# Symbols as they are written, but for `pm`, which is a time of day.
+_SYMBOLS = frozenset(symbol for symbol, _ in _PREFIXED) - {"pm"}
 _CANONICAL = MappingProxyType(
-    {word: line.split()[0] for line in _TABLE.strip().splitlines() for word in line.split()}
+    {name: symbol for symbol, names in _PREFIXED for name in names} | _TABLED
 )
 # Units that a letter or two could also mean as variables: read as units only in running text.
 AMBIGUOUS = frozenset({"m", "s", "g", "h", "l", "t", "n", "w", "v", "j", "in", "y", "rs"})
@@ -78,6 +125,11 @@ def is_unit(word: str) -> bool:
     return word.lower() in _CANONICAL and word.lower() not in AMBIGUOUS
 
 
+def is_symbol(letters: str) -> bool:
+    """Whether letters, as written, are a unit of science: `nm`, `kJ`, `T`."""
+    return letters in _SYMBOLS
+
+
 def canonical(unit: str) -> str | None:
     """The canonical form of a written unit; None when it is no known unit but a noun."""
     powers = _powers(unit)
@@ -93,9 +145,10 @@ def _powers(unit: str) -> dict[str, int] | None:
     powers: list[int] = []
     sign, raised = 1, 0
     unit = unit.replace("^", " ^").replace("/", " / ").replace("*", " ")
-    for word in unit.lower().split():
-        if word in _CANONICAL or word in ("unit", "units"):
-            names.append(_CANONICAL.get(word, _ANY))
+    for written in unit.split():
+        word = written.lower()
+        if written in _SYMBOLS or word in _CANONICAL or word in ("unit", "units"):
+            names.append(written if written in _SYMBOLS else _CANONICAL.get(word, _ANY))
             powers.append(sign * (raised or 1))
             sign, raised = 1, 0
         elif word in _POWERS and (not names or not word.endswith("ed")):
