@@ -102,7 +102,10 @@ def _digits_alone(items: list[Item]) -> list[Item]:
         elif _are_digits(inner) and (last.opening == "(" or any(is_number(i) for i in inner)):
             last = Token("num", label(inner).upper(), last.spaced, False, Fraction(0))
     run = [last]
-    while rest and _is_digit(run[0]) and not _starts(run[0]) and _is_digit(rest[-1]):
+    while rest and _is_digit(run[0]) and _is_digit(rest[-1]):
+        # The blank that running text leaves behind it is none: `2\text{A}5_{16}`.
+        if _starts(run[0]) and not (isinstance(rest[-1], Token) and rest[-1].prose):
+            break
         run.insert(0, rest.pop())
     first = run[0]
     if not isinstance(first, Token) or len(run) == 1 or not any(is_number(item) for item in run):
