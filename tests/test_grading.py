@@ -240,7 +240,7 @@ def test_an_attempt_that_stands_twice_is_refused_as_a_run_refuses_it(run):
     graded(run, attempt())
     before = (run / "verdicts.jsonl").read_bytes()
     write(run, attempt("\\boxed{41}", seconds=9.0))
-    with pytest.raises(UserMistake, match=r"Problem 7, repeat 0 stands twice in .*d-7\.jsonl"):
+    with pytest.raises(UserMistake, match=r"Problem 7, repeat 0 appears twice in .*d-7\.jsonl"):
         grade_run(run)
     assert (run / "verdicts.jsonl").read_bytes() == before
 

@@ -182,7 +182,7 @@ def test_an_attempt_that_stands_twice_is_refused(tmp_path):
         directory.append(ATTEMPT)
         directory.append(ATTEMPT)
         with pytest.raises(
-            UserMistake, match=r"Problem 7, repeat 0 stands twice in .*d-7\.jsonl, lines 1 and 2"
+            UserMistake, match=r"Problem 7, repeat 0 appears twice in .*d-7\.jsonl, lines 1 and 2"
         ):
             recorded_attempts(directory.path)
 
@@ -191,7 +191,7 @@ def test_a_copy_of_a_problems_file_is_refused(tmp_path):
     with RunDirectory(tmp_path) as directory:
         directory.append(ATTEMPT)
         (tmp_path / PROBLEMS / "d-7 (copy).jsonl").write_bytes(records.encode(ATTEMPT))
-        with pytest.raises(UserMistake, match=r"d-7 \(copy\).* line 1, and belongs in d-7\.jsonl"):
+        with pytest.raises(UserMistake, match=r"d-7 \(copy\).* line 1, but belongs in d-7\.jsonl"):
             recorded_attempts(directory.path)
 
 

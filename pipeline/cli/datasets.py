@@ -72,7 +72,7 @@ def _described(manifest: Manifest) -> list[str]:
     else:
         config = f", config {hub.config}" if hub.config else ""
         source = f"hub, {hub.id}{config}, split {hub.split}"
-        revision = hub.revision or "not pinned: the first load's commit is recorded and kept to"
+        revision = hub.revision or "not pinned: the first load's commit is recorded and kept"
     return [
         f"{manifest.name}: {manifest.about}",
         _line("rows", "unknown" if manifest.rows is None else str(manifest.rows)),

@@ -278,13 +278,13 @@ def _attempts_of(
             home = file_name(attempt.dataset, attempt.problem_id)
             if file.name != home:
                 raise UserMistake(
-                    f"{what} stands in {file}, line {number}, and belongs in {home}; "
-                    f"move what is no file of the run out of {PROBLEMS}."
+                    f"{what} is in {file}, line {number}, but belongs in {home}; "
+                    f"move files that are not the run's out of {PROBLEMS}."
                 )
             first = lines_of.setdefault(attempt.key, number)
             if first != number:
                 raise UserMistake(
-                    f"{what} stands twice in {file}, lines {first} and {number}; "
+                    f"{what} appears twice in {file}, lines {first} and {number}; "
                     "remove one of the two lines."
                 )
             yield line, attempt
@@ -308,8 +308,8 @@ def _attempt_of(line: bytes, where: str) -> records.Attempt:
         return records.decode(line)
     except records.CorruptRecord as error:
         raise UserMistake(
-            f"{where} is not an attempt record ({error}); move that line to another file: then "
-            "this command goes on, and `speclrm run` as before makes the attempt again."
+            f"{where} is not an attempt record ({error}); move that line to another file; "
+            "this command then continues, and repeating `speclrm run` redoes the attempt."
         ) from error
 
 
