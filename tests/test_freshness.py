@@ -57,7 +57,7 @@ def test_after_force_every_reader_refuses_the_verdicts_of_before(tmp_path):
     for reader in READERS:
         said = speclrm(reader.format(run=run, folder=tmp_path))
         assert (said.code, said.out) == (2, ""), reader
-        assert "6 of its 6 verdicts were made from attempts that are no longer there" in said.err
+        assert "6 of its 6 verdicts were made from attempts that no longer exist" in said.err
         assert f"grade again: speclrm grade {run}" in said.err
     assert speclrm(f"grade {run}").out == f"{run}: 6 attempts, 6 wrong\n"
     assert run_metrics(run).accuracy == 0
