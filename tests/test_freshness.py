@@ -187,7 +187,7 @@ def test_an_attempt_that_has_come_to_stand_twice_has_no_verdict_that_counts(run,
     file.write_text(file.read_text() + json.dumps(change(json.loads(line))) + "\n")
     said = speclrm(f"leaderboard {run}")
     assert said.code == 2
-    assert "1 of its 6 verdicts were made from attempts that are no longer there, or stand" in (
+    assert "1 of its 6 verdicts were made from attempts that no longer exist, or are dup" in (
         said.sentence
     )
     assert "appears twice" in speclrm(f"grade {run}").sentence

@@ -160,7 +160,9 @@ def test_a_prompt_set_is_read_from_its_packages_folder(offer):
     (folder / "task").mkdir()
     (folder / "task" / "integer.j2").write_text("{{ problem }}")
     assert open_prompt_set("short").sources == {"task/integer.j2": "{{ problem }}"}
-    with pytest.raises(UserMistake, match=r"unknown prompt set 'long': known are .*short; own"):
+    with pytest.raises(
+        UserMistake, match=r"unknown prompt set 'long': known are .*short; for your own"
+    ):
         open_prompt_set("long")
 
 

@@ -140,7 +140,7 @@ async def test_a_process_that_was_stopped_does_not_hold_the_run(tmp_path, monkey
             os.kill(writer.pid, signal.SIGSTOP)
             monkeypatch.setattr(record_writer_module, "QUIET_LOOKS", 24)
             if sending:
-                with pytest.raises(RunStopped, match=r"has not answered .* it was stopped, or"):
+                with pytest.raises(RunStopped, match=r"did not respond .* it was stopped, or"):
                     await writer.append(replace(ATTEMPT, repeat_id=1))
     assert numbers(tmp_path) == [0]
 

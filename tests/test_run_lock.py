@@ -103,7 +103,7 @@ class TestWithoutFlock:
             return known(content)
 
         monkeypatch.setattr(run_lock, "_holders", meanwhile)
-        with pytest.raises(UserMistake, match="which has just begun"):
+        with pytest.raises(UserMistake, match="which has just started"):
             RunDirectory(tmp_path)
         assert json.loads((tmp_path / HELD).read_text())["pid"] == rival.pid
 
