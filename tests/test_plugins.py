@@ -68,7 +68,7 @@ def test_one_that_cannot_be_imported_is_told_in_a_sentence_when_it_is_used(
         plugins.find("votes", "x", []).load(object)
     assert str(told.value) == (
         f"The vote rule 'x' of the package mine 1.0 cannot be used ({reason}); "
-        "mend, update or uninstall mine."
+        "fix, update or uninstall mine."
     )
 
 
