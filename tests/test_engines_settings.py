@@ -23,7 +23,7 @@ def test_auto_is_an_engine_that_there_is() -> None:
 def test_auto_is_transformers_where_vllm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.engines.declaration.find_spec", lambda name: None)
     assert resolve_auto() == "transformers"
-    with pytest.raises(UserMistake, match="vLLM, which is not installed"):
+    with pytest.raises(UserMistake, match="the package vllm, which is not installed"):
         create(EngineSettings("vllm", "m"))
 
 

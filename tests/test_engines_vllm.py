@@ -272,7 +272,7 @@ def test_a_malformed_speculative_configuration_is_the_users_mistake(text: str) -
 
 
 def test_a_folder_without_an_adapter_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserMistake, match="no LoRA adapter"):
+    with pytest.raises(UserMistake, match="is not a LoRA adapter"):
         vllm_setup.lora_rank(str(tmp_path))
 
 
