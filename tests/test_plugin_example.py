@@ -13,7 +13,7 @@ from speclrm_testing.commands import Said
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "tests" / "plugin_example"
-RUN = "run persuaded --dataset mine-sums --engine scripted --script sums.json --output-dir made"
+RUN = "run persuaded --dataset mine-sums --engine abacus --beads 5000 --output-dir made"
 
 pytestmark = pytest.mark.slow
 
@@ -26,10 +26,6 @@ def place(tmp_path_factory):
     quiet = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation")
     pip = [sys.executable, "-m", "pip", "install", *quiet, "--target", folder / "site", source]
     subprocess.run(pip, check=True, capture_output=True)
-    rules = [
-        {"when": f"{a}+{b}", "text": f"\\boxed{{{a + b}}}"} for a, b in ((2, 3), (10, 7), (4, 4))
-    ]
-    (folder / "sums.json").write_text(json.dumps({"rules": rules}))
     return folder
 
 
@@ -62,10 +58,10 @@ def run(place):
     return place / "made"
 
 
-def test_help_lists_the_reasoner_and_shows_its_options_with_the_vote_rule(place):
+def test_help_lists_the_reasoner_and_shows_its_options_with_the_engine_and_the_vote_rule(place):
     assert "persuaded" in speclrm(place, "run --help").out
     said = speclrm(place, "run persuaded --help").out
-    for word in ("--plea", "last-word"):
+    for word in ("--plea", "--beads", "abacus", "last-word"):
         assert word in said
 
 
@@ -96,7 +92,7 @@ def test_the_list_of_datasets_names_the_package(place):
     assert "speclrm-mine" in speclrm(place, "datasets mine-sums").out
 
 
-def test_its_reasoner_is_held_to_the_contract_from_outside(place):
+def test_its_engine_and_its_reasoner_are_held_to_the_contracts_from_outside(place):
     which = "not kill and not ctrl_c and not again_and_again and not bad_input"
     said = python(
         place, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", ".", "-k", which,
@@ -112,6 +108,7 @@ def test_without_the_package_its_runs_are_still_read_and_what_needs_it_says_so(p
         assert (said.code, "Traceback" in said.err) == (0, False), said.err
     wants = {
         "run persuaded --output-dir made": "'persuaded' is not one of",
+        "run baseline --engine abacus": "'abacus' is not one of",
         "run baseline --dataset mine-sums --dry-run": "unknown dataset 'mine-sums'",
         "run parallel --vote last-word": "'last-word'",
         "vote made --rule last-word": "'last-word'",

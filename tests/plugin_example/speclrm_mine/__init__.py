@@ -1,11 +1,16 @@
-"""One of everything that a package can add to SpecLRM: a reasoner, a vote rule, a dataset and a
-prompt set.
+"""One of everything that a package can add to SpecLRM: a reasoner, an engine, a vote rule, a
+dataset and a prompt set.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from pipeline.engines.declaration import EngineEntry, EngineOption
+from pipeline.engines.scripted.engine import ScriptedEngine
+from pipeline.engines.scripted.script import Script, default_continuation
+from pipeline.engines.settings import EngineSettings
 from pipeline.reasoners.answer_classes import AnswerClass
 from pipeline.reasoners.entry import Option, ReasonerEntry, Section
 from pipeline.reasoners.protocol import Assignment, Outcome
@@ -49,6 +54,40 @@ PERSUADED = ReasonerEntry(
         any_tracks(TrackSettings(tracks=2, vote="last-word")),
         Section(Persuasion(), (Option("plea", "What stands before the problem."),)),
     ),
+)
+
+
+class Abacus(ScriptedEngine):
+    """An engine that adds two numbers."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        """Have as many beads as the settings say, which is the context."""
+        super().__init__(settings, Script(continuation=count, context=beads(settings)))
+
+
+def count(prompt: str, seed: int) -> str:
+    """The sum that the prompt asks for; the way there depends on the seed."""
+    asked = re.search(r"(\d+)\+(\d+)", prompt)
+    if asked is None:
+        return default_continuation(prompt, seed)
+    way = ("I move the beads.", "I count.", "Bead by bead.")[seed % 3]
+    return f"{way}</think>\n\n\\boxed{{{int(asked[1]) + int(asked[2])}}}"
+
+
+def beads(settings: EngineSettings) -> int:
+    """The context of the abacus."""
+    return int(str(settings.own.get("beads", 10_000)))
+
+
+ABACUS = EngineEntry(
+    name="abacus",
+    path="speclrm_mine:Abacus",
+    options=(
+        EngineOption(name="beads", type=int, help="Beads of the abacus.", default=10_000, least=1),
+    ),
+    model="abacus",
+    tokenizer="pipeline.engines.scripted.declaration:byte_tokenizer",
+    context="speclrm_mine:beads",
 )
 
 
