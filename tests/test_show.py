@@ -199,7 +199,7 @@ def spoil(run):
 def test_broken_verdicts_are_told(tmp_path):
     said = graded(tmp_path, change=spoil)
     assert said.code == 2
-    assert "verdicts.jsonl, line 1 is no verdict" in said.sentence
+    assert "verdicts.jsonl, line 1 is not a verdict" in said.sentence
 
 
 def test_the_gold_answer_of_a_gated_dataset_is_shown_only_when_asked(shown, asked):

@@ -242,7 +242,7 @@ class TestEnginesThatFail:
 
     async def test_a_dead_draft_is_not_hidden(self):
         world = World(draft=telling(*CLOSING), draft_faults=Faults(die=frozenset({2})))
-        with pytest.raises(EngineDead, match="the script let it die"):
+        with pytest.raises(EngineDead, match="the script made it die"):
             await world.track()
 
     async def test_a_failing_target_fails_the_attempt_with_one_track(self):
