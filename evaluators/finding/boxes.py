@@ -13,6 +13,16 @@ _RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|[^\W_])")
 # Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
 # retraction there makes the second box replace the first.
 MAX_BETWEEN = 60
+# Before a box that holds what was answered before, or answers wrongly.
+_SUPERSEDED = re.compile(
+    r"\b(?:(?:previously|earlier|originally|initially|at first),?\s+(?:I|we)"
+    r"|(?:I|we)\s+(?:previously|earlier|originally|initially|first))"
+    r"\s+(?:had|got|wrote|said|gave|answered|obtained)\s+(?:\$|\\\()?\Z"
+    r"|\b(?:wrong|incorrect|mistaken)\s+(?:answer|result|value)\s+(?:is|was|would be)\s+"
+    r"(?:\$|\\\()?\Z",
+    re.IGNORECASE,
+)
+MAX_LEAD = 60
 # A list of more boxes is read from its end.
 MAX_BOXES = 200
 _CONNECTIVE = re.compile(r",|;|\b(?:and|or)\b|\\quad")
@@ -51,6 +61,8 @@ def last_boxed(text: str) -> Box | None:
     boxes = [box for box in complete_boxes(text) if box.text.strip()]
     if not boxes:
         return None
+    while boxes[1:] and _is_superseded(text, boxes[-1].start):
+        boxes.pop()
     parts = [boxes[-1]]
     for box in reversed(boxes[:-1]):
         between = text[box.end : parts[0].start]
@@ -64,6 +76,11 @@ def last_boxed(text: str) -> Box | None:
     signs = [around.sign, *(surroundings(text, box.start, box.end).sign for box in parts[1:])]
     texts = [_signed(sign, box.text) for sign, box in zip(signs, parts, strict=True)]
     return Box(", ".join(texts), start, end, "boxes" if len(parts) > 1 else "box")
+
+
+def _is_superseded(text: str, start: int) -> bool:
+    """Whether a box is said to hold an earlier answer, or a wrong one."""
+    return _SUPERSEDED.search(text[max(0, start - MAX_LEAD) : start]) is not None
 
 
 def _signed(sign: str, inner: str) -> str:

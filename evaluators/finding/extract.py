@@ -111,13 +111,19 @@ def _replaced(tail: str) -> bool:
 
 def _marked(text: str) -> Extraction | None:
     for match in reversed(list(_MARKER.finditer(text))):
-        if not _is_stated(match.group()):
+        if not _is_stated(match.group()) or _asks(text, match):
             continue
         found = statement(text[match.end() : match.end() + MAX_STATEMENT])
         found = _CORRECTED.split(found)[-1]
         if found.strip():
             return Extraction(found, "marker", match.end())
     return None
+
+
+def _asks(text: str, marker: re.Match[str]) -> bool:
+    """Whether the line of a marker asks, and says nothing else: *Is the answer 42?*."""
+    start, end = text.rfind("\n", 0, marker.start()) + 1, text.find("\n", marker.end())
+    return _QUESTION.search(text[start : end if end >= 0 else len(text)]) is not None
 
 
 def _is_stated(marker: str) -> bool:

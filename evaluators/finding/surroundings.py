@@ -55,7 +55,10 @@ _DENIAL = re.compile(r"(?:\bnot|n['\u2019]t)\s+(?:\$|\\\()?\s*\Z", re.IGNORECASE
 _CHANGES = "|".join(sorted({*SCALES, *CHANGED_AFTER}))
 _REJECTION = re.compile(
     r"(?:\s|\\[,; ]|~)*(?:\$|\\\))?\s*(?:\\(?:text|mathrm)\s*\{\s*)?"
-    rf"(?:(?:is|was)\s+(?:not|{'|'.join(sorted(REJECTED))})|{_CHANGES})\b",
+    rf"(?:(?:,?\s*but\s+(?:that|this|it)\s+)?(?:is|was)\s+(?:not|{'|'.join(sorted(REJECTED))})"
+    r"|\?\s*No\b(?!,)|,?\s*(?:or\s+)?(?:maybe|perhaps|possibly)|(?:does\s+not|doesn['\u2019]t)\s+"
+    r"(?:work|hold|fit)"
+    rf"|(?:divided|multiplied)\s+by|choose|{_CHANGES})\b",
     re.IGNORECASE,
 )
 

@@ -10,6 +10,7 @@ from evaluators.nodes import (
     Op,
     Rel,
     Sym,
+    Words,
     free_symbols,
     rename,
 )
@@ -21,7 +22,12 @@ from evaluators.verdict import Decision, Outcome, different
 
 PARAMETER_SETS = (Sym("Integers"), Sym("Naturals"))
 _CONDITIONAL = frozenset({"for", "if", "when", "whenever"})
+# Words that make any condition a restriction, and words that choose among integers.
+_RESTRICTING = (["if"], ["unless"], ["provided"])
+_CHOOSING = frozenset({"even", "odd", "divisible", "multiple", "multiples"})
 _ORDER = ("<", "<=", ">", ">=")
+# `n \\ge 1` and the like say where an index begins.
+FIRST_INDICES = (0, 1, 2)
 # How far beyond its bound a condition is tried.
 _BEYOND = ("0.0137", "0.371", "2.93", "17.3")
 
@@ -91,8 +97,11 @@ def is_domain(items: Sequence[Item]) -> bool:
     return False
 
 
-def conditions_behind(tail: Sequence[Item]) -> list[Node]:
-    r"""The conditions in what qualifies an answer: `k \in \mathbb{N}`, `for x > 0`."""
+def conditions_behind(tail: Sequence[Item], *, only: bool) -> list[Node]:
+    r"""The conditions in what qualifies an answer: `k \in \mathbb{N}`, `for x > 0`.
+
+    One that is not read but restricts (*if*, *unless*, *only for*, *for even n*) by its words.
+    """
     flat = [t for item in tail for t in ([item] if isinstance(item, Token) else item.items)]
     tokens = [token for token in flat if isinstance(token, Token)]
     found: list[Node] = []
@@ -106,12 +115,19 @@ def conditions_behind(tail: Sequence[Item]) -> list[Node]:
         conditional = before is not None and before.text.lower() in _CONDITIONAL
         if conditional and sign.text in _ORDER and bound is tokens[-1] and bound.value is not None:
             found.append(Rel((sign.text,), (Sym(name.text), Num(bound.value))))
+    said = [token.text.lower() for token in tokens]
+    chosen = said[:1] != ["where"] and not _CHOOSING.isdisjoint(said)
+    restricting = not found and (chosen or said[:1] in _RESTRICTING)
+    if said and (only or restricting):
+        return [Words(" ".join(said[1:]))]
     return found
 
 
 def given(value: Node, conditions: list[Node]) -> Node:
     """The value with the condition, of `conditions_behind`, that restricts it."""
     for condition in conditions:
+        if isinstance(condition, Words):
+            return Op("given", (value, condition))
         if _parameter(condition) is not None and _restricts(condition, value):
             return Op("given", (value, condition))
         if (
@@ -128,6 +144,9 @@ def _is_defined(node: Node, condition: Rel) -> bool:
     value = node.args[-1] if isinstance(node, Rel) else node
     name, bound = condition.args
     if free_symbols(value) != free_symbols(name) or not isinstance(bound, Num):
+        return False
+    from_start = condition.ops[0] in (">", ">=") and bound.value in FIRST_INDICES
+    if from_start and free_symbols(name) <= INTEGER_LETTERS:
         return False
     mp = context()
     away = -1 if condition.ops[0] in (">", ">=") else 1

@@ -32,6 +32,7 @@ from evaluators.reading.lexer import tokenize
 from evaluators.reading.numerals import SCALES
 from evaluators.reading.phrases import (
     CHANGED_AFTER,
+    REJECTED,
     WORD,
     Run,
     are_words,
@@ -176,7 +177,8 @@ def _read_statement(items: list[Item]) -> Node | None:
     if excepting:
         raise Unreadable("an exception from what is no known set")
     value = _with_unit(value, unit_of(runs[formulas[0]].items, after))
-    return given(value, conditions_behind(labelled[len(items) :]))
+    only = isinstance(items[-1], Token) and items[-1].text.lower() == "only"
+    return given(value, conditions_behind(labelled[len(items) :], only=only))
 
 
 def _residue(items: list[Item]) -> Node | None:
@@ -329,7 +331,8 @@ def _without_qualifier(items: list[Item]) -> list[Item]:
             if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
                 raise Unreadable("a hedge")
             after = items[index + 1 : index + 2]
-            if item.text == "but" and words_of(list(after)) == "not":
+            rest = words_of(items[index + 1 :]).split()
+            if item.text == "but" and (rest[:1] == ["not"] or not REJECTED.isdisjoint(rest)):
                 raise Unreadable("a denial")
             if item.text == "with" and words_of(list(after)) == "remainder":
                 raise Unreadable("a quotient with its remainder")

@@ -179,6 +179,10 @@ _NO_NOUNS = frozenset(
         "fourths",
         "fifths",
         "tenths",
+        "hundredths",
+        "thousandths",
+        "millionths",
+        "too",
         "lakhs",
         "crores",
         "times",
@@ -318,8 +322,9 @@ def is_altered(runs: list[Run], at: int) -> bool:
 
 def _is_computation(run: Run) -> bool:
     """`25 % of 60 = 0.25 * 60 = 15`: words before a computation are about its left side."""
-    return is_kind(run.items[0], frozenset({"num", "rel"})) and any(
-        is_kind(item, frozenset({"rel"})) for item in run.items
+    kinds = {item.kind if isinstance(item, Token) else "group" for item in run.items}
+    return (
+        is_kind(run.items[0], frozenset({"num", "rel"})) and "rel" in kinds and "sym" not in kinds
     )
 
 
