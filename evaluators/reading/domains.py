@@ -97,12 +97,14 @@ def is_domain(items: Sequence[Item]) -> bool:
     return False
 
 
-def conditions_behind(tail: Sequence[Item], *, only: bool) -> list[Node]:
-    r"""The conditions in what qualifies an answer: `k \in \mathbb{N}`, `for x > 0`.
+def conditions_behind(items: Sequence[Item], at: int) -> list[Node]:
+    r"""The conditions in what qualifies an answer from a place on: `k \in \mathbb{N}`, `for x > 0`.
 
     One that is not read but restricts (*if*, *unless*, *only for*, *for even n*) by its words.
     """
-    flat = [t for item in tail for t in ([item] if isinstance(item, Token) else item.items)]
+    last = items[at - 1] if at else None
+    only = isinstance(last, Token) and last.text.lower() == "only"
+    flat = [t for item in items[at:] for t in ([item] if isinstance(item, Token) else item.items)]
     tokens = [token for token in flat if isinstance(token, Token)]
     found: list[Node] = []
     for before, name, sign, bound in zip(

@@ -32,7 +32,6 @@ from evaluators.reading.lexer import tokenize
 from evaluators.reading.numerals import SCALES
 from evaluators.reading.phrases import (
     CHANGED_AFTER,
-    REJECTED,
     WORD,
     Run,
     are_words,
@@ -40,6 +39,7 @@ from evaluators.reading.phrases import (
     is_denied,
     is_kind,
     is_sign,
+    is_taken_back,
     runs_of,
     unit_of,
     words_of,
@@ -177,8 +177,7 @@ def _read_statement(items: list[Item]) -> Node | None:
     if excepting:
         raise Unreadable("an exception from what is no known set")
     value = _with_unit(value, unit_of(runs[formulas[0]].items, after))
-    only = isinstance(items[-1], Token) and items[-1].text.lower() == "only"
-    return given(value, conditions_behind(labelled[len(items) :], only=only))
+    return given(value, conditions_behind(labelled, len(items)))
 
 
 def _residue(items: list[Item]) -> Node | None:
@@ -331,8 +330,7 @@ def _without_qualifier(items: list[Item]) -> list[Item]:
             if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
                 raise Unreadable("a hedge")
             after = items[index + 1 : index + 2]
-            rest = words_of(items[index + 1 :]).split()
-            if item.text == "but" and (rest[:1] == ["not"] or not REJECTED.isdisjoint(rest)):
+            if item.text == "but" and is_taken_back(items[index + 1 :]):
                 raise Unreadable("a denial")
             if item.text == "with" and words_of(list(after)) == "remainder":
                 raise Unreadable("a quotient with its remainder")

@@ -387,6 +387,12 @@ def unit_of(items: list[Item], after: list[Run]) -> str:
     return signs.pop() if signs else ""
 
 
+def is_taken_back(behind: list[Item]) -> bool:
+    """Whether what follows a value's *but* denies it: *but not 43*, *but that is wrong*."""
+    said = words_of(behind).split()
+    return said[:1] == ["not"] or not REJECTED.isdisjoint(said)
+
+
 def runs_of(items: list[Item]) -> list[Run]:
     """The items as runs of words and runs of formula."""
     runs: list[Run] = []
