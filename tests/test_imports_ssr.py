@@ -5,7 +5,7 @@ from dataclasses import replace
 import foreign_results as foreign
 import numpy as np
 from foreign_results import RIGHT, WRONG, dump, quiz_file, ssr_spec, step, the_attempt
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline import records
@@ -116,6 +116,7 @@ RECORDS = {
 DAMAGE = [None, True, -1, 2.5, float("inf"), 10**400, "x", "\ud800", b"x", [], [[]], {}, {1: 2}]
 
 
+@example(kind="baseline", place=160, damage=-1)  # negative seconds
 @given(
     kind=st.sampled_from(list(RECORDS)),
     place=st.integers(0, 10_000),

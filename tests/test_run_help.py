@@ -11,7 +11,9 @@ import termios
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pipeline.cli.run import run_command
 from pipeline.reasoners import REASONERS
 from speclrm_testing.commands import speclrm
 
@@ -103,6 +105,11 @@ def test_the_reasoner_is_found_wherever_it_stands(words: str) -> None:
 def test_an_options_value_is_not_taken_for_the_reasoner() -> None:
     assert named("run --model spec --help") == "REASONER"
     assert named("run --output-dir parallel spec_async --help") == "spec-async"
+
+
+def test_the_short_flag_helps_whoever_asked_the_command_before() -> None:
+    CliRunner().invoke(run_command, ["--help"])
+    assert speclrm("run spec -h").code == 0
 
 
 def test_each_reasoner_shows_its_own_defaults() -> None:

@@ -17,7 +17,13 @@ SOME_FAILED = 1
 STOPPED = 3
 
 
-@click.command("run", cls=RunCommand, params=[*WHAT_TO_RUN, *SAMPLING])
+@click.command(
+    "run",
+    cls=RunCommand,
+    params=[*WHAT_TO_RUN, *SAMPLING],
+    # Of the group's, but click keeps a command's help option as it was first asked for.
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--output-dir",
     type=click.Path(path_type=Path),

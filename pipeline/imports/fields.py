@@ -64,6 +64,17 @@ class Fields:
             raise self._wrong(name, value, "a number")
         return float(value)
 
+    def seconds(self, name: str) -> float | None:
+        """A stretch of time, or None where there is none.
+
+        Raises:
+            CorruptEntry: it is something else.
+        """
+        value = self.number(name)
+        if value is not None and value < 0:
+            raise self._wrong(name, value, "a time of 0 or more")
+        return value
+
     def count(self, name: str) -> int | None:
         """A whole number from 0, or None where there is none.
 

@@ -89,7 +89,7 @@ def _baseline(result: Fields, stats: Fields) -> Solved:
         vote=None,
         response=track.steps[0].text,
         usage=None if tokens is None else {"target": {Use.PLAIN.value: generated(tokens)}},
-        seconds=stats.number("total_time"),
+        seconds=stats.seconds("total_time"),
     )
 
 
@@ -113,7 +113,7 @@ def _parallel(record: Fields, holder: Fields, name: str) -> Solved:
         vote=_vote(tracks, answers, chosen, best.optional_text("selection_reason")),
         response=texts[chosen] if chosen is not None else None,
         usage=usage if len(known) == len(counts) else None,
-        seconds=stats.number("total_time"),
+        seconds=stats.seconds("total_time"),
     )
 
 
@@ -142,7 +142,7 @@ def _speculative(record: Fields, name: str) -> Solved:
         vote=_vote(tracks, answers, chosen, reason),
         response=texts[chosen] if chosen is not None else None,
         usage=usage_of([step for track in tracks for step in track.steps]),
-        seconds=record.number("total_time"),
+        seconds=record.seconds("total_time"),
         choices=_choices(record),
     )
 
@@ -175,7 +175,7 @@ def _whole_track(result: Fields, track_id: str) -> Track:
         text=result.text("reasoning"),
         author="target",
         tokens=result.count("num_tokens"),
-        seconds=result.number("elapsed_time"),
+        seconds=result.seconds("elapsed_time"),
         finish=None,
     )
     return Track(
