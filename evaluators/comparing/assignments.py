@@ -37,7 +37,7 @@ def as_tuple(node: Node, other: Node) -> Node:
 
 def _assignments(node: Node) -> _Named | None:
     """The values by their names, of two or more."""
-    if isinstance(node, Rel) and node.ops[0] == "=" and all(op == "=" for op in node.ops):
+    if isinstance(node, Rel) and all(op == "=" for op in node.ops):
         names, values = node.args[0], node.args[-1]
         if isinstance(names, Seq) and isinstance(values, Seq):
             paired = len(names.items) == len(values.items) > 1 and values.opening == "("
@@ -59,7 +59,7 @@ def _names(node: Node) -> list[Node]:
 
 def _letter(name: Node) -> Node:
     """A name without its number: `x_1` and `x_2` are values of x."""
-    letter, _, index = name.name.partition("_") if isinstance(name, Sym) else ("", "", "")
+    letter, index = _indexed(name)
     return Sym(letter) if index.isdecimal() else name
 
 
@@ -75,7 +75,13 @@ def _in_order(names: list[Node]) -> list[Node]:
 
 def _place(name: Node) -> tuple[int, int] | None:
     """Where a name stands in the alphabet, and its number."""
-    letter, _, index = name.name.partition("_") if isinstance(name, Sym) else ("", "", "")
+    letter, index = _indexed(name)
     if len(letter) != 1 or not letter.isascii() or (index and not index.isdecimal()):
         return None
     return ord(letter), int(index or 0)
+
+
+def _indexed(name: Node) -> tuple[str, str]:
+    """The letter and the index of a variable; nothing of any other name."""
+    letter, _, index = name.name.partition("_") if isinstance(name, Sym) else ("", "", "")
+    return letter, index

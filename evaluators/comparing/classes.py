@@ -303,17 +303,14 @@ def _region(node: Node) -> Key:
 
 def _within(node: Node) -> Key | None:
     r"""A set of numbers of which only those of another set count, `x > 5, x \in \mathbb{Z}`."""
-    items = node.items if isinstance(node, Listing) else ()
-    others = [item for item in items if isinstance(item, Rel) and item.ops == ("in",)]
+    if not isinstance(node, Listing):
+        return None
+    others = [item for item in node.items if isinstance(item, Rel) and item.ops == ("in",)]
     domains = [item for item in others if item.args[1] != Sym("Reals")]
-    rest = tuple(item for item in items if item not in others)
+    rest = tuple(item for item in node.items if item not in others)
     if not domains or not rest:
         return None
-    inner = (
-        rest[0]
-        if len(rest) == 1
-        else Listing(rest, node.joiner if isinstance(node, Listing) else ",")
-    )
+    inner = rest[0] if len(rest) == 1 else Listing(rest, node.joiner)
     return ("within", *sorted(map(render, domains)), _key(inner))
 
 

@@ -140,15 +140,11 @@ class BoundedEvaluator(Evaluator):
         """The integral, from bend to bend: no rule for smooth functions sees an absolute value."""
         function = self._function(body, variable)
         digits = PRECISE_DIGITS if self.precise else INTEGRAL_DIGITS
-        inside = [
-            part.args[0] for part in walk(body) if isinstance(part, Op) and part.name == "abs"
-        ]
-        bends = {
-            bend
-            for part in inside
-            if self.mp.isfinite(low) and self.mp.isfinite(high) and low < high
-            for bend in crossings_between(part, variable, self.point, low, high)
-        }
+        bends: set[Any] = set()
+        if self.mp.isfinite(low) and self.mp.isfinite(high) and low < high:
+            for part in walk(body):
+                if isinstance(part, Op) and part.name == "abs":
+                    bends |= {*crossings_between(part.args[0], variable, self.point, low, high)}
         if len(bends) > MAX_BENDS:
             raise NotNumeric
         ends = [low, *sorted(bends), high]

@@ -33,12 +33,7 @@ def sign_changes(node: Node, name: str, point: Mapping[str, Any]) -> list[Any]:
     grid = [mp.mpf(n) / DENSITY for n in range(-LIMIT * DENSITY, LIMIT * DENSITY + 1)]
     far = [LIMIT * mp.mpf(GROWTH) ** n for n in range(1, GROWN)]
     grid = [*(-x for x in reversed(far)), *grid, *far]
-    values = [_at(node, {**point, name: x}) for x in grid]
-    found = [x for x, value in zip(grid, values, strict=True) if value == 0]
-    for low, high, a, b in zip(grid, grid[1:], values, values[1:], strict=False):
-        if a is not None and b is not None and a * b < 0:
-            found.append(_bisected(lambda x: _at(node, {**point, name: x}), low, high, a))
-    return found
+    return _crossed(node, name, point, grid)
 
 
 def crossings_between(
@@ -47,11 +42,16 @@ def crossings_between(
     """The places between two ends where the formula changes sign, as far as a grid shows them."""
     step = (high - low) / STRETCHES
     grid = [low + step * index for index in range(STRETCHES + 1)]
+    return [x for x in _crossed(node, name, point, grid) if low < x < high]
+
+
+def _crossed(node: Node, name: str, point: Mapping[str, Any], grid: list[Any]) -> list[Any]:
+    """The places of a grid where the formula vanishes, and those between where it changes sign."""
     values = [_at(node, {**point, name: x}) for x in grid]
-    found = [x for x, value in zip(grid, values, strict=True) if value == 0 and low < x < high]
-    for start, end, a, b in zip(grid, grid[1:], values, values[1:], strict=False):
+    found = [x for x, value in zip(grid, values, strict=True) if value == 0]
+    for low, high, a, b in zip(grid, grid[1:], values, values[1:], strict=False):
         if a is not None and b is not None and a * b < 0:
-            found.append(_bisected(lambda x: _at(node, {**point, name: x}), start, end, a))
+            found.append(_bisected(lambda x: _at(node, {**point, name: x}), low, high, a))
     return found
 
 
