@@ -103,7 +103,7 @@ def commands_of(command: click.Command) -> Iterator[click.Command]:
 def number_options() -> Iterator[tuple[str, click.ParamType]]:
     """Every option of every command that takes a number with a fraction, and its type."""
     for command in commands_of(group):
-        for option in command.get_params(click.Context(command)):
+        for option in command.get_params(click.Context(command, **group.context_settings)):
             if isinstance(option.type, click.types.FloatParamType):
                 yield f"{command.name} {option.name}", option.type
 

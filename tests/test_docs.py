@@ -59,7 +59,7 @@ def headings(text: str) -> set[str]:
 
 def options_of(command: click.Command) -> set[str]:
     """Every spelling of an option that the command takes."""
-    params = command.get_params(click.Context(command))
+    params = command.get_params(click.Context(command, **group.context_settings))
     return {spelling for one in params for spelling in (*one.opts, *one.secondary_opts)}
 
 
