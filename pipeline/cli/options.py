@@ -1,14 +1,12 @@
 """The options of `speclrm run`, and the way from their values to an `Experiment`."""
 
 from collections.abc import KeysView, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline import engines
 from pipeline.cli.engine_options import engine_settings, is_named
-from pipeline.cli.finite import FiniteRange
 from pipeline.cli.reasoner_options import refuse_unused_options, sections_of
 from pipeline.engines.declaration import prefix_of
 from pipeline.errors import UserMistake
@@ -18,54 +16,6 @@ from pipeline.reasoners import REASONERS, entry
 
 EXAMPLES = {"target": "Qwen/QwQ-32B", "draft": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
 """The SSR scripts' models."""
-
-WHAT_TO_RUN = (
-    click.Option(["--dataset", "--dataset-name"], help="A dataset's name.  [default: pocket]"),
-    click.Option(
-        ["--data-file"], type=click.Path(path_type=Path), help="Problems in your own file."
-    ),
-    click.Option(
-        ["--problem-id", "problem_range"],
-        default="all",
-        show_default=True,
-        help="60-89 | 60,63,70-72 | 2024-I-3 | first:10 | all",
-    ),
-    click.Option(
-        ["--repeats", "--repeat-id", "--num-repeats"],
-        type=int,
-        default=1,
-        show_default=True,
-        help="Attempts per problem.",
-    ),
-    click.Option(["--prompts"], type=click.Path(path_type=Path), help="Your own prompt templates."),
-    click.Option(
-        ["--concurrency"], type=int, default=32, show_default=True, help="Attempts in flight."
-    ),
-)
-SAMPLING = (
-    click.Option(["--seed"], type=int, default=0, show_default=True),
-    click.Option(
-        ["--thinking"],
-        type=click.Choice(["auto", "on", "off"]),
-        default="auto",
-        show_default=True,
-        help="Open a <think> block; auto: where the model has one.",
-    ),
-    click.Option(["--temperature"], type=FiniteRange(min=0, max=2), default=0.6, show_default=True),
-    click.Option(
-        ["--top-p"],
-        type=FiniteRange(min=0, max=1, min_open=True),
-        default=0.95,
-        show_default=True,
-    ),
-    click.Option(
-        ["--token-budget"],
-        type=int,
-        default=8192,
-        show_default=True,
-        help="Tokens a track may generate.",
-    ),
-)
 
 
 def roles() -> KeysView[str]:

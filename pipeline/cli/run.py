@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, experiment_of
+from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN
+from pipeline.cli.options import experiment_of
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
 from pipeline.cli.terminal import counted, echo
@@ -20,18 +21,10 @@ STOPPED = 3
 @click.command(
     "run",
     cls=RunCommand,
-    params=[*WHAT_TO_RUN, *SAMPLING],
+    params=[*WHAT_TO_RUN, *SAMPLING, *OUTPUT],
     # Of the group's, but click keeps a command's help option as it was first asked for.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option(
-    "--output-dir",
-    type=click.Path(path_type=Path),
-    help="The run directory.  [default: results/<name>]",
-)
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--retry-errors", is_flag=True, help="Redo failed attempts.")
-@click.option("--force", is_flag=True, help="Redo all attempts, recorded ones too.")
 @click.option(
     "--help-all",
     is_flag=True,

@@ -2,9 +2,10 @@
 
 import click
 
+from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN
 from pipeline.cli.engine_options import engine_options
 from pipeline.cli.hints import ReasonerName
-from pipeline.cli.options import SAMPLING, WHAT_TO_RUN, roles
+from pipeline.cli.options import roles
 from pipeline.cli.reasoner_options import other_options, own_options
 from pipeline.cli.terminal import echo
 from pipeline.engines.declaration import prefix_of
@@ -83,7 +84,7 @@ class RunCommand(click.Command):
 
 
 BEFORE_MODELS = ("What to run", "Sampling", "Reasoner")
-OUTPUT = {"output_dir", "dry_run", "retry_errors", "force"}
+GROUPS = {"What to run": WHAT_TO_RUN, "Sampling": SAMPLING, "Output": OUTPUT}
 
 
 def _summary(known: ReasonerEntry | UserMistake) -> str:
@@ -111,10 +112,10 @@ def _heading(param: click.Parameter) -> str:
             return _title(role)
     if {"--help", "--help-all"} & {*param.opts}:
         return "Help"
-    for heading, options in (("What to run", WHAT_TO_RUN), ("Sampling", SAMPLING)):
+    for heading, options in GROUPS.items():
         if name in {option.name for option in options}:
             return heading
-    return "Output" if name in OUTPUT else "Target"
+    return "Target"
 
 
 def show_all(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:

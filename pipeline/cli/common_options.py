@@ -1,0 +1,65 @@
+"""The options that every run has, whatever its reasoner and its engines."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.finite import FiniteRange
+
+WHAT_TO_RUN = (
+    click.Option(["--dataset", "--dataset-name"], help="A dataset's name.  [default: pocket]"),
+    click.Option(
+        ["--data-file"], type=click.Path(path_type=Path), help="Problems in your own file."
+    ),
+    click.Option(
+        ["--problem-id", "problem_range"],
+        default="all",
+        show_default=True,
+        help="60-89 | 60,63,70-72 | 2024-I-3 | first:10 | all",
+    ),
+    click.Option(
+        ["--repeats", "--repeat-id", "--num-repeats"],
+        type=int,
+        default=1,
+        show_default=True,
+        help="Attempts per problem.",
+    ),
+    click.Option(["--prompts"], type=click.Path(path_type=Path), help="Your own prompt templates."),
+    click.Option(
+        ["--concurrency"], type=int, default=32, show_default=True, help="Attempts in flight."
+    ),
+)
+SAMPLING = (
+    click.Option(["--seed"], type=int, default=0, show_default=True),
+    click.Option(
+        ["--thinking"],
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="Open a <think> block; auto: where the model has one.",
+    ),
+    click.Option(["--temperature"], type=FiniteRange(min=0, max=2), default=0.6, show_default=True),
+    click.Option(
+        ["--top-p"],
+        type=FiniteRange(min=0, max=1, min_open=True),
+        default=0.95,
+        show_default=True,
+    ),
+    click.Option(
+        ["--token-budget"],
+        type=int,
+        default=8192,
+        show_default=True,
+        help="Tokens a track may generate.",
+    ),
+)
+OUTPUT = (
+    click.Option(
+        ["--output-dir"],
+        type=click.Path(path_type=Path),
+        help="The run directory.  [default: results/<name>]",
+    ),
+    click.Option(["--dry-run"], is_flag=True, help="Print the plan and stop."),
+    click.Option(["--retry-errors"], is_flag=True, help="Redo failed attempts."),
+    click.Option(["--force"], is_flag=True, help="Redo all attempts, recorded ones too."),
+)
