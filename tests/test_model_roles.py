@@ -9,6 +9,7 @@ import pytest
 from graded_runs import verdict_row, write_run
 
 from evaluators.reports import leaderboard
+from evaluators.reports.board_columns import BY_NAME
 from evaluators.statistics.metrics import graded_run, metrics_of
 from pipeline import reasoners, records
 from pipeline.cost import attempt_flops
@@ -39,8 +40,7 @@ def judged(tmp_path):
 def test_tokens_of_every_role_are_in_table_csv_json_and_ratios(judged, tmp_path):
     plain = metrics_of(graded_run(write_run(tmp_path / "plain", {"a": [True], "b": [True]})))
     table = leaderboard.rows([metrics_of(graded_run(judged)), plain], "plain")
-    cell = leaderboard.HEADINGS.index("tokens target / draft")
-    assert [leaderboard.cells(row)[cell] for row in table] == ["20 / 0 / judge 7", "20 / 0"]
+    assert [BY_NAME["tokens"].show(row) for row in table] == ["20 / 0 / judge 7", "20 / 0"]
     assert table[0].relative.tokens == 27 / 20
     lines = list(csv.DictReader(io.StringIO(leaderboard.as_csv(table))))
     assert [float(line["judge_tokens"] or -1) for line in lines] == [7, -1]

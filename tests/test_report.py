@@ -207,7 +207,7 @@ def test_judged_drafts_are_counted_by_score_and_place():
         ("n", 1, 1, "truncated"),
         ("n", 2, 1, "repeated"),
         ("n", 0, 1, "no answer"),
-        ("u", 0, 1, "undecided"),
+        ("u", 0, 1, "ungradable"),
         ("w", 0, 3, "all tracks wrong"),
         ("w", 0, 1, "wrong"),
     ],

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from evaluators.reports.board_columns import whole
+from evaluators.run_files.run_names import shortened_names
 from evaluators.statistics.sign_flips import p_text
 from pipeline.cli.tables import PIPE_WIDTH, blocks, print_table
 from speclrm_testing.commands import speclrm
@@ -30,8 +32,11 @@ ROOT = Path(__file__).parent.parent
 SEPARATE = re.compile("[│┃]")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FIRST, SECOND = "pocket-baseline-pocket-target-5f2a", "pocket-spec-methods-pocket-target-91"
+TROUBLED = "pocket-troubled-pocket-target-77"
 COMMANDS = {
     "leaderboard": f"leaderboard {FIRST} {SECOND} --baseline {FIRST}",
+    "wide": f"leaderboard {FIRST} {SECOND} --baseline {FIRST} --wide",
+    "troubled": f"leaderboard {FIRST} {SECOND} {TROUBLED} --baseline {TROUBLED}",
     "compare": f"compare {FIRST} {SECOND} --margin 2",
     "replay": "replay spec-methods",
     "vote": "vote spec-methods",
@@ -75,6 +80,12 @@ def place(tmp_path_factory):
         ]
         write_run(folder / name, right, rows)
         write_attempts(folder / name, lambda _: [])
+    kinds = ({"verdict": "no_answer", "extracted": None}, {"verdict": "ungradable"})
+    kinds += ({"stop": "budget"}, {"status": "error", "verdict": "no_answer", "extracted": None})
+    rows = [verdict_row(str(n), right=False, **kind) for n, kind in enumerate(kinds)]
+    right = {str(n): [True, True] for n in range(40)}
+    write_run(folder / TROUBLED, right, rows)
+    write_attempts(folder / TROUBLED, lambda _: [])
     place = Place.made(folder)
     assert place.speclrm("spec-methods").code == 0
     assert speclrm(f"grade {place.run('spec-methods')}").code == 0
@@ -128,15 +139,46 @@ def test_nothing_is_cut_on_a_terminal(screen):
         assert max(map(cell_len, text.splitlines()[1:])) <= width
 
 
-def test_a_leaderboard_shows_every_name_accuracy_and_interval_whole(screen, place):
-    text = screen[1]["leaderboard"]
-    cells = cells_of(text)
+def tables_in(text):
+    """The lines of the tables in a text that begin a table."""
+    return sum(line.startswith("┏") for line in text.splitlines())
+
+
+def test_a_leaderboard_is_one_table_of_names_accuracies_tokens_and_costs(screen, place):
+    width, said = screen
+    text, cells = said["leaderboard"], cells_of(said["leaderboard"])
+    assert tables_in(text) == 1 or width < 80
+    for row in read(place, COMMANDS["leaderboard"]):
+        names = {row["run"], *shortened_names([FIRST, SECOND])}
+        assert names & cells or width < 80
+        accuracy, low, high = (
+            100 * row[name] for name in ("accuracy", "population_low", "population_high")
+        )
+        assert f"{accuracy:.1f}% ({low:.1f}–{high:.1f})" in cells
+        assert "123k / 654k" in cells
+        assert f"{row['relative_flops_total']:.2f}" in cells
+    assert "Names of runs lack" in " ".join(text.split()) or width > 80
+
+
+def test_kinds_of_trouble_are_columns_where_they_fit_and_one_column_where_they_do_not(screen):
+    width, said = screen
+    cells = cells_of(said["troubled"])
+    assert tables_in(said["troubled"]) == 1 or width < 80
+    shares = {"no answer": "1.2%", "ungradable": "1.2%", "truncated": "1.2%", "missing": "95.0%"}
+    if width >= 160:
+        assert {"ungradable", "truncated", "missing", *shares.values()} <= cells
+    if width in {80, 100}:
+        assert {f"{name} {value}" for name, value in shares.items()} <= cells
+
+
+def test_a_wide_leaderboard_shows_every_number_in_blocks(screen, place):
+    cells = cells_of(screen[1]["wide"])
     for row in read(place, COMMANDS["leaderboard"]):
         assert row["run"] in cells or screen[0] < 80
-        shares = [row[name] for name in ("accuracy", "population_low", "population_high")]
-        assert "{:.1%} ({:.1%} to {:.1%})".format(*shares) in cells
-        assert f"{row['target_tokens']:,.0f} / {row['draft_tokens']:,.0f}" in cells
         assert f"{row['any_correct']:.1%}" in cells
+        assert f"{row['relative_flops_decode']:.2f} / {row['relative_flops_total']:.2f}" in cells
+        times = ("mean", "p50", "least", "longest")
+        assert " / ".join(f"{row[f'seconds_{name}']:.2f}" for name in times) in cells
 
 
 def test_a_comparison_shows_every_difference_interval_and_p_whole(screen, place):
@@ -161,10 +203,11 @@ def test_a_replay_and_votes_show_every_number_and_heading_whole(screen):
 
 def test_rates_that_are_zero_for_every_run_take_one_line_and_no_column(screen):
     text = screen[1]["leaderboard"]
-    assert "Zero in every run: no answer, undecided, truncated, errors, missing." in " ".join(
+    assert "Zero in every run: no answer, ungradable, truncated, errors, missing." in " ".join(
         text.split()
     )
-    assert not {"undecided", "missing"} & cells_of(text)
+    table = "\n".join(line for line in text.splitlines() if line[:1] in set("┃│"))
+    assert not {"ungradable", "missing", "trouble"} & cells_of(table)
 
 
 def test_a_rate_that_one_run_has_stays_a_column_and_the_other_formats_keep_all(tmp_path):
@@ -177,15 +220,96 @@ def test_a_rate_that_one_run_has_stays_a_column_and_the_other_formats_keep_all(t
         write_attempts(run, lambda _: [])
     said = speclrm(f"leaderboard {runs[0]} {runs[1]}").out
     assert "no answer" in cells_of(said)
-    assert "Zero in every run: undecided, truncated, errors, missing." in said
+    assert "Zero in every run: ungradable, truncated, errors, missing." in said
     markdown = speclrm(f"leaderboard {runs[0]} {runs[1]} --format markdown").out
-    assert "| undecided | truncated | errors | missing |" in markdown
+    assert "| ungradable | truncated | errors | missing |" in markdown
 
 
 def test_in_a_pipe_every_run_is_one_line(place):
     with contextlib.chdir(place):
         said = speclrm(COMMANDS["leaderboard"]).out.split("Zero in every run")[0]
     assert all(said.count(name) == 1 for name in (FIRST, SECOND))
+    assert {"pass@k", "seconds p50 / p95", "GFLOPs decode / total"} <= cells_of(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--columns modle", "no column 'modle'. Did you mean model? There are: run, dataset"),
+        ("--columns model --wide", "give one of them"),
+        ("--wide --format csv", "--format csv has every column"),
+        ("--columns model --format json", "--format json has every number"),
+    ],
+)
+def test_columns_that_cannot_be_shown_are_refused(place, options, sentence):
+    with contextlib.chdir(place):
+        said = speclrm(f"leaderboard {FIRST} {options}")
+    assert said.code == 2
+    assert sentence in said.sentence
+
+
+def test_asked_columns_stand_in_the_order_asked_for_behind_the_run(place):
+    with contextlib.chdir(place):
+        table = speclrm(f"leaderboard {FIRST} --columns Seconds,model").out
+        markdown = speclrm(f"leaderboard {FIRST} --columns seconds,model --format markdown").out
+    assert [cell.strip() for cell in SEPARATE.split(table.splitlines()[2])[1:-1]] == [
+        "run",
+        "seconds p50 / p95",
+        "model",
+    ]
+    assert markdown.startswith("| run | seconds p50 / p95 | model |")
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["demo-target", "demo-spec"], ["target", "spec"]),
+        (["p-base-qwq-1a", "p-spec-methods-qwq-2b"], ["base-1a", "spec-methods-2b"]),
+        (["p-base-qwq-1a2b3c4d", "p-spec-methods-qwq-00ff00ff"], ["base", "spec-methods"]),
+        (["p-spec-1a2b3c4d", "p-spec-00ff00ff"], ["1a2b3c4d", "00ff00ff"]),
+        (
+            ["p-a-1a2b3c4d", "p-a-00ff00ff", "p-b-33ff00ff"],
+            ["a-1a2b3c4d", "a-00ff00ff", "b-33ff00ff"],
+        ),
+        (["demo", "demo-spec"], ["demo", "spec"]),
+        (["a-b", "b-a"], ["a-b", "b-a"]),
+        (["a-b-c", "c-b", "c"], ["a-b", "b", "c"]),
+        (["old/x", "new/x"], ["old", "new"]),
+        (["alone-here"], ["alone-here"]),
+        (["twice-x", "twice-x"], ["twice-x", "twice-x"]),
+        ([], []),
+    ],
+)
+def test_names_lose_the_parts_that_all_share(names, short):
+    assert shortened_names(names) == short
+
+
+PARTS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=4).map("-".join)
+
+
+@given(st.lists(PARTS, max_size=6))
+def test_shortened_names_tell_runs_apart_as_the_whole_ones_do(names):
+    short = shortened_names(names)
+    assert all(short)
+    assert len(set(zip(names, short, strict=True))) == len(set(short)) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (9999.4, "9,999"),
+        (9999.6, "10.0k"),
+        (123456, "123k"),
+        (999499, "999k"),
+        (999999, "1.00M"),
+        (12_345_678, "12.3M"),
+        (2e15, "2,000,000,000,000,000"),
+    ],
+)
+def test_long_counts_are_thousands_or_millions(count, said):
+    assert whole(count) == said
 
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=9)

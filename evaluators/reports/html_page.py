@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
 
-from evaluators.reports import leaderboard, traces
+from evaluators.reports import board_columns, leaderboard, traces
 from evaluators.reports.leaderboard import Row
 from evaluators.reports.page_files import Blocks, asset, katex_css, script_json
 from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
@@ -82,10 +82,10 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
         "baseline": baseline,
         "traces": folder.name,
-        "notes": leaderboard.notes(rows),
+        "notes": board_columns.notes(rows),
         "runs": [
             leaderboard.flattened(row)
-            | {"model": leaderboard.model_name(row.metrics.model)}
+            | {"model": board_columns.model_name(row.metrics.model)}
             | _run_data(one.path, one.run, shelf, options)
             for one, row in zip(shown, rows, strict=True)
         ],

@@ -137,7 +137,7 @@ def outcome_of(code: str, flags: int, verdict: VerdictRow) -> str:
     if code == "n":
         return "no answer"
     if code == "u":
-        return "undecided"
+        return "ungradable"
     return "all tracks wrong" if len(verdict.tracks) > 1 else "wrong"
 
 

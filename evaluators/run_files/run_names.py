@@ -1,8 +1,14 @@
 """What runs are called where several are shown: by their folders, told apart by parents."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+PART = re.compile(r"[^-/]+")
+"""What a name is made of: words between dashes and, where parents tell runs apart, folders."""
+HASH = re.compile(r"[0-9a-f]{8}")
+"""How a name ends that `speclrm run` gives by itself."""
 
 
 class NoSuchBaseline(ValueError):  # noqa: N818 - named for what it is
@@ -23,6 +29,28 @@ def distinct_names(runs: Sequence[Path]) -> list[str]:
             for name, folder in zip(names, folders, strict=True)
         ]
     return names
+
+
+def shortened_names(names: Sequence[str]) -> list[str]:
+    """The names without the parts that all of them have, wherever a part stands.
+
+    The hash of the settings at a name's end goes, too, where all names have one and are told apart
+    by the rest. A name that would be empty or no longer its own stays whole, and so does a single
+    one.
+    """
+    parts = [PART.findall(name) for name in names]
+    if len(set(names)) > 1:
+        shared = set.intersection(*map(set, parts))
+        parts = [[part for part in of if part not in shared] for of in parts]
+        if all(of and HASH.fullmatch(of[-1]) for of in parts):
+            bare = [of[:-1] for of in parts]
+            parts = bare if len(set(map(tuple, bare))) == len(set(names)) else parts
+    short = ["-".join(of) for of in parts]
+    owners = Counter(one for one, _ in set(zip(short, names, strict=True)))
+    return [
+        one if one and owners[one] == 1 and one not in set(names) - {name} else name
+        for one, name in zip(short, names, strict=True)
+    ]
 
 
 def baseline_name(runs: Sequence[Path], wanted: str) -> str:

@@ -1,31 +1,25 @@
 """`speclrm leaderboard`: graded runs side by side."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
-from rich.text import Text
 
-from evaluators.reports import leaderboard
+from evaluators.reports import board_columns, leaderboard
+from evaluators.reports.board_columns import Column
 from evaluators.reports.html_page import ReportOptions, write_report
-from evaluators.reports.leaderboard import Row
 from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts
 from evaluators.statistics.metrics import MeasuredRun, measured_runs
+from pipeline.cli.board_print import Shown, print_board
 from pipeline.cli.finite import MARGIN
-from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.review.asked_statements import hidden_datasets, statement_reader
 from pipeline.review.step_labels import pocket_labels
 
-WRITERS = {
-    "markdown": leaderboard.as_markdown,
-    "csv": leaderboard.as_csv,
-    "json": leaderboard.as_json,
-}
-TEXT_COLUMNS = 3
-"""The run, its reasoner and its model."""
+DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
 
 
 @click.command("leaderboard")
@@ -33,13 +27,20 @@ TEXT_COLUMNS = 3
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", *WRITERS]),
+    type=click.Choice(["table", "markdown", *DATA_WRITERS]),
     default="table",
     show_default=True,
 )
 @click.option("--baseline", metavar="RUN", help="Show costs relative to this run (folder or name).")
 @click.option(
     "--k", type=click.IntRange(min=1), help="k of pass@k and maj@k; all repeats if unset."
+)
+@click.option("--wide", is_flag=True, help="Every column, in blocks where they do not fit.")
+@click.option(
+    "--columns",
+    "asked",
+    metavar="NAME,…",
+    help="These columns: " + ", ".join(board_columns.BY_NAME) + ".",
 )
 @click.option(
     "--html",
@@ -64,14 +65,20 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     form: str,
     baseline: str | None,
     k: int | None,
+    wide: bool,
+    asked: str | None,
     page: Path | None,
     margin: float | None,
     show_hidden: bool,
 ) -> None:
     """Compare graded RUNS: accuracy and what it cost.
 
+    On a terminal the table has the columns that matter, and of the others those that fit.
+
     Errors, missing and truncated attempts stay in the denominator of every accuracy.
     """
+    columns = _columns(asked)
+    _refuse_idle_options(form, wide=wide, columns=columns)
     if show_hidden and page is None:
         raise UserMistake("--show-hidden applies to the page; give --html PATH too.")
     if margin is not None and page is None:
@@ -83,9 +90,11 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     except (NotGraded, NoSuchBaseline, TooFewAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
-        _print_table(rows)
+        print_board(rows, Shown(wide, columns, with_votes=k is not None, baseline=name))
+    elif form == "markdown":
+        echo(board_columns.as_markdown(rows, columns or None))
     else:
-        echo(WRITERS[form](rows))
+        echo(DATA_WRITERS[form](rows))
     if page is not None:
         hidden = hidden_datasets(shown=show_hidden)
         options = ReportOptions(
@@ -96,6 +105,32 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
             margin=None if margin is None else margin / 100,
         )
         _write_page(measured, page, options)
+
+
+def _columns(asked: str | None) -> list[Column]:
+    """The columns of these names, in the order in which they are asked for."""
+    if asked is None:
+        return []
+    names = [name.strip().lower() for name in asked.split(",")]
+    known = board_columns.BY_NAME
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UserMistake(
+                f"--columns knows no column {name!r}.{hint} There are: {', '.join(known)}."
+            )
+    # A row is known by its run.
+    return [known[name] for name in dict.fromkeys(["run", *names])]
+
+
+def _refuse_idle_options(form: str, *, wide: bool, columns: list[Column]) -> None:
+    if wide and columns:
+        raise UserMistake("--wide shows every column and --columns some; give one of them.")
+    if wide and form != "table":
+        raise UserMistake(f"--wide applies to the table; --format {form} has every column.")
+    if columns and form in DATA_WRITERS:
+        raise UserMistake(f"--format {form} has every number; --columns applies to the others.")
 
 
 def _write_page(runs: list[MeasuredRun], page: Path, options: ReportOptions) -> None:
@@ -109,35 +144,3 @@ def _write_page(runs: list[MeasuredRun], page: Path, options: ReportOptions) -> 
         ) from error
     beside = f", traces in {report.folder}" if report.folder is not None else ""
     echo(f"{report.page}: {report.attempts} attempts{beside}", err=True)
-
-
-def _print_table(rows: list[Row]) -> None:
-    console = table_console()
-    absent = leaderboard.absent_rates(rows)
-    columns = [
-        column
-        for column in leaderboard.shown_columns(rows)
-        if leaderboard.HEADINGS[column] not in absent
-    ]
-    print_table(
-        console,
-        [leaderboard.HEADINGS[column] for column in columns],
-        [[cells[column] for column in columns] for cells in map(leaderboard.cells, rows)],
-        texts=TEXT_COLUMNS,
-    )
-    if absent:
-        console.print(Text(f"Zero in every run: {', '.join(absent)}."))
-    console.print(Text(leaderboard.notes(rows)))
-    print_table(
-        console, leaderboard.TIME_HEADINGS, leaderboard.time_cells(rows), title="Per attempt"
-    )
-    guided = leaderboard.guided_cells(rows)
-    if guided:
-        print_table(
-            console,
-            leaderboard.GUIDED_HEADINGS,
-            guided,
-            title="Tracks by role or method, each judged by its own answer",
-            keys=2,
-            texts=2,
-        )

@@ -15,6 +15,9 @@ PIPE_WIDTH = 400
 LEAST_KEY = 6
 """Columns that remain for a name beside a very wide cell."""
 
+Cell = str | tuple[str, ...]
+"""A cell's text, or its lines one below the other."""
+
 
 def table_console() -> Console:
     """The console for tables and the paragraphs between them: as wide as the terminal."""
@@ -24,7 +27,7 @@ def table_console() -> Console:
 def print_table(
     console: Console,
     headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[Cell]],
     *,
     title: str = "",
     notes: str = "",
@@ -38,7 +41,7 @@ def print_table(
     spaces. The first `texts` columns stand to the left, the others to the right. `title` and
     `notes` are paragraphs above and below.
     """
-    lines = [[_on_one_line(cell) for cell in line] for line in (headings, *rows)]
+    lines = safe_lines(headings, rows)
     if title:
         console.print(Text(safe(title), style="bold"))
     for widths in blocks(lines, keys, console.width):
@@ -57,15 +60,26 @@ def print_table(
         console.print(Text(safe(notes)))
 
 
+def fits(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> bool:
+    """Whether the whole table is one block of this width, with no name folded."""
+    needed = _needed(safe_lines(headings, rows))
+    return sum(needed) + _edges(len(needed)) <= width
+
+
+def safe_lines(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    """The cells of headings and rows as safe text; only a cell of several lines has line ends."""
+    return [
+        ["\n".join(map(_on_one_line, (cell,) if isinstance(cell, str) else cell)) for cell in line]
+        for line in (headings, *rows)
+    ]
+
+
 def blocks(lines: Sequence[Sequence[str]], keys: int, width: int) -> Iterator[dict[int, int]]:
     """The columns of each block with their widths; the first of `lines` are the headings."""
-    columns = list(zip(*lines, strict=True))
-    natural = [max(map(cell_len, column)) for column in columns]
-    needed = [
-        max(cell_len(text) for text in (*column[0].split(), *column[1:], "")) for column in columns
-    ]
+    natural = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    needed = _needed(lines)
     names = range(keys)
-    rest = list(range(keys, len(columns)))
+    rest = list(range(keys, len(needed)))
     while rest:
         # Names take half of the width at most while columns are chosen, and then what is left.
         held = sum(_shrunk(needed[:keys], width // 2 - _edges(keys)))
@@ -84,6 +98,18 @@ def blocks(lines: Sequence[Sequence[str]], keys: int, width: int) -> Iterator[di
             spare = room - sum(widths.values())
             widths[column] += max(0, min(spare, natural[column] - widths[column]))
         yield widths
+
+
+def _needed(lines: Sequence[Sequence[str]]) -> list[int]:
+    """The width of each column in which no cell breaks, and a heading only at spaces."""
+    return [
+        max(map(_width, (*column[0].split(), *column[1:], "")))
+        for column in zip(*lines, strict=True)
+    ]
+
+
+def _width(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
 
 
 def _edges(columns: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from evaluators.reports import leaderboard
+from evaluators.reports import board_columns, leaderboard
 from evaluators.reports.safe_text import markdown_text, safe
 from evaluators.run_files.whole_file import whole_file
 from evaluators.statistics.metrics import GradedRun, RunMetrics, measured_runs
@@ -91,7 +91,7 @@ def _notes(run: GradedRun, row: RunMetrics) -> str:
         else None,
         row.reasoner
         + "".join(
-            f" with {role} {leaderboard.model_name(model)}" for role, model in helped.items()
+            f" with {role} {board_columns.model_name(model)}" for role, model in helped.items()
         ),
         f"token budget {identity.token_budget}" if identity.token_budget else None,
         f"temperature {identity.temperature}" if identity.temperature is not None else None,
@@ -124,8 +124,8 @@ def _card(model: str, made: Sequence[tuple[GradedRun, RunMetrics, HubDataset | N
         )
         if value is not None and (kind == "accuracy" or row.repeats > 1)
     ]
-    data = ModelCardData(model_name=leaderboard.model_name(model), eval_results=results)
-    table = leaderboard.as_markdown(leaderboard.rows([row for _, row, _ in made]))
+    data = ModelCardData(model_name=board_columns.model_name(model), eval_results=results)
+    table = board_columns.as_markdown(leaderboard.rows([row for _, row, _ in made]))
     notes = "\n".join(
         f"- {markdown_text(f'{run.name}: {_notes(run, row)}')}" for run, row, _ in made
     )

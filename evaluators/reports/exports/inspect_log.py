@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from evaluators.reports.board_columns import model_name
 from evaluators.reports.exports import inspect_sample
 from evaluators.reports.exports.inspect_sample import SCORER
-from evaluators.reports.leaderboard import model_name
 from evaluators.reports.statements import Statement, hides_text
 from evaluators.run_files.graded_attempts import graded_attempts
 from evaluators.run_files.whole_file import whole_file

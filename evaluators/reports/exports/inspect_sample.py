@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from evaluators.reports.leaderboard import model_name
+from evaluators.reports.board_columns import model_name
 from evaluators.reports.statements import Statement
 from evaluators.run_files.attempt_record import AttemptLine, StepLine
 from evaluators.run_files.graded_attempts import GradedAttempt

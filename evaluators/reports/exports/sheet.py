@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluators.reports.leaderboard import model_name
+from evaluators.reports.board_columns import model_name
 from evaluators.reports.safe_text import csv_cell
 from evaluators.reports.statements import hides_text
 from evaluators.run_files.attempt_lines import as_written

@@ -2,10 +2,10 @@ const ROWS_AT_FIRST = 200;
 const TABLE_ROWS = 25;
 const FLAT_REPEATS = 4;
 const CELL_WIDTH = 17; // pixels
-const CODES = { c: "correct", w: "wrong", n: "no answer", u: "undecided", e: "error", m: "missing" };
+const CODES = { c: "correct", w: "wrong", n: "no answer", u: "ungradable", e: "error", m: "missing" };
 const MARKS = { c: "", w: "×", n: "?", u: "~", e: "!", m: "" };
 const FLAGS = { truncated: 1, repeated: 2, lost: 4, kept: 8, rewritten: 16 };
-const OUTCOMES = { correct: "#1a7f37", "vote lost": "#d97706", wrong: "#c62828", "all tracks wrong": "#c62828", "no answer": "#8250a8", truncated: "#0b62c4", repeated: "#0e7490", undecided: "#9a6700", error: "#57606a", missing: "#b0b8c0" };
+const OUTCOMES = { correct: "#1a7f37", "vote lost": "#d97706", wrong: "#c62828", "all tracks wrong": "#c62828", "no answer": "#8250a8", truncated: "#0b62c4", repeated: "#0e7490", ungradable: "#9a6700", error: "#57606a", missing: "#b0b8c0" };
 const GIGA = 1e9;
 
 const several = DATA.runs.some((run) => run.repeats > 1);
@@ -30,7 +30,7 @@ const COLUMNS = [
   ["tokens of the chosen track", (r) => r.chosen_tokens, (v) => fixed(v, 0)],
   drafted && ["drafts kept", (r) => r.acceptance, (v) => percent(v)], drafted && ["steps rewritten", (r) => r.rewrites, (v) => percent(v)], drafted && ["draft tokens kept", (r) => r.draft_kept, (v) => percent(v)],
   several && ["pass@k", (r) => r.pass_at_k, (v, r) => `${percent(v)} ± ${percent(r.pass_at_k_error)} (k=${r.k})`], several && ["maj@k", (r) => r.maj_at_k, (v, r) => v === null ? `– (k=${r.k})` : `${percent(v)} ± ${percent(r.maj_at_k_error)} (k=${r.k})`], several && ["any", (r) => r.any_correct, (v) => percent(v)],
-  ["no answer", (r) => r.no_answer, (v) => percent(v)], ["undecided", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
+  ["no answer", (r) => r.no_answer, (v) => percent(v)], ["ungradable", (r) => r.ungradable, (v) => percent(v)], ["truncated", (r) => r.truncated, (v) => percent(v)], ["errors", (r) => r.error, (v) => percent(v)], ["missing", (r) => r.missing, (v) => percent(v)],
   ["SE problems", (r) => r.population_error, (v) => percent(v)], several && ["SE samples", (r) => r.samples_error, (v) => percent(v)],
 ].filter(Boolean);
 let sorted = { column: COLUMNS.findIndex(([name]) => name === "accuracy"), down: true };
