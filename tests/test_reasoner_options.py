@@ -2,12 +2,15 @@
 
 import json
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import evaluators
 from pipeline import grade_run, reasoners
 from pipeline.cli import group
+from pipeline.cli.run import run_command
+from pipeline.cli.run_help import NAMED
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
@@ -285,3 +288,11 @@ def test_from_python_too_spec_methods_gives_every_track_a_method() -> None:
     plain = Experiment("spec-methods", SCRIPTED, SCRIPTED, sections=(TrackSettings(tracks=5),))
     with pytest.raises(UserMistake, match='need prompts="methods"'):
         reasoners.with_defaults(plain)
+
+
+@pytest.mark.parametrize("reasoner", REASONERS)
+def test_no_option_of_a_reasoner_stands_a_second_time_as_one_of_others(reasoner):
+    context = click.Context(run_command, **run_command.context_settings)
+    context.meta[NAMED] = reasoner
+    names = [param.name for param in run_command.get_params(context)]
+    assert sorted(names) == sorted(set(names))

@@ -1,6 +1,6 @@
 """Options that reasoners declare: as options of `speclrm run`, and as settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
@@ -24,13 +24,13 @@ def own_options(reasoner: str) -> list[click.Option]:
     ]
 
 
-def other_options(taken: Iterable[str]) -> list[click.Option]:
+def other_options(taken: Collection[str]) -> list[click.Option]:
     """The options that only other reasoners have, by names not `taken`: known, to be refused."""
     others = _every_option()
     return [
         _click_option(option, None, hidden=True)
         for name, option in others.items()
-        if name not in set(taken)
+        if name not in taken
     ]
 
 

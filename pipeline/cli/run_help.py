@@ -36,7 +36,7 @@ class RunCommand(click.Command):
         """The options of every run, and those of the reasoner; of others, to be refused."""
         reasoner = ctx.meta.get(NAMED)
         own = own_options(reasoner) if reasoner is not None else []
-        others = other_options(one.name or "" for one in own)
+        others = other_options({one.name or "" for one in own})
         argument = click.Argument(["reasoner"], type=ReasonerName(list(REASONERS)))
         models = [option for role in roles() for option in engine_options(role)]
         return [argument, *own, *others, *super().get_params(ctx), *models]

@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ from pipeline.runs.directory import (
     refuse_changes,
 )
 from pipeline.runs.interrupts import call, drain_on_interrupt
-from pipeline.runs.scheduler import Engines, Progress, Run, Work, run_attempts
+from pipeline.runs.scheduler import Engines, Progress, Run, run_attempts
 from pipeline.runs.writer import record_writer
 
 RESULTS = Path("results")
@@ -121,19 +121,17 @@ class Plan:
         }
 
 
-def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
-    """Load the problems and settle the slice, the prompts and the directory.
+def plan(
+    experiment: Experiment, output_dir: Path | None = None, problems: ProblemSet | None = None
+) -> Plan:
+    """Load the problems, unless they are given, and settle the slice, the prompts, the directory.
 
     Raises:
         UserMistake: the reasoner, the dataset, the range or the prompts are not there.
     """
     experiment = reasoners.with_defaults(experiment)
-    problems = load_problems(
-        experiment.dataset,
-        experiment.data_file,
-        seed=experiment.seed,
-        refs_dir=default_refs_dir(),
-    )
+    if problems is None:
+        problems = problems_of(experiment)
     prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
     for section, settings in reasoners.settled(experiment):
         section.check_prompts(settings, prompt_set)
@@ -145,6 +143,20 @@ def plan(experiment: Experiment, output_dir: Path | None = None) -> Plan:
         prompt_set=prompt_set,
         prompts={p.problem_id: task_prompt(prompt_set, p, guidance="") for p in selected},
         directory=output_dir or RESULTS / experiment.name(),
+    )
+
+
+def problems_of(experiment: Experiment) -> ProblemSet:
+    """The problems that an experiment's slice is taken from.
+
+    Raises:
+        UserMistake: they cannot be loaded.
+    """
+    return load_problems(
+        experiment.dataset,
+        experiment.data_file,
+        seed=experiment.seed,
+        refs_dir=default_refs_dir(),
     )
 
 
@@ -170,6 +182,87 @@ def run(
     return run_plan(planned, retry_errors=retry_errors, force=force, display=display)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run whose directory is locked: what it holds, and what of that is not made again."""
+
+    planned: Plan
+    directory: RunDirectory
+    there: Recorded
+    kept: Recorded
+    progress: Progress
+    warnings: list[str]
+
+    def widen(self) -> None:
+        """Settle a run of which nothing is missing: whole last lines, and all that was asked."""
+        manifest = self.directory.manifest()
+        if manifest is None:
+            return
+        self.warnings.extend(self.directory.repair(self.planned.files()))
+        widened = manifest | {"slice": _slice(self.planned, manifest)}
+        if widened != manifest:
+            self.directory.write_manifest(widened)
+
+    def check(self, engines: Engines) -> None:
+        """Look whether the engines, which have started, can do what the run needs.
+
+        Raises:
+            UserMistake: they cannot.
+        """
+        _refuse_missing_abilities(self.planned.experiment, engines)
+        self.warnings.extend(_context_warnings(self.planned, engines.by_role["target"]))
+
+    @contextlib.asynccontextmanager
+    async def begun(self, engines: Engines) -> AsyncIterator[Run]:
+        """All that attempts need, with the manifest written and the writing process up."""
+        planned, directory = self.planned, self.directory
+        self.warnings.extend(directory.repair(planned.files()))
+        directory.write_manifest(_manifest(planned, directory.manifest(), engines))
+        async with record_writer(directory, self.there) as writer:
+            yield Run(
+                planned.experiment,
+                reasoners.load(planned.experiment.reasoner),
+                engines,
+                planned.prompt_set,
+                planned.prompts,
+                writer.append,
+            )
+
+    def summary(self) -> RunSummary:
+        """What was done since it was opened."""
+        asked, progress = len(self.planned.asked), self.progress
+        return RunSummary(
+            directory=self.planned.directory,
+            planned=asked,
+            already_done=asked - progress.total,
+            done=progress.done,
+            failed=progress.failed,
+            remaining=progress.total - progress.done,
+            warnings=tuple(self.warnings),
+        )
+
+
+@contextlib.contextmanager
+def opened(planned: Plan, *, retry_errors: bool = False, force: bool = False) -> Iterator[OpenRun]:
+    """Lock a run's directory and see what it holds; see `run`.
+
+    Raises:
+        UserMistake: it is in use, or is that of other settings.
+    """
+    with RunDirectory(planned.directory) as directory:
+        there = planned.recorded()
+        kept = there.kept(retry_errors=retry_errors, force=force)
+        warnings = _version_warnings(directory.manifest(), planned.used())
+        yield OpenRun(
+            planned=planned,
+            directory=directory,
+            there=there,
+            kept=kept,
+            progress=Progress(total=sum(key not in kept for key in planned.asked)),
+            warnings=[*planned.problems.notes, *warnings],
+        )
+
+
 def run_plan(
     planned: Plan,
     *,
@@ -178,104 +271,66 @@ def run_plan(
     display: ProgressDisplay | None = None,
 ) -> RunSummary:
     """Do what was planned; see `run`."""
-    asked = planned.asked
-    with RunDirectory(planned.directory) as directory:
-        there = planned.recorded()
-        manifest = directory.manifest()
-        kept = there.kept(retry_errors=retry_errors, force=force)
-        progress = Progress(total=sum(key not in kept for key in asked))
-        warnings = [*planned.problems.notes, *_version_warnings(manifest, planned.used())]
-        if progress.total:
-            missing = asked.missing(kept)
-            running = _run(
-                planned,
-                directory,
-                missing,
-                progress,
-                there=there,
-                display=display,
-                warnings=warnings,
-            )
-            call(running)
-        elif manifest is not None:
-            warnings += directory.repair(planned.files())
-            widened = manifest | {"slice": _slice(planned, manifest)}
-            if widened != manifest:
-                directory.write_manifest(widened)
-    return RunSummary(
-        directory=planned.directory,
-        planned=len(asked),
-        already_done=len(asked) - progress.total,
-        done=progress.done,
-        failed=progress.failed,
-        remaining=progress.total - progress.done,
-        warnings=tuple(warnings),
-    )
+    with opened(planned, retry_errors=retry_errors, force=force) as run:
+        if run.progress.total:
+            call(_run(run, display))
+        else:
+            run.widen()
+    return run.summary()
 
 
-async def _run(
-    planned: Plan,
-    directory: RunDirectory,
-    work: Iterator[Work],
-    progress: Progress,
-    *,
-    there: Recorded,
-    display: ProgressDisplay | None,
-    warnings: list[str],
-) -> None:
-    experiment = planned.experiment
+async def _run(run: OpenRun, display: ProgressDisplay | None) -> None:
+    progress, missing = run.progress, run.planned.asked.missing(run.kept)
     async with contextlib.AsyncExitStack() as stack:
-        engines = await _start(stack, planned, directory, warnings, progress)
-        warnings += directory.repair(planned.files())
-        directory.write_manifest(_manifest(planned, directory.manifest(), engines))
-        writer = await stack.enter_async_context(record_writer(directory, there))
-        attempts = Run(
-            experiment,
-            reasoners.load(experiment.reasoner),
-            engines,
-            planned.prompt_set,
-            planned.prompts,
-            writer.append,
-        )
+        engines = await _start(stack, run)
+        attempts = await stack.enter_async_context(run.begun(engines))
         shown = display(progress) if display is not None else contextlib.nullcontext()
         with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
             progress.begin()
-            await run_attempts(attempts, work, progress, draining)
+            await run_attempts(attempts, missing, progress, draining)
 
 
-async def _start(
-    stack: contextlib.AsyncExitStack,
-    planned: Plan,
-    directory: RunDirectory,
-    warnings: list[str],
-    progress: Progress,
-) -> Engines:
+async def _start(stack: contextlib.AsyncExitStack, run: OpenRun) -> Engines:
     """Start the engines for as long as `stack` is open; a run that cannot begin leaves no folder.
 
     Raises:
         UserMistake: what was asked for cannot be served.
         RunStopped: an engine does not start.
     """
-    experiment, log = planned.experiment, directory.path / ENGINE_LOG
-
-    def engine(settings: EngineSettings) -> Engine:
-        served = replace(with_model_folder(settings), log=log, on_wait=progress.asked_to_wait)
-        return create(served)
-
-    try:
+    log = run.directory.path / ENGINE_LOG
+    with taken_back_on_error(run.directory):
+        models = run.planned.experiment.models
         engines = Engines(
-            {role: engine(settings) for role, settings in experiment.models.items()}, log=log
+            {
+                role: engine_of(settings, log, run.progress.asked_to_wait)
+                for role, settings in models.items()
+            },
+            log=log,
         )
         await stack.enter_async_context(engines.running())
-        _refuse_missing_abilities(experiment, engines)
-        warnings += _context_warnings(planned, engines.by_role["target"])
+        run.check(engines)
+    return engines
+
+
+def engine_of(settings: EngineSettings, log: Path, on_wait: Callable[[float], None]) -> Engine:
+    """The engine of a model of a run, not started yet.
+
+    Raises:
+        UserMistake: it is not there, or cannot honour the settings.
+    """
+    return create(replace(with_model_folder(settings), log=log, on_wait=on_wait))
+
+
+@contextlib.contextmanager
+def taken_back_on_error(directory: RunDirectory) -> Iterator[None]:
+    """Remove the folder of a run that could not begin, whatever ended the start, Ctrl-C too."""
+    try:
+        yield
     except BaseException as error:
-        # Whatever ended the start, Ctrl-C too; nothing of it is hidden.
         kept = directory.take_back()
         if kept is None or not isinstance(error, UserMistake | RunStopped):
             raise
         raise type(error)(f"{error}; the engine's log is {kept}") from error
-    return engines
 
 
 def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from pipeline.problems.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
 from pipeline.records import Attempt, Failure, UnreadableAttempt, unread
 from pipeline.runs.bugs import FirstAttempts, frames_of
+from pipeline.runs.turns import Turn, Turns
 from pipeline.seeds import request_seed
 
 MAX_RESTARTS = 3
@@ -30,10 +31,11 @@ MAX_RESTARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One attempt to make."""
+    """One attempt to make; where several runs share their engines, the lowest `turn` begins."""
 
     problem: Problem
     repeat_id: int
+    turn: Turn = ()
 
 
 @dataclass(slots=True)
@@ -76,13 +78,31 @@ class Progress:
 
 
 @dataclass(slots=True)
+class _Mending:
+    """How often engines were restarted, and that they are being restarted now."""
+
+    restarts: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
 class Engines:
-    """The run's engines by the roles of their models, and their restart when one dies."""
+    """The run's engines by the roles of their models, and their restart when one dies.
+
+    Several runs can share engines that have other roles in each: see `as_roles`.
+    """
 
     by_role: Mapping[str, Engine]
     log: Path | None = None
-    restarts: int = 0
-    _mending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _mending: _Mending = field(default_factory=_Mending)
+
+    def as_roles(self, names: Mapping[str, str]) -> "Engines":
+        """Some of these engines under the roles that they have in one run.
+
+        `names` are what they are called here, by those roles.
+        """
+        by_role = {role: self.by_role[name] for role, name in names.items()}
+        return replace(self, by_role=by_role)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,7 +119,7 @@ class Engines:
         Raises:
             RunStopped: an engine does not come back, or keeps dying.
         """
-        async with self._mending:
+        async with self._mending.lock:
             for engine in self.by_role.values():
                 try:
                     await engine.health()
@@ -107,13 +127,13 @@ class Engines:
                     await self._restart(engine, death)
 
     async def _restart(self, engine: Engine, death: EngineDead) -> None:
-        if self.restarts >= MAX_RESTARTS:
+        if self._mending.restarts >= MAX_RESTARTS:
             see = f"see {self.log}, then " if self.log is not None and self.log.exists() else ""
             raise RunStopped(
-                f"The engine died {self.restarts + 1} times ({death}); {see}run the same command "
-                "again: finished attempts are kept."
+                f"The engine died {self._mending.restarts + 1} times ({death}); {see}run the same "
+                "command again: finished attempts are kept."
             ) from death
-        self.restarts += 1
+        self._mending.restarts += 1
         try:
             await engine.stop()
             await engine.start()
@@ -146,11 +166,16 @@ class _Started:
 
 
 async def run_attempts(
-    run: Run, work: Iterator[Work], progress: Progress, draining: asyncio.Event
+    run: Run,
+    work: Iterator[Work],
+    progress: Progress,
+    draining: asyncio.Event,
+    turns: Turns | None = None,
 ) -> None:
     """Make every attempt of `work`, `concurrency` at a time, until done or `draining` is set.
 
-    Draining lets attempts in flight end and starts no more.
+    Draining lets attempts in flight end and starts no more. Runs that share their engines share
+    `turns`.
 
     Raises:
         RunStopped: an engine cannot be brought back, a record cannot be written, or the first
@@ -158,13 +183,15 @@ async def run_attempts(
     """
     unrecorded = asyncio.Semaphore(run.experiment.concurrency)
     numbered, first = enumerate(work), FirstAttempts()
+    turns = turns or Turns(run.experiment.concurrency)
 
     async def worker() -> None:
         for number, item in numbered:
-            if draining.is_set():
-                return
-            progress.in_flight += 1
-            attempt = await make_attempt(run, item)
+            async with turns.taken(item.turn):
+                if draining.is_set():
+                    return
+                progress.in_flight += 1
+                attempt = await make_attempt(run, item)
             await unrecorded.acquire()
             group.create_task(keep(number, attempt))
 
