@@ -11,7 +11,6 @@ printed is a JSON object. Exit code 1 when formula and counter differ by more th
 
 import argparse
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,8 +26,9 @@ from pipeline.engines.protocol import Completion, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.shape import Shape
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.generation import Generated, Generator
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
+from pipeline.engines.transformers.requests import Generated, Job
+from pipeline.engines.transformers.stepper import Stepper
 from pipeline.ledger import Ledger, Use
 
 CONTEXT = 40_960
@@ -42,7 +42,6 @@ PROMPTS = {"8b": (512, 2048, 8192), "1.7b": (512, 2048, 8192), "tiny": (100, 300
 GENERATED = {"8b": 128, "1.7b": 128, "tiny": 32}
 MATRIX = {"cuda": 8192, "cpu": 1024}
 ALLOWED = 0.05
-NEVER = threading.Event()
 
 
 def config_of(shape: str) -> Qwen3Config:
@@ -76,12 +75,14 @@ def prompt_of(length: int, vocabulary: int, seed: int) -> list[int]:
     return tokens
 
 
-def answer(
-    generator: Generator, prompt: list[int], tokens: int, temperature: float = 0.0
-) -> Generated:
+def answer(stepper: Stepper, prompt: list[int], tokens: int, temperature: float = 0.0) -> Generated:
     """Tokens of the engine's loop; above temperature 0 with top-p 0.95."""
     asked = SamplingRequest(tokens, temperature, top_p=0.95 if temperature else 1.0, seed=0)
-    return generator.generate(prompt, asked, tokens, NEVER)
+    job = Job(prompt, asked, tokens)
+    stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    return job.answer.result()
 
 
 def seconds(device: str, work: Callable[[], object]) -> float:
@@ -94,22 +95,22 @@ def seconds(device: str, work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def decode_rates(device: str, generator: Generator, prompt: list[int], tokens: int) -> Any:
+def decode_rates(device: str, stepper: Stepper, prompt: list[int], tokens: int) -> Any:
     """Tokens a second after `prompt`: in the engine's loop, and of the model's passes alone."""
     rates: dict[str, float] = {}
     for name, temperature in (("greedy", 0.0), ("sampled", 0.6)):
-        first = seconds(device, lambda: answer(generator, prompt, 1, temperature))  # noqa: B023
-        every = seconds(device, lambda: answer(generator, prompt, tokens + 1, temperature))  # noqa: B023
+        first = seconds(device, lambda: answer(stepper, prompt, 1, temperature))  # noqa: B023
+        every = seconds(device, lambda: answer(stepper, prompt, tokens + 1, temperature))  # noqa: B023
         rates[name] = round(tokens / (every - first), 1)
-    cache = DynamicCache(config=generator.model.config)
+    cache = DynamicCache(config=stepper.model.config)
     with torch.inference_mode():
         whole = torch.tensor([prompt], device=device)
         one = whole[:, :1].clone()
-        generator.model(input_ids=whole, past_key_values=cache, logits_to_keep=1)
+        stepper.model(input_ids=whole, past_key_values=cache, logits_to_keep=1)
 
         def passes() -> None:
             for _ in range(tokens):
-                generator.model(input_ids=one, past_key_values=cache, logits_to_keep=1)
+                stepper.model(input_ids=one, past_key_values=cache, logits_to_keep=1)
 
         rates["passes_alone"] = round(tokens / seconds(device, passes), 1)
     return {"after": len(prompt), "tokens_a_second": rates}
@@ -140,22 +141,22 @@ def booked(shape: Shape, prompt: list[int], generated: Generated) -> Flops:
     return flops
 
 
-def counted(generator: Generator, prompt: list[int], tokens: int) -> tuple[Generated, int]:
+def counted(stepper: Stepper, prompt: list[int], tokens: int) -> tuple[Generated, int]:
     """An answer, and the operations that torch saw."""
-    generator.blocks = PrefixBlocks.on(generator.model.device)
+    stepper.blocks = PrefixBlocks.on(stepper.model.device)
     with FlopCounterMode(display=False) as counter:
-        done = answer(generator, prompt, tokens)
+        done = answer(stepper, prompt, tokens)
     return done, int(counter.get_total_flops())
 
 
-def compare_flops(generator: Generator, shape: Shape, prompt: list[int], tokens: int) -> Any:
+def compare_flops(stepper: Stepper, shape: Shape, prompt: list[int], tokens: int) -> Any:
     """Formula and counter for reading a prompt, and for the tokens after it."""
     # Attention as plain products, which the counter sees on every device.
-    usual = generator.model.config._attn_implementation  # noqa: SLF001 - there is no other name
-    generator.model.set_attn_implementation("eager")
-    first, read = counted(generator, prompt, 1)
-    every, both = counted(generator, prompt, tokens + 1)
-    generator.model.set_attn_implementation(usual)
+    usual = stepper.model.config._attn_implementation  # noqa: SLF001 - there is no other name
+    stepper.model.set_attn_implementation("eager")
+    first, read = counted(stepper, prompt, 1)
+    every, both = counted(stepper, prompt, tokens + 1)
+    stepper.model.set_attn_implementation(usual)
     reading, all_of_it = booked(shape, prompt, first).total, booked(shape, prompt, every).total
     return {
         "prompt": len(prompt),
@@ -201,22 +202,22 @@ def measure(name: str, device: str, best_rate: float) -> dict[str, Any]:
     memory(device)
     model = model_of(config, device)
     settings = with_model_folder(EngineSettings("transformers", "pocket-target"))
-    generator = Generator(model, HFTokenizer.of(settings), PrefixBlocks.on(model.device))
+    stepper = Stepper(model, HFTokenizer.of(settings), PrefixBlocks.on(model.device))
     result: dict[str, Any] = {
         "parameters": shape.parameters,
         "memory_of_the_weights": memory(device),
         "prefill": [],
     }
-    answer(generator, prompt_of(200, config.vocab_size, 1), 8)
+    answer(stepper, prompt_of(200, config.vocab_size, 1), 8)
     for number, length in enumerate(PROMPTS[name]):
         prompt = prompt_of(length, config.vocab_size, 10 + number)
         inputs = torch.tensor([prompt], device=device)
         with torch.inference_mode():
             model(input_ids=inputs, logits_to_keep=1)
             whole = seconds(device, lambda: model(input_ids=inputs, logits_to_keep=1))  # noqa: B023
-        first = answer(generator, prompt_of(length, config.vocab_size, 30 + number), 1)
-        in_blocks = seconds(device, lambda: answer(generator, prompt, 1))  # noqa: B023
-        again = seconds(device, lambda: answer(generator, prompt, 1))  # noqa: B023
+        first = answer(stepper, prompt_of(length, config.vocab_size, 30 + number), 1)
+        in_blocks = seconds(device, lambda: answer(stepper, prompt, 1))  # noqa: B023
+        again = seconds(device, lambda: answer(stepper, prompt, 1))  # noqa: B023
         operations = booked(shape, prompt, first).total
         result["prefill"].append(
             {
@@ -231,11 +232,11 @@ def measure(name: str, device: str, best_rate: float) -> dict[str, Any]:
             }
         )
         print(name, result["prefill"][-1], flush=True)
-    result["decode"] = decode_rates(device, generator, prompt, GENERATED[name])
+    result["decode"] = decode_rates(device, stepper, prompt, GENERATED[name])
     print(name, result["decode"], flush=True)
     result["memory_at_most"] = memory(device)
     result["flops"] = [
-        compare_flops(generator, shape, prompt_of(each, config.vocab_size, 50), 16)
+        compare_flops(stepper, shape, prompt_of(each, config.vocab_size, 50), 16)
         for each in PROMPTS[name][:2]
     ]
     print(name, result["flops"], flush=True)

@@ -35,6 +35,7 @@ FLOORS = (
         "pipeline.streams",
         "pipeline.records",
         "pipeline.pocket",
+        "pipeline.decoding",
     ),
     ("pipeline.plugins",),
     ("pipeline.registry",),

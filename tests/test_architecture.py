@@ -76,12 +76,19 @@ def test_engines_know_nothing_of_reasoners_or_runs():
             if not is_under(
                 module,
                 "pipeline.engines",
+                "pipeline.decoding",
                 "pipeline.errors",
                 "pipeline.plugins",
                 "pipeline.resources",
             )
         }
         assert outside == set(), name
+
+
+def test_decoding_knows_nothing_of_the_project():
+    for name, tree in under("pipeline.decoding").items():
+        ours = {module for module in imports(tree) if is_under(module, *PACKAGES)}
+        assert {one for one in ours if not is_under(one, "pipeline.decoding")} == set(), name
 
 
 def test_reasoners_know_nothing_of_files():

@@ -44,6 +44,7 @@ LONG = {
     "spec_accuracy",
     "spec_latency",
     "throughput",
+    "transformers_rows",
 }
 """Programs that need an engine, a browser or minutes; `make bench` runs them."""
 

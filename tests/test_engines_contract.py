@@ -44,6 +44,13 @@ class TestTransformers(OurContract):
         return lambda: create(EngineSettings("transformers", str(tiny_model)))
 
 
+class TestTransformersRows(OurContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tiny_model):
+        return lambda: create(EngineSettings("transformers", str(tiny_model), max_num_seqs=8))
+
+
 @pytest.mark.vllm
 class TestVllm(OurContract):
     # It takes long to start; tests/test_engines_vllm.py starts some again.

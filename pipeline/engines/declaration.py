@@ -181,5 +181,16 @@ class EngineEntry:
         )
 
 
+VLLM_SEQUENCES, TRANSFORMERS_SEQUENCES = 64, 1
+MAX_NUM_SEQS = EngineOption(
+    name="max_num_seqs",
+    type=int,
+    help="Requests that are computed together.",
+    least=1,
+    unset=f"{VLLM_SEQUENCES} for vllm, {TRANSFORMERS_SEQUENCES} for transformers",
+)
+"""An option of both, so it stands here."""
+
+
 def _called(path: str | None, settings: EngineSettings) -> Any:
     return None if path is None else resolve_name(path)(settings)

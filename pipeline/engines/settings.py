@@ -28,6 +28,7 @@ class EngineSettings:
     (starts in seconds) and `subprocess` on a GPU. `request_timeout` is how many seconds a request
     may take, None the engine's own; `busy_timeout` how many a server may say that it is busy, of
     which `on_wait` is told (openai).
+    `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
     `speculative` is vLLM's own token-level speculative_config as JSON text.
     `script` is the scripted engine's table. `log` is where the engine's own output goes.
     `own` are values of options that the engine's entry declares and that have no field here.
@@ -39,7 +40,7 @@ class EngineSettings:
     tokenizer: str | None = None
     dtype: str = "auto"
     max_model_len: int | None = None
-    max_num_seqs: int = 64
+    max_num_seqs: int | None = None
     tensor_parallel_size: int = 1
     gpu_memory_utilization: float = 0.70
     cpu_kv_cache_gib: int = 1

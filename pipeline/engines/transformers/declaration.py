@@ -1,6 +1,6 @@
 """What the transformers engine declares of itself."""
 
-from pipeline.engines.declaration import EngineEntry
+from pipeline.engines.declaration import MAX_NUM_SEQS, EngineEntry
 
 TRANSFORMERS = EngineEntry(
     name="transformers",
@@ -8,5 +8,6 @@ TRANSFORMERS = EngineEntry(
     honours=frozenset(
         {"revision", "tokenizer", "dtype", "max_model_len", "devices", "trust_remote_code"}
     ),
+    options=(MAX_NUM_SEQS,),
     automatic=True,
 )

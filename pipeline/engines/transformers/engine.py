@@ -1,12 +1,11 @@
 """The transformers engine: Hugging Face models without vLLM.
 
-Requests are answered one after another in one thread. That is slow beside vLLM, but the same seed
-gives the same tokens whatever else is in flight.
+Requests in flight are rows of one forward, in one thread. With one row, the default, the same seed
+gives the same tokens whatever else is in flight; with more, all but rounding is the same.
 """
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
+from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
 from pipeline.engines.facts import read_facts
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.limits import check_sampling, room_for, time_limit
@@ -31,8 +31,11 @@ from pipeline.engines.protocol import (
 )
 from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.generation import Cancelled, Generated, Generator
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
+from pipeline.engines.transformers.reading import can_be_a_row
+from pipeline.engines.transformers.requests import Job
+from pipeline.engines.transformers.stepper import Stepper
+from pipeline.engines.transformers.worker import Worker
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 READY_PROMPT = "1+1="
@@ -48,9 +51,9 @@ class TransformersEngine:
         _refuse_what_needs_vllm(settings)
         self._settings = settings
         self._facts: ModelFacts | None = None
-        self._generator: Generator | None = None
+        self._tokenizer: HFTokenizer | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._dead = "it has not been started"
+        self._worker: Worker | None = None
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -67,42 +70,37 @@ class TransformersEngine:
     @property
     def tokenizer(self) -> HFTokenizer:
         """The model's own tokenizer."""
-        if self._generator is None:
+        if self._tokenizer is None:
             raise EngineDead("the transformers engine has not been started")
-        return self._generator.tokenizer
+        return self._tokenizer
 
     async def start(self) -> None:
         """Load the model and answer one short request; raises `UserMistake`."""
         await self.stop()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
         loop = asyncio.get_running_loop()
-        self._facts = await loop.run_in_executor(self._pool, read_facts, self._settings)
-        self._generator = await loop.run_in_executor(self._pool, self._load, self._facts)
-        self._facts = replace(self._facts, dtype=str(self._generator.model.dtype).split(".")[-1])
-        self._dead = ""
+        facts = await loop.run_in_executor(self._pool, read_facts, self._settings)
+        stepper = await loop.run_in_executor(self._pool, self._load, facts)
+        self._facts = replace(facts, dtype=str(stepper.model.dtype).split(".")[-1])
+        self._tokenizer = stepper.tokenizer
+        self._worker = Worker(self._pool, stepper)
         prompt = self.tokenizer.encode(READY_PROMPT) or [0]
         await self.complete(prompt, SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0))
 
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
     ) -> Completion:
-        """Continue a token prefix, when the requests before it are done."""
+        """Continue a token prefix, as soon as there is a row for it."""
         began = time.perf_counter()
-        await self.health()
+        worker = self._running()
         check_sampling(sampling)
         prompt = list(prompt_token_ids)
         if not prompt:
             raise EngineFailure("the prompt is empty; an engine continues at least one token")
-        room = room_for(len(prompt), self.facts.context, sampling.max_tokens)
-        cancelled = threading.Event()
-        loop = asyncio.get_running_loop()
-        try:
-            async with time_limit(self._settings.seconds_allowed()):
-                generated = await loop.run_in_executor(
-                    self._pool, self._answer, prompt, sampling, room, cancelled
-                )
-        finally:
-            cancelled.set()
+        job = Job(prompt, sampling, room_for(len(prompt), self.facts.context, sampling.max_tokens))
+        worker.ask(job)
+        async with time_limit(self._settings.seconds_allowed()):
+            generated = await asyncio.wrap_future(job.answer)
         return Completion(
             text=generated.text,
             token_ids=generated.token_ids,
@@ -121,41 +119,28 @@ class TransformersEngine:
 
     async def health(self) -> None:
         """Raise `EngineDead` when the model has failed or was stopped."""
-        if self._dead:
-            raise EngineDead(f"the transformers engine is not running: {self._dead}")
+        self._running()
 
     async def stop(self) -> None:
         """End the thread and let go of the model."""
-        self._dead = self._dead or "it was stopped"
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end("it was stopped")
         pool, self._pool = self._pool, None
         if pool is not None:
-            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=False)
-        self._generator = None
+            await asyncio.to_thread(pool.shutdown, wait=True)
+        self._tokenizer = None
+        del worker
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _answer(
-        self,
-        prompt: list[int],
-        sampling: SamplingRequest,
-        room: int,
-        cancelled: threading.Event,
-    ) -> Generated:
-        """Generate, in the worker thread."""
-        if self._dead or self._generator is None:
-            raise EngineDead(f"the transformers engine is not running: {self._dead}")
-        try:
-            return self._generator.generate(prompt, sampling, room, cancelled)
-        except Cancelled as error:
-            raise EngineFailure("the request was cancelled") from error
-        except torch.OutOfMemoryError as error:
-            raise EngineFailure(f"the device's memory is full: {error}") from error
-        except Exception as error:
-            # Boundary: after a failed forward pass nothing is known of the model or the device.
-            self._dead = f"{type(error).__name__}: {error}"
-            raise EngineDead(f"the transformers engine has ended: {self._dead}") from error
+    def _running(self) -> Worker:
+        if self._worker is None:
+            raise EngineDead("the transformers engine is not running")
+        self._worker.check()
+        return self._worker
 
-    def _load(self, facts: ModelFacts) -> Generator:
+    def _load(self, facts: ModelFacts) -> Stepper:
         """Load tokenizer and model, in the worker thread."""
         settings = self._settings
         tokenizer = HFTokenizer.of(settings)
@@ -169,7 +154,14 @@ class TransformersEngine:
                 model = _load_model(settings, device)
             finally:
                 enable_progress_bar()
-        return Generator(model.eval(), tokenizer, PrefixBlocks.on(model.device))
+        rows = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
+        if rows > 1 and not can_be_a_row(model):
+            raise UserMistake(
+                f"the layers of the model {settings.model!r} do not keep every token (sliding "
+                "windows, or a state in place of attention), so it answers one request at a time; "
+                "drop --max-num-seqs"
+            )
+        return Stepper(model.eval(), tokenizer, PrefixBlocks.on(model.device), rows)
 
 
 def _load_model(settings: EngineSettings, device: str) -> Any:

@@ -1,6 +1,6 @@
 """What the vLLM engine declares of itself."""
 
-from pipeline.engines.declaration import EngineEntry, EngineOption
+from pipeline.engines.declaration import MAX_NUM_SEQS, EngineEntry, EngineOption
 from pipeline.engines.protocol import Ability
 
 TARGET_MEMORY = 0.70
@@ -14,13 +14,7 @@ VLLM = EngineEntry(
         {"revision", "tokenizer", "dtype", "max_model_len", "devices", "trust_remote_code"}
     ),
     options=(
-        EngineOption(
-            name="max_num_seqs",
-            type=int,
-            help="Sequences in one batch.",
-            default=64,
-            least=1,
-        ),
+        MAX_NUM_SEQS,
         EngineOption(
             name="tensor_parallel_size",
             type=int,

@@ -7,6 +7,7 @@ from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.declaration import VLLM_SEQUENCES
 from pipeline.engines.launch import unless_set
 from pipeline.engines.model_files import looks_like_path, read_json
 from pipeline.engines.protocol import ModelFacts
@@ -107,7 +108,7 @@ def engine_arguments(
         "revision": settings.revision,
         "dtype": settings.dtype,
         "max_model_len": settings.max_model_len,
-        "max_num_seqs": settings.max_num_seqs,
+        "max_num_seqs": settings.max_num_seqs or VLLM_SEQUENCES,
         "tensor_parallel_size": settings.tensor_parallel_size,
         "quantization": settings.quantization,
         "trust_remote_code": settings.trust_remote_code,

@@ -1,0 +1,85 @@
+"""A request in the transformers engine: what was asked, and its text as it grows."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from pipeline.engines.limits import SEED_RANGE
+from pipeline.engines.protocol import FinishReason, SamplingRequest
+from pipeline.engines.stopping import StopWatch
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.next_token import choose
+
+
+class Generated(NamedTuple):
+    """What one request came to."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    stop_string: str | None
+    cached_tokens: int
+    logprobs: dict[int, float] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A prompt to be continued by at most `room` tokens; cancelling `answer` ends the work."""
+
+    prompt: list[int]
+    sampling: SamplingRequest
+    room: int
+    answer: "Future[Generated]" = field(default_factory=Future)
+
+    def settle(self, result: Generated | Exception) -> None:
+        """Answer, unless nobody waits any more. Called once, by the thread that works on it."""
+        if not self.answer.set_running_or_notify_cancel():
+            return
+        if isinstance(result, Exception):
+            self.answer.set_exception(result)
+        else:
+            self.answer.set_result(result)
+
+
+class Text:
+    """The tokens that a request has got, and the draws of those that follow."""
+
+    def __init__(self, job: Job, tokenizer: HFTokenizer, cached_tokens: int, logits: Any) -> None:
+        """`logits` are those after the prompt; `grow` takes the first token from them."""
+        self.job = job
+        self._eos_ids = tokenizer.eos_ids
+        self._watch = StopWatch(tokenizer, job.sampling.stop)
+        self._cached_tokens = cached_tokens
+        self._logprobs = _logprobs(logits, job.sampling.logprobs_of)
+        random = torch.Generator().manual_seed(job.sampling.seed % SEED_RANGE)
+        self._choose = partial(choose, sampling=job.sampling, generator=random)
+
+    @property
+    def last(self) -> int:
+        """The newest token."""
+        return self._watch.token_ids[-1]
+
+    def grow(self, logits: Any) -> Generated | None:
+        """Choose a token by the logits after the last one; the answer, where it ends the text."""
+        token = self._choose(logits)
+        if self._watch.append(token) or token in self._eos_ids:
+            return self._generated("stop")
+        if len(self._watch.token_ids) >= self.job.room:
+            return self._generated("length")
+        return None
+
+    def _generated(self, finish: FinishReason) -> Generated:
+        text, stop_string = self._watch.finish()
+        ids = tuple(self._watch.token_ids)
+        return Generated(text, ids, finish, stop_string, self._cached_tokens, self._logprobs)
+
+
+def _logprobs(logits: Any, token_ids: Sequence[int]) -> dict[int, float] | None:
+    if not token_ids:
+        return None
+    values = torch.log_softmax(logits.float().cpu().double(), dim=-1)
+    return {token: float(values[token]) for token in token_ids}

@@ -1,0 +1,347 @@
+"""The transformers engine with several rows: each is as it would be alone, whatever its mates."""
+
+import asyncio
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, DynamicCache, MistralConfig, MistralForCausalLM
+
+from pipeline.decoding.rows import ManyRows, OneRow
+from pipeline.engines import create
+from pipeline.engines.bundled_models import with_model_folder
+from pipeline.engines.protocol import SamplingRequest
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
+from pipeline.engines.transformers.requests import Generated, Job
+from pipeline.engines.transformers.stepper import PROMPT_TOKENS, Stepper
+from pipeline.errors import EngineDead, EngineFailure, UserMistake
+
+GREEDY = SamplingRequest(max_tokens=30, temperature=0.0, top_p=1.0, seed=0)
+SAMPLED = replace(GREEDY, temperature=1.0, top_p=0.95)
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model: Path):
+    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> HFTokenizer:
+    return HFTokenizer.load(str(tiny_model))
+
+
+@pytest.fixture
+def stepper(tiny, tokenizer):
+    return lambda rows: Stepper(tiny, tokenizer, PrefixBlocks(), rows)
+
+
+def prompt_of(length: int, seed: int) -> list[int]:
+    chance = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 250, (length,), generator=chance).tolist()
+
+
+def answers(stepper: Stepper, jobs: list[Job]) -> list[Generated]:
+    for job in jobs:
+        stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    return [job.answer.result(timeout=0) for job in jobs]
+
+
+def job_of(prompt: list[int], sampling: SamplingRequest) -> Job:
+    return Job(prompt, sampling, sampling.max_tokens)
+
+
+def mixed(tokenizer: HFTokenizer) -> list[Job]:
+    """Requests of all kinds: short and long prompts, budgets, stop strings, draws, scores."""
+    digits = tuple(tokenizer.encode("0123456789"))
+    kinds = [
+        GREEDY,
+        SAMPLED,
+        replace(SAMPLED, stop=("a", "e")),
+        replace(GREEDY, max_tokens=1, logprobs_of=digits),
+        replace(SAMPLED, max_tokens=7),
+        replace(SAMPLED, temperature=1.5, top_p=0.9, max_tokens=90),
+    ]
+    return [
+        job_of(prompt_of(1 + 37 * number % 170, number), replace(kind, seed=number))
+        for number, kind in enumerate(kinds * 3)
+    ]
+
+
+@pytest.mark.parametrize("rows", [2, 5, 24])
+def test_every_kind_of_request_has_the_tokens_that_it_has_alone(stepper, tokenizer, rows):
+    alone = [answers(stepper(1), [job])[0] for job in mixed(tokenizer)]
+    together = answers(stepper(rows), mixed(tokenizer))
+    for one, other in zip(alone, together, strict=True):
+        assert replace_logprobs(one) == replace_logprobs(other)
+        assert one.logprobs == (other.logprobs and pytest.approx(other.logprobs, abs=1e-4))
+
+
+def replace_logprobs(one: Generated) -> Generated:
+    return one._replace(logprobs=None)
+
+
+async def test_rows_of_the_pocket_target_have_the_tokens_that_they_have_alone():
+    written = {}
+    for rows in (None, 8):
+        target = EngineSettings("transformers", "pocket-target", max_num_seqs=rows)
+        engine = create(with_model_folder(target))
+        await engine.start()
+        chat = [engine.tokenizer.render_chat([{"role": "user", "content": f"Let a={n}, b=a+9. "
+                "Find b."}]) for n in range(8)]  # fmt: skip
+        asked = [
+            engine.complete(
+                engine.tokenizer.encode(text),
+                replace(SAMPLED, temperature=0.6 * (n % 2), max_tokens=60, seed=n),
+            )
+            for n, text in enumerate(chat)
+        ]
+        written[rows] = [done.token_ids for done in await asyncio.gather(*asked)]
+        await engine.stop()
+    assert written[None] == written[8]
+
+
+def forwards_of(model, monkeypatch) -> list[tuple[int, int]]:
+    """What is fed from now on: (rows, tokens a row) of every forward."""
+    shapes: list[tuple[int, int]] = []
+    forward = type(model).forward
+
+    def watched(self, input_ids, **named):
+        shapes.append(tuple(input_ids.shape))
+        return forward(self, input_ids=input_ids, **named)
+
+    monkeypatch.setattr(type(model), "forward", watched)
+    return shapes
+
+
+@pytest.mark.parametrize(("rows", "most"), [(1, 1), (3, 3), (24, 6)])
+def test_a_forward_has_as_many_rows_as_there_are_requests_and_no_more_than_allowed(
+    stepper, tiny, monkeypatch, rows, most
+):
+    shapes = forwards_of(tiny, monkeypatch)
+    answers(stepper(rows), [job_of([n, 5], GREEDY) for n in range(6)])
+    decoded = [shape for shape in shapes if shape[1] == 1]
+    assert max(decoded) == (most, 1)
+    # The first token of a text comes from its prompt; each other costs its row one forward.
+    assert len(decoded) == (GREEDY.max_tokens - 1) * 6 // most
+
+
+def test_a_long_prompt_is_read_in_pieces_between_which_rows_grow(stepper, monkeypatch, tiny):
+    one = stepper(2)
+    one.blocks.block_tokens = 8
+    monkeypatch.setattr("pipeline.engines.transformers.stepper.PROMPT_TOKENS", 16)
+    shapes = forwards_of(tiny, monkeypatch)
+    one.add(job_of([1, 2, 3], replace(GREEDY, max_tokens=100)))
+    one.step()
+    one.add(job_of(prompt_of(60, 1), GREEDY))
+    shapes.clear()
+    for _ in range(4):
+        one.step()
+    assert shapes == [(1, 8), (1, 8), (1, 1)] * 3 + [(1, 8), (1, 4), (2, 1)]
+
+
+def test_a_step_reads_several_short_prompts(stepper, tiny, monkeypatch):
+    shapes = forwards_of(tiny, monkeypatch)
+    one = stepper(24)
+    for n in range(24):
+        one.add(job_of([n, 5], GREEDY))
+    one.step()
+    assert shapes[-1] == (PROMPT_TOKENS // one.blocks.block_tokens, 1)
+
+
+def test_a_cancelled_request_leaves_its_row_and_changes_no_other(stepper):
+    kept = [job_of([n, 7], replace(SAMPLED, seed=n)) for n in range(4)]
+    alone = answers(stepper(4), [job_of([n, 7], replace(SAMPLED, seed=n)) for n in range(4)])
+    one, dropped = stepper(6), [job_of([9, n], GREEDY) for n in range(3)]
+    for job in (dropped[0], kept[0], kept[1], dropped[1], kept[2], kept[3], dropped[2]):
+        one.add(job)
+    for _ in range(5):
+        one.step()
+    for job in dropped:
+        job.answer.cancel()
+    one.step()
+    assert len(one._texts) == len(kept)
+    while one.busy:
+        one.step()
+    assert [job.answer.result(0).token_ids for job in kept] == [each.token_ids for each in alone]
+
+
+def test_a_request_that_is_cancelled_while_its_prompt_is_read_is_not_read_on(stepper):
+    one, job = stepper(1), job_of(prompt_of(PROMPT_TOKENS - 20, 1), GREEDY)
+    one.blocks.block_tokens = PROMPT_TOKENS // 4
+    one.add(job)
+    one._begin()
+    job.answer.cancel()
+    one.step()
+    assert not one.busy
+
+
+def test_memory_is_given_back_as_rows_end(stepper):
+    one = stepper(24)
+    short = [job_of([n, 5], replace(GREEDY, max_tokens=4)) for n in range(23)]
+    long = job_of(prompt_of(300, 1), replace(GREEDY, max_tokens=40))
+    held = []
+    for job in (*short, long):
+        one.add(job)
+    while one.busy:
+        one.step()
+        if one._rows._cache is not None:
+            held.append(one._rows._cache.layers[0].keys.shape[0])
+    assert max(held) >= 24
+    assert held[-1] <= 4
+    assert one._rows._cache is None
+
+
+class FullMemory:
+    """Rows whose forward finds the memory full once."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __getattr__(self, name):
+        return getattr(self.rows, name)
+
+    def forward(self, fed):
+        raise torch.OutOfMemoryError("no room")
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_full_memory_fails_the_rows_that_were_computed_and_no_later_request(stepper, rows):
+    one = stepper(rows)
+    jobs = [job_of([n, 5], GREEDY) for n in range(4)]
+    for job in jobs:
+        one.add(job)
+    one._rows = FullMemory(one._rows)
+    while one.busy:
+        one.step()
+    failed = [job.answer.exception(0) for job in jobs]
+    assert [isinstance(error, EngineFailure) for error in failed] == [True] * rows + [False] * (
+        4 - rows
+    )
+    assert "memory is full (no room); lower --max-num-seqs" in str(failed[0])
+
+
+async def test_a_forward_that_fails_ends_the_engine_for_everybody_in_flight(
+    tiny_model, monkeypatch
+):
+    engine = create(EngineSettings("transformers", str(tiny_model), max_num_seqs=2))
+    await engine.start()
+    monkeypatch.setattr(ManyRows, "forward", lambda self, fed: 1 / 0)
+    asked = [engine.complete([n, 5], GREEDY) for n in range(4)]
+    failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(error) for error in failed] == [EngineDead] * 4
+    assert "ZeroDivisionError: division by zero" in str(failed[0])
+    with pytest.raises(EngineDead, match="division by zero"):
+        await engine.health()
+    await engine.stop()
+
+
+async def test_stopping_ends_what_is_in_flight(tiny_model):
+    engine = create(EngineSettings("transformers", str(tiny_model)))
+    await engine.start()
+    long = replace(GREEDY, max_tokens=500)
+    asked = [asyncio.ensure_future(engine.complete([n, 5], long)) for n in range(3)]
+    await asyncio.sleep(0)
+    await engine.stop()
+    failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(error) for error in failed] == [EngineDead] * 3
+
+
+async def test_a_model_that_forgets_tokens_answers_one_request_at_a_time(tiny_model, tmp_path):
+    HFTokenizer.load(str(tiny_model))._tokenizer.save_pretrained(tmp_path)
+    config = MistralConfig(
+        vocab_size=288,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        sliding_window=8,
+        max_position_embeddings=64,
+    )
+    MistralForCausalLM(config).save_pretrained(tmp_path)
+    engine = create(EngineSettings("transformers", str(tmp_path), max_num_seqs=2))
+    with pytest.raises(UserMistake, match=r"one request at a time; drop --max-num-seqs"):
+        await engine.start()
+    await engine.stop()
+    engine = create(EngineSettings("transformers", str(tmp_path)))
+    await engine.start()
+    assert (await engine.complete([1, 2, 3], GREEDY)).token_ids
+    await engine.stop()
+
+
+FEEDS = st.lists(
+    st.tuples(
+        st.sampled_from(["feed", "feed", "feed", "join", "leave"]),
+        st.integers(0, 2**31),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+@settings(max_examples=25)
+@given(moves=FEEDS)
+def test_rows_that_join_leave_and_keep_unequal_parts_of_what_they_are_fed_are_as_alone(tiny, moves):
+    rows, texts = ManyRows(tiny), []
+    with torch.inference_mode():
+        for move, seed in moves:
+            chance = torch.Generator().manual_seed(seed)
+            draw = lambda most: int(torch.randint(0, most, (1,), generator=chance))  # noqa: B023, E731
+            if move == "join" or not texts:
+                texts.append(prompt_of(1 + draw(70), seed))
+                cache = DynamicCache(config=tiny.config)
+                tiny(input_ids=torch.tensor([texts[-1]]), past_key_values=cache)
+                rows.join(cache, len(texts[-1]))
+            elif move == "leave":
+                gone = draw(len(texts))
+                rows.leave(gone)
+                texts[gone] = texts[-1]
+                texts.pop()
+            else:
+                fed = [prompt_of(1 + draw(6), seed + n) for n in range(len(texts))]
+                logits = rows.forward(fed)
+                for n, (text, new) in enumerate(zip(texts, fed, strict=True)):
+                    whole = tiny(input_ids=torch.tensor([text + new])).logits[0]
+                    torch.testing.assert_close(
+                        logits[n, : len(new)], whole[len(text) :], atol=1e-4, rtol=1e-4
+                    )
+                    kept = 1 + draw(len(new))
+                    rows.commit(n, kept)
+                    text.extend(new[:kept])
+            assert rows.lengths == list(map(len, texts))
+
+
+def test_one_row_forgets_what_is_not_committed(tiny):
+    with torch.inference_mode():
+        cache = DynamicCache(config=tiny.config)
+        tiny(input_ids=torch.tensor([[1, 2, 3]]), past_key_values=cache)
+        row = OneRow(tiny)
+        row.join(cache, 3)
+        row.forward([[4, 5, 6, 7]])
+        row.commit(0, 2)
+        after = row.forward([[8]])[0, -1]
+        whole = tiny(input_ids=torch.tensor([[1, 2, 3, 4, 5, 8]])).logits[0, -1]
+        torch.testing.assert_close(after, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_a_row_that_is_full_takes_no_other(tiny):
+    row = OneRow(tiny)
+    row.join(DynamicCache(config=tiny.config), 0)
+    with pytest.raises(ValueError, match="one row only"):
+        row.join(DynamicCache(config=tiny.config), 0)
+
+
+def test_nobody_is_answered_twice():
+    job = job_of([1], GREEDY)
+    job.answer.cancel()
+    job.settle(EngineFailure("late"))
+    assert isinstance(job.answer, Future)
+    assert job.answer.cancelled()
