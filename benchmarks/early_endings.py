@@ -1,13 +1,16 @@
-"""How many tracks would end before their answer, on recorded outputs of models.
+"""How many tracks would end before their text, on recorded outputs of models.
 
-Each output is cut into steps at its blank lines. A track ends after the first step that states a
-complete answer; where the output's own final answer stands in a later step, it ended early, and
-where it then has another answer, it was harmed. Beside the rule in use stands the plain one: the
-first closed box that holds something, or for multiple choice a letter after the word "answer".
+Each output is cut into steps at its blank lines. A track ends after the first step that the rule
+takes for the answer; a step that closes the thinking block is written on to the end of the text.
+Where steps are left, the track ended early: `changed` counts those whose answer is then another
+than that of the whole output, and `unwritten` is the share of all characters that was saved.
+Beside the rule in use stands the plain one: the first closed box that holds something, or for
+multiple choice a letter after the word "answer".
 
 Files are JSON lines with `outputs` (a list) or one of `output`, `response`, `pred`, `solution`,
 `answer`; `kind` is latex where it is left out, and `choices` tells how many options there are.
-Without files the golden table of multiple choice is read.
+Without files the golden table of multiple choice is read. An output with a `</think>` begins inside
+the block.
 
 `--first STEP` puts a step before every output, such as one that restates the instruction.
 
@@ -26,7 +29,7 @@ from report import print_result
 from evaluators import extract_answer, same_answer
 from evaluators.finding.boxes import last_boxed
 from pipeline.letters import LETTERS
-from pipeline.reasoners.complete_answer import AnswerForm, is_thinking, states_answer
+from pipeline.reasoners.complete_answer import AnswerForm, ends_track, is_thinking
 from pipeline.reasoners.opening import THINK_CLOSE
 from pipeline.reasoners.step_ends import STEP_END
 
@@ -49,7 +52,7 @@ def plain(steps: list[str], form: AnswerForm, thinking: bool) -> bool:  # noqa: 
 
 def in_use(steps: list[str], form: AnswerForm, thinking: bool) -> bool:
     """The rule of the reasoners."""
-    return states_answer(steps[-1], form, thinking=thinking, earlier=steps[:-1])
+    return ends_track(steps[-1], form, thinking=thinking, earlier=steps[:-1])
 
 
 def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
@@ -68,8 +71,10 @@ def outputs_of(files: list[Path]) -> Iterator[tuple[str, AnswerForm]]:
 
 
 def ending(steps: list[str], form: AnswerForm, rule: Rule, *, thinking: bool) -> int | None:
-    """The index of the step after which the track ends; None where the text's end ends it."""
-    for index, step in enumerate(steps):
+    """The index of the step that ends the track early; None where the text's end does."""
+    for index, step in enumerate(steps[:-1]):
+        if thinking and THINK_CLOSE in step:
+            return None
         if rule(steps[: index + 1], form, thinking):
             return index
         thinking = is_thinking(step, before=thinking)
@@ -88,32 +93,27 @@ def main() -> None:
     outputs = list(outputs_of(asked.files))[: QUICK_OUTPUTS if asked.quick else None]
     sums = {}
     for name, rule in {"plain": plain, "in_use": in_use}.items():
-        counts = {"ended_by_step": 0, "at_the_answer": 0, "early": 0, "harmed": 0, "none": 0}
+        early = changed = written = unwritten = 0
         places: Counter[str] = Counter()
         for output, form in outputs:
-            answer = extract_answer(output, form.kind)
             steps = [part + STEP_END for part in output.split(STEP_END)]
             steps[:0] = [asked.first + STEP_END] if asked.first else []
-            open_block = asked.thinking or THINK_CLOSE in output
-            end = ending(steps, form, rule, thinking=open_block)
+            written += len("".join(steps))
+            end = ending(steps, form, rule, thinking=asked.thinking or THINK_CLOSE in output)
             if end is None:
-                counts["none"] += 1
                 continue
-            counts["ended_by_step"] += 1
-            rest = "".join(steps[end + 1 :])
-            later = answer is not None and extract_answer(rest, form.kind) is not None
+            early += 1
+            unwritten += len("".join(steps[end + 1 :]))
+            answer = extract_answer(output, form.kind) or ""
             then = extract_answer("".join(steps[: end + 1]), form.kind)
-            restated = last_boxed(rest) is not None or (form.kind == "choice" and later)
-            if not restated:
-                counts["at_the_answer"] += 1
-                continue
-            counts["early"] += 1
-            harmed = then is None or same_answer(then, answer or "", form.kind) is not True
-            counts["harmed"] += harmed
+            is_changed = then is None or same_answer(then, answer, form.kind) is not True
+            changed += is_changed
             places[str(end + 1)] += 1
-            if counts["early"] <= asked.show:
-                where = f"step {end + 1} of {len(steps)}{', harmed' * harmed}"
+            if early <= asked.show:
+                where = f"step {end + 1} of {len(steps)}{', changed' * is_changed}"
                 print(f"{name}: {where}: {steps[end].strip()[-200:]!r}")
+        share = round(unwritten / written, 4) if written else 0.0
+        counts = {"early": early, "changed": changed, "unwritten": share}
         sums[name] = {**counts, "early_at_step": places}
     print_result("early_endings", {"outputs": len(outputs), **sums})
 

@@ -1,4 +1,4 @@
-"""When a step states a complete answer, and when it only speaks of one."""
+"""When a step ends its track, and when it only speaks of an answer."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from spec_world import World, telling
 
 from pipeline.problems.prompting import open_prompt_set, task_prompt
-from pipeline.reasoners.complete_answer import AnswerForm, answer_form, is_thinking, states_answer
+from pipeline.reasoners.complete_answer import (
+    AnswerForm,
+    answer_form,
+    ends_track,
+    is_thinking,
+    states_answer,
+)
 from pipeline.reasoners.step_ends import track_answer
 from pipeline.records import Stop
 
@@ -19,18 +25,28 @@ def form(kind, options=4):
     return answer_form(problem, task_prompt(open_prompt_set("standard"), problem, "").text)
 
 
-def states(kind, text, thinking):
-    return states_answer(text, form(kind), thinking=thinking)
+def ends(kind, text, *earlier, thinking=False):
+    return ends_track(text, form(kind), thinking=thinking, earlier=earlier)
 
 
-ANSWERS = [
+STATED = [
     ("integer", r"So \boxed{204}."),
     ("integer", r"The answer is $\boxed{-3}$."),
     ("integer", r"\boxed{025}"),
     ("integer", "Therefore\n\\[\n\\boxed{1{,}024}.\n\\]\n"),
-    ("integer", r"Hence $n = \boxed{7}$, which is what was asked for."),
+    ("integer", "Therefore, the answer is:\n\n\\[\\boxed{17}\\]"),
+    ("integer", r"Therefore, $m+n = \boxed{42}$."),
+    ("integer", r"$36 + 6 = \boxed{42}$"),
+    ("integer", "**Final Answer**\n\\[\\boxed{42}\\]\n\n"),
+    ("integer", "### Final Answer:\n\n$$\n\\boxed{42}\n$$"),
+    ("integer", r"The final answer to the problem is \boxed{42}."),
+    ("integer", r"Hence there are \boxed{42} ways."),
+    ("integer", r"In total, \boxed{42}."),
+    ("integer", r"So we get $20+22=\boxed{42}$ in total."),
+    ("integer", r"Let $a = b$. Expanding gives $c$. So the answer is \boxed{8}."),
     ("integer", r"\boxed{x = 12}"),
     ("integer", r"\boxed{12 \text{ cm}}"),
+    ("integer", r"So it is \boxed{12} square meters."),
     ("integer", r"\boxed{45^\circ}"),
     ("integer", r"\boxed{50\%}"),
     ("integer", r"\boxed{\text{42}}"),
@@ -38,33 +54,35 @@ ANSWERS = [
     ("integer", r"If 3 is even, we are done. It is not. So the answer is \boxed{8}."),
     ("integer", r"The user wants \boxed{integer}. All in all \boxed{5}."),
     ("integer", r"What is the answer? It is \boxed{5}."),
-    ("integer", r"What is the sum? The answer is \boxed{5}."),
-    ("integer", r"Each of the roots works, so there are \boxed{6} of them."),
     ("integer", "</think>\n\nThe answer is\n\n\\boxed{7}"),
     ("integer", "Is it \\boxed{3}? Let me check.</think>\n\n\\boxed{7}"),
-    ("integer", r"So the number of possible rolls is \(\boxed{20}\)."),
-    ("integer", r"If $a = 1$, \[b = 2.\]Therefore the largest is \boxed{6}."),
-    ("integer", r"So the number of workers required is \boxed{3}."),
+    ("integer", "**Final Answer**\n\\boxed{7}\n</think>\n\n"),
     ("integer", r"\boxed{9x = 1440 \Rightarrow x = 160}"),
     ("integer", r"\boxed{\text{Thus the volume is }4^3=64.}"),
-    ("integer", r"Altogether it is, in total, \boxed{20} times."),
-    ("integer", r"In \frac{5!}{3!} ways, so the answer is \boxed{20}."),
-    ("latex", r"So the value is \boxed{\frac{3}{8}}."),
+    ("latex", r"So $x=\boxed{\frac{1}{2}}$."),
     ("latex", r"\boxed{\emptyset}"),
     ("latex", r"So $x \in \boxed{[0, 7)}$."),
-    ("latex", r"So the solution is \boxed{x \ge 2}."),
+    ("latex", r"Thus the answer is \boxed{x \ge 2}."),
     ("latex", r"\boxed{\{\}}"),
     ("latex", r"So this is \boxed{3} and \boxed{5}."),
-    ("latex", r"Hence the polynomial is \boxed{(x-1)(x+1)}."),
-    ("latex", r"That is so if and only if $x = \boxed{2}$."),
     ("latex", r"Thus \fbox{12}."),
-    ("text", r"So the capital is \boxed{\text{Paris}}."),
+    ("latex", r"So the answer is \boxed{\text{Tuesday}}."),
+    ("text", r"The answer is \boxed{\text{Paris}}."),
     ("text", r"\boxed{no solution}"),
     ("choice", r"\boxed{B}"),
     ("choice", r"So it is \boxed{\text{(C)}}."),
-    ("choice", r"The energy is 14 eV, so the answer is: \boxed{A. 14 eV}"),
+    ("choice", r"The energy is 14 eV. So the answer is: \boxed{A. 14 eV}"),
+    ("choice", "The answer is B."),
+    ("choice", "Therefore, the correct option is (B)."),
+    ("choice", "The answer is (b)."),
+    ("choice", "**Answer: B**"),
+    ("choice", "Answer: **B**"),
+    ("choice", "ANSWER: D"),
+    ("choice", "Final answer: A"),
+    ("choice", "The answer is $D$."),
+    ("choice", "It is not B; the answer is A."),
 ]  # fmt: skip
-NO_ANSWERS = [
+NOT_STATED = [
     ("integer", r"The user wants \boxed{integer}."),
     ("integer", r"I need to give it in the form \boxed{answer}."),
     ("integer", r"\boxed{...}"),
@@ -131,21 +149,6 @@ NO_ANSWERS = [
     ("choice", "The answer is B. Hmm, no."),
     ("choice", "x is 14 (B)"),
 ]  # fmt: skip
-# For multiple choice, outside a thinking block only.
-STATED_LETTERS = [
-    "The answer is B.",
-    "The answer is (B).",
-    "The answer is (b).",
-    "**Answer: B**",
-    "Answer: **B**",
-    "ANSWER: D",
-    "The correct answer is option C.",
-    "Final answer: A",
-    "The answer is $D$.",
-    "It is not B; the answer is A.",
-]
-
-
 NOTHING_BUT_AN_END_MAY_FOLLOW = [
     "Hold on, I lost a factor.", "Hang on.", "Oops.", "Scratch that.", "Hm.",
     "On second thought it fails.",
@@ -161,6 +164,25 @@ NOT_PREDICATES = [
     "can be excluded", "cannot occur", "is impossible as n is odd",
     "would be the count for n = 3", "is what one writes in haste", "is the answer for n = 3",
     "or 18", "- or 18", "were the coin fair", "if n is even", "at most", "in the first case",
+]  # fmt: skip
+# Each of these may be the answer, and may be a step on the way or a mistake that comes to light.
+UNCLEAR = [
+    "Thus the number of red balls is", "So step 1 gives", "For n=3 the answer is",
+    "So for n=2 we have", "So, ignoring symmetry, the answer is",
+    "So, without the constraint, the answer is", "So the old answer is", "So far we have",
+    "So x is",
+    "So the units digit is", "So I bet the answer is", "So I recall the answer is",
+    "So the proposed answer is", "So the unverified answer is", "So a candidate is",
+    "So another possibility is", "So the distractor is", "So the second best answer is",
+    "So the popular answer is", "So AoPS says the answer is", "So the answer is double",
+    "So the answer is nearly", "Is the answer", "Then the answer is", "If x > 0, then x =",
+    "So the dummy answer is", "Thus, counting only positive ones, the answer is",
+]  # fmt: skip
+# Steps before one that says "So the answer is", where no block is open.
+INTRODUCED = [
+    "If k=1:", "Without the last condition:", "A solution I found online reads:",
+    "My earlier (flawed) argument was:", "For n = 2:", "Sample output:", "Suppose x=3.",
+    "So far so good. Assume n is odd.", "Case 1: x > 0",
 ]  # fmt: skip
 NOT_LEADS = [
     "The template shows", "Sample output:", "Example:", "Placeholder:", "Reminder of the format:",
@@ -182,91 +204,110 @@ NO_VALUES = [
     r"\phantom{x}", r"\bullet", r"\text{see below}",
 ]  # fmt: skip
 ENDS = [
-    "", ".", "$.", "\n\\]", "\\).\n", ".$$", ".\n\\end{align*}", " meters.", "$ square feet.",
-    " is the final answer.", ", as required.", ". Q.E.D.", ". I hope it is correct.",
-    ", and no other pair works.",
-    " is the answer. (No other cases arise.)", "\n</think>\n",
+    "", ".", "$.", "\n\\]", "\\).\n", ".$$", ".\n\\end{align*}", " meters.", "$ square feet.", "!",
+    "\n</think>\n",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("thinking", [True, False])
-@pytest.mark.parametrize(("kind", "text"), ANSWERS)
-def test_a_closed_box_with_something_of_the_kind_is_an_answer(kind, text, thinking):
-    assert states(kind, text, thinking)
+@pytest.mark.parametrize(("kind", "text"), STATED)
+def test_a_sentence_that_says_this_is_the_answer_ends_the_track_where_no_block_is_open(kind, text):
+    assert ends(kind, text)
+    assert ends(kind, f"Let me think.</think>\n\n{text}", thinking=True)
+    assert ends(kind, text, "Suppose not.</think>\n\n")
 
 
-@pytest.mark.parametrize("thinking", [True, False])
-@pytest.mark.parametrize(("kind", "text"), NO_ANSWERS)
-def test_what_is_quoted_asked_supposed_taken_back_or_of_another_kind_is_none(kind, text, thinking):
-    assert not states(kind, text, thinking)
+@pytest.mark.parametrize(("kind", "text"), STATED)
+def test_inside_an_open_thinking_block_not_even_that_ends_it(kind, text):
+    step, closed, _ = text.partition("</think>")
+    assert not ends(kind, step, thinking=True)
+    assert not ends(kind, f"<think>{step}")
+    assert not closed or ends(kind, text, thinking=True)
 
 
-@pytest.mark.parametrize("text", STATED_LETTERS)
-def test_a_stated_letter_is_an_answer_once_thinking_is_over(text):
-    assert states("choice", text, thinking=False)
-    assert not states("choice", text, thinking=True)
-    assert states("choice", f"{text}</think>\n\n", thinking=True)
-    assert not states("integer", text, thinking=False)
+@given(st.text() | st.sampled_from([text for _, text in STATED]), st.sampled_from(KINDS))
+def test_no_step_ends_a_track_while_its_block_is_open(text, kind):
+    step = text.replace("</think>", "")
+    assert not ends(kind, step, thinking=True)
+    assert not ends(kind, f"a</think>b<think>{step}")
+
+
+@pytest.mark.parametrize(("kind", "text"), NOT_STATED)
+def test_what_is_quoted_asked_supposed_taken_back_or_of_another_kind_is_none(kind, text):
+    assert not ends(kind, text)
+    assert not ends(kind, f"</think>{text}", thinking=True)
 
 
 @pytest.mark.parametrize("after", NOTHING_BUT_AN_END_MAY_FOLLOW)
 def test_a_sentence_behind_the_answer_keeps_the_track_going(after):
-    assert not states("integer", rf"So \boxed{{17}}. {after}", thinking=True)
-    assert not states("choice", f"The answer is A. {after}", thinking=False)
-    assert not states("choice", f"The answer is A; {after}", thinking=False)
+    assert not ends("integer", rf"So \boxed{{17}}. {after}")
+    assert not ends("choice", f"The answer is A. {after}")
+    assert not ends("choice", f"The answer is A; {after}")
 
 
 @pytest.mark.parametrize("after", NOT_PREDICATES)
 def test_something_else_said_of_the_answer_keeps_the_track_going(after):
-    assert not states("integer", rf"So \boxed{{17}} {after}.", thinking=True)
-    assert not states("choice", f"The answer is A {after}.", thinking=False)
+    assert not ends("integer", rf"So \boxed{{17}} {after}.")
+    assert not ends("choice", f"The answer is A {after}.")
 
 
-@pytest.mark.parametrize("lead", NOT_LEADS)
-def test_what_is_quoted_supposed_partial_or_ascribed_keeps_the_track_going(lead):
-    assert not states("integer", rf"{lead} \boxed{{17}}.", thinking=True)
-    assert not states("choice", f"{lead} A.", thinking=False)
+@pytest.mark.parametrize("lead", NOT_LEADS + UNCLEAR)
+def test_a_word_more_than_that_this_is_the_answer_keeps_the_track_going(lead):
+    assert not ends("integer", rf"{lead} \boxed{{17}}.")
+    assert not ends("choice", rf"{lead} \boxed{{A}}.")
+    assert not ends("choice", f"{lead} A.")
+
+
+@pytest.mark.parametrize("before", INTRODUCED)
+def test_what_an_earlier_step_introduces_or_supposes_ends_no_track(before):
+    step = r"So the answer is \boxed{7}."
+    assert ends("integer", step, "We try.\n\n")
+    assert not ends("integer", step, f"{before}\n\n")
+    assert not ends("integer", step, before)
+    assert ends("integer", step, f"{before}\n\n", "Done.</think>\n\n")
+    assert ends("integer", f"</think>{step}", f"{before}\n\n", thinking=True)
+    assert track_answer(f"{before}\n\n{step}\n\nAnd", form("integer"), Stop.BUDGET) is None
 
 
 @pytest.mark.parametrize("after", ENDS)
-def test_the_answer_ends_the_track_where_only_an_end_follows(after):
-    assert states(
-        "integer", rf"Therefore, the number of ways is $\boxed{{17}}{after}", thinking=True
-    )
+def test_units_and_what_closes_a_formula_may_follow(after):
+    assert ends("integer", rf"Therefore, the answer is $\boxed{{17}}{after}")
 
 
 @pytest.mark.parametrize("content", NO_VALUES)
-def test_a_box_of_words_that_are_no_value_is_a_placeholder(content):
-    assert not states("latex", rf"So \boxed{{{content}}}.", thinking=True)
+def test_a_box_that_says_the_answer_is_yet_to_come_is_a_placeholder(content):
+    assert not ends("latex", rf"So \boxed{{{content}}}.")
 
 
 @pytest.mark.parametrize("content", ["A?", r"\text{A letter}"])
 def test_a_letter_in_doubt_or_a_description_of_one_is_no_choice(content):
-    assert not states("choice", rf"\boxed{{{content}}}", thinking=True)
+    assert not ends("choice", rf"\boxed{{{content}}}")
 
 
 def test_only_shown_options_are_letters():
-    assert states_answer("\\boxed{E}", form("choice", options=5), thinking=True)
-    assert not states_answer("\\boxed{E}", form("choice", options=4), thinking=True)
-    assert states_answer("Answer: I.", form("choice", options=10), thinking=False)
-    text = "Answer: I don't know yet"
-    assert not states_answer(text, form("choice", options=10), thinking=False)
+    assert states_answer("\\boxed{E}", form("choice", options=5))
+    assert not states_answer("\\boxed{E}", form("choice", options=4))
+    assert states_answer("Answer: I.", form("choice", options=10))
+    assert not states_answer("Answer: I don't know yet", form("choice", options=10))
+
+
+def test_a_letter_is_an_answer_to_a_choice_only():
+    assert not ends("integer", "The answer is B.")
 
 
 def test_the_words_of_the_prompts_own_format_are_no_answer():
     problem = World(kind="text").problem
     own = answer_form(problem, "Solve it. Write \\boxed{DEIN ERGEBNIS} when done.")
-    assert not states_answer("\\boxed{dein Ergebnis}", own, thinking=True)
-    assert states_answer("\\boxed{dein Ergebnis}", AnswerForm("text"), thinking=True)
+    assert not states_answer("\\boxed{dein Ergebnis}", own)
+    assert states_answer("\\boxed{dein Ergebnis}", AnswerForm("text"))
 
 
 TAGS = ["</think>", "<think>", "\n\n", "{"]
-PIECES = st.sampled_from([*(text for _, text in ANSWERS + NO_ANSWERS), *STATED_LETTERS, *TAGS])
+PIECES = st.sampled_from([*(text for _, text in STATED + NOT_STATED), *TAGS])
 
 
 @given(st.lists(PIECES | st.text(max_size=20), max_size=6), st.sampled_from(KINDS), st.booleans())
 def test_the_decision_is_total(parts, kind, thinking):
-    assert states(kind, " ".join(parts), thinking) in {True, False}
+    assert ends(kind, " ".join(parts), thinking=thinking) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -295,10 +336,13 @@ def test_whether_the_thinking_block_is_open_is_read_from_the_text(before, text, 
     ],
 )
 def test_a_track_that_was_cut_off_has_an_answer_only_where_a_step_states_it(text, answer):
-    assert track_answer(text, form("integer"), Stop.BUDGET, thinking=True) == answer
+    assert track_answer(text, form("integer"), Stop.BUDGET) == answer
 
 
 BEFORE_THE_ANSWER = [
+    ("integer", "So the answer is \\boxed{12}.\n\n"),
+    ("integer", "**Final Answer**\n\\boxed{12}\n\n"),
+    ("choice", "So the distractor is \\boxed{B}.\n\n"),
     ("integer", "The user wants \\boxed{integer}.\n\n"),
     ("integer", "So is it \\boxed{12}? Let me check.\n\n"),
     ("choice", "If the answer is A, then the mass is negative.\n\n"),
@@ -309,23 +353,10 @@ BEFORE_THE_ANSWER = [
 
 @pytest.mark.parametrize(("kind", "early"), BEFORE_THE_ANSWER)
 @pytest.mark.parametrize("reasoner", ["spec", "spec-async"])
-async def test_a_track_goes_on_to_its_answer(kind, early, reasoner):
+async def test_a_track_that_thinks_goes_on_to_the_end_of_its_text(kind, early, reasoner):
     right = {"integer": "7", "choice": "C"}[kind]
     draft = telling(early, "b\n\n", f"</think>\n\n\\boxed{{{right}}}")
     world = World(draft=draft, kind=kind, choices=("x",) * 4 if kind == "choice" else ())
-    track = await world.track(reasoner)
+    track = await world.track(reasoner, thinking="on")
     assert (track.stop, track.answer) == (Stop.FINISHED, right)
     assert track.steps[0].text == early
-
-
-@pytest.mark.parametrize(
-    "premise", ["Suppose x=3.", "So far so good. Assume n is odd.", "Case 1: x > 0"]
-)
-def test_what_an_earlier_step_supposes_ends_no_track_before_the_thinking_is_closed(premise):
-    step, asked = r"Then the answer is \boxed{3}.", form("integer")
-    assert states_answer(step, asked, thinking=True, earlier=("We try.",))
-    assert not states_answer(step, asked, thinking=True, earlier=(premise, "More."))
-    assert states_answer(step, asked, thinking=False, earlier=(premise, "Done.</think>"))
-    assert states_answer(f"</think>{step}", asked, thinking=True, earlier=(premise,))
-    whole = f"{premise}\n\n{step}\n\nAnd then"
-    assert track_answer(whole, asked, Stop.BUDGET, thinking=True) is None

@@ -1,10 +1,11 @@
 # ruff: noqa: RUF001 - apostrophes and dashes as models write them
-"""Whether a step states a complete answer: the only decision that ends a track before its text.
+"""Whether a step states the answer: the only decision that ends a track before its text.
 
-A model quotes the format it was asked for, supposes answers, asks itself, and takes answers back.
-None of that ends a track. To say no wrongly costs tokens: the track goes on to the end of its text.
-To say yes wrongly costs the answer. So what counts is listed, not what does not: a conclusion, the
-answer directly behind it, and the end of the step. Whatever else stands there, the decision is no.
+Inside an open thinking block nothing does: there a model quotes the format it was asked for,
+supposes answers, asks itself, takes answers back and solves simpler problems first, in words that
+no list holds. The closing of the block says that it is done. Where no block is open, a step states
+the answer if its last sentence says that, and not a word more. To say no wrongly costs at most
+tokens, since the track goes on to the end of its text; to say yes wrongly costs the answer.
 """
 
 import re
@@ -16,81 +17,46 @@ from evaluators.comparing.conclusion import conclusions
 from evaluators.comparing.equivalence import readings
 from evaluators.comparing.heads import stated_value
 from evaluators.finding.boxes import complete_boxes, last_boxed
-from evaluators.nodes import Node, Op, Quantity, Words
+from evaluators.nodes import Node, Op, Quantity
 from evaluators.numbers.exact import exact_value
 from evaluators.reading.units import UNIT_WORDS
 from pipeline.letters import LETTERS
 from pipeline.problems.problem_set import Problem
 from pipeline.reasoners.opening import THINK_CLOSE, THINK_OPEN
 
-MAX_LEAD = 400
-"""Of the sentence before an answer this much is read, characters."""
+MAX_SENTENCE = 400
+"""Of what stands before and after an answer this much is read, characters; more is no statement."""
 
 _SENTENCE_END = re.compile(
-    r"(?<!e\.g)(?<!i\.e)(?<!\\)[.?!;](?:\\\]|[\"')*\]$])*(?:\s+|(?=[A-Z]))|\n\s*\n"
+    r"(?<!e\.g)(?<!i\.e)(?<!\\)[.?!;](?:\\\]|[\"')*\]$])*(?:\s+|(?=[A-Z]))|(?<![:\n])\n\s*\n"
 )
-# What makes a sentence a conclusion; only one of these, or no word at all, states an answer.
-_CONCLUDES = (
-    r"(?:so|thus|hence|therefore|finally|consequently|all in all|in total|in conclusion|"
-    r"(?:we|i) conclude(?: that)?|answer|(?:correct|right|best) (?:option|choice))"
+# What sets type and formulas, and says nothing.
+_LAYOUT = re.compile(
+    r"\\(?:begin|end)\{\w+\*?\}|\\(?:displaystyle|q?quad|text|textbf|mathrm|mathbf)\b"
+    r"|\\[\[\](),;:! ]|[\s$&*_#(){}\[\]\"“”:,]"
 )
-_CONCLUSION = re.compile(rf"\b{_CONCLUDES}\b|^\W*it is\W*$", re.IGNORECASE)
-# What joins a conclusion to the answer, directly before it.
-_FRAME = re.compile(
-    rf"(?:^|=|\\(?:equiv|in|iff)|\b(?:is|are|equals?|equal to|must be|gives?|get|obtain|have|has|"
-    rf"{_CONCLUDES}),?)$",
-    re.IGNORECASE,
+_TOKEN = re.compile(r"\\?[^\W_]+|\S")
+# A word of a sentence, not a variable or a command.
+_WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
+_EQUATES = re.compile(
+    r"(?:(?<!\\not)(?<![!<>])=|\\(?:in|equiv|iff|implies|Rightarrow|therefore))\s*$"
 )
-_DELIMITER = (
-    r"\b(?:option|choice)\s|\\[\[(]|\\begin\{\w+\*?\}|\\(?:displaystyle|quad|qquad|[,;:!])|"
-    r"[\s$&*_:({\[\"“]"
+# All that may be said before an answer, in this order.
+_STATEMENT = re.compile(
+    r"(?:(?:and|so|thus|hence|therefore|finally|consequently|altogether|all in all|in total|overall"
+    r"|in conclusion|to conclude|(?:we|i) conclude(?: that)?) )*"
+    r"(?:(?:(?:the|our|my) )?(?:(?:final|correct|right|best|complete|numerical|required) )*"
+    r"(?:answer|option|choice) (?:to the (?:problem|question) )?(?:(?:must be|is|are|equals) )?"
+    r"|(?:it|this|that) (?:is|equals) |there (?:is|are) (?:exactly )?"
+    r"|we (?:get|have|obtain|find) (?:that )?)?"
+    r"(?:(?:option|choice) )?"
 )
-_OPENING = re.compile(rf"(?<!correct )(?<!right )(?<!best )(?:{_DELIMITER})+$", re.IGNORECASE)
-_COMMAND = re.compile(r"\\[A-Za-z]+\*?")
-_WORD = re.compile(r"[^\W\d_]{2,}")
-# Sentences with one of these suppose, doubt, negate, quote, ascribe, bound or condition.
-_DOUBT = re.compile(
-    r"\b(?:suppos\w*|assum\w*|hypothe\w*|conjectur\w*|imagin\w*|pretend\w*|"
-    r"(?<!and only )if(?! and only if)|whether|unless|when\w*|while|until|provided|providing|"
-    r"in (?:that|this|the|one|some|either|each|which|any) (?:\w+ )?case|in case|case \w+|"
-    r"were|had|should|would|could|might|may|(?<!that )can|"
-    r"maybe|perhaps|possibly|probabl[ey]|presumabl[ey]|likely|seem\w*|appear\w*|apparent\w*|"
-    r"guess\w*|hunch|intuit\w*|estimat\w*|approx\w*|rough\w*|tentativ\w*|provisional\w*|"
-    r"preliminary|partial|intermediate|initial(?:ly)?|let[’']?s? say|say|says|said|saying|"
-    r"think\w*|believ\w*|wonder\w*|try|trying|hope\w*|doubt\w*|unsure|uncertain|"
-    r"not|cannot|never|neither|nor|nobody|none|false|wrong\w*|incorrect\w*|mistake\w*|error\w*|"
-    r"contradict\w*|impossible|excluded?|instead|rather than|naive\w*|tempting|trap|careless|"
-    r"claim\w*|student\w*|suggest\w*|according|other(?:s|wise)?|"
-    r"bound\w*|at (?:most|least)|up to|less than or|"
-    r"part \(?\w\b|sub-?\w*problem|lemma|first|"
-    r"templates?|placeholders?|samples?|examples?|format\w*|(?<!simplified )form|instance|shape|"
-    r"reminder|last line|"
-    r"instruct\w*|prompt\w*|user|output|reply|respond|wants?|needs?|expect\w*|asks?|requests?|"
-    r"requires|must (?!be|have|equal)\w+|e\.g|i\.e|like|using|inside|within|"
-    r"(?:i|we|you) (?:will|shall))\b|n[’']t\b|[’']ll\b|\?"
-    r"|^\W*(?:is|are|does|do|can|did)\b",
-    re.IGNORECASE,
-)
+# All that may be said behind it.
+_CLOSINGS = UNIT_WORDS | {"ways", "times", "units", "in", "total"} | set(".!;%\\")
 # The beginning of a sentence or line that makes all that follows depend on something.
 _PREMISE = re.compile(
     r"[\s*]*+(?:(?:now|so|first|next|let us|let[’']s|we)\W+)?"
     r"(?:suppose|assume|imagine|pretend|case|part|hypothe\w*)\b",
-    re.IGNORECASE,
-)
-# All that may stand between an answer and the end of its step.
-_NOUNS = (
-    r"(?:of them|ways|times|units?|square|cubic|per|sq|percent|degrees|points|people|students|"
-    r"possibilities|solutions|values|such numbers?|such integers?)"
-)
-_REMARK = (
-    r"(?:(?:which\s+)?is\s+(?:the|our|my)\s+(?:final\s+|correct\s+)?answer|"
-    r"(?:as|which\s+is\s+what\s+was)\s+(?:required|desired|asked(?:\s+for)?)|Q\.?E\.?D|"
-    r"(?:and\s+)?no\s+other\s+\w+\s+(?:works?|arises?|exists?)|I hope it is correct)\b"
-)
-_AFTER = re.compile(
-    r"(?:</think>|\\[\])]|\\end\{\w+\*?\}|\\(?:[,;:!%]|quad|qquad|blacksquare|square|Box)|"
-    r"\^?\{?\\circ\}?|\\(?:text|mathrm|textbf)(?=\{)|[\s$.,;!)\]}{(*_\"”]|"
-    rf"{_REMARK}|\b{_NOUNS}\b|\b(?:{'|'.join(sorted(UNIT_WORDS))})\b)*+",
     re.IGNORECASE,
 )
 _STATED_LETTER = re.compile(
@@ -109,7 +75,8 @@ _FILLER = re.compile(
 _FORMAT_WORDS = re.compile(
     r"(?:(?:your|the|my|an?|final|numerical|correct)\s*)*"
     r"(?:answer|ans|result|value|number|integer|letter|option|expression|solution|x{2,})"
-    r"(?:\s*(?:goes\s*)?here)?|tbd|tba|to be \w+|unknown|undetermined|unclear|n/a|pending|later",
+    r"(?:\s*(?:goes\s*)?here)?|tbd|tba|to be \w+|see \w+|unknown|undetermined|unclear|n/a|pending"
+    r"|later",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:\W+[^\W\d_]+)*")
@@ -144,46 +111,67 @@ def is_thinking(text: str, *, before: bool) -> bool:
     return opened > closed if opened != closed else before
 
 
-def states_answer(
-    text: str, form: AnswerForm, *, thinking: bool, earlier: Sequence[str] = ()
-) -> bool:
-    """Whether a step states an answer of the problem's kind in full.
+def ends_track(text: str, form: AnswerForm, *, thinking: bool, earlier: Sequence[str] = ()) -> bool:
+    """Whether a step ends its track before the text does: never one that leaves a block open.
 
-    That is the last box of the step, closed, with something of the kind in it; for multiple choice
-    outside an open thinking block also "the answer is B". Its sentence must conclude ("so", "the
-    answer is") without a word of doubt, and nothing else may follow in the step. `thinking` says
-    whether the step begins inside an open thinking block; what follows a `</think>` does not.
-    `earlier` are the steps before: what one of them supposes may hold still, up to a `</think>`.
+    `thinking` says whether the step begins inside a thinking block; `earlier` are the steps before.
     """
-    return _states_alone(text, form, thinking=thinking) and not _is_supposed(text, earlier)
+    return not is_thinking(text, before=thinking) and states_answer(text, form, earlier=earlier)
 
 
-def _is_supposed(text: str, earlier: Sequence[str]) -> bool:
-    """Whether a step before this one supposes something, and no thinking block was closed since."""
-    since = "\n\n".join((*earlier, text)).rpartition(THINK_CLOSE)[-1]
-    sentences = (one for line in since.splitlines() for one in _SENTENCE_END.split(line))
-    return any(_PREMISE.match(sentence) for sentence in sentences)
+def states_answer(text: str, form: AnswerForm, *, earlier: Sequence[str] = ()) -> bool:
+    """Whether a step ends with a sentence that states an answer of the problem's kind in full.
 
-
-def _states_alone(text: str, form: AnswerForm, *, thinking: bool) -> bool:
+    The answer is the last box of the step, closed, with something of the kind in it; for multiple
+    choice also the letter of "the answer is B". Its sentence says that it is the answer and
+    nothing else, and nothing comes after it. `earlier` are the steps before: what one of them
+    supposes may hold still, up to a `</think>`.
+    """
     before, closed, after = text.rpartition(THINK_CLOSE)
     if closed:
-        text, thinking = (after if after.strip() else before), False
+        text, earlier = (after if after.strip() else before), ()
+    place = _answer_place(text, form)
+    if place is None:
+        return False
+    lead = "\n\n".join((*earlier, text[: place.start])).rpartition(THINK_CLOSE)[-1]
+    return _says_so(lead) and _closes(text[place.stop :]) and not _is_supposed(lead)
+
+
+def _answer_place(text: str, form: AnswerForm) -> slice | None:
+    """Where the answer of the step stands: its last box, or a letter after "the answer is"."""
     box = last_boxed(text)
     if box is not None:
-        is_closed = text[box.end - 1] == "}"
-        return is_closed and _fits(box.text, form) and _is_stated(text, box.start, box.end)
-    if form.kind != "choice" or thinking:
-        return False
-    *_, last = [None, *_STATED_LETTER.finditer(text)]
+        is_complete = text[box.end - 1] == "}" and _fits(box.text, form)
+        return slice(box.start, box.end) if is_complete else None
+    *_, last = [None, *(_STATED_LETTER.finditer(text) if form.kind == "choice" else ())]
     if last is None:
-        return False
+        return None
     letter = (last["letter"] or last["bracketed"]).upper()
-    return (
-        _is_shown(letter, form)
-        and _is_stated(text, last.start(last.lastgroup or 0), last.end())
-        and extract_answer(text, "choice") == letter
-    )
+    is_stated = _is_shown(letter, form) and extract_answer(text, "choice") == letter
+    return slice(last.start(last.lastgroup or 0), last.end()) if is_stated else None
+
+
+def _says_so(lead: str) -> bool:
+    """Whether the sentence before an answer says that it is the answer, and nothing else."""
+    sentence = _SENTENCE_END.split(lead)[-1]
+    if len(sentence) > MAX_SENTENCE:
+        return False
+    sentence = _LAYOUT.sub(" ", sentence)
+    said = _WORD if _EQUATES.search(sentence) else _TOKEN
+    words = "".join(f"{word} " for word in said.findall(sentence)).casefold()
+    return _STATEMENT.fullmatch(words) is not None
+
+
+def _closes(rest: str) -> bool:
+    """Whether only units, punctuation and the like stand behind an answer."""
+    tokens = _TOKEN.findall(_LAYOUT.sub(" ", rest[:MAX_SENTENCE]))
+    return len(rest) <= MAX_SENTENCE and all(token in _CLOSINGS for token in tokens)
+
+
+def _is_supposed(lead: str) -> bool:
+    """Whether something is supposed before an answer."""
+    sentences = (one for line in lead.splitlines() for one in _SENTENCE_END.split(line))
+    return any(_PREMISE.match(sentence) for sentence in sentences)
 
 
 def _fits(content: str, form: AnswerForm) -> bool:
@@ -195,8 +183,6 @@ def _fits(content: str, form: AnswerForm) -> bool:
     if form.kind == "integer":
         return any(_is_integer(tree) for tree in readings(content) or conclusions(content))
     bare = _bare(content)
-    if form.kind == "latex" and _WORDS.fullmatch(bare) and not _has_value(content):
-        return False
     return bool(bare) and bare not in form.format_words and not _FORMAT_WORDS.fullmatch(bare)
 
 
@@ -216,22 +202,3 @@ def _is_integer(tree: Node) -> bool:
 def _bare(content: str) -> str:
     """The content of a box without what stands for nothing, in lower case."""
     return " ".join(_FILLER.sub(" ", content).split()).casefold()
-
-
-def _is_stated(text: str, start: int, end: int) -> bool:
-    """Whether the sentence asserts what stands at this place, and nothing comes after it."""
-    if not _AFTER.fullmatch(text, end):
-        return False
-    sentences = _SENTENCE_END.split(text[:start])
-    lines = (line for sentence in sentences for line in sentence.splitlines())
-    lead = sentences[-1][-MAX_LEAD:]
-    if _DOUBT.search(lead) or any(_PREMISE.match(line) for line in lines):
-        return False
-    frame = _FRAME.search(_OPENING.sub("", lead)) is not None
-    has_words = _WORD.search(_COMMAND.sub(" ", lead)) is not None
-    return frame and (not has_words or _CONCLUSION.search(lead) is not None)
-
-
-def _has_value(content: str) -> bool:
-    """Whether words are read as a value: *two thirds*, *no solution*."""
-    return any(not isinstance(tree, Words) for tree in readings(content))

@@ -10,7 +10,7 @@ from pipeline.errors import EngineDead, EngineFailure, PromptTooLong
 from pipeline.ledger import Use
 from pipeline.problems.prompting import score_question
 from pipeline.reasoners.chain import Chain, Vocabularies
-from pipeline.reasoners.complete_answer import answer_form, states_answer
+from pipeline.reasoners.complete_answer import answer_form, ends_track
 from pipeline.reasoners.opening import open_chain, opens_thinking
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.settings import StepSettings
@@ -88,15 +88,12 @@ class Moves:
     def stop_after(self, before: Chain, last: Written) -> Stop | None:
         """Why the track stops if `last` is accepted after `before`; None if it goes on."""
         left = self._assignment.experiment.token_budget - before.spent - last.tokens
-        answered = states_answer(
-            last.text, self._form, thinking=before.thinking, earlier=before.texts
-        )
+        answered = ends_track(last.text, self._form, thinking=before.thinking, earlier=before.texts)
         return stop_after((*before.texts, last.text), last, left, answered=answered)
 
     def answer(self, chain: Chain, stop: Stop) -> str | None:
         """The answer of a track that ended with this chain."""
-        thinking = self.opened().thinking
-        return track_answer("".join(chain.texts), self._form, stop, thinking=thinking)
+        return track_answer("".join(chain.texts), self._form, stop)
 
     async def draft_step(self, chain: Chain, report: Report) -> Written | Unwritten:
         """The draft's next step after `chain`; a failing draft is no failure of the track.
@@ -159,7 +156,7 @@ class Moves:
         if not closes_thinking(first):
             return first
         if self._settings.think_close == "removed":
-            answered = states_answer(
+            answered = ends_track(
                 first.text, self._form, thinking=chain.thinking, earlier=chain.texts
             )
             tokenizer = self._engines[author].tokenizer

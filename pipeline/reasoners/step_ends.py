@@ -6,7 +6,7 @@ from typing import Literal
 
 from evaluators import extract_answer
 from pipeline.engines.protocol import Completion, FinishReason, Tokenizer
-from pipeline.reasoners.complete_answer import AnswerForm, is_thinking, states_answer
+from pipeline.reasoners.complete_answer import AnswerForm, states_answer
 from pipeline.reasoners.opening import THINK_CLOSE
 from pipeline.records import Stop
 
@@ -120,7 +120,7 @@ def stop_after(
     """Why a track stops after its `last` accepted step; None while it goes on.
 
     `texts` are the track's accepted steps, the last one included; `answered` says that it states a
-    complete answer. The order of the reasons is fixed: finished, repeated, budget, length.
+    answer. The order of the reasons is fixed: finished, repeated, budget, length.
     """
     if last.ended or answered:
         return Stop.FINISHED
@@ -133,8 +133,8 @@ def stop_after(
     return None
 
 
-def track_answer(text: str, form: AnswerForm, stop: Stop, *, thinking: bool) -> str | None:
-    """The answer of a track's whole text, which begins in an open thinking block or not.
+def track_answer(text: str, form: AnswerForm, stop: Stop) -> str | None:
+    """The answer of a track's whole text.
 
     A track that was cut off has the last answer of its text only where a step states just that.
     """
@@ -143,8 +143,7 @@ def track_answer(text: str, form: AnswerForm, stop: Stop, *, thinking: bool) -> 
         return answer
     steps = text.split(STEP_END)
     for place, step in enumerate(steps):
-        stated = states_answer(step, form, thinking=thinking, earlier=steps[:place])
+        stated = states_answer(step, form, earlier=steps[:place])
         if stated and extract_answer(step, form.kind) == answer:
             return answer
-        thinking = is_thinking(step, before=thinking)
     return None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pipeline.engines.protocol import Ability, Completion, SamplingRequest
 from pipeline.ledger import Use
 from pipeline.reasoners.complete_answer import answer_form
-from pipeline.reasoners.opening import messages, open_chain, opens_thinking
+from pipeline.reasoners.opening import messages, open_chain
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.step_ends import REPLACEMENT, track_answer
 from pipeline.reasoners.track_plans import TrackPlan
@@ -70,10 +70,6 @@ def _recorded(
         stop = Stop.FINISHED
     elif tokens is None or tokens >= assignment.experiment.token_budget:
         stop = Stop.BUDGET
-    engine, task = assignment.target, plan.prompt.text
-    thinking = Ability.TOKEN_PROMPTS in engine.abilities and opens_thinking(
-        engine.tokenizer, task, assignment.experiment.thinking
-    )
     step = Step(
         text=text,
         author="target",
@@ -85,7 +81,7 @@ def _recorded(
         id=plan.track_id,
         steps=(step,),
         stop=stop,
-        answer=track_answer(text, answer_form(assignment.problem, task), stop, thinking=thinking),
+        answer=track_answer(text, answer_form(assignment.problem, plan.prompt.text), stop),
         role=plan.role,
         method=plan.method,
         notes=notes,

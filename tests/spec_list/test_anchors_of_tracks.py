@@ -22,7 +22,7 @@ from spec_world import (
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.scripted.tokenizer import END_ID, ByteTokenizer
 from pipeline.problems.prompting import guidance_text, open_prompt_set
-from pipeline.reasoners.complete_answer import AnswerForm, states_answer
+from pipeline.reasoners.complete_answer import AnswerForm, ends_track
 from pipeline.reasoners.selection import UNKNOWN
 from pipeline.reasoners.step_ends import Written, stop_after
 from pipeline.reasoners.vote_rules import ssr_mean_score
@@ -100,7 +100,7 @@ def written(text="so \\boxed{3}\n\n", *, full=True):
     ],
 )
 def test_a10_of_all_reasons_to_stop_that_hold_the_first_is_recorded(last, before, left, stop):
-    answered = states_answer(last.text, AnswerForm("integer"), thinking=True)
+    answered = ends_track(last.text, AnswerForm("integer"), thinking=False)
     assert stop_after(("first\n\n", before, last.text), last, left, answered=answered) is stop
 
 
