@@ -119,8 +119,8 @@ def stop_after(
 ) -> Stop | None:
     """Why a track stops after its `last` accepted step; None while it goes on.
 
-    `texts` are the track's accepted steps, the last one included; `answered` says that it states a
-    answer. The order of the reasons is fixed: finished, repeated, budget, length.
+    `texts` are the track's accepted steps, the last one included; `answered` says that it ends the
+    track. The order of the reasons is fixed: finished, repeated, budget, length.
     """
     if last.ended or answered:
         return Stop.FINISHED
