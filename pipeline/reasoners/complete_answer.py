@@ -143,8 +143,8 @@ def _answer_place(text: str, form: AnswerForm) -> slice | None:
     if box is not None:
         is_complete = text[box.end - 1] == "}" and _fits(box.text, form)
         return slice(box.start, box.end) if is_complete else None
-    *_, last = [None, *(_STATED_LETTER.finditer(text) if form.kind == "choice" else ())]
-    if last is None:
+    *_, last = [None, *_STATED_LETTER.finditer(text)]
+    if form.kind != "choice" or last is None:
         return None
     letter = (last["letter"] or last["bracketed"]).upper()
     is_stated = _is_shown(letter, form) and extract_answer(text, "choice") == letter
