@@ -127,8 +127,34 @@ def test_the_command_prints_the_table_and_the_discordant_problems(tmp_path):
     first, second = paired(tmp_path, "1100", "1011")
     result = CliRunner().invoke(group, ["compare", str(first), str(second)])
     assert result.exit_code == 0
-    assert "2 / 1 / 1" in result.output
-    assert "1 100%→0%" in result.output
+    assert "2/1/1" in result.output
+    assert "second: won 2, 3; lost 1\n" in result.output
+
+
+def test_differences_are_points_and_shares_are_percent(tmp_path):
+    first, second = paired(tmp_path, "1" * 50 + "0" * 50, "1" * 52 + "0" * 48)
+    for form in ("table", "markdown"):
+        said = CliRunner().invoke(group, ["compare", str(first), str(second), "--format", form])
+        assert "+2.0 points" in said.output.replace("\\", "")
+        assert "2.0%" not in said.output
+
+
+def test_few_problems_are_listed_and_what_changed_only_where_it_is_a_part(tmp_path):
+    many = {str(n): [True, True] for n in range(30)}
+    first = write_run(tmp_path / "first", many | {"half": [True, False], "none": [False, False]})
+    lost = {str(n): [False, False] for n in range(30)}
+    second = write_run(tmp_path / "second", lost | {"half": [True, True], "none": [True, True]})
+    command = ["compare", str(first), str(second)]
+    listed = " ".join(CliRunner().invoke(group, command).output.split())
+    assert "won none, half (50%→100%); lost 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 20 more (" in listed
+    assert " 27, 28, 29" in " ".join(CliRunner().invoke(group, [*command, "--all"]).output.split())
+
+
+def test_holms_p_stands_only_where_several_runs_are_compared(tmp_path):
+    first, second = map(str, paired(tmp_path, "1100", "1011"))
+    third = str(write_run(tmp_path / "third", {str(n): [True] for n in range(4)}))
+    assert "Holm" not in CliRunner().invoke(group, ["compare", first, second]).output
+    assert "Holm p" in CliRunner().invoke(group, ["compare", first, second, third]).output
 
 
 def test_a_p_value_too_small_to_print_is_not_printed_as_nothing(tmp_path):
@@ -203,7 +229,7 @@ def test_costs_are_relative_to_the_first_runs_with_their_interval(tmp_path):
     paths = [str(write_run(tmp_path / f"run{n}", right, made)) for n, made in enumerate(rows)]
     printed = CliRunner().invoke(group, ["compare", *paths]).output
     assert "seconds ×" in printed
-    assert "1.50 (1.50 to 1.50)" in printed
+    assert "1.50 [1.50, 1.50]" in printed
 
 
 def test_the_help_says_what_the_test_supposes():

@@ -31,13 +31,15 @@ from speclrm_testing.scripted_runs import Place
 ROOT = Path(__file__).parent.parent
 SEPARATE = re.compile("[│┃]")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-FIRST, SECOND = "pocket-baseline-pocket-target-5f2a", "pocket-spec-methods-pocket-target-91"
-TROUBLED = "pocket-troubled-pocket-target-77"
+FIRST = "pocket-baseline-pocket-target-5f2a0b1c"
+SECOND = "pocket-spec-methods-pocket-target-9100ffee"
+TROUBLED = "pocket-troubled-pocket-target-77aa77aa"
 COMMANDS = {
     "leaderboard": f"leaderboard {FIRST} {SECOND} --baseline {FIRST}",
     "wide": f"leaderboard {FIRST} {SECOND} --baseline {FIRST} --wide",
     "troubled": f"leaderboard {FIRST} {SECOND} {TROUBLED} --baseline {TROUBLED}",
     "compare": f"compare {FIRST} {SECOND} --margin 2",
+    "compared": f"compare {FIRST} {SECOND} {TROUBLED}",
     "replay": "replay spec-methods",
     "vote": "vote spec-methods",
     "plan": "plan --accuracy 0.8 --between 0.5 --difference 5 --repeats 1,2 --problems 30,300",
@@ -46,7 +48,7 @@ EACH = """
 import shlex, sys
 from pipeline.cli import main
 for command in sys.argv[1:]:
-    print(f"<{command}>", flush=True)
+    print(f"<<{command}>", flush=True)
     sys.argv = ["speclrm", *shlex.split(command)]
     try:
         main()
@@ -117,7 +119,7 @@ def screen(place, request):
     assert process.wait() == 0, written.decode()
     text = COLOURS.sub("", written.decode()).replace("\r\n", "\n")
     # What a command is called stands before what it writes.
-    parts = text.split("<")[1:]
+    parts = text.split("<<")[1:]
     assert len(parts) == len(COMMANDS)
     return request.param, dict(zip(COMMANDS, parts, strict=True))
 
@@ -185,11 +187,18 @@ def test_a_comparison_shows_every_difference_interval_and_p_whole(screen, place)
     cells = cells_of(screen[1]["compare"])
     [one] = read(place, COMMANDS["compare"])
     low, high = one["interval"]
-    assert {f"{one['difference']:+.1%}", f"{low:+.1%} to {high:+.1%}"} <= cells
-    assert {p_text(one["p"]), p_text(one["adjusted_p"])} <= cells
+    difference = 100 * one["difference"]
+    assert f"{difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]" in cells
+    assert p_text(one["p"]) in cells
     assert any(p_text(one["not_worse"]["adjusted_p"]) in cell for cell in cells)
     seconds = one["costs"]["seconds"]
-    assert "{:.2f} ({:.2f} to {:.2f})".format(seconds["ratio"], *seconds["interval"]) in cells
+    assert "{:.2f} [{:.2f}, {:.2f}]".format(seconds["ratio"], *seconds["interval"]) in cells
+
+
+def test_a_comparison_of_several_runs_is_one_table_and_one_of_costs(screen):
+    width, said = screen
+    assert tables_in(said["compared"]) == 2 or width < 80
+    assert {"Holm p", "points detectable"} <= cells_of(said["compared"]) or width < 160
 
 
 def test_a_replay_and_votes_show_every_number_and_heading_whole(screen):

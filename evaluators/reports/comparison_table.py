@@ -3,79 +3,79 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from evaluators.reports.safe_text import csv_cell, markdown_text
-from evaluators.statistics.comparison import Comparison, NotWorse
+from evaluators.statistics.comparison import Comparison
 from evaluators.statistics.cost_ratios import CostRatio
 from evaluators.statistics.sign_flips import p_text
 from evaluators.statistics.uncertainty import Interval
 
-COST_HEADINGS = ("run", "tokens ×", "GFLOPs decode ×", "GFLOPs total ×", "seconds ×")
 COST_NOTES = (
     "Costs of an attempt, relative to the first run's at the same problems; 95 % interval over "
     "the population of problems. Seconds depend on the concurrency."
 )
 
 
-def headings(comparisons: Sequence[Comparison]) -> list[str]:
-    """The headings over `cells`; those of the margin only where there is one."""
-    asked = comparisons[0].not_worse
-    margin = [] if asked is None else [f"not worse by more than {asked.margin * 100:g} points"]
-    return [
-        "run",
-        "problems",
-        "difference",
-        "95 % interval",
-        "p",
-        "Holm p",
-        *margin,
-        "won / tied / lost",
-        "detectable",
+@dataclass(frozen=True, slots=True)
+class PairColumn:
+    """A column: its heading and how it shows a comparison; `is_spare`: the first to go without."""
+
+    heading: str
+    show: Callable[[Comparison], str]
+    is_spare: bool = False
+
+
+COST_COLUMNS = (
+    PairColumn("tokens ×", lambda one: _times(one.costs.tokens)),
+    PairColumn("GFLOPs decode ×", lambda one: _times(one.costs.flops_decode), is_spare=True),
+    PairColumn("GFLOPs total ×", lambda one: _times(one.costs.flops_total)),
+    PairColumn("seconds ×", lambda one: _times(one.costs.seconds)),
+)
+
+
+def pair_columns(comparisons: Sequence[Comparison]) -> list[PairColumn]:
+    """What the comparisons say, without the run's name and the costs.
+
+    Of the margin only where there is one; Holm's p only where it is not p itself.
+    """
+    asked, several = comparisons[0].not_worse, len(comparisons) > 1
+    margin = "" if asked is None else f"not worse by more than {asked.margin * 100:g} points"
+    made = [
+        PairColumn("problems", lambda one: str(one.problems), is_spare=True),
+        PairColumn("difference [95 %]", _difference),
+        PairColumn("p", lambda one: p_text(one.p), is_spare=several),
+        PairColumn("Holm p", lambda one: p_text(one.adjusted_p)) if several else None,
+        PairColumn("won / tied / lost", lambda one: f"{one.wins}/{one.ties}/{one.losses}"),
+        PairColumn(margin, _not_worse) if margin else None,
+        PairColumn("points detectable", lambda one: _points(one.detectable)),
     ]
+    return [column for column in made if column is not None]
 
 
 def notes(comparisons: Sequence[Comparison]) -> str:
     """What the table's columns mean, for the line below it."""
+    holm = " Holm p: p adjusted for the number of runs compared." if len(comparisons) > 1 else ""
     margin = (
         " Not worse: one-sided at 2.5 %, Holm's p over all runs compared."
         if comparisons[0].not_worse is not None
         else ""
     )
     return (
-        f"Against {comparisons[0].first}; 95 % interval over the population of problems; p: "
-        "sign-flip test, whose null hypothesis is differences symmetric about 0; detectable: the "
-        f"true difference that 80 % of studies like this one find.{margin}"
+        f"Against {comparisons[0].first}, in percent points; 95 % interval over the population of "
+        "problems. p: sign-flip test, whose null hypothesis is differences symmetric about "
+        f"0.{holm} Detectable: the true difference that 80 % of studies like this one "
+        f"find.{margin}"
     )
-
-
-def cells(one: Comparison) -> list[str]:
-    """One comparison as text, in the order of `headings`."""
-    return [
-        one.second,
-        str(one.problems),
-        f"{one.difference:+.1%}",
-        f"{one.interval.low:+.1%} to {one.interval.high:+.1%}",
-        p_text(one.p),
-        p_text(one.adjusted_p),
-        *([] if one.not_worse is None else [_verdict(one.not_worse)]),
-        f"{one.wins} / {one.ties} / {one.losses}",
-        f"{one.detectable:.1%}" if one.detectable is not None else "–",
-    ]
-
-
-def cost_cells(one: Comparison) -> list[str]:
-    """The cost ratios of one comparison as text, in the order of `COST_HEADINGS`."""
-    costs = (one.costs.tokens, one.costs.flops_decode, one.costs.flops_total, one.costs.seconds)
-    return [one.second, *(_times(cost) for cost in costs)]
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
     """One Markdown table; no name in it is taken for markup or HTML, or breaks it."""
-    head = [*headings(comparisons), *COST_HEADINGS[1:]]
-    rows = [[*cells(one), *cost_cells(one)[1:]] for one in comparisons]
+    columns = [*pair_columns(comparisons), *COST_COLUMNS]
+    head = ["run", *(column.heading for column in columns)]
+    rows = [[one.second, *(column.show(one) for column in columns)] for one in comparisons]
     lines = [
         "| " + " | ".join(markdown_text(cell) for cell in line) + " |"
         for line in (head, ["---"] * len(head), *rows)
@@ -122,11 +122,23 @@ def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def _verdict(one: NotWorse) -> str:
-    return f"{'yes' if one.holds else 'not shown'} (p {p_text(one.adjusted_p)})"
+def _points(share: float | None) -> str:
+    return f"{100 * share:.1f}" if share is not None else "–"
+
+
+def _difference(one: Comparison) -> str:
+    low, high = (f"{100 * end:+.1f}" for end in one.interval)
+    return f"{100 * one.difference:+.1f} points [{low}, {high}]"
+
+
+def _not_worse(one: Comparison) -> str:
+    asked = one.not_worse
+    if asked is None:
+        return "–"
+    return f"{'yes' if asked.holds else 'not shown'} (p {p_text(asked.adjusted_p)})"
 
 
 def _times(cost: CostRatio | None) -> str:
     if cost is None:
         return "–"
-    return f"{cost.ratio:.2f} ({cost.interval.low:.2f} to {cost.interval.high:.2f})"
+    return f"{cost.ratio:.2f} [{cost.interval.low:.2f}, {cost.interval.high:.2f}]"

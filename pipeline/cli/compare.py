@@ -1,22 +1,32 @@
 """`speclrm compare`: graded runs against the first of them, in pairs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from evaluators.reports import comparison_table
+from evaluators.reports.comparison_table import PairColumn
 from evaluators.run_files.attempt_lines import as_written
+from evaluators.run_files.run_names import shortened_names
 from evaluators.run_files.verdict_rows import NotGraded
-from evaluators.statistics.comparison import Comparison, NotComparable, compare_runs, refuse_itself
+from evaluators.statistics.comparison import (
+    Comparison,
+    Discordant,
+    NotComparable,
+    compare_runs,
+    refuse_itself,
+)
 from evaluators.statistics.metrics import graded_runs
 from pipeline.cli.finite import MARGIN
-from pipeline.cli.tables import print_table, table_console
+from pipeline.cli.tables import fits, print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
-MAX_LISTED = 30
-"""Discordant problems that are listed without --all."""
+MAX_LISTED = 10
+"""Problems won, and as many lost, that are listed without --all."""
 WRITERS = {
     "markdown": comparison_table.as_markdown,
     "csv": comparison_table.as_csv,
@@ -39,7 +49,7 @@ WRITERS = {
     metavar="POINTS",
     help="Also say whether a run is not worse than the first by more than this (percent points).",
 )
-@click.option("--all", "everything", is_flag=True, help="List every discordant problem.")
+@click.option("--all", "everything", is_flag=True, help="List every problem that differs.")
 def compare_command(
     runs: tuple[Path, ...], form: str, margin: float | None, everything: bool
 ) -> None:
@@ -62,31 +72,57 @@ def compare_command(
         echo(WRITERS[form](comparisons))
         return
     console = table_console()
-    print_table(
-        console,
-        comparison_table.headings(comparisons),
-        [comparison_table.cells(one) for one in comparisons],
-        notes=comparison_table.notes(comparisons),
-    )
-    print_table(
-        console,
-        comparison_table.COST_HEADINGS,
-        [comparison_table.cost_cells(one) for one in comparisons],
-        notes=comparison_table.COST_NOTES,
-    )
+    names = shortened_names([comparisons[0].first, *(one.second for one in comparisons)])[1:]
+    _print_pairs(console, comparisons, names, comparison_table.pair_columns(comparisons))
+    console.print(Text(comparison_table.notes(comparisons)))
+    _print_pairs(console, comparisons, names, comparison_table.COST_COLUMNS)
+    console.print(Text(comparison_table.COST_NOTES))
     for one in comparisons:
         for warning in one.warnings:
             console.print(Text(f"warning: {one.second}: {warning}", style="yellow"))
         console.print(_discordant(one, len(one.discordant) if everything else MAX_LISTED))
 
 
+def _print_pairs(
+    console: Console,
+    comparisons: Sequence[Comparison],
+    names: Sequence[str],
+    columns: Sequence[PairColumn],
+) -> None:
+    """One table in the fullest form that fits: runs by their shortened `names`, or spare columns
+    left out.
+    """
+    whole = [one.second for one in comparisons]
+    plain = [column for column in columns if not column.is_spare]
+    for runs, chosen in ((whole, columns), (names, columns), (whole, plain), (names, plain)):
+        headings = ["run", *(column.heading for column in chosen)]
+        rows = [
+            [run, *(column.show(one) for column in chosen)]
+            for run, one in zip(runs, comparisons, strict=True)
+        ]
+        if fits(headings, rows, console.width):
+            break
+    print_table(console, headings, rows)
+
+
 def _discordant(comparison: Comparison, most: int) -> Text:
-    """The problems that differ, as `id first→second`, the largest differences first."""
+    """The problems that were won and lost, the largest differences first, at most so many each.
+
+    How much changed stands behind a problem only where it is not all of its attempts.
+    """
     ordered = sorted(comparison.discordant, key=lambda pair: -abs(pair.second - pair.first))
-    listed = ", ".join(
-        f"{as_written(pair.problem_id)} {pair.first:.0%}→{pair.second:.0%}"
-        for pair in ordered[:most]
-    )
-    more = len(ordered) - most
-    rest = f" and {more} more (--all lists them)" if more > 0 else ""
-    return Text(f"{comparison.second}: discordant problems: {listed or 'none'}{rest}")
+    parts = []
+    for word, sign in (("won", 1), ("lost", -1)):
+        changed = [pair for pair in ordered if sign * (pair.second - pair.first) > 0]
+        more = len(changed) - most
+        rest = f" and {more} more (--all lists them)" if more > 0 else ""
+        if changed:
+            parts.append(f"{word} {', '.join(map(_change, changed[:most]))}{rest}")
+    return Text(f"{comparison.second}: {'; '.join(parts) or 'no problem differs'}")
+
+
+def _change(pair: Discordant) -> str:
+    name = as_written(pair.problem_id)
+    if abs(pair.second - pair.first) == 1:
+        return name
+    return f"{name} ({pair.first:.0%}→{pair.second:.0%})"
