@@ -26,7 +26,7 @@ FLOORS = (
     ("evaluators.grader", "evaluators.statistics"),
     ("evaluators.cases", "evaluators.reports"),
     ("evaluators.crosscheck", "evaluators.reports.exports", "evaluators"),
-    ("pipeline.letters",),
+    ("pipeline.letters", "pipeline.near_match"),
     (
         "pipeline.errors",
         "pipeline.resources",
@@ -37,7 +37,7 @@ FLOORS = (
         "pipeline.pocket",
         "pipeline.decoding",
     ),
-    ("pipeline.plugins",),
+    ("pipeline.plugins", "pipeline.declared_option"),
     ("pipeline.registry",),
     ("pipeline.engines", "pipeline.cost", "pipeline.problems"),
     (

@@ -3,9 +3,10 @@
 Exception
 ├── UserMistake     what was asked cannot be done; say how to ask for it (exit code 2)
 ├── RunStopped      the run could not go on; what is done is kept (exit code 3)
-└── EngineFailure   one request to an engine failed; the attempt becomes an error record
-    ├── PromptTooLong      the prompt leaves no room in the context for an answer
-    └── EngineDead         the engine itself is gone: no later request can succeed either
+├── EngineFailure   one request to an engine failed; the attempt becomes an error record
+│   ├── PromptTooLong      the prompt leaves no room in the context for an answer
+│   └── EngineDead         the engine itself is gone: no later request can succeed either
+└── Misdeclared     an entry (reasoner, engine, vote rule) is none; its registry says whose it is
 """
 
 
@@ -27,3 +28,7 @@ class PromptTooLong(EngineFailure):
 
 class EngineDead(EngineFailure):
     """The engine is gone; it must be restarted before any request can succeed."""
+
+
+class Misdeclared(Exception):  # noqa: N818 - same
+    """What a reasoner, an engine or a vote rule says of itself does not hold together."""

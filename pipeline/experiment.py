@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
@@ -150,9 +150,21 @@ class Experiment:
 
 
 def engine_identity(settings: EngineSettings) -> dict[str, Any]:
-    """The part of an engine's settings that decides what its model writes."""
+    """The part of an engine's settings that decides what its model writes.
+
+    Raises:
+        UserMistake: there is no such engine, or it cannot have such settings.
+    """
+    engines.refuse_ignored(settings)
     shared = {name: getattr(settings, name) for name in ENGINE_IDENTITY}
     return shared | engines.entry(settings.engine).own_identity(settings)
+
+
+def check_names(reasoner: str, roles: Iterable[str], sections: Iterable[SectionSettings]) -> None:
+    """Raise `UserMistake` for roles and sections that cannot stand in a reasoner's experiments."""
+    model = EngineSettings("scripted", "any")
+    others = {role: model for role in roles if role not in TWO_ROLES}
+    Experiment(reasoner, model, others=others, sections=tuple(sections)).name()
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -54,7 +54,9 @@ class Plugin:
         """
         try:
             found = self.entry_point.load()
-        except Exception as error:  # the boundary to code of others
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the boundary to code of others, which may call sys.exit
             raise self.broken(f"{type(error).__name__}: {error}") from error
         if not isinstance(found, kind):
             raise self.broken(f"{self.entry_point.value} is no {kind.__name__}")

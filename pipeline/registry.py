@@ -1,29 +1,41 @@
 """What there is of a kind by name: our own, and what plug-ins add, loaded when it is asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pkgutil import resolve_name
 from typing import Protocol, TypeVar
 
-from pipeline.errors import UserMistake
-from pipeline.plugins import Group, added, find
+from pipeline.errors import EngineFailure, Misdeclared, RunStopped, UserMistake
+from pipeline.near_match import near_match
+from pipeline.plugins import WORDS, Group, added, find
 
 
-class Named(Protocol):
-    """An entry that knows its name."""
+class Declared(Protocol):
+    """An entry that knows its name and whether it holds together."""
 
     @property
     def name(self) -> str:
         """What it is asked for by."""
         ...
 
+    def check_declaration(self) -> None:
+        """Raise an error that says why it cannot be used."""
+        ...
 
-Entry = TypeVar("Entry", bound=Named)
+
+Entry = TypeVar("Entry", bound=Declared)
 
 
 class Registry(Mapping[str, Entry]):
-    """Entries by name, ours first. Looking one up raises `UserMistake` for a broken plug-in."""
+    """Entries by name, ours first. Looking one up raises `UserMistake` for a broken plug-in.
 
-    def __init__(self, group: Group, kind: type[Entry], built_in: Iterable[Entry]) -> None:
-        self.built_in = {entry.name: entry for entry in built_in}
+    An entry of ours stands here itself, or as the path to it, `module:NAME`.
+    """
+
+    def __init__(
+        self, group: Group, kind: type[Entry], built_in: Mapping[str, Entry | str]
+    ) -> None:
+        self.built_in = dict(built_in)
         self._group: Group = group
         self._kind = kind
 
@@ -48,15 +60,56 @@ class Registry(Mapping[str, Entry]):
         """
         plugin = find(self._group, name, self.built_in)
         if plugin is None:
-            return self.built_in[name]
+            known = self.built_in[name]
+            ours: Entry = resolve_name(known) if isinstance(known, str) else known
+            return ours
         entry = plugin.load(self._kind)
         if entry.name != name:
             raise plugin.broken(f"its entry is named {entry.name!r}")
+        with self.blamed(name):
+            entry.check_declaration()
         return entry
 
-    def loaded(self) -> dict[str, Entry | UserMistake]:
-        """Every entry, or why it cannot be used."""
-        return {name: self._entry_or_reason(name) for name in self}
+    def entry(self, name: str) -> Entry:
+        """The entry that a user asked for by name.
+
+        Raises:
+            UserMistake: there is none, or a plug-in has it that cannot be used.
+        """
+        if name not in self:
+            near = near_match(name, self)
+            hint = f" (did you mean {near}?)" if near is not None else ""
+            raise UserMistake(
+                f"There is no {WORDS[self._group]} {name!r}{hint}; there are: {', '.join(self)}."
+            )
+        return self[name]
+
+    @contextmanager
+    def blamed(self, name: str) -> Iterator[None]:
+        """What code of a plug-in raises here is told in a sentence that names it.
+
+        Raises:
+            UserMistake: it failed. Errors that are meant for users or for records pass as they are.
+        """
+        plugin = find(self._group, name, self.built_in)
+        try:
+            yield
+        except (UserMistake, RunStopped, EngineFailure):
+            raise
+        except Exception as error:  # the boundary to code of others
+            if plugin is None:
+                raise
+            kind = "" if isinstance(error, Misdeclared) else f"{type(error).__name__}: "
+            raise plugin.broken(f"{kind}{error}") from error
+
+    def loaded(
+        self, check: Callable[[Entry], None] = lambda _: None
+    ) -> dict[str, Entry | UserMistake]:
+        """Every entry, or why it cannot be used.
+
+        `check` raises `Misdeclared` for an entry that cannot be used beside those before it.
+        """
+        return {name: self._entry_or_reason(name, check) for name in self}
 
     def usable(self) -> dict[str, Entry]:
         """Every entry that can be used."""
@@ -64,8 +117,11 @@ class Registry(Mapping[str, Entry]):
             name: one for name, one in self.loaded().items() if not isinstance(one, UserMistake)
         }
 
-    def _entry_or_reason(self, name: str) -> Entry | UserMistake:
+    def _entry_or_reason(self, name: str, check: Callable[[Entry], None]) -> Entry | UserMistake:
         try:
-            return self[name]
+            entry = self[name]
+            with self.blamed(name):
+                check(entry)
         except UserMistake as broken:
             return broken
+        return entry

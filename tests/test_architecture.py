@@ -79,6 +79,8 @@ def test_engines_know_nothing_of_reasoners_or_runs():
                 "pipeline.decoding",
                 "pipeline.errors",
                 "pipeline.plugins",
+                "pipeline.registry",
+                "pipeline.declared_option",
                 "pipeline.resources",
             )
         }

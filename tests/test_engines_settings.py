@@ -14,6 +14,8 @@ from pipeline.engines.facts import read_facts
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
+from pipeline.experiment import Experiment
+from pipeline.runs.runner import plan
 
 
 def test_auto_is_an_engine_that_there_is() -> None:
@@ -28,25 +30,31 @@ def test_auto_is_transformers_where_vllm_is_missing(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(UserMistake, match="no engine 'llama'; the engines are vllm, openai"):
+    with pytest.raises(UserMistake, match="no engine 'llama'; there are: vllm, openai"):
         create(EngineSettings("llama", "m"))
 
 
-NEEDS_VLLM: list[tuple[dict[str, Any], str]] = [
-    ({"lora": "adapter"}, "a LoRA adapter"),
-    ({"quantization": "fp8"}, "quantization"),
-    ({"speculative": "{}"}, "speculative decoding"),
-    ({"tensor_parallel_size": 2}, "tensor parallelism"),
+IGNORED: list[tuple[str, dict[str, Any], str]] = [
+    ("transformers", {"lora": "adapter"}, "vllm"),
+    ("transformers", {"quantization": "fp8"}, "vllm"),
+    ("transformers", {"speculative": "{}"}, "vllm"),
+    ("transformers", {"tensor_parallel_size": 2}, "vllm"),
+    ("vllm", {"base_url": "http://127.0.0.1:9"}, "openai"),
+    ("scripted", {"dtype": "float16"}, "transformers or vllm"),
+    ("openai", {"script": Path("x.json")}, "scripted"),
 ]
 
 
-@pytest.mark.parametrize(("asked", "words"), NEEDS_VLLM)
-def test_transformers_refuses_what_it_would_have_to_ignore(
-    asked: dict[str, Any], words: str
+@pytest.mark.parametrize(("engine", "asked", "users"), IGNORED)
+def test_from_python_too_an_engine_refuses_what_it_would_have_to_ignore(
+    engine: str, asked: dict[str, Any], users: str
 ) -> None:
-    settings = replace(EngineSettings("transformers", "m"), **asked)
-    with pytest.raises(UserMistake, match=f"does not do {words}; use --engine vllm"):
+    settings = replace(EngineSettings(engine, "m"), **asked)
+    sentence = f"{next(iter(asked))!r} has no effect with the engine {engine}; .* choose {users}$"
+    with pytest.raises(UserMistake, match=sentence):
         create(settings)
+    with pytest.raises(UserMistake, match=sentence):
+        plan(Experiment("baseline", settings))
 
 
 def without_tokenizer(model: Path, folder: Path) -> str:

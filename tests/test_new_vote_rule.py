@@ -56,7 +56,9 @@ def test_a_rule_that_there_is_not_is_refused_before_the_run(place: Place) -> Non
     loudest = Experiment(
         "parallel", EngineSettings("scripted", "m"), sections=(TrackSettings(3, vote="loudest"),)
     )
-    with pytest.raises(UserMistake, match="There is no vote rule 'loudest'; there are: majority"):
+    with pytest.raises(
+        UserMistake, match=r"no vote rule 'loudest' \(did you mean longest\?\); there are: majority"
+    ):
         with_defaults(loudest)
     place.speclrm("parallel")
     said = speclrm(f"vote {place.run('parallel')} --rule loudest")

@@ -167,7 +167,8 @@ def test_a_prompt_set_is_read_from_its_packages_folder(offer):
 
 
 def test_the_doctor_lists_plug_ins_and_what_is_wrong_with_them(offer, tmp_path):
-    offer("mine", "votes", "good = mine:X", "bad = mine:Y", "majority = mine:X", code="X = 5")
+    code = "from pipeline.reasoners.vote_rules import VoteRule\nX = VoteRule('good', max, max)"
+    offer("mine", "votes", "good = mine:X", "bad = mine:Y", "majority = mine:X", code=code)
     said = speclrm(f"doctor --no-engine --output-dir {tmp_path}")
     lines = [line for line in said.out.splitlines() if "of the package mine" in line]
     assert said.code == 2

@@ -1,5 +1,6 @@
 """The options that every run has, whatever its reasoner and its engines."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -63,3 +64,12 @@ OUTPUT = (
     click.Option(["--retry-errors"], is_flag=True, help="Redo failed attempts."),
     click.Option(["--force"], is_flag=True, help="Redo all attempts, recorded ones too."),
 )
+ALSO_TAKEN = frozenset({"--help", "--help-all", "--reasoner"})
+"""The flags for help, and the name of the argument."""
+
+
+def common_flags() -> set[str]:
+    """All flags that every run has, and the names of the values that they set, as flags."""
+    every: Iterable[click.Option] = (*WHAT_TO_RUN, *SAMPLING, *OUTPUT)
+    names = {"--" + (option.name or "").replace("_", "-") for option in every}
+    return {*ALSO_TAKEN, *names, *(flag for option in every for flag in option.opts)}

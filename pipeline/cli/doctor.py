@@ -5,25 +5,21 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import click
 from packaging.requirements import Requirement
 
-from pipeline import plugins
 from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
+from pipeline.cli.plugin_checks import plugin_findings
 from pipeline.cli.prompt_checks import pair_findings
 from pipeline.cli.terminal import echo
-from pipeline.engines import ENGINES, entries, entry, resolve_auto
+from pipeline.engines import ENGINES, entry, resolve_auto
 from pipeline.engines.bundled_models import TARGET
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
-from pipeline.problems.manifests import bundled_names
-from pipeline.problems.prompting import bundled_prompt_sets
-from pipeline.reasoners import REASONERS
-from pipeline.reasoners.vote_rules import VOTE_RULES
 from pipeline.runs import versions
 
 OLDEST_PYTHON = (3, 11)
@@ -32,14 +28,6 @@ LITTLE_MEMORY_GIB = 4.0
 LITTLE_DISK_GIB = 2.0
 HUB = ("huggingface.co", 443)
 HUB_SECONDS = 3.0
-BUILT_IN: dict[plugins.Group, Callable[[], Collection[str]]] = {
-    "reasoners": lambda: REASONERS.built_in,
-    "engines": lambda: ENGINES,
-    "votes": lambda: VOTE_RULES.built_in,
-    "datasets": bundled_names,
-    "prompts": bundled_prompt_sets,
-}
-"""What the program itself has of each kind."""
 
 
 @click.command("doctor")
@@ -107,7 +95,7 @@ def package_findings() -> Iterator[Finding]:
             yield _package_finding(package)
     installed = versions.versions()
     auto = f"--engine auto means {resolve_auto()}"
-    for name, engine in entries().items():
+    for name, engine in ENGINES.usable().items():
         if not engine.installed:
             advice = f"{engine.install or f'install {engine.package}'}; until then {auto}"
             yield Finding(State.WARNING, name, "not installed", advice)
@@ -125,21 +113,6 @@ def _package_finding(package: Requirement) -> Finding:
     if not package.specifier.contains(found, prereleases=True):
         return Finding(State.FAILURE, package.name, found, f"install '{package}'")
     return Finding(State.OK, package.name, found)
-
-
-def plugin_findings() -> Iterator[Finding]:
-    """What other packages add, each loaded once to see whether it can be used."""
-    offered = plugins.offered()
-    if not offered:
-        yield Finding(State.OK, "plug-ins", "none")
-    for plugin in offered:
-        try:
-            plugins.find(plugin.group, plugin.name, BUILT_IN[plugin.group]())
-            plugin.load(object)
-        except UserMistake as error:
-            yield Finding(State.FAILURE, "plug-in", plugin.title, str(error))
-        else:
-            yield Finding(State.OK, "plug-in", plugin.title)
 
 
 def hardware_findings() -> Iterator[Finding]:

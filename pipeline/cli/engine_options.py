@@ -2,17 +2,20 @@
 role before it (`--draft-model`) for every other model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from pipeline.cli.finite import FiniteRange
-from pipeline.engines import automatic, entries, entry, names, resolve_auto
+from pipeline.cli.common_options import common_flags
+from pipeline.cli.declared_options import NearChoice, click_type
+from pipeline.engines import ENGINES, automatic, resolve_auto
 from pipeline.engines.bundled_models import DRAFT, TARGET
-from pipeline.engines.declaration import FIELDS, EngineOption, prefix_of
+from pipeline.engines.declaration import FIELDS, EngineEntry, EngineOption, prefix_of
 from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSettings
-from pipeline.errors import UserMistake
+from pipeline.errors import Misdeclared, UserMistake
+from pipeline.experiment import TWO_ROLES
+from pipeline.reasoners import REASONERS
 
 BUNDLED = {"target": TARGET, "draft": DRAFT}
 """The models that answer where none is named; those of other roles are named."""
@@ -24,7 +27,7 @@ SHARED = (
         name="model",
         type=str,
         help="Model folder, hub name, or the server's name for it.",
-        aliases=("model-name",),
+        aliases=("model_name",),
     ),
     EngineOption(name="revision", type=str, help="Hub revision of the model."),
     EngineOption(name="tokenizer", type=str, help="Tokenizer, if not the model's own."),
@@ -58,42 +61,80 @@ SHARED = (
 """What several engines heed."""
 
 
-def engine_options(role: str) -> list[click.Option]:
-    """The options of the engine of the model of that role.
+def engine_entries() -> dict[str, EngineEntry | UserMistake]:
+    """Every engine, or why the command line cannot take it.
+
+    A plug-in's engine is refused an option that every run or a reasoner of ours has, or that an
+    engine before it means otherwise: it would break that option for them.
+    """
+    ours = (one for name in REASONERS.built_in for one in REASONERS[name].options.values())
+    taken = common_flags() | {flag for option in ours for flag in option.flags()}
+    options = {option.name: option for option in SHARED}
+
+    def check(engine: EngineEntry) -> None:
+        for option in engine.options:
+            others = [one for name, one in options.items() if name != option.name]
+            clash = _flags([option], TWO_ROLES) & (taken | _flags(others, TWO_ROLES))
+            if clash or options.get(option.name, option) != option:
+                flag = min(clash, default=option.flag)
+                raise Misdeclared(f"another option that means something else is called {flag}")
+        options.update({option.name: option for option in engine.options})
+
+    return ENGINES.loaded(check)
+
+
+def engine_entry(name: str) -> EngineEntry:
+    """The engine of that name, which there is.
 
     Raises:
-        UserMistake: two engines have an option of the same name.
+        UserMistake: the command line cannot take it.
     """
-    return [_click_option(role, option) for option in _options().values()]
+    known = engine_entries()[name]
+    if isinstance(known, UserMistake):
+        raise known
+    return known
+
+
+def model_flags(roles: Iterable[str]) -> set[str]:
+    """The flags of all options of the models of these roles."""
+    return _flags(_options(_usable()).values(), roles)
+
+
+def engine_options(role: str) -> list[click.Option]:
+    """The options of the engine of the model of that role."""
+    engines = _usable()
+    return [_click_option(role, option, engines) for option in _options(engines).values()]
 
 
 def engine_settings(values: Mapping[str, Any], role: str, given: set[str]) -> EngineSettings:
     """The settings that the options ask for; `given` are those on the command line.
 
     Raises:
-        UserMistake: one is missing, or has no effect with this engine.
+        UserMistake: one is missing, or has no effect with this engine, or it cannot be used.
     """
-    prefix, options = prefix_of(role), _options()
+    engines = _usable()
+    prefix, options = prefix_of(role), _options(engines)
     chosen = {name: values[_value_name(role, name)] for name in options}
     engine = chosen["engine"] or values["engine"]  # that of other models defaults to --engine
-    known = entry(resolve_auto() if engine == "auto" else engine)
+    known = engine_entry(resolve_auto() if engine == "auto" else engine)
     for name, option in options.items():
         if _value_name(role, name) in given and not known.heeds(name):
             raise UserMistake(
-                f"--{prefix}{option.flag} has no effect with --{prefix}engine {known.name}; "
-                f"drop it, or choose {' or '.join(sorted(_users(name)))}."
+                f"{option.flags(prefix)[0]} has no effect with --{prefix}engine {known.name}; "
+                f"drop it, or choose {' or '.join(sorted(_users(name, engines)))}."
             )
     for name, example in known.requires.items():
         if chosen[name] is None:
             raise UserMistake(
-                f"--{prefix}engine {known.name} needs --{prefix}{options[name].flag}, {example}."
+                f"--{prefix}engine {known.name} needs {options[name].flags(prefix)[0]}, {example}."
             )
     if known.model is not None and _value_name(role, "model") not in given:
         chosen["model"] = known.model  # not the bundled one's name, which answers nothing here
     if chosen["model"] is None:
         raise UserMistake(f"Name the model that is the {role} with --{prefix}model.")
     own = {one.name: chosen[one.name] for one in known.options if one.name not in FIELDS}
-    shared = {name: value for name, value in chosen.items() if name in FIELDS}
+    # What other engines heed has defaults of theirs, which this one would refuse.
+    shared = {name: one for name, one in chosen.items() if name in FIELDS and known.heeds(name)}
     return EngineSettings(**shared | {"engine": known.name, "own": own})
 
 
@@ -102,63 +143,49 @@ def is_named(role: str, given: set[str]) -> bool:
     return _value_name(role, "model") in given
 
 
-def _options() -> dict[str, EngineOption]:
+def _usable() -> list[EngineEntry]:
+    return [one for one in engine_entries().values() if isinstance(one, EngineEntry)]
+
+
+def _options(engines: Iterable[EngineEntry]) -> dict[str, EngineOption]:
     """The options of all engines by name."""
-    options = {option.name: option for option in SHARED}
-    for engine in entries().values():
-        for option in engine.options:
-            if options.setdefault(option.name, option) != option:
-                raise UserMistake(
-                    f"The engine {engine.name} cannot have the option --{option.flag}: another "
-                    "engine has one of that name, which means something else; uninstall one of "
-                    "the two."
-                )
-    return options
+    return {one.name: one for one in SHARED} | {
+        option.name: option for engine in engines for option in engine.options
+    }
 
 
-def _click_option(role: str, option: EngineOption) -> click.Option:
+def _flags(options: Iterable[EngineOption], roles: Iterable[str]) -> set[str]:
+    prefixes = [prefix_of(role) for role in roles]
+    return {flag for one in options for prefix in prefixes for flag in one.flags(prefix)}
+
+
+def _click_option(role: str, option: EngineOption, engines: list[EngineEntry]) -> click.Option:
     default = option.default_for(role)
     if option.name == "model":
         default = BUNDLED.get(role)
     if option.name == "engine":
         default = "auto" if role == "target" else None
     whose = "" if role == "target" else f"{role.replace('_', ' ').capitalize()}: "
+    of_engine = option.name == "engine"
     return click.Option(
-        [
-            *(f"--{prefix_of(role)}{name}" for name in (option.flag, *option.aliases)),
-            _value_name(role, option.name),
-        ],
-        type=_click_type(option),
+        [*option.flags(prefix_of(role)), _value_name(role, option.name)],
+        type=NearChoice(["auto", *ENGINES]) if of_engine else click_type(option),
         default=default,
         show_default=default is not None or option.unset or False,
-        help=whose + _help(option),
+        help=whose + _help(option, engines),
     )
 
 
-def _help(option: EngineOption) -> str:
+def _help(option: EngineOption, engines: list[EngineEntry]) -> str:
     if option.name == "engine":
         autos = " if it is installed, else ".join(one.name for one in automatic())
         return f"{option.help}; auto: {autos}."
-    users = _users(option.name)
+    users = _users(option.name, engines)
     return f"{option.help[:-1]} ({', '.join(users)})." if len(users) <= FEW else option.help
 
 
-def _click_type(option: EngineOption) -> Any:
-    if option.name == "engine":
-        return click.Choice(["auto", *names()])
-    if option.choices:
-        return click.Choice(option.choices)
-    if option.type is float:
-        least = option.least if option.above is None else option.above
-        return FiniteRange(min=least, max=option.most, min_open=option.above is not None)
-    if option.type is int:
-        least, most = (None if end is None else int(end) for end in (option.least, option.most))
-        return click.IntRange(min=least, max=most)
-    return option.type if option.type in {str, bool} else click.Path(path_type=option.type)
-
-
-def _users(name: str) -> list[str]:
-    return [engine.name for engine in entries().values() if engine.heeds(name)]
+def _users(name: str, engines: list[EngineEntry]) -> list[str]:
+    return [engine.name for engine in engines if engine.heeds(name)]
 
 
 def _value_name(role: str, name: str) -> str:

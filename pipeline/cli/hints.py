@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import click
 
+from pipeline.cli.declared_options import NearChoice
+
 GRADE = "speclrm grade RUN…, then speclrm leaderboard RUN…"
 ROLES = "speclrm run spec --use-role-prompts --vote ssr-v1"
 METHODS = "speclrm run spec-methods --vote ssr-v2"
@@ -58,7 +60,7 @@ def hint_for(error: click.ClickException) -> str | None:
     return None
 
 
-class ReasonerName(click.Choice[str]):
+class ReasonerName(NearChoice):
     """A reasoner's name; a script's name is answered with the command to type."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -1,31 +1,20 @@
 """The options of `speclrm run`, and the way from their values to an `Experiment`."""
 
-from collections.abc import KeysView, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from pipeline import engines
 from pipeline.cli.engine_options import engine_settings, is_named
-from pipeline.cli.reasoner_options import refuse_unused_options, sections_of
+from pipeline.cli.reasoner_options import reasoner_entry, refuse_unused_options, roles, sections_of
 from pipeline.engines.declaration import prefix_of
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.problems.manifests import load_manifest
-from pipeline.reasoners import REASONERS, entry
 
 EXAMPLES = {"target": "Qwen/QwQ-32B", "draft": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
 """The SSR scripts' models."""
-
-
-def roles() -> KeysView[str]:
-    """The roles of models in any reasoner, target and draft first."""
-    every = (
-        "target",
-        "draft",
-        *(role for one in REASONERS.usable().values() for role in one.models),
-    )
-    return dict.fromkeys(every).keys()
 
 
 def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
@@ -38,7 +27,9 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
     _refuse_models_of_others(reasoner, given)
     refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
-    models = {role: engine_settings(values, role, given) for role in entry(reasoner).models}
+    models = {
+        role: engine_settings(values, role, given) for role in reasoner_entry(reasoner).models
+    }
     experiment = Experiment(
         reasoner=reasoner,
         target=models.pop("target"),
@@ -87,8 +78,9 @@ def _refuse_pocket_pair(experiment: Experiment, given: set[str]) -> None:
 
 
 def _refuse_models_of_others(reasoner: str, given: set[str]) -> None:
-    for role in roles() - entry(reasoner).models.keys():
-        unused = sorted(name for name in given if name.startswith(f"{role}_"))
+    for role in roles() - reasoner_entry(reasoner).models.keys():
+        own = reasoner_entry(reasoner).options.keys()
+        unused = sorted(name for name in given - own if name.startswith(f"{role}_"))
         if unused:
             flags = ", ".join("--" + name.replace("_", "-") for name in unused)
             raise UserMistake(f"The reasoner {reasoner!r} uses no {role} model; drop {flags}.")

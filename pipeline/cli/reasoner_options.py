@@ -1,36 +1,77 @@
 """Options that reasoners declare: as options of `speclrm run`, and as settings."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from typing import Any
 
 import click
 
-from pipeline.cli.finite import FiniteRange
-from pipeline.errors import UserMistake
-from pipeline.experiment import SectionSettings
-from pipeline.reasoners import REASONERS, entry
-from pipeline.reasoners.entry import Option
+from pipeline.cli.common_options import common_flags
+from pipeline.cli.declared_options import click_type
+from pipeline.cli.engine_options import model_flags
+from pipeline.errors import Misdeclared, UserMistake
+from pipeline.experiment import TWO_ROLES, SectionSettings
+from pipeline.reasoners import REASONERS
+from pipeline.reasoners.entry import Option, ReasonerEntry
 
 LONGEST_CHOICES = 60
 """Characters: longer lists of choices stand in the help text, for terminals of 80 columns."""
+
+
+def reasoner_entries() -> dict[str, ReasonerEntry | UserMistake]:
+    """Every reasoner, or why the command line cannot take it.
+
+    A plug-in's reasoner is refused an option that every run has, or a model of some reasoner, as it
+    would break that option for all; what two reasoners call alike is each one's own.
+    """
+    every_runs, of_models, of_reasoners = common_flags(), model_flags(TWO_ROLES), set[str]()
+
+    def check(reasoner: ReasonerEntry) -> None:
+        own = [flag for one in reasoner.options.values() for flag in one.flags()]
+        twins = model_flags(reasoner.models.keys() - {*TWO_ROLES})
+        clash = {flag for flag in own if own.count(flag) > 1}
+        clash |= {*own} & (every_runs | of_models | twins) | twins & (every_runs | of_reasoners)
+        if clash:
+            raise Misdeclared(f"another option that means something else is called {min(clash)}")
+        of_models.update(twins)
+        of_reasoners.update(own)
+
+    return REASONERS.loaded(check)
+
+
+def reasoner_entry(name: str) -> ReasonerEntry:
+    """The reasoner of that name.
+
+    Raises:
+        UserMistake: the command line cannot take it.
+    """
+    known = reasoner_entries()[name]
+    if isinstance(known, UserMistake):
+        raise known
+    return known
+
+
+def roles() -> KeysView[str]:
+    """The roles of models in any reasoner, target and draft first."""
+    every = (*TWO_ROLES, *(role for one in _usable().values() for role in one.models))
+    return dict.fromkeys(every).keys()
 
 
 def own_options(reasoner: str) -> list[click.Option]:
     """The options of a reasoner, with its defaults."""
     return [
         _click_option(option, option.default(section.defaults))
-        for section in entry(reasoner).sections
+        for section in reasoner_entry(reasoner).sections
         for option in section.options
     ]
 
 
-def other_options(taken: Collection[str]) -> list[click.Option]:
-    """The options that only other reasoners have, by names not `taken`: known, to be refused."""
-    others = _every_option()
+def other_options(own: Iterable[click.Option]) -> list[click.Option]:
+    """The options that only other reasoners than the one of `own` have: known, to be refused."""
+    taken = {flag for option in own for flag in (option.name, *option.opts)}
     return [
         _click_option(option, None, hidden=True)
-        for name, option in others.items()
-        if name not in taken
+        for option in _every_option().values()
+        if not taken & {option.name, *option.flags()}
     ]
 
 
@@ -38,8 +79,8 @@ def _click_option(option: Option, default: Any, *, hidden: bool = False) -> clic
     choices = "|".join(option.choices)
     told = len(choices) > LONGEST_CHOICES
     return click.Option(
-        [option.flag, *(f"--{name.replace('_', '-')}" for name in option.aliases), option.name],
-        type=_click_type(option),
+        [*option.flags(), option.name],
+        type=click_type(option),
         is_flag=option.type is bool,
         default=bool(default) if option.type is bool else default,
         show_default=option.type is not bool and default is not None,
@@ -49,14 +90,6 @@ def _click_option(option: Option, default: Any, *, hidden: bool = False) -> clic
     )
 
 
-def _click_type(option: Option) -> Any:
-    if option.choices:
-        return click.Choice(list(option.choices))
-    if option.type is float:
-        return FiniteRange(min=option.least, max=option.most)
-    return option.type
-
-
 def refuse_unused_options(reasoner: str, given: set[str]) -> None:
     """Refuse options that the reasoner would accept and ignore.
 
@@ -64,8 +97,8 @@ def refuse_unused_options(reasoner: str, given: set[str]) -> None:
         UserMistake: there is one; the message says which reasoners use it.
     """
     anyones = _every_option()
-    for name in sorted((given & anyones.keys()) - entry(reasoner).options.keys()):
-        users = [other for other, known in REASONERS.usable().items() if name in known.options]
+    for name in sorted((given & anyones.keys()) - reasoner_entry(reasoner).options.keys()):
+        users = [other for other, known in _usable().items() if name in known.options]
         raise UserMistake(
             f"The reasoner {reasoner!r} cannot use {anyones[name].flag}; drop it, or choose "
             f"{_any_of(users)}."
@@ -80,16 +113,24 @@ def sections_of(
     Raises:
         UserMistake: options contradict each other, or one has no effect.
     """
-    return tuple(
-        section.read({one.name: values[one.name] for one in section.options if one.name in given})
-        for section in entry(reasoner).sections
-    )
+    with REASONERS.blamed(reasoner):  # settings may refuse values by errors of their own
+        return tuple(
+            section.read(
+                {one.name: values[one.name] for one in section.options if one.name in given}
+            )
+            for section in reasoner_entry(reasoner).sections
+        )
 
 
 def _every_option() -> dict[str, Option]:
     """The options of all reasoners; of two that share a name the first."""
-    every = [*REASONERS.usable().values()]
+    every = [*_usable().values()]
     return {name: one for known in reversed(every) for name, one in known.options.items()}
+
+
+def _usable() -> dict[str, ReasonerEntry]:
+    every = reasoner_entries().items()
+    return {name: one for name, one in every if isinstance(one, ReasonerEntry)}
 
 
 def _any_of(names: list[str]) -> str:

@@ -5,12 +5,17 @@ import click
 from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN
 from pipeline.cli.engine_options import engine_options
 from pipeline.cli.hints import ReasonerName
-from pipeline.cli.options import roles
-from pipeline.cli.reasoner_options import other_options, own_options
+from pipeline.cli.reasoner_options import (
+    other_options,
+    own_options,
+    reasoner_entries,
+    reasoner_entry,
+    roles,
+)
 from pipeline.cli.terminal import echo
 from pipeline.engines.declaration import prefix_of
 from pipeline.errors import UserMistake
-from pipeline.reasoners import REASONERS, entry
+from pipeline.reasoners import REASONERS
 from pipeline.reasoners.entry import ReasonerEntry
 
 NAMED = "pipeline.cli.run_help.reasoner"
@@ -36,7 +41,7 @@ class RunCommand(click.Command):
         """The options of every run, and those of the reasoner; of others, to be refused."""
         reasoner = ctx.meta.get(NAMED)
         own = own_options(reasoner) if reasoner is not None else []
-        others = other_options({one.name or "" for one in own})
+        others = other_options(own)
         argument = click.Argument(["reasoner"], type=ReasonerName(list(REASONERS)))
         models = [option for role in roles() for option in engine_options(role)]
         return [argument, *own, *others, *super().get_params(ctx), *models]
@@ -51,7 +56,7 @@ class RunCommand(click.Command):
         if reasoner is None:
             with formatter.section("Reasoners"):
                 formatter.write_dl(
-                    [(name, _summary(one)) for name, one in REASONERS.loaded().items()]
+                    [(name, _summary(one)) for name, one in reasoner_entries().items()]
                 )
                 formatter.write_paragraph()
                 formatter.write_text(MORE_BY_REASONER)
@@ -78,7 +83,7 @@ class RunCommand(click.Command):
             if line is not None:
                 groups["Reasoner" if param.name in own else _heading(param)].append(line)
         if reasoner is not None:
-            used = entry(reasoner).models
+            used = reasoner_entry(reasoner).models
             groups |= {_title(role): [] for role in roles() if role not in used}
         return groups
 

@@ -1,26 +1,25 @@
 """Engines: who turns a token prefix into a completion. `create` makes one from its settings."""
 
 from dataclasses import replace
-from pkgutil import resolve_name
 
 from pipeline.engines.declaration import EngineEntry
 from pipeline.engines.protocol import Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
-from pipeline.plugins import added, find
+from pipeline.registry import Registry
 
-# Entries are light; what they name is imported when an engine is made: vLLM and torch take seconds.
-ENGINES = {
-    "vllm": "pipeline.engines.vllm.declaration:VLLM",
-    "openai": "pipeline.engines.openai.declaration:OPENAI",
-    "transformers": "pipeline.engines.transformers.declaration:TRANSFORMERS",
-    "scripted": "pipeline.engines.scripted.declaration:SCRIPTED",
-}
-
-
-def names() -> tuple[str, ...]:
-    """The names of all engines, those that other packages add last."""
-    return (*ENGINES, *added("engines", ENGINES))
+# Entries are light, yet what they name is imported when an engine is made: vLLM and torch take
+# seconds. They lie in rooms of their own, which import this one, and so stand here by their paths.
+ENGINES = Registry(
+    "engines",
+    EngineEntry,
+    {
+        "vllm": "pipeline.engines.vllm.declaration:VLLM",
+        "openai": "pipeline.engines.openai.declaration:OPENAI",
+        "transformers": "pipeline.engines.transformers.declaration:TRANSFORMERS",
+        "scripted": "pipeline.engines.scripted.declaration:SCRIPTED",
+    },
+)
 
 
 def entry(name: str) -> EngineEntry:
@@ -29,37 +28,31 @@ def entry(name: str) -> EngineEntry:
     Raises:
         UserMistake: there is none, or what adds it cannot be used.
     """
-    plugin = find("engines", name, ENGINES)
-    if plugin is not None:
-        known = plugin.load(EngineEntry)
-        if known.name != name:
-            raise plugin.broken(f"it calls itself {known.name!r}")
-        return known
-    if name not in ENGINES:
-        raise UserMistake(f"there is no engine {name!r}; the engines are {', '.join(names())}")
-    found: EngineEntry = resolve_name(ENGINES[name])
-    return found
-
-
-def entries() -> dict[str, EngineEntry]:
-    """All engines by name, without those that cannot be used: they say why when they are chosen."""
-    found = {}
-    for name in names():
-        try:
-            found[name] = entry(name)
-        except UserMistake:
-            continue
-    return found
+    return ENGINES.entry(name)
 
 
 def automatic() -> tuple[EngineEntry, ...]:
     """The engines that `auto` may mean, first things first."""
-    return tuple(one for one in entries().values() if one.automatic)
+    return tuple(one for one in ENGINES.usable().values() if one.automatic)
 
 
 def resolve_auto() -> str:
     """The engine that `auto` means here: of those it may mean the first that is installed."""
     return next(one.name for one in automatic() if one.installed)
+
+
+def refuse_ignored(settings: EngineSettings) -> None:
+    """Refuse a field that the engine would take no notice of.
+
+    Raises:
+        UserMistake: there is one, or there is no such engine.
+    """
+    for name in entry(settings.engine).ignored(settings):
+        users = [one.name for one in ENGINES.usable().values() if one.heeds(name)]
+        raise UserMistake(
+            f"{name!r} has no effect with the engine {settings.engine}; leave it out, or choose "
+            f"{' or '.join(sorted(users))}"
+        )
 
 
 def create(settings: EngineSettings) -> Engine:
@@ -73,5 +66,7 @@ def create(settings: EngineSettings) -> Engine:
             f"the engine {known.name} needs the package {known.package}, which is not installed; "
             f"{known.install or 'install it'}, or choose --engine {resolve_auto()}"
         )
-    engine: Engine = resolve_name(known.path)(replace(settings, own=known.own_values(settings)))
-    return engine
+    refuse_ignored(settings)
+    values = known.own_values(settings)
+    with ENGINES.blamed(known.name):
+        return known.load_class()(replace(settings, own=values))

@@ -1,27 +1,22 @@
 """What an engine declares of itself: all that varies with it, in one entry."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from pipeline.engines.protocol import Ability, Tokenizer
-from pipeline.engines.settings import EngineSettings, Value
-from pipeline.errors import UserMistake
+from pipeline.declared_option import DeclaredOption, Value
+from pipeline.engines.protocol import Ability, Engine, Tokenizer
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import Misdeclared, UserMistake
 
 EVERYONES = frozenset({"engine", "model", "request_timeout", "log", "on_wait", "own"})
 """Fields of `EngineSettings` that every engine honours."""
 FIELDS = frozenset(one.name for one in fields(EngineSettings))
 ANOTHER = "use another engine"
-KINDS: Mapping[type, str] = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    Path: "a path",
-}
+METHODS = ("start", "complete", "chat", "health", "stop")
+"""What the class of an engine must have."""
 
 
 def prefix_of(role: str) -> str:
@@ -30,63 +25,30 @@ def prefix_of(role: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOption:
+class EngineOption(DeclaredOption):
     """An option of one engine, or a field of `EngineSettings` that several honour.
 
     `name` is that of the field, or of the option's value in `EngineSettings.own` where there is no
-    such field. A number is at least `least`, above `above` and at most `most`; a text one of
-    `choices`, where there are any. `default` holds for the target and, unless
+    such field. `default` holds for the target and, unless
     there is a `draft_default`, for the models beside it; `unset` says in words what holds where
     there is none. A value of the engine's own is part of a run's identity unless `free` says that
     what a model writes does not depend on it.
     """
 
-    name: str
-    type: type[str] | type[int] | type[float] | type[bool] | type[Path]
-    help: str
     default: Value = None
     draft_default: Value = None
-    choices: tuple[str, ...] = ()
-    least: float | None = None
-    above: float | None = None
-    most: float | None = None
-    aliases: tuple[str, ...] = ()
     unset: str | None = None
     free: bool = False
-
-    @property
-    def flag(self) -> str:
-        """As it is typed for the target, without the dashes before it."""
-        return self.name.replace("_", "-")
 
     def default_for(self, role: str) -> Value:
         """What holds for the model of that role unless something is given."""
         return self.default if role == "target" else self.draft_default or self.default
 
-    def check(self, value: Value) -> None:
-        """Raise `UserMistake` for a value that the option cannot have."""
-        kinds: tuple[type, ...] = (float, int) if self.type is float else (self.type,)
-        if value is None and self.default is None:
-            return
-        if not isinstance(value, kinds) or (isinstance(value, bool) and self.type is not bool):
-            raise UserMistake(f"--{self.flag} is {value!r}; it must be {KINDS[self.type]}.")
-        if self.choices and str(value) not in self.choices:
-            raise UserMistake(
-                f"--{self.flag} is {value!r}; it must be one of {', '.join(self.choices)}."
-            )
-        if isinstance(value, int | float) and not self._holds(value):
-            raise UserMistake(f"--{self.flag} is {value}; it must be {self._range()}.")
-
-    def _holds(self, value: float) -> bool:
-        return (
-            (self.least is None or value >= self.least)
-            and (self.above is None or value > self.above)
-            and (self.most is None or value <= self.most)
-        )
-
-    def _range(self) -> str:
-        bounds = {"at least": self.least, "above": self.above, "at most": self.most}
-        return " and ".join(f"{words} {end:g}" for words, end in bounds.items() if end is not None)
+    def check_declaration(self) -> None:
+        """Raise `Misdeclared` for what makes it no option."""
+        DeclaredOption.check_declaration(self)
+        for default in (self.default, self.draft_default):
+            self.check_default(default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +91,47 @@ class EngineEntry:
         """Whether the option or field of that name does anything."""
         return name in EVERYONES | self.honours or any(one.name == name for one in self.options)
 
+    def check_declaration(self) -> None:
+        """Raise `Misdeclared` for what makes it no engine."""
+        for option in self.options:
+            option.check_declaration()
+        names = [option.name for option in self.options]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise Misdeclared(f"it has two options {twice[0]!r}")
+        if EVERYONES & {*names}:
+            raise Misdeclared(f"{min(EVERYONES & {*names})!r} cannot be an option of one engine")
+        unknown = sorted((self.honours - FIELDS) | (self.requires.keys() - FIELDS - {*names}))
+        if unknown:
+            raise Misdeclared(f"it speaks of {unknown[0]!r}, which is no field and no option")
+
+    def load_class(self) -> Callable[[EngineSettings], Engine]:
+        """Import the engine's class; its libraries are loaded with it.
+
+        Raises:
+            ImportError, AttributeError: `path` leads nowhere.
+            Misdeclared: it is no class, or lacks a method of engines.
+        """
+        found: Any = resolve_name(self.path)
+        if not isinstance(found, type):
+            raise Misdeclared(f"{self.path} is no class")
+        missing = [name for name in METHODS if not callable(getattr(found, name, None))]
+        if missing:
+            raise Misdeclared(f"{self.path} has no method {missing[0]}")
+        return found
+
+    def load_all(self) -> None:
+        """Import all that it names.
+
+        Raises:
+            ImportError, AttributeError: a path leads nowhere.
+            Misdeclared: what is there is of no use.
+        """
+        self.load_class()
+        for path in (self.tokenizer, self.context):
+            if path is not None and not callable(resolve_name(path)):
+                raise Misdeclared(f"{path} is no function")
+
     def own_values(self, settings: EngineSettings) -> dict[str, Value]:
         """The values of its own options, given or default, by name.
 
@@ -143,8 +146,15 @@ class EngineEntry:
             )
         values = {name: settings.own.get(name, one.default) for name, one in mine.items()}
         for name, value in values.items():
-            mine[name].check(value)
+            if value is not None or mine[name].default is not None:
+                mine[name].check(value)
         return values
+
+    def ignored(self, settings: EngineSettings) -> list[str]:
+        """The fields that are set and that it does not heed."""
+        every = fields(EngineSettings)
+        given = [one.name for one in every if getattr(settings, one.name) != one.default]
+        return [name for name in given if not self.heeds(name)]
 
     def own_identity(self, settings: EngineSettings) -> dict[str, Value]:
         """Those of its own options' values that decide what a model writes."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Value = str | int | float | bool | Path | None
-"""What an option of an engine can be."""
+from pipeline.declared_option import Value
+
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
 SERVER_SECONDS = 600.0
 CPU = "cpu"

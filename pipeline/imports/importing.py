@@ -196,8 +196,8 @@ def _manifest(
     name: str, source: Source, problems: ProblemSet, content: _Content, models: Named
 ) -> dict[str, Any]:
     settings = content.settings or NO_SETTINGS
-    reasoner = REASONERS.built_in.get(settings.reasoner)
-    drafted = reasoner is not None and reasoner.uses_draft
+    ours = settings.reasoner in REASONERS.built_in
+    drafted = ours and REASONERS[settings.reasoner].uses_draft
     ids = {problem_id for problem_id, _ in content.places}
     target = models.target or settings.model or UNKNOWN_MODEL
     return {

@@ -4,12 +4,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from pipeline import plugins
 from pipeline.errors import UserMistake
+from pipeline.near_match import near_match
 from pipeline.resources import datasets_dir
 
 AnswerKind = Literal["integer", "latex", "choice", "text"]
@@ -125,8 +125,8 @@ def load_manifest(name: str) -> Manifest:
     """The manifest of the dataset `name`; `UserMistake` with a near match if there is none."""
     names = manifest_names()
     if name not in names:
-        near = get_close_matches(name.lower(), names, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = near_match(name, names)
+        hint = f"did you mean {near}? " if near is not None else ""
         raise UserMistake(
             f"unknown dataset {name!r}: {hint}`speclrm datasets` lists the known "
             "ones; for a file of your own use --data-file FILE"

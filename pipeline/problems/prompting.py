@@ -5,9 +5,9 @@ A prompt set is read once and then fixed, so that what a run records is what it 
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
 from pipeline import plugins
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
+from pipeline.near_match import near_match
 from pipeline.problems.problem_set import Problem
 from pipeline.resources import prompts_dir
 
@@ -94,6 +95,15 @@ def open_prompt_set(name: str, own_folder: Path | None = None) -> PromptSet:
     return PromptSet(name=name, sources=sources, environment=environment)
 
 
+def compile_prompts(prompt_set: PromptSet) -> None:
+    """Raise `UserMistake` for a set without templates, and for a template that is none."""
+    if not prompt_set.sources:
+        raise UserMistake(f"the prompt set {prompt_set.name} has no .j2 files")
+    for file in prompt_set.sources:
+        with _named(prompt_set, file):
+            prompt_set.environment.get_template(file)
+
+
 def task_prompt(prompt_set: PromptSet, problem: Problem, guidance: str) -> Prompt:
     """The task as the model is asked it; `guidance` is a role's or a method's text, or empty."""
     return _render(
@@ -107,8 +117,8 @@ def guidance_text(prompt_set: PromptSet, group: GuidanceGroup, name: str) -> str
     """The text of a role ("direct") or a method ("substitution"), by its name."""
     files = {_guidance_name(f): f for f in prompt_set.sources if f.startswith(f"{group}/")}
     if name not in files:
-        near = get_close_matches(name, files, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = near_match(name, files)
+        hint = f"did you mean {near}? " if near is not None else ""
         raise UserMistake(f"unknown name {name!r} in {group}: {hint}known are {', '.join(files)}")
     return _render(prompt_set, files[name], {}).text
 
@@ -186,13 +196,20 @@ def _choices(problem: Problem) -> list[dict[str, str]]:
 def _render(prompt_set: PromptSet, file: str, variables: Mapping[str, object]) -> Prompt:
     if file not in prompt_set.sources:
         raise UserMistake(f"the prompt set {prompt_set.name} has no template {file}")
-    try:
+    with _named(prompt_set, file):
         text = prompt_set.environment.get_template(file).render(variables)
+    return Prompt(text=text, template=file, sha256=_sha256(text))
+
+
+@contextmanager
+def _named(prompt_set: PromptSet, file: str) -> Iterator[None]:
+    """Say of an error in a template where it is."""
+    try:
+        yield
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         place = f"{file}:{line}" if line else file
         raise UserMistake(f"prompt {prompt_set.name}/{place}: {error}") from error
-    return Prompt(text=text, template=file, sha256=_sha256(text))
 
 
 def _sha256(text: str) -> str:

@@ -14,17 +14,14 @@ from pipeline.reasoners.spec_async import SPEC_ASYNC
 from pipeline.reasoners.spec_methods import SPEC_METHODS
 from pipeline.registry import Registry
 
-REASONERS = Registry(
-    "reasoners",
-    ReasonerEntry,
-    (
-        BASELINE,
-        PARALLEL,
-        SPEC,
-        SPEC_ASYNC,
-        SPEC_METHODS,
-    ),
+_BUILT_IN = (
+    BASELINE,
+    PARALLEL,
+    SPEC,
+    SPEC_ASYNC,
+    SPEC_METHODS,
 )
+REASONERS = Registry("reasoners", ReasonerEntry, {one.name: one for one in _BUILT_IN})
 
 
 def entry(name: str) -> ReasonerEntry:
@@ -33,9 +30,7 @@ def entry(name: str) -> ReasonerEntry:
     Raises:
         UserMistake: there is none, or a plug-in has it that cannot be used.
     """
-    if name not in REASONERS:
-        raise UserMistake(f"There is no reasoner {name!r}; there are: {', '.join(REASONERS)}.")
-    return REASONERS[name]
+    return REASONERS.entry(name)
 
 
 def load(name: str) -> Reasoner:
@@ -66,6 +61,7 @@ def with_defaults(experiment: Experiment) -> Experiment:
     settled = tuple(given.get(name, section.defaults) for name, section in own.items())
     for section, settings in zip(known.sections, settled, strict=True):
         section.check(experiment.reasoner, settings)
+        section.check_values(settings)
     for role in known.models.keys() - experiment.models.keys():
         raise UserMistake(f"The reasoner {experiment.reasoner!r} needs a {role} model.")
     for role in experiment.others.keys() - known.models.keys():

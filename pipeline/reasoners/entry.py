@@ -1,46 +1,37 @@
 """What a reasoner declares of itself: all that varies with it, in one entry."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, Generic
 
+from pipeline.declared_option import DeclaredOption
 from pipeline.engines.protocol import Ability, Tokenizer
-from pipeline.experiment import Settings
+from pipeline.errors import Misdeclared, UserMistake
+from pipeline.experiment import Settings, check_names
 from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import PromptSet
 from pipeline.reasoners.protocol import Reasoner
 
-ValueType = type[bool] | type[int] | type[float] | type[str]
-
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class Option(DeclaredOption):
     """An option of the command line that sets a field of a section.
 
-    `name` has underscores for dashes. `field` is what it sets and shows as its default, where it
-    is not called as the option is; one that only `Section.read` knows what to do with has none.
-    `type` is that of a value, bool for a flag; a float is finite and within `least` and `most`;
-    one of `choices` is taken, where there are any.
+    `field` is what it sets and shows as its default, where it is not called as the option is; one
+    that only `Section.read` knows what to do with has none.
     """
 
-    name: str
-    help: str
-    type: ValueType = str
-    choices: Collection[str] = ()
-    least: float | None = None
-    most: float | None = None
-    aliases: tuple[str, ...] = ()
     field: str | None = None
 
     @property
-    def flag(self) -> str:
-        """As it is typed."""
-        return "--" + self.name.replace("_", "-")
+    def sets(self) -> str:
+        """The name of its field."""
+        return self.field or self.name
 
     def default(self, settings: object) -> Any:
         """What holds without the option; None where nothing does."""
-        return getattr(settings, self.field or self.name, None)
+        return getattr(settings, self.sets, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +58,30 @@ class Section(Generic[Settings]):
         Raises:
             UserMistake: they contradict each other, or one has no effect.
         """
-        fields = {option.name: option.field or option.name for option in self.options}
-        return replace(self.defaults, **{fields[name]: value for name, value in given.items()})
+        sets = {option.name: option.sets for option in self.options}
+        return replace(self.defaults, **{sets[name]: value for name, value in given.items()})
+
+    def check_declaration(self) -> None:
+        """Raise `Misdeclared` for options that set nothing, or hold no default."""
+        known = {one.name for one in fields(self.defaults)}
+        for option in self.options:
+            option.check_declaration()
+            if option.sets not in known and type(self).read is Section.read:
+                raise Misdeclared(
+                    f"its option {option.flag} sets the field {option.sets!r}, which "
+                    f"{type(self.defaults).__name__} does not have"
+                )
+            option.check_default(option.default(self.defaults))
+
+    def check_values(self, settings: Settings) -> None:
+        """Raise `UserMistake` for a value that its option does not take, wherever it is from.
+
+        None is what holds without the option.
+        """
+        for option in self.options:
+            value = option.default(settings)
+            if value is not None:
+                option.check(value)
 
     def check(self, reasoner: str, settings: Settings) -> None:
         """Raise `UserMistake` for settings that this reasoner cannot have."""
@@ -126,6 +139,26 @@ class ReasonerEntry:
     def uses_draft(self) -> bool:
         """Whether it needs a draft model beside the target."""
         return "draft" in self.models
+
+    def check_declaration(self) -> None:
+        """Raise `Misdeclared` for what makes it no reasoner."""
+        if not callable(self.solve):
+            raise Misdeclared("what solves is no function")
+        if "target" not in self.models:
+            raise Misdeclared("its models have no target")
+        for section in self.sections:
+            section.check_declaration()
+        for what, names in (
+            ("options", [option.name for one in self.sections for option in one.options]),
+            ("sections", [section.name for section in self.sections]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise Misdeclared(f"two of its {what} are called {twice[0]!r}")
+        try:
+            check_names(self.name, self.models, [section.defaults for section in self.sections])
+        except UserMistake as error:
+            raise Misdeclared(str(error).removesuffix(".")) from error
 
     @property
     def options(self) -> dict[str, Option]:

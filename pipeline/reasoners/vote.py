@@ -6,7 +6,7 @@ A pure function of recorded tracks: every rule can be computed again from any ru
 from collections.abc import Sequence
 
 from pipeline.reasoners.answer_classes import answer_classes, tokens_of
-from pipeline.reasoners.vote_rules import VoteRule, vote_rule
+from pipeline.reasoners.vote_rules import VoteRule, decide_by, vote_rule
 from pipeline.records import Excluded, Stop, Track, Vote
 
 
@@ -14,7 +14,7 @@ def vote(tracks: Sequence[Track], kind: str, rule: str) -> Vote:
     """The vote of `tracks` under the rule of that name.
 
     Raises:
-        UserMistake: there is no such rule.
+        UserMistake: there is no such rule, or it fails.
     """
     known = vote_rule(rule)
     excluded = tuple(
@@ -34,7 +34,7 @@ def vote(tracks: Sequence[Track], kind: str, rule: str) -> Vote:
             chosen=chosen.id if chosen is not None else None,
             excluded=excluded,
         )
-    decision = known.decide(classes)
+    decision = decide_by(known, classes)
     return Vote(
         rule=rule,
         classes=tuple(tuple(track.id for track in one.tracks) for one in classes),

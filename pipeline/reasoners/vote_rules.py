@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.errors import UserMistake
+from pipeline.errors import Misdeclared
 from pipeline.reasoners.answer_classes import AnswerClass, mean_score, tokens_of
 from pipeline.reasoners.settings import MAX_SCORE
 from pipeline.records import Step, Track
@@ -43,6 +43,14 @@ class VoteRule:
     finished_only: bool = False
     most: float | None = None
     decided_from: int = 1
+
+    def check_declaration(self) -> None:
+        """Raise `Misdeclared` for what makes it no rule."""
+        for what, given in (("decides", self.decide), ("weighs", self.standing)):
+            if not callable(given):
+                raise Misdeclared(f"what {what} is no function")
+        if self.most is not None and not 0 <= self.most < math.inf:
+            raise Misdeclared(f"the most that a track adds is {self.most}, and must be 0 or more")
 
 
 def _size(group: AnswerClass) -> float:
@@ -131,19 +139,16 @@ def _ssr_v2(classes: Sequence[AnswerClass]) -> Decision:
     )
 
 
-VOTE_RULES = Registry(
-    "votes",
-    VoteRule,
-    (
-        VoteRule("majority", _majority, _size, most=1),
-        VoteRule("longest", _longest, _most_tokens),
-        VoteRule("mean-score", _mean_score, _mean_of_scores),
-        VoteRule("score-weighted", _score_weighted, _sum_of_scores, most=MAX_SCORE),
-        # They go by size only where an answer is repeated; a lead in size is a clear majority.
-        VoteRule("ssr-v1", _ssr_v1, _size, finished_only=True, most=1, decided_from=2),
-        VoteRule("ssr-v2", _ssr_v2, _size, finished_only=True, most=1, decided_from=2),
-    ),
+_BUILT_IN = (
+    VoteRule("majority", _majority, _size, most=1),
+    VoteRule("longest", _longest, _most_tokens),
+    VoteRule("mean-score", _mean_score, _mean_of_scores),
+    VoteRule("score-weighted", _score_weighted, _sum_of_scores, most=MAX_SCORE),
+    # They go by size only where an answer is repeated; a lead in size is a clear majority.
+    VoteRule("ssr-v1", _ssr_v1, _size, finished_only=True, most=1, decided_from=2),
+    VoteRule("ssr-v2", _ssr_v2, _size, finished_only=True, most=1, decided_from=2),
 )
+VOTE_RULES = Registry("votes", VoteRule, {rule.name: rule for rule in _BUILT_IN})
 
 
 def vote_rule(name: str) -> VoteRule:
@@ -152,6 +157,29 @@ def vote_rule(name: str) -> VoteRule:
     Raises:
         UserMistake: there is none, or a plug-in has it that cannot be used.
     """
-    if name not in VOTE_RULES:
-        raise UserMistake(f"There is no vote rule {name!r}; there are: {', '.join(VOTE_RULES)}.")
-    return VOTE_RULES[name]
+    return VOTE_RULES.entry(name)
+
+
+def decide_by(rule: VoteRule, classes: Sequence[AnswerClass]) -> Decision:
+    """The decision of a rule, which may be somebody else's code.
+
+    Raises:
+        UserMistake: the rule fails, or what it says is no decision about these classes.
+    """
+    with VOTE_RULES.blamed(rule.name):
+        decision = rule.decide(classes)
+        flaw = _flaw(decision, classes)
+        if flaw is not None:
+            raise Misdeclared(flaw)
+        return decision
+
+
+def _flaw(decision: Decision, classes: Sequence[AnswerClass]) -> str | None:
+    """What makes it no decision about these classes."""
+    if len(decision.standings) != len(classes):
+        return f"it has {len(decision.standings)} standings for {len(classes)} classes"
+    if not all(math.isfinite(one) for one in decision.standings):
+        return f"its standings are no finite numbers: {', '.join(map(str, decision.standings))}"
+    if decision.winner not in classes or decision.chosen not in decision.winner.tracks:
+        return "the track that it chose is none of the winner's, or the winner none of the classes"
+    return None

@@ -21,7 +21,9 @@ def versions(used: Iterable[tuple[plugins.Group, str]] = ()) -> dict[str, str]:
     """
     used = tuple(used)
     found = {"python": platform.python_version()} | plugins.packages(used)
-    names = dict.fromkeys((*engines.ENGINES, *(name for kind, name in used if kind == "engines")))
+    names = dict.fromkeys(
+        (*engines.ENGINES.built_in, *(name for kind, name in used if kind == "engines"))
+    )
     of_engines = (package for name in names for package in engines.entry(name).versions)
     for package in dict.fromkeys(("speclrm", *of_engines, *PACKAGES)):
         try:

@@ -47,8 +47,7 @@ class TransformersEngine:
     """One model run by transformers, on the GPU where there is one."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        """Raises `UserMistake` for settings that only vLLM can honour."""
-        _refuse_what_needs_vllm(settings)
+        """Nothing is loaded before `start`."""
         self._settings = settings
         self._facts: ModelFacts | None = None
         self._tokenizer: HFTokenizer | None = None
@@ -194,17 +193,3 @@ def _device(settings: EngineSettings) -> str:
     if settings.devices is not None:
         return f"cuda:{settings.devices.split(',')[0]}"
     return "cuda:0" if torch.cuda.is_available() else CPU
-
-
-def _refuse_what_needs_vllm(settings: EngineSettings) -> None:
-    asked = {
-        "a LoRA adapter": settings.lora,
-        "quantization": settings.quantization,
-        "speculative decoding": settings.speculative,
-        "tensor parallelism": settings.tensor_parallel_size > 1,
-    }
-    refused = [name for name, value in asked.items() if value]
-    if refused:
-        raise UserMistake(
-            f"the transformers engine does not do {' or '.join(refused)}; use --engine vllm"
-        )
