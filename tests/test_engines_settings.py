@@ -30,8 +30,8 @@ def test_auto_is_transformers_where_vllm_is_missing(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(UserMistake, match="no engine 'llama'; there are: vllm, openai"):
-        create(EngineSettings("llama", "m"))
+    with pytest.raises(UserMistake, match="no engine 'ruminate'; there are: vllm, openai"):
+        create(EngineSettings("ruminate", "m"))
 
 
 IGNORED: list[tuple[str, dict[str, Any], str]] = [
