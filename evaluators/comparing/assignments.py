@@ -4,7 +4,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from evaluators.comparing.heads import is_name, name_of, named_value
-from evaluators.nodes import Listing, Node, Rel, Seq, Sym
+from evaluators.nodes import Listing, Node, Rel, Seq, Sym, free_symbols, substituted
+from evaluators.numbers.exact import exact_value
 from evaluators.verdict import Decision, Outcome, different, equal
 
 _Named = dict[Node, Node]
@@ -35,6 +36,24 @@ def as_tuple(node: Node, other: Node) -> Node:
     return Seq(tuple(named[name] for name in _in_order(list(named))), "(", ")")
 
 
+def derived(node: Node) -> Node:
+    """`m = 100, n = 13, m + n = 113`: what is worked out last from values named before it."""
+    if not isinstance(node, Listing) or not isinstance(node.items[-1], Rel):
+        return node
+    *given, last = node.items
+    named = {
+        item.args[0].name: item.args[-1]
+        for item in given
+        if isinstance(item, Rel) and item.ops == ("=",) and isinstance(item.args[0], Sym)
+    }
+    if len(named) < len(given) or last.ops != ("=",) or is_name(last.args[0]):  # type: ignore[union-attr]
+        return node
+    wanted, value = last.args  # type: ignore[union-attr]
+    found = exact_value(substituted(wanted, named))
+    follows = found is not None and found == exact_value(value)
+    return value if follows and free_symbols(wanted) else node
+
+
 def _assignments(node: Node) -> _Named | None:
     """The values by their names, of two or more."""
     if isinstance(node, Rel) and all(op == "=" for op in node.ops):
@@ -45,7 +64,7 @@ def _assignments(node: Node) -> _Named | None:
             return named if len(named) == len(names.items) else None
         if len(set(node.args[:-1])) == len(node.args) - 1 > 1 and all(map(is_name, node.args[:-1])):
             return dict.fromkeys(node.args[:-1], values)
-    if not isinstance(node, Listing) or len(node.items) < 2:  # noqa: PLR2004 - one name is no order
+    if not isinstance(node, Listing | Seq) or len(node.items) < 2:  # noqa: PLR2004 - one name is no order
         return None
     listed = dict(zip(_names(node), map(named_value, node.items), strict=False))
     return listed if len(listed) == len(node.items) else None
@@ -53,7 +72,8 @@ def _assignments(node: Node) -> _Named | None:
 
 def _names(node: Node) -> list[Node]:
     """The names of a list in which every item has one."""
-    names = [name_of(item) for item in node.items] if isinstance(node, Listing) else []
+    listed = isinstance(node, Listing) or (isinstance(node, Seq) and node.opening == "{")
+    names = [name_of(item) for item in node.items] if listed else []  # type: ignore[union-attr]
     return [name for name in names if name is not None] if None not in names else []
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from evaluators.comparing.truth import is_false
 from evaluators.nodes import Listing, Node, Rel, Unreadable, Words, is_deep
 from evaluators.reading.differentials import with_differentials
+from evaluators.reading.endings import is_cut_off
 from evaluators.reading.lexer import tokenize
 from evaluators.reading.parser import last_formula, read_answer
 from evaluators.reading.tokens import Comma, Token
@@ -48,6 +49,8 @@ def _concluded(tail: str, comma: Comma) -> list[Node]:
     try:
         tokens = tokenize(tail, comma)
     except Unreadable:
+        return []
+    if tokens and is_cut_off(tokens[-1]):
         return []
     for clause in reversed(_clauses(tokens)[-MAX_CLAUSES:]):
         found = _value(clause)

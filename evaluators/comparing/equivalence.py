@@ -5,14 +5,16 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from evaluators.comparing.assignments import as_tuple, same_assignments
+from evaluators.comparing.assignments import as_tuple, derived, same_assignments
+from evaluators.comparing.bases import is_based, same_based
 from evaluators.comparing.conclusion import conclusions
+from evaluators.comparing.constants import constant_renamed, with_constant
+from evaluators.comparing.dots import without_dots
 from evaluators.comparing.families import is_integer_set, same_family
 from evaluators.comparing.heads import answered_value, named_value, stated_value
 from evaluators.comparing.matrices import reduced
 from evaluators.comparing.regions import is_region, same_region
 from evaluators.comparing.relations import (
-    constant_renamed,
     same_head,
     same_relation,
     solves,
@@ -27,13 +29,11 @@ from evaluators.comparing.sequences import (
 )
 from evaluators.comparing.truth import is_false
 from evaluators.nodes import (
-    Based,
     Listing,
     Mat,
     Node,
     Num,
     Op,
-    Quantity,
     Rel,
     Seq,
     Sym,
@@ -47,7 +47,6 @@ from evaluators.numbers.exact import exact_value
 from evaluators.reading.domains import same_given
 from evaluators.reading.parser import read
 from evaluators.reading.repairs import repaired
-from evaluators.reading.terms import is_natural
 from evaluators.reading.tokens import Comma
 from evaluators.reading.wording import said_of_it, same_words, wording
 from evaluators.verdict import Decision, Outcome, different, equal, equal_if, undecided
@@ -111,6 +110,7 @@ def _compared(gold: str, answer: str, policy: Policy) -> Decision:
     if not golds or not answers:
         return _unread(gold, answer, gold_read=bool(golds))
     decision = undecided("not_compared")
+    answers = with_constant(gold, golds[0], answers)
     for index, left in enumerate(golds):
         for right in answers:
             found = same_node(left, right, policy)
@@ -139,7 +139,7 @@ def readings(
     trees: list[Node] = []
     for written, mode in product(texts, modes):
         try:
-            tree = reduced(read(written, mode))
+            tree = without_dots(reduced(read(written, mode)))
         except Unreadable:
             continue
         if tree not in trees:
@@ -168,8 +168,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
         return _same_residue(gold, answer, policy)
     if isinstance(gold, Words) or isinstance(answer, Words):
         return same_words(gold, answer)
-    if isinstance(gold, Based) or isinstance(answer, Based):
-        return _same_based(gold, answer, policy)
+    if is_based(gold) or is_based(answer):
+        return same_based(gold, answer, lambda a, b: same_node(a, b, policy))
     if (left := set_factors(gold)) and (right := set_factors(answer)):
         return in_order(left, right, lambda a, b: same_node(a, b, policy))
     if is_false(answer):
@@ -180,6 +180,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     if isinstance(gold, Listing) or (isinstance(gold, Rel) and len(gold.args) > 2):  # noqa: PLR2004
         gold = as_tuple(gold, answer)
     answer = as_tuple(answer, gold)
+    if not is_several(gold):
+        answer = derived(answer)
     if isinstance(gold, Rel) and isinstance(answer, Rel) and not _are_values(gold, answer):
         decision = same_relation(gold, answer, policy)
         family = decision.outcome is not Outcome.EQUAL and same_family(gold, answer)
@@ -367,44 +369,3 @@ def _restated(gold: str, answer: str, policy: Policy) -> Decision | None:
     if match is None or _compared(match.group(1), match.group(2), policy).outcome != Outcome.EQUAL:
         return None
     return _compared(gold, match.group(1), policy)
-
-
-def _as_digits(node: Node, other: Node) -> Node:
-    """`2a_{16}` beside digits with a base: digits too, not a product with a term of a sequence."""
-    if not isinstance(other, Based):
-        return node
-    factors = node.args if isinstance(node, Op) and node.name == "mul" else (node,)
-    if not all(isinstance(part, Sym | Based) or is_natural(part) for part in factors):
-        return node
-    digits, _, base = "".join(
-        f"{part.digits}_{part.base}"
-        if isinstance(part, Based)
-        else getattr(part, "name", "") or str(getattr(part, "value", ""))
-        for part in factors
-    ).partition("_")
-    return Based(digits, other.base) if digits.isalnum() and base == str(other.base) else node
-
-
-def _in_base_ten(node: Node) -> Node:
-    """Digits in base ten are the number that they are without a base."""
-    digits = node.digits.replace(".", "", 1) if isinstance(node, Based) else ""
-    ten = isinstance(node, Based) and node.base == 10 and digits.isdecimal()  # noqa: PLR2004
-    return Num(Fraction(node.digits)) if isinstance(node, Based) and ten else node
-
-
-def _same_based(gold: Node, answer: Node, policy: Policy) -> Decision:
-    while isinstance(gold, Quantity):
-        gold = gold.value
-    while isinstance(answer, Quantity):
-        answer = answer.value
-    answer = stated_value(answer)
-    gold = stated_value(gold)
-    gold, answer = _as_digits(gold, answer), _as_digits(answer, gold)
-    if not (isinstance(gold, Based) and isinstance(answer, Based)):
-        gold, answer = _in_base_ten(gold), _in_base_ten(answer)
-        if isinstance(gold, Based) or isinstance(answer, Based):
-            return different("base_left_out")
-        return same_node(gold, answer, policy)
-    left, right = (side.digits.lstrip("0").upper() for side in (gold, answer))
-    same = gold.base == answer.base and left == right
-    return equal_if(same, "digits_and_base")

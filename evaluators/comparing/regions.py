@@ -69,7 +69,7 @@ def same_region(gold: Node, answer: Node) -> Decision:
     if any(_is_point(side) for side in (gold, answer)):
         return different("region_is_not_value")
     subjects = _subjects(gold) | _subjects(answer)
-    if len(subjects) > 1 and not all(isinstance(subject, Sym) for subject in subjects):
+    if len(subjects) > 1:
         return different("other_name")
     parameters = sorted(free_symbols(gold) | free_symbols(answer))
     point = {name: context().mpf(index * index + 2) / 3 for index, name in enumerate(parameters)}

@@ -26,8 +26,6 @@ from evaluators.numbers.exact import Inexact
 from evaluators.numbers.numeric import Evaluator, context
 from evaluators.verdict import Decision, Outcome, different, equal, undecided
 
-# Letters for a constant of integration.
-_CONSTANTS = frozenset({"c", "k", "K", "C_1", "c_1", "D"})
 # Letters that call any function theirs; dx/dt and dy/dt are derivatives of two.
 _ANY_FUNCTION = frozenset({"f", "g", "F", "G"})
 # Points at which the ratio of two differences must be the same.
@@ -145,6 +143,9 @@ def same_head(left: Node, right: Node) -> bool:
     left, right = _segment(left), _segment(right)
     if left == right:
         return True
+    sequences = _sequence(left), _sequence(right)
+    if all(sequences) and sequences[0] != sequences[1]:
+        return False
     first, second = _defined(left), _defined(right)
     if first is None or first != second or not _same_derivative(left, right):
         return False
@@ -152,6 +153,12 @@ def same_head(left: Node, right: Node) -> bool:
         len(head.args) for head in (left, right) if isinstance(head, Op) and head.name != "mul"
     }
     return len(counts) < 2  # noqa: PLR2004 - functions of as many arguments
+
+
+def _sequence(head: Node) -> str:
+    """The letter of a term whose index is a letter: it tells two sequences apart."""
+    letter, _, index = head.name.partition("_") if isinstance(head, Sym) else ("", "", "")
+    return letter if index.isalpha() else ""
 
 
 def _same_derivative(left: Node, right: Node) -> bool:
@@ -209,18 +216,6 @@ def _arguments(head: Node) -> list[str]:
     if isinstance(head, Sym) and head.name.partition("_")[2].isalpha():
         return [head.name.partition("_")[2]]
     return []
-
-
-def constant_renamed(gold: Node, answer: Node) -> Node:
-    """The answer with its constant of integration named as in the gold answer."""
-    ours = free_symbols(gold)
-    if "C" not in ours:
-        return answer
-    theirs = free_symbols(answer)
-    other = theirs - ours
-    if ours - theirs == {"C"} and len(other) == 1 and other <= _CONSTANTS:
-        return rename(answer, {next(iter(other)): "C"})
-    return answer
 
 
 def _same_inequality(gold: Rel, answer: Rel) -> Decision:

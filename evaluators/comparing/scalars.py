@@ -30,7 +30,7 @@ ROUNDED_GOLD_DIGITS = 2
 # A whole number is met by a decimal only up to floating-point noise, relative.
 NOISE = Fraction(1, 10**9)
 # Letters that are units where the other side has no variable at all.
-UNIT_LETTERS = frozenset({"m", "s", "g", "h", "L", "J", "W", "V", "Omega"})
+UNIT_LETTERS = frozenset({"m", "s", "g", "h", "l", "L", "J", "W", "V", "Omega"})
 _OHM = {"Omega": "Ω"}
 # The electronvolt, which is else Euler's number times a variable.
 _ELECTRONVOLT = Sym("e"), Sym("V")

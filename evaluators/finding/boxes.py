@@ -1,11 +1,14 @@
-r"""The boxes of a text (`\boxed`, `\fbox`): balanced, nested, several as one list; linear time."""
+r"""The boxes of a text (`\boxed`, `\fbox`, `\bbox`): nested ones, lists of several; linear time."""
 
 import re
 from dataclasses import dataclass
 
+from evaluators.finding.disowned import is_disowned
 from evaluators.finding.surroundings import surroundings
 
-_BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
+_BOX = re.compile(
+    r"\\(?:(?:begin)?(?:boxed|fbox|framebox)|Aboxed|bbox(?:\s*\[[^\[\]]{0,80}\])?)(?![a-zA-Z])\s*"
+)
 _BRACE = re.compile(r"\\[\\{}]|[{}]")
 _UNBRACED = re.compile(r"\\?[^\s$.,;\\{}]{1,40}")
 _BLANK = re.compile(r"\s*")
@@ -13,16 +16,6 @@ _RAISED = re.compile(r"[\^_](?:\{[^{}]{1,40}\}|\\circ|[^\W_])")
 # Between two boxes of one list stand nothing, or a connective and a few words without a digit; a
 # retraction there makes the second box replace the first.
 MAX_BETWEEN = 60
-# Before a box that holds what was answered before, or answers wrongly.
-_SUPERSEDED = re.compile(
-    r"\b(?:(?:previously|earlier|originally|initially|at first),?\s+(?:I|we)"
-    r"|(?:I|we)\s+(?:previously|earlier|originally|initially|first))"
-    r"\s+(?:had|got|wrote|said|gave|answered|obtained)\s+(?:\$|\\\()?\Z"
-    r"|\b(?:wrong|incorrect|mistaken)\s+(?:answer|result|value)\s+(?:is|was|would be)\s+"
-    r"(?:\$|\\\()?\Z",
-    re.IGNORECASE,
-)
-MAX_LEAD = 60
 # A list of more boxes is read from its end.
 MAX_BOXES = 200
 _CONNECTIVE = re.compile(r",|;|\b(?:and|or)\b|\\quad")
@@ -52,17 +45,17 @@ def holds_box(text: str) -> bool:
 
 
 def last_boxed(text: str) -> Box | None:
-    """The last complete box that holds something, joined with the boxes it forms a list with.
+    """The last complete box that the text stands by, joined with those it forms a list with.
 
     Where it is only a part of a formula, the formula.
     """
-    if "boxed" not in text and "fbox" not in text and "framebox" not in text:
+    if "box" not in text:
         return None
     boxes = [box for box in complete_boxes(text) if box.text.strip()]
+    while boxes and is_disowned(text, boxes[-1].start, boxes[-1].end):
+        boxes.pop()
     if not boxes:
         return None
-    while boxes[1:] and _is_superseded(text, boxes[-1].start):
-        boxes.pop()
     parts = [boxes[-1]]
     for box in reversed(boxes[:-1]):
         between = text[box.end : parts[0].start]
@@ -76,11 +69,6 @@ def last_boxed(text: str) -> Box | None:
     signs = [around.sign, *(surroundings(text, box.start, box.end).sign for box in parts[1:])]
     texts = [_signed(sign, box.text) for sign, box in zip(signs, parts, strict=True)]
     return Box(", ".join(texts), start, end, "boxes" if len(parts) > 1 else "box")
-
-
-def _is_superseded(text: str, start: int) -> bool:
-    """Whether a box is said to hold an earlier answer, or a wrong one."""
-    return _SUPERSEDED.search(text[max(0, start - MAX_LEAD) : start]) is not None
 
 
 def _signed(sign: str, inner: str) -> str:

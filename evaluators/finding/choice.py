@@ -17,7 +17,7 @@ _OPEN = (
 _LETTER = re.compile(_OPEN + r"(?P<letter>[A-Za-z])(?![^\W_]|['’][a-z])")
 # Another letter right after the first, joined as an alternative, makes the statement a hedge.
 _HEDGE = re.compile(
-    r"[\s*_`\"'”)\]}>$.]*(?:,|/|;|\bor\b|\band\b|&|\bmaybe\b|\bpossibly\b|"
+    r"[\s*_`\"'”)\]}>$.]*(?:,|/|;|\?(?=[^\W_])|\bor\b|\band\b|&|\bmaybe\b|\bpossibly\b|"
     r"\\text\s*\{\s*(?:or|and|,)\s*\})[\s*_`\"'“(\[{<$]*"
     r"(?:\\text\s*\{)?[A-Z](?![A-Za-z0-9'’])"
 )
@@ -25,7 +25,7 @@ _MARKER = re.compile(
     r"(?:(?:\b(?:answers?|ans|antwort|réponse|respuesta|ответ)\b|答案|"
     r"\b(?:correct|right|best)\s+(?:option|choice|answer|one)\b)"
     r"[\s*_`\"']*(?:(?:seems\s+to\s+be|should\s+be|must\s+be|would\s+be|est|ist|es|is|[:：=→–-]|是|为|為)"
-    r"[\s*_`\"':：]*)+(?:for\s+sure\s+|clearly\s+|definitely\s+|therefore\s+|thus\s+|option\s+|choice\s+)?"
+    r"[\s*_`\"':：]*)+(?:(?:for\s+sure|[a-z]+ly|indeed|therefore|thus|then|option|choice|just|still)\s+){0,2}"
     r"|(?:因此选|所以选|故选|选择|选项是|选项|选|正解は|答えは)[\s:：]*"
     r"|\b(?:choice|option)[\"']\s*[:：]\s*"
     r"|\b(?:i\s+choose|i\s+pick|settled?\s+on|finalize|go\s+with|choose|choice\s+is|select)\s+"

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from evaluators.finding.boxes import holds_box, last_boxed
+from evaluators.finding.disowned import is_disowned, is_disowned_marker
 from evaluators.finding.spans import first_line, statement
 from evaluators.reading.repairs import repaired
 
@@ -22,17 +23,19 @@ _CONTROL = re.compile(
 _TURN_ENDS = ("<|im_end|>", "<|im_start|>user", "<|endoftext|>", "<|eot_id|>", "<|end|>")
 # Bold markup, but not the powers of `x**2 + y**2`.
 _BOLD = re.compile(r"(?<![\w)\]}*])\*\*(?=[^\s*])([^*\n]{1,300})(?<=\S)\*\*(?![\w(*])")
+# The sign of a quoted line before markup, words or a formula; before a bare number it may compare.
+_QUOTED = re.compile(r"^[ \t]*(?:>[ \t]+)+(?=\*\*|\$|\\[\[(b]|[A-Z])", re.MULTILINE)
 _ANSWER_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
 _MARKER = re.compile(
     r"""(?:\#{4}
       |(?:\b(?:final|correct|corrected|revised)\s+)?
        (?:(?<!\\)\banswers?\b|(?<!\\)\bans\b|\bantwort\b|\bréponse\b|\brespuesta\b|ответ|答案|最终结果|答)
        (?!\s*(?:the|this|that|to\s+this\s+question|key|choices?)\b)
-       [*_`"'\s]{0,6}
+       (?:[*`"'\s]|_(?!\{)){0,6}
        (?:[-–—](?=\s)\s*
          |(?:(?:(?:est|ist|es|is|are|would\ be|should\ be|seems\ to\ be|must\ be|therefore|then)\b
              |=|:|：|是|为|為)
-           [*_`\s:：]{0,6}){0,3})
+           (?:[*`\s:：]|_(?!\{)){0,6}){0,3})
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -78,7 +81,8 @@ def answer_part(output: str) -> str:
     for token in _TURN_ENDS:
         head, found, _ = output.partition(token)
         output = head if found and head.strip() else output
-    return _BOLD.sub(r"\1", _CONTROL.sub("", output[-MAX_TAIL:]))
+    output = _CONTROL.sub("", output[-MAX_TAIL:])
+    return _BOLD.sub(r"\1", _QUOTED.sub("", output) if "> " in output else output)
 
 
 def extract(output: str) -> Extraction | None:
@@ -113,7 +117,12 @@ def _marked(text: str) -> Extraction | None:
     for match in reversed(list(_MARKER.finditer(text))):
         if not _is_stated(match.group()) or _asks(text, match):
             continue
+        if is_disowned_marker(text, match.start()):
+            continue
         found = statement(text[match.end() : match.end() + MAX_STATEMENT])
+        end = text.find(found, match.end()) + len(found)
+        if found and is_disowned(text, match.end(), end):
+            continue
         found = _CORRECTED.split(found)[-1]
         if found.strip():
             return Extraction(found, "marker", match.end())
@@ -126,6 +135,11 @@ def _asks(text: str, marker: re.Match[str]) -> bool:
     return _QUESTION.search(text[start : end if end >= 0 else len(text)]) is not None
 
 
+def _only_mentions(line: str) -> bool:
+    """Whether a line names an answer that it does not give: *Suppose the answer is 42*."""
+    return any(is_disowned_marker(line, match.start()) for match in _MARKER.finditer(line))
+
+
 def _is_stated(marker: str) -> bool:
     """A marker needs a verb, a colon or a line of its own, else the word is only mentioned."""
     return re.search(
@@ -135,7 +149,7 @@ def _is_stated(marker: str) -> bool:
 
 def _unmarked(text: str) -> Extraction | None:
     lines = [line for line in text.splitlines() if line.strip()]
-    if _QUESTION.search(lines[-1]):
+    if _QUESTION.search(lines[-1]) or _only_mentions(lines[-1]):
         return None
     if len(lines) == 1 or _looks_like_one_answer(text):
         if _REFUSAL.search(text):

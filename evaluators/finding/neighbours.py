@@ -11,6 +11,8 @@ _EDGES = ("\\begin", "\\end")
 _OPERAND = frozenset({"num", "sym", "close"})
 _BOUNDARY = frozenset({"row", "cell", "gap", "stop", "sep", "mark"})
 _BINARY_WORDS = frozenset({"or", "times", "plus", "minus", "over", "mod", "modulo"})
+# Before a number that ends a clause these join it to the box, before words they do not.
+_BEFORE_NUMBERS = frozenset({"of", "and", "per"})
 _CLOSING_SIGNS = frozenset({"%", "deg", "!", "!!", "'", "''"})
 _PAIRS = frozenset({("(", ")"), ("[", "]"), ("{", "{"), ("set", "set")})
 
@@ -126,7 +128,8 @@ def _changes_behind(sides: Sides) -> bool:
             if after and (first.text.lower(), after[0].text.lower()) in BOUNDS:
                 return True
             joins = first.text.lower() in _BINARY_WORDS or (percent and first.text == "of")
-            return joins and _is_operand(after, maths=sides.maths)
+            counted = first.text.lower() in _BEFORE_NUMBERS and _is_last_number(after)
+            return counted or (joins and _is_operand(after, maths=sides.maths))
         case "fn":
             return first.text != "pmod" and (near or first.text in ("frac", "sqrt"))
         case "open":
@@ -182,6 +185,12 @@ def _is_operand(tokens: list[Token], *, maths: bool) -> bool:
         return False
     following = tokens[1].kind if len(tokens) > 1 else ""
     return maths or tokens[0].kind != "sym" or following != "word"
+
+
+def _is_last_number(tokens: list[Token]) -> bool:
+    """Whether a number stands here and its clause ends behind it: `of 2.`, `and 43`."""
+    ends = len(tokens) == 1 or (len(tokens) > 1 and tokens[1].kind in _BOUNDARY)
+    return ends and tokens[0].kind == "num"
 
 
 def _multiplies(behind: list[Token]) -> bool:

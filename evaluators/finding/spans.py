@@ -6,10 +6,12 @@ import re
 from evaluators.reading.numerals import SCALES
 from evaluators.reading.units import UNIT_WORDS
 
+# Markup before a statement; a subscript sign before a brace is none.
+_LOOKS = re.compile(r"(?:[ \t*`:：}]|_(?!\{))*")
 _DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
 _SENTENCE_END = re.compile(
-    r"(?:(?:(?<!\.\.)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?=[A-Za-z]{3})|(?<!\s)\s+(?:because|since|as|which)\s)"
+    r"(?:(?:(?<!\.\.)(?<!\bi\.e)(?<!\be\.g)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?!or\b|alternatively\b)(?=[A-Za-z]{3})|(?<!\s)\s+(?:because|since|as|which)\s)"
 )
 # What may follow a closed formula and still belongs to the answer: units, percent, a second part.
 _CHANGES = ("squared", "cubed", "factorial", "percent", "pct", *SCALES)
@@ -21,7 +23,8 @@ _CONTINUES = re.compile(
 
 def statement(text: str) -> str:
     """The answer at the start of `text`: a delimited formula, or up to the sentence's end."""
-    body = text.lstrip(" \t*_`:：}")
+    looks = _LOOKS.match(text)
+    body = text[looks.end() if looks else 0 :]
     if body.startswith("\n") or not body:
         body = body.lstrip()
     opening = _DISPLAY.match(body)
@@ -48,11 +51,16 @@ def first_line(text: str) -> str:
     """The first line that holds something, without surrounding markup."""
     for line in text.splitlines():
         if line.strip(" \t*_`#>-"):
-            return line.strip(" \t*_`#")
+            return _without_looks(line.strip(" \t#"))
     return ""
+
+
+def _without_looks(text: str) -> str:
+    looks = _LOOKS.match(text)
+    return text[looks.end() if looks else 0 :].rstrip(" \t*_`#")
 
 
 def _sentence(text: str) -> str:
     end = _SENTENCE_END.search(text)
-    span = (text[: end.start()] if end else text).strip(" \t*_`")
+    span = _without_looks(text[: end.start()] if end else text)
     return span.strip("\"'") if span[:1] in ('"', "'") else span.rstrip('"')

@@ -15,7 +15,7 @@ from evaluators.nodes import Unreadable
 from evaluators.reading.commands import ENVIRONMENTS
 from evaluators.reading.lexer import tokenize
 from evaluators.reading.numerals import SCALES
-from evaluators.reading.phrases import CHANGED_AFTER, REJECTED
+from evaluators.reading.phrases import CHANGED_AFTER
 from evaluators.reading.tokens import Comma, Token
 
 # A formula begins and ends at most this far from its box, characters.
@@ -51,14 +51,12 @@ _BRACKET = re.compile(r"[\\(\[{|<⌊⌈]")
 _POINT_BEFORE = re.compile(r"\d\.\Z")
 _DIGIT_BEHIND = re.compile(r"(?:[.,]|\{[.,]\})?\d")
 
-_DENIAL = re.compile(r"(?:\bnot|n['\u2019]t)\s+(?:\$|\\\()?\s*\Z", re.IGNORECASE)
+_SCALES = "|".join(sorted(SCALES))
 _CHANGES = "|".join(sorted({*SCALES, *CHANGED_AFTER}))
-_REJECTION = re.compile(
+_CHANGED = re.compile(
     r"(?:\s|\\[,; ]|~)*(?:\$|\\\))?\s*(?:\\(?:text|mathrm)\s*\{\s*)?"
-    rf"(?:(?:,?\s*but\s+(?:that|this|it)\s+)?(?:is|was)\s+(?:not|{'|'.join(sorted(REJECTED))})"
-    r"|\?\s*No\b(?!,)|,?\s*(?:or\s+)?(?:maybe|perhaps|possibly)|(?:does\s+not|doesn['\u2019]t)\s+"
-    r"(?:work|hold|fit)"
-    rf"|(?:divided|multiplied)\s+by|choose|{_CHANGES})\b",
+    r"(?:,?\s*(?:or\s+)?(?:maybe|perhaps|possibly)|[,;]?\s*(?:or\s+)?alternatively,?\s+\$?-?\d"
+    rf"|(?:divided|multiplied)\s+by|choose|per\s+(?:{_SCALES})|{_CHANGES})\b",
     re.IGNORECASE,
 )
 
@@ -85,7 +83,7 @@ class _Place:
 def surroundings(text: str, start: int, end: int) -> Surroundings:
     """What stands around the box at these offsets."""
     place = _place(text, start, end)
-    if _DENIAL.search(text, max(0, start - MAX_NEAR), start) or _REJECTION.match(text, end):
+    if _CHANGED.match(text, end):
         return _formula(text, start, end, _line(text, start, end))
     inside = text[place.left : start].strip(), text[end : place.right].strip()
     alone = place.maths and inside == ("", "")

@@ -40,6 +40,7 @@ def without_domains(nodes: list[Node]) -> list[Node]:
     """
     if not any(isinstance(node, Rel) for node in nodes):
         return nodes
+    nodes = _without_first_index(nodes)
     ordered = [n for n in nodes if isinstance(n, Rel) and any(op in _ORDER for op in n.ops)]
     bounded = frozenset[str]().union(*map(free_symbols, ordered))
     kept, conditions = [], []
@@ -53,6 +54,27 @@ def without_domains(nodes: list[Node]) -> list[Node]:
     if len(kept) == 1 and (restricting := [c for c in conditions if _restricts(c, kept[0])]):
         return [Op("given", (kept[0], restricting[0]))]
     return kept or nodes
+
+
+def _without_first_index(nodes: list[Node]) -> list[Node]:
+    r"""`a_n = 2n, n \ge 1` without where its index begins."""
+    match nodes:
+        case [Rel(ops=("=",), args=(Sym(name=head), _)), bound]:
+            index = head.partition("_")[2]
+        case [Rel(ops=("=",), args=(Op(args=(Sym(name=index),)) as head, _)), bound] if (
+            head.name.startswith("apply:")
+        ):
+            pass
+        case _:
+            return nodes
+    return nodes[:1] if _is_first(bound, index) else nodes
+
+
+def _is_first(bound: Node, index: str) -> bool:
+    match bound:
+        case Rel(ops=(">=",), args=(Sym(name=name), Num(value=least))):
+            return name == index and name in INTEGER_LETTERS and least in FIRST_INDICES
+    return False
 
 
 def _without_reals(kept: list[Node]) -> list[Node]:

@@ -82,7 +82,7 @@ def _prose_kind(token: Token) -> str:
     if token.kind == "letters":
         return "letters"
     plain = token.text.lower()
-    binding = plain in JOINERS or plain in NUMBER_WORDS or is_unit(plain)
+    binding = plain in JOINERS or plain in QUALIFIERS or plain in NUMBER_WORDS or is_unit(plain)
     return "prose" if token.kind == "word" and not binding else "other"
 
 

@@ -27,6 +27,7 @@ from evaluators.reading.domains import (
     is_domain,
     without_domains,
 )
+from evaluators.reading.endings import trimmed
 from evaluators.reading.formula import read_formula
 from evaluators.reading.lexer import tokenize
 from evaluators.reading.numerals import SCALES
@@ -52,12 +53,9 @@ from evaluators.reading.words import BEFORE_PHRASES, JOINERS, NUMBER_WORDS, PHRA
 
 # Tokens that break a text into the clauses of a derivation.
 _BREAKS = frozenset({"stop", "cell"})
-# Trailing tokens that are punctuation of the sentence, not part of the answer.
-_TRAILING = frozenset({"sep", "row", "gap", "stop", "mark"})
 _FUNCTION = frozenset({"fn"})
 _RELATION = frozenset({"rel"})
 _GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
-_TICKS = frozenset({"checkmark", "✓", "✔", "✅", "☑"})
 # Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
 _LEADING = frozenset({"=", "~", "in"})
 _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<=": ">", ">=": "<"})
@@ -76,7 +74,7 @@ def read(text: str, comma: Comma = Comma.LIST) -> Node:
 
 def read_answer(items: list[Item]) -> Node:
     """One or several statements, separated by commas, semicolons, rows, `and` or `or`."""
-    items = with_bases(_unwrapped(_trimmed(items)))
+    items = with_bases(_unwrapped(trimmed(items)))
     parts, joiner = _split(items)
     stated = [part for index, part in enumerate(parts) if part and not (index and _denies(part))]
     nodes = [_read_statement(part) for part in stated]
@@ -103,22 +101,8 @@ def _flattened(nodes: list[Node]) -> list[Node]:
 def _unwrapped(items: list[Item]) -> list[Item]:
     """Braces around the whole are grouping only."""
     while len(items) == 1 and isinstance(items[0], Group) and items[0].opening == "{":
-        items = _trimmed(list(items[0].items))
+        items = trimmed(list(items[0].items))
     return items
-
-
-def _trimmed(items: list[Item]) -> list[Item]:
-    start, end = 0, len(items)
-    while end > start and is_kind(items[end - 1], _TRAILING):
-        end -= 1
-    while start < end and is_kind(items[start], _TRAILING) and not _is_sign_of_proof(items[start]):
-        start += 1
-    return items[start:end]
-
-
-def _is_sign_of_proof(item: Item) -> bool:
-    """A square or star ends a proof; before a value it would be an operator."""
-    return isinstance(item, Token) and item.kind == "mark" and item.text not in _TICKS
 
 
 def _is_joiner(item: Item) -> bool:
@@ -196,7 +180,7 @@ def _residue(items: list[Item]) -> Node | None:
             return _read_relation([value[0], Token("op", "mod"), value[1], *rest])
         if _without_qualifier(rest):
             raise Unreadable("something behind a modulus")
-        stated = _read_statement(_trimmed(items[:index]))
+        stated = _read_statement(trimmed(items[:index]))
         if stated is None or not modulus:
             return None
         return Op("residue", (stated, read_formula(modulus, read_answer)))
@@ -220,7 +204,7 @@ def _is_equals(item: Item) -> bool:
 
 def last_formula(items: list[Item]) -> Node:
     """The last formula of a clause of prose, with the unit after it."""
-    parts, joiner = _split(_trimmed(items))
+    parts, joiner = _split(trimmed(items))
     if joiner == "or" and len(parts) > 1:
         raise Unreadable("alternatives")
     part = parts[-1:]
@@ -330,6 +314,8 @@ def _without_qualifier(items: list[Item]) -> list[Item]:
             if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
                 raise Unreadable("a hedge")
             after = items[index + 1 : index + 2]
+            if index and not after:
+                raise Unreadable("a sentence that is cut off")
             if item.text == "but" and is_taken_back(items[index + 1 :]):
                 raise Unreadable("a denial")
             if item.text == "with" and words_of(list(after)) == "remainder":

@@ -149,7 +149,8 @@ def _money(before: Token, token: Token, after: Token) -> Token | None:
         return None if token.text == "US" else token
     behind = before.kind in ("num", "close", "sym")
     opens = after.kind in ("sym", "open", "fn") or after.text in ("+", "-")
-    sign = after.kind == "num" or (opens and not (behind and after.spaced))
+    braced = before.kind == "open" and after.kind == "close"
+    sign = braced or after.kind == "num" or (opens and not (behind and after.spaced))
     return Token("money" if sign else "word", token.text, token.spaced, token.prose)
 
 

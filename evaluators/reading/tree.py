@@ -59,7 +59,9 @@ def nest(tokens: list[Token]) -> list[Item]:
 def _is_spaced_sign(opened: Token, items: list[Item], before: list[Item]) -> bool:
     r"""Whether braces hold one sign, TeX's way to set the spaces beside it: `{-}7`, `3{:}4`."""
     script = bool(before) and isinstance(before[0], Token) and before[0].text in ("^", "_")
-    sign = len(items) == 1 and isinstance(items[0], Token) and items[0].kind in ("op", "rel")
+    sign = (
+        len(items) == 1 and isinstance(items[0], Token) and items[0].kind in ("op", "rel", "money")
+    )
     return opened.text == "{" and sign and not script
 
 

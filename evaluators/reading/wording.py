@@ -12,6 +12,9 @@ _TEXT = re.compile(rf"\\(?:{'|'.join(sorted(TEXT_COMMANDS))})\s*\{{([^{{}}\\]*)\
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _SUBFACTORIAL = re.compile(r"(?<![^\s(])!\w")
 _PROSE = re.compile(r"(?:[^\W_]|[\s.,;:!?'\u2019\"\u201c\u201d()]|(?<=[^\W_])-(?=[^\W_]))*")
+# A chemical formula, `\text{H}_2\text{SO}_4`, and what only sets its numbers low.
+_COMPOUND = re.compile(r"\d{0,2}(?:(?:[A-Z][a-z]?|[()\[\]])\d{0,3}){2,40}(?:\^\d?[+-])?")
+_SETTING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|[{}]|_|\\ce(?![a-zA-Z])")
 _PIECES = re.compile(r"\\[a-zA-Z]+|\w+|\S")
 # A sentence that says of one thing what it is: `it was Alice`, `the function is even`.
 _SAYS_WHAT = re.compile(
@@ -27,6 +30,9 @@ _VERDICTS = frozenset({"yes", "no", "true", "false"})
 def wording(text: str) -> tuple[str, ...]:
     """What two unread texts must share: of prose the words, else every sign, command and brace."""
     plain = _TYPOGRAPHY.sub(" ", _TEXT.sub(r" \1 ", text))
+    compound = _SETTING.sub("", plain)
+    if _COMPOUND.fullmatch(compound):
+        return ("compound", compound)
     if _SUBFACTORIAL.search(plain):
         return tuple(_PIECES.findall(plain))
     if plain.count("{") == plain.count("}") and _PROSE.fullmatch(re.sub("[{}]", " ", plain)):
