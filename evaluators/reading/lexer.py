@@ -278,9 +278,8 @@ class _Lexer:
             self._accent(name)
         elif name in MARKS:
             self._emit("mark", name)
-        elif name in DROPPED_COMMANDS:
-            argument = _BRACED.match(self.text, self.at)
-            self.at = argument.end() if argument else self.at
+        elif name in DROPPED_COMMANDS and (argument := _BRACED.match(self.text, self.at)):
+            self.at = argument.end()
         elif name in ("left", "right"):
             self._sized(name)
         elif name in "()[]" or name in IGNORED_COMMANDS:
