@@ -40,6 +40,7 @@ COMMANDS = {
     "troubled": f"leaderboard {FIRST} {SECOND} {TROUBLED} --baseline {TROUBLED}",
     "compare": f"compare {FIRST} {SECOND} --margin 2",
     "compared": f"compare {FIRST} {SECOND} {TROUBLED}",
+    "status": f"status {FIRST} {SECOND} {TROUBLED}",
     "replay": "replay spec-methods",
     "vote": "vote spec-methods",
     "plan": "plan --accuracy 0.8 --between 0.5 --difference 5 --repeats 1,2 --problems 30,300",
@@ -199,6 +200,12 @@ def test_a_comparison_of_several_runs_is_one_table_and_one_of_costs(screen):
     width, said = screen
     assert tables_in(said["compared"]) == 2 or width < 80
     assert {"Holm p", "points detectable"} <= cells_of(said["compared"]) or width < 160
+
+
+def test_the_status_of_runs_is_one_table_with_their_sums(screen):
+    width, said = screen
+    assert tables_in(said["status"]) == 1 or width < 80
+    assert {"unfinished 5%", "164/240"} <= cells_of(said["status"])
 
 
 def test_a_replay_and_votes_show_every_number_and_heading_whole(screen):

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,8 @@ from evaluators.run_files.whole_file import whole_file
 
 LOCK = ".lock"
 HELD = ".lock.held"
+LOOK_SECONDS = 0.05
+"""Longer than anybody who only asks for a run's holder has its lock."""
 NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -91,7 +94,7 @@ class RunLock:
 
     def _take(self) -> None:
         try:
-            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_past_a_look()
             there = (self._run / LOCK).stat()
         except (BlockingIOError, FileNotFoundError) as error:
             raise self._in_use() from error
@@ -104,9 +107,16 @@ class RunLock:
         if not os.path.samestat(there, os.fstat(self.handle)):
             raise self._in_use()
 
+    def _take_past_a_look(self) -> None:
+        """Take the lock; `holder_of` may hold it for an instant, a run does for longer."""
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK_SECONDS)
+            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def _in_use(self) -> InUse:
-        owner = os.pread(self.handle, 32, 0).decode(errors="replace").strip() or "unknown"
-        return InUse(f"by another process (pid {owner}); wait for it to end")
+        return InUse(f"by another process ({_owner(self.handle)}); wait for it to end")
 
     def _take_held(self, held: Path) -> None:
         """Create `held`; one whose processes have all ended makes room."""
@@ -142,6 +152,36 @@ class RunLock:
             aside.replace(held)
             raise InUse("by another process, which has just started; wait for it to end")
         aside.unlink()
+
+
+def holder_of(run: Path) -> str | None:
+    """Who holds a run, as far as that is known; None if nobody does. Nobody is held off by asking.
+
+    Raises:
+        OSError: the lock's files cannot be read.
+    """
+    try:
+        handle = os.open(run / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return _owner(handle)
+    except OSError as error:
+        if error.errno not in NO_FLOCK:
+            raise
+    finally:
+        os.close(handle)
+    held = run / HELD
+    holders = _holders(held.read_bytes()) if held.exists() else []
+    return next((f"pid {one.pid} on {one.host}" for one in holders if one.may_live), None)
+
+
+def _owner(handle: int) -> str:
+    pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
+    return f"pid {pid or 'unknown'}"
 
 
 def _aside(held: Path) -> Path:

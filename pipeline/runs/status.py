@@ -1,0 +1,220 @@
+"""How far runs are, from their folders alone: what runs, what is there of what was asked for.
+
+Nothing is written, and a run that is going on is not disturbed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+
+from evaluators.run_files.attempt_lines import PROBLEMS, Key, problem_files, whole_lines
+from evaluators.run_files.run_manifest import MANIFEST, RunManifest, run_manifest
+from evaluators.run_files.verdict_rows import VERDICTS, NotGraded, UseTokens
+from pipeline.errors import UserMistake
+from pipeline.runs.lock import LOCK, holder_of
+
+DEEPEST = 3
+"""Folders within folders in which runs are looked for."""
+
+
+class State(Enum):
+    """What a run does now."""
+
+    RUNNING = "running"
+    UNFINISHED = "unfinished"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How far a run is: attempts asked for, recorded and failed, and what was spent on them.
+
+    `tokens` are generated ones by the models' roles, None where a server did not say; `seconds`
+    those in which an attempt was in flight, `seconds_left` an estimate from this session's pace.
+    `verdicts` counts verdict rows, which may be of earlier attempts. `broken` names lines of
+    attempts that cannot be read.
+    """
+
+    path: Path
+    state: State
+    holder: str | None
+    planned: int
+    recorded: int
+    errors: int
+    verdicts: int
+    tokens: dict[str, int | None]
+    seconds: float
+    seconds_left: float | None
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoStatus:
+    """A folder that says nothing, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(slots=True)
+class _Recorded:
+    """What the attempt lines of a run come to."""
+
+    keys: set[Key] = field(default_factory=set)
+    failed: set[Key] = field(default_factory=set)
+    tokens: Counter[str] = field(default_factory=Counter)
+    uncounted: set[str] = field(default_factory=set)
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """What of an attempt line is counted; the rest of the line is skipped."""
+
+    problem_id: str
+    repeat_id: int
+    status: str
+    usage: dict[str, dict[str, UseTokens]] | None = None
+    seconds: float | None = None
+    started: str | None = None
+
+
+def statuses(places: Sequence[Path]) -> Iterator[RunStatus | NoStatus]:
+    """The runs in these folders, or the folders themselves where they are runs, by their names.
+
+    Raises:
+        UserMistake: a place is no folder.
+    """
+    for place in places:
+        if not place.is_dir():
+            raise UserMistake(f"{place} is no folder; name a run's, or one that holds runs.")
+    for place in places:
+        yield from _in_folder(place, DEEPEST)
+
+
+def _in_folder(folder: Path, depth: int) -> Iterator[RunStatus | NoStatus]:
+    """What a folder is: a run, a folder of runs, or something else."""
+    try:
+        if any((folder / part).exists() for part in (MANIFEST, PROBLEMS, LOCK)):
+            yield _status(folder)
+            return
+        within = sorted(one for one in folder.iterdir() if one.is_dir())
+        found = [one for sub in within for one in _in_folder(sub, depth - 1)] if depth else []
+    except OSError as error:
+        yield NoStatus(folder, f"cannot be read ({error.strerror})")
+        return
+    if depth == DEEPEST or any(isinstance(one, RunStatus) for one in found):
+        yield from found
+    else:
+        yield NoStatus(folder, f"no run (it has no {MANIFEST})")
+
+
+def _status(run: Path) -> RunStatus | NoStatus:
+    try:
+        holder = holder_of(run)
+        manifest = run_manifest(run)
+        there = _recorded(run)
+        verdicts = _lines_of(run / VERDICTS)
+    except NotGraded as error:
+        starting = holder is not None and not (run / MANIFEST).exists()
+        return NoStatus(run, f"starting ({holder})" if starting else str(error))
+    except OSError as error:
+        return NoStatus(run, f"{error.filename or run} cannot be read ({error.strerror})")
+    if not manifest.slice.problem_ids or manifest.slice.repeats < 1:
+        return NoStatus(run, "asks for no attempts")
+    asked = {
+        (problem, repeat)
+        for problem in manifest.slice.problem_ids
+        for repeat in range(manifest.slice.repeats)
+    }
+    recorded = len(there.keys & asked)
+    state = State.COMPLETE if recorded == len(asked) else State.UNFINISHED
+    return RunStatus(
+        path=run,
+        state=state if holder is None else State.RUNNING,
+        holder=holder,
+        planned=len(asked),
+        recorded=recorded,
+        errors=len(there.failed & asked),
+        verdicts=verdicts,
+        tokens={
+            role: None if role in there.uncounted else there.tokens[role]
+            for role in sorted({*there.tokens, *there.uncounted}, reverse=True)
+        },
+        seconds=covered(there.spans),
+        seconds_left=None if holder is None else _seconds_left(manifest, there, len(asked)),
+        broken=tuple(there.broken),
+    )
+
+
+def _recorded(run: Path) -> _Recorded:
+    """Every line of the run's attempts, one in memory at a time.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    there = _Recorded()
+    for file in problem_files(run):
+        for number, line in enumerate(whole_lines(file), start=1):
+            try:
+                _count(there, _DECODER.decode(line))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                there.broken.append(f"{file.name}, line {number} is no attempt ({error})")
+    return there
+
+
+def _count(there: _Recorded, line: _Line) -> None:
+    key = line.problem_id, line.repeat_id
+    there.keys.add(key)
+    if line.status == "error":
+        there.failed.add(key)
+    for role, uses in (line.usage or {}).items():
+        for use in uses.values():
+            if use.generated is None:
+                there.uncounted.add(role)
+            else:
+                there.tokens[role] += use.generated
+    began = _instant(line.started)
+    if began is not None and line.seconds is not None:
+        there.spans.append((began, began + line.seconds))
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """The length of a union of intervals: what several attempts in flight share counts once."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
+
+
+def _seconds_left(manifest: RunManifest, there: _Recorded, planned: int) -> float | None:
+    """What is missing at the pace of this session so far; None while it has ended no attempt."""
+    began = _instant(manifest.started)
+    if began is None:
+        return None
+    # Attempts say when they began to the second.
+    made = sum(start >= began - 1 for start, _ in there.spans)
+    gone = datetime.now(UTC).timestamp() - began
+    return gone / made * (planned - len(there.keys)) if made and gone > 0 else None
+
+
+def _instant(written: str | None) -> float | None:
+    """Seconds since 1970 of a time as records have it; None for what is none."""
+    try:
+        return None if written is None else datetime.fromisoformat(written).timestamp()
+    except ValueError:
+        return None
+
+
+def _lines_of(file: Path) -> int:
+    return sum(1 for _ in whole_lines(file)) if file.exists() else 0
+
+
+_DECODER = msgspec.json.Decoder(_Line)
