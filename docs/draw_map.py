@@ -4,6 +4,7 @@
 order of the rooms is written here and nowhere else; the same test holds it.
 """
 
+import argparse
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -165,6 +166,7 @@ def _imports(name: str, tree: ast.Module, known: dict[str, ast.Module]) -> Itera
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     above = MAP.read_text(encoding="utf-8").partition(MARKER)[0]
     MAP.write_text(above + MARKER + drawn(), encoding="utf-8")
     print(f"wrote {MAP.relative_to(ROOT)}")

@@ -1,6 +1,9 @@
 """The shape of the code, held by reading its syntax trees: who may import whom, and how big."""
 
 import ast
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +147,18 @@ def test_the_map_is_drawn_from_the_code_as_it_is():
     assert above
     assert marker
     assert drawn == draw_map.drawn(), "run: python docs/draw_map.py"
+
+
+def test_asking_the_drawing_program_for_help_draws_nothing(tmp_path):
+    for file in ("docs/draw_map.py", "docs/map.md"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(draw_map.ROOT / file, tmp_path / file)
+    before = (tmp_path / "docs" / "map.md").read_bytes()
+    program = [sys.executable, tmp_path / "docs" / "draw_map.py"]
+    said = subprocess.run([*program, "--help"], capture_output=True, text=True, check=True)
+    assert "Draw docs/map.md from the code" in said.stdout
+    assert subprocess.run([*program, "--quick"], capture_output=True, check=False).returncode == 2
+    assert (tmp_path / "docs" / "map.md").read_bytes() == before
 
 
 def test_every_room_has_its_floor():

@@ -17,7 +17,8 @@ from pipeline import reasoners
 from pipeline.cli.progress import _detail
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
-from pipeline.experiment import Experiment
+from pipeline.experiment import Experiment, engine_identity
+from pipeline.ledger import Ledger
 from pipeline.records import Tokens
 from pipeline.runs import runner
 from pipeline.runs.attempt_keys import Asked
@@ -162,9 +163,11 @@ def test_a_changed_setting_is_refused_with_the_difference(experiment, tmp_path, 
 
 def test_concurrency_and_memory_may_change(experiment, tmp_path):
     runner.run(replace(experiment, problem_range="1"), tmp_path / "run")
-    target = replace(experiment.target, gpu_memory_utilization=0.3, max_num_seqs=2)
+    target = replace(experiment.target, request_timeout=100.0)
     runner.run(replace(experiment, concurrency=1, target=target), tmp_path / "run")
     assert len(made(tmp_path / "run")) == 24
+    less = EngineSettings("vllm", "m", gpu_memory_utilization=0.3, max_num_seqs=2)
+    assert engine_identity(less) == engine_identity(EngineSettings("vllm", "m"))
 
 
 def test_what_else_is_in_flight_changes_nothing(experiment, tmp_path):
@@ -387,6 +390,39 @@ def test_the_frames_of_an_endless_recursion_are_bounded():
         frames = frames_of(error)
     assert len(frames) == MOST_FRAMES
     assert "in deeper: deeper()" in frames[-1]
+
+
+def test_a_run_says_at_its_end_which_error_was_the_commonest_how_often_and_where(
+    experiment, tmp_path, monkeypatch
+):
+    buggy(monkeypatch, when=lambda assignment: assignment.problem.problem_id != "1")
+    three = replace(experiment, problem_range="0-2", repeats=1)
+    summary = runner.run(three, tmp_path / "run")
+    assert re.fullmatch(
+        r"2 of 2 by ZeroDivisionError: division by zero \(test_runner\.py:\d+ in reason: .*\)",
+        summary.commonest_failure,
+    )
+    monkeypatch.undo()
+    assert runner.run(three, tmp_path / "run", retry_errors=True).commonest_failure is None
+
+
+@pytest.mark.parametrize("returned", ["tracks without bookings", None])
+def test_an_attempt_whose_reasoner_books_nothing_or_returns_nothing_is_an_error_record(
+    experiment, tmp_path, monkeypatch, returned
+):
+    whole = runner.reasoners.load("baseline")
+
+    async def reason(assignment):
+        outcome = await whole(replace(assignment, ledger=Ledger()))
+        return outcome if returned else None
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+    runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    [attempt] = read_attempts(tmp_path / "run")
+    assert attempt.status == "error"
+    assert ("assignment.ledger.book" if returned else "instead of an Outcome") in (
+        attempt.error.message
+    )
 
 
 def test_a_run_whose_first_attempts_meet_the_same_bug_stops_and_keeps_them(

@@ -214,3 +214,12 @@ def test_an_id_is_taken_and_shown_as_its_dataset_writes_it(shown, asked):
     attempt = replace(ATTEMPT, problem_id=file_safe("a b/ü"))
     for written in ("'a b/ü'", "a%20b%2F%C3%BC"):
         assert "pocket a b/ü, repeat 1" in shown(attempt, f"--problem-id {written} --repeat 1").out
+
+
+def test_every_author_has_a_colour_of_its_own_whoever_writes_beside_target_and_draft() -> None:
+    authors = ("target", "draft", "judge", "critic")
+    steps = tuple(replace(STEP, author=author) for author in authors)
+    styles = show._styles(replace(ATTEMPT, tracks=(replace(TRACK, steps=steps),)))
+    assert (styles["target"], styles["draft"]) == ("cyan", "green")
+    assert len({styles[author] for author in authors}) == len(authors)
+    assert all(styles.values())

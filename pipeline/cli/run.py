@@ -11,6 +11,7 @@ from pipeline.cli.options import experiment_of
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
 from pipeline.cli.terminal import counted, echo
+from pipeline.engines.masking import Secrets
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 
@@ -64,6 +65,8 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
         f"{summary.failed} failed, {summary.remaining} remaining, of {summary.planned}."
     )
     echo(f"{summary.directory}")
+    if summary.commonest_failure is not None:
+        echo(Secrets.of().masked(f"Failed: {summary.commonest_failure}."), err=True)
     if summary.remaining:
         left = "the remaining attempts are unchanged; --force would start over with all of them."
         goes_on = left if force else "repeat the command to continue."

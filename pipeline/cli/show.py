@@ -1,5 +1,7 @@
 """`speclrm show`: one attempt as a readable trace."""
 
+from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 import click
@@ -19,6 +21,8 @@ from pipeline.review.last_grading import Judged, last_judged
 from pipeline.runs.directory import attempt_files, read_lines, read_manifest
 
 AUTHOR_STYLES = {"target": "cyan", "draft": "green"}
+OTHER_STYLES = ("magenta", "blue", "yellow")
+"""Of authors beside them, by their names in order; the first again where there are more."""
 
 
 @click.command("show")
@@ -30,7 +34,7 @@ def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) 
     """Show one attempt of RUN: its problem, tracks, steps, answer, verdict and cost."""
     line, attempt = _find(run, problem_id, repeat_id)
     hidden = hides_text(attempt.dataset, hidden_datasets(shown=show_hidden))
-    console = safe_console()
+    console, styles = safe_console(), _styles(attempt)
     console.print(_heading(attempt))
     if hidden:
         console.print(
@@ -40,7 +44,7 @@ def show_command(run: Path, problem_id: str, repeat_id: int, show_hidden: bool) 
     else:
         console.print(_problem(attempt, statement_reader()(run)))
     for track in attempt.tracks:
-        console.print(_track(track))
+        console.print(_track(track, styles))
     console.print(_ending(attempt, hidden=hidden))
     console.print(_verdict(run, attempt, last_judged(run, line, attempt), hidden=hidden))
     console.print(_cost(attempt))
@@ -88,11 +92,18 @@ def _problem(attempt: Attempt, asked: Statements) -> Panel | Text:
     return Panel(body, title="problem")
 
 
-def _track(track: Track) -> Panel:
+def _styles(attempt: Attempt) -> dict[str, str]:
+    """The colour of each author's steps."""
+    authors = {step.author for track in attempt.tracks for step in track.steps}
+    others = zip(sorted(authors - AUTHOR_STYLES.keys()), cycle(OTHER_STYLES), strict=False)
+    return AUTHOR_STYLES | dict(others)
+
+
+def _track(track: Track, styles: Mapping[str, str]) -> Panel:
     """A track's steps, model text as text and never as markup."""
     body = Text()
     for step in track.steps:
-        body.append(step.text, style=AUTHOR_STYLES.get(step.author, ""))
+        body.append(step.text, style=styles[step.author])
         body.append(f"\n— {_about(step)}\n", style="dim")
         for note in step.notes:
             body.append(f"note: {note}\n", style="yellow")

@@ -9,7 +9,7 @@ import click
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.reasoners.vote_rules import VOTE_RULES
-from pipeline.review.revote import revote
+from pipeline.review.revote import revote, revote_all
 
 
 @click.command("vote")
@@ -18,7 +18,9 @@ from pipeline.review.revote import revote
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def vote_command(run: Path, rule: str | None, form: str) -> None:
     """Vote again over RUN's recorded tracks; no engine is needed."""
-    results = revote(run, tuple(VOTE_RULES) if rule is None else (rule,))
+    results, refused = revote_all(run) if rule is None else (revote(run, (rule,)), [])
+    for broken in refused:
+        echo(f"Warning: {broken}", err=True)
     if form == "json":
         echo(json.dumps([asdict(one) for one in results], indent=2))
         return

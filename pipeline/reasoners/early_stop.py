@@ -13,7 +13,7 @@ from pipeline.errors import EngineDead, EngineFailure
 from pipeline.reasoners.answer_classes import answer_classes, tokens_of
 from pipeline.reasoners.settings import Fast, TrackSettings
 from pipeline.reasoners.vote import why_excluded
-from pipeline.reasoners.vote_rules import VoteRule, vote_rule
+from pipeline.reasoners.vote_rules import VoteRule, standing_by, vote_rule
 from pipeline.records import Stop, Track
 
 AGREEING = 2
@@ -61,9 +61,9 @@ def _cannot_change(voters: Sequence[Track], left: int, kind: str, rule: VoteRule
     classes = answer_classes(voters, kind)
     if max((one.size for one in classes), default=0) < rule.decided_from:
         return False
-    leader = max(classes, key=rule.standing)
+    leader = max(classes, key=lambda one: standing_by(rule, one))
     return all(
-        _lead([rule.standing(one) for one in groups]) > left * rule.most + ROUNDING
+        _lead([standing_by(rule, one) for one in groups]) > left * rule.most + ROUNDING
         for groups in (classes, leader.spellings)
     )
 

@@ -174,6 +174,19 @@ def decide_by(rule: VoteRule, classes: Sequence[AnswerClass]) -> Decision:
         return decision
 
 
+def standing_by(rule: VoteRule, group: AnswerClass) -> float:
+    """What a class has under a rule, which may be somebody else's code.
+
+    Raises:
+        UserMistake: the rule fails, or that is no finite number.
+    """
+    with VOTE_RULES.blamed(rule.name):
+        standing = rule.standing(group)
+        if not math.isfinite(standing):
+            raise Misdeclared(f"its standing of a class is no finite number: {standing}")
+        return standing
+
+
 def _flaw(decision: Decision, classes: Sequence[AnswerClass]) -> str | None:
     """What makes it no decision about these classes."""
     if len(decision.standings) != len(classes):

@@ -7,6 +7,7 @@ from pathlib import Path
 import evaluators
 from pipeline.errors import UserMistake
 from pipeline.reasoners.vote import vote
+from pipeline.reasoners.vote_rules import VOTE_RULES
 from pipeline.records import Attempt
 from pipeline.runs.directory import read_attempts
 
@@ -30,12 +31,34 @@ def revote(run: Path, rules: Sequence[str]) -> list[RuleResult]:
     """Vote again under each rule and grade what wins.
 
     Raises:
+        UserMistake: there is no run, or none of its attempts has several tracks, or a rule cannot
+            be used.
+    """
+    attempts = _voted_on(run)
+    return [_under(rule, attempts) for rule in rules]
+
+
+def revote_all(run: Path) -> tuple[list[RuleResult], list[UserMistake]]:
+    """Vote again under every rule; and of those that cannot be used, why.
+
+    Raises:
         UserMistake: there is no run, or none of its attempts has several tracks.
     """
+    attempts = _voted_on(run)
+    results, refused = [], []
+    for rule in VOTE_RULES:
+        try:
+            results.append(_under(rule, attempts))
+        except UserMistake as broken:
+            refused.append(broken)
+    return results, refused
+
+
+def _voted_on(run: Path) -> list[Attempt]:
     attempts = list(read_attempts(run))
     if not any(len(attempt.tracks) > 1 for attempt in attempts):
         raise UserMistake(f"{run} has only one track per attempt; there is nothing to vote on.")
-    return [_under(rule, attempts) for rule in rules]
+    return attempts
 
 
 def _under(rule: str, attempts: list[Attempt]) -> RuleResult:

@@ -1,10 +1,11 @@
 """Errors that only a bug explains: where they were raised, and runs that hit nothing else."""
 
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import EngineFailure, RunStopped
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.records import Attempt
 
 MOST_FRAMES = 20
@@ -17,13 +18,15 @@ FIRST = 8
 def frames_of(failure: Exception) -> tuple[str, ...] | None:
     """The innermost frames of a bug, the one that raised it last; None for an engine's failure.
 
+    Of a plug-in that failed they are its own.
     Paths begin at their top package, wherever that is installed, so they name no home folder.
     """
     if isinstance(failure, EngineFailure):
         return None
-    walked = traceback.walk_tb(failure.__traceback__)
-    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in walked]
-    lines = traceback.extract_tb(failure.__traceback__)
+    blamed = failure.__cause__ if isinstance(failure, UserMistake) else None
+    raised = (blamed or failure).__traceback__
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(raised)]
+    lines = traceback.extract_tb(raised)
     return tuple(
         f"{_short(line.filename, module)}:{line.lineno} in {line.name}: "
         f"{(line.line or '')[:MOST_CHARACTERS]}"
@@ -35,6 +38,33 @@ def _short(file: str, module: str) -> str:
     path = Path(file)
     parts = module.count(".") + 1 + (path.stem == "__init__")
     return "/".join(path.parts[-parts:])
+
+
+@dataclass(slots=True)
+class Failures:
+    """What attempts failed by, as often as they did: by the error's type and its place."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    messages: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What each said first."""
+
+    def ended(self, attempt: Attempt) -> None:
+        """Count an attempt that is on the disk."""
+        error = attempt.error
+        if error is not None:
+            kind = error.type, error.traceback[-1] if error.traceback else ""
+            self.counts[kind] += 1
+            self.messages.setdefault(kind, error.message[:MOST_CHARACTERS])
+
+    @property
+    def commonest(self) -> str | None:
+        """The commonest, how many of the failed attempts met it, and where; None without any."""
+        if not self.counts:
+            return None
+        [(kind, count)] = self.counts.most_common(1)
+        name, place = kind
+        where = f" ({place})" if place else ""
+        return f"{count} of {self.counts.total()} by {name}: {self.messages[kind]}{where}"
 
 
 @dataclass(slots=True)

@@ -52,7 +52,10 @@ ProgressDisplay = Callable[[Progress], contextlib.AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What one call did; `failed` counts its error records, `remaining` what is still missing."""
+    """What one call did; `failed` counts its error records, `remaining` what is still missing.
+
+    `commonest_failure` is the error that most of the failed attempts met, and how many did.
+    """
 
     directory: Path
     planned: int
@@ -61,6 +64,7 @@ class RunSummary:
     failed: int
     remaining: int
     warnings: tuple[str, ...]
+    commonest_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +241,7 @@ class OpenRun:
             already_done=asked - progress.total,
             done=progress.done,
             failed=progress.failed,
+            commonest_failure=progress.failures.commonest,
             remaining=progress.total - progress.done,
             warnings=tuple(self.warnings),
         )

@@ -20,8 +20,8 @@ from pipeline.ledger import Ledger, known_sum
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
-from pipeline.records import Attempt, Failure, UnreadableAttempt, unread
-from pipeline.runs.bugs import FirstAttempts, frames_of
+from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
+from pipeline.runs.bugs import Failures, FirstAttempts, frames_of
 from pipeline.runs.turns import Turn, Turns
 from pipeline.seeds import request_seed
 
@@ -50,6 +50,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     in_flight: int = 0
+    failures: Failures = field(default_factory=Failures)
     generated: int | None = 0
     began: float = 0.0
     busy_until: float = 0.0
@@ -63,6 +64,7 @@ class Progress:
         self.in_flight -= 1
         self.done += 1
         self.failed += attempt.status == "error"
+        self.failures.ended(attempt)
         for uses in (attempt.usage or {}).values():
             for tokens in uses.values():
                 self.generated = known_sum(self.generated, tokens.generated)
@@ -226,6 +228,7 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
         ledger = Ledger()
         try:
             outcome = await run.reasoner(_assignment(run, work, ledger))
+            _check(outcome, ledger)
             return _record(attempt, ledger, outcome, None)
         except EngineDead as death:
             failure = death
@@ -257,6 +260,24 @@ def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
         ledger=ledger,
         others=engines,
     )
+
+
+def _check(outcome: Outcome, ledger: Ledger) -> None:
+    """Hold a reasoner to what records, costs and comparisons rest on; it may be of a plug-in.
+
+    Raises:
+        TypeError: it returned no outcome.
+        ValueError: its tracks have tokens, and none are booked.
+    """
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"the reasoner returned {outcome!r} instead of an Outcome")
+    tracks = [track for track in outcome.tracks if isinstance(track, Track)]  # else: unreadable
+    steps = [step for track in tracks for step in track.steps]
+    if any(step.tokens for step in steps) and not ledger.usage():
+        raise ValueError(
+            f"its tracks have {sum(step.tokens or 0 for step in steps)} tokens and its ledger has "
+            "none: book every completion with assignment.ledger.book"
+        )
 
 
 def _is_cancelled() -> bool:
