@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from pipeline import engines
+from pipeline.engines.sampling import FURTHER, OPTIONS, Sampling, further
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 
@@ -31,8 +32,8 @@ NAME_HASH_DIGITS = 8
 FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
 """Where runs differ in one of these, all else follows from it, so it is listed first."""
 NAMED_TEMPLATES = 3
-FURTHER_KEYS = ("models", "dataset_fingerprint", "prompts")
-"""What else stands in a run's identity, so that no section can be called so."""
+FURTHER_KEYS = ("models", "dataset_fingerprint", "prompts", "own_sampling", *FURTHER)
+"""What else may stand in a run's identity, so that no section can be called so."""
 TWO_ROLES = ("target", "draft")
 """The roles that an experiment has fields for; a reasoner may give models others."""
 ROLE = re.compile(r"[a-z][a-z0-9_]*")
@@ -56,6 +57,8 @@ class Experiment:
     `others` are the models beside target and draft, by the roles that their reasoner gives them.
     `problem_range` is in the grammar of `pipeline.problems.ranges`; `token_budget` is the number of
     tokens a track may generate; `concurrency` is the number of attempts in flight.
+    The fields of `pipeline.engines.sampling.Sampling` say how all models' tokens are drawn, and
+    `own_sampling`, by role and field, what is different for a model beside the target.
     `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
     `sections` are the settings that only some reasoners have, such as those of tracks; what is not
     there has the reasoner's own defaults.
@@ -74,6 +77,11 @@ class Experiment:
     thinking: Thinking = "auto"
     temperature: float = 0.6
     top_p: float = 0.95
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    own_sampling: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     token_budget: int = 8192
     concurrency: int = 32
     sections: tuple[SectionSettings, ...] = ()
@@ -83,8 +91,8 @@ class Experiment:
         _require(self.repeats >= 1, "--repeats", self.repeats, "1 or more")
         _require(self.concurrency >= 1, "--concurrency", self.concurrency, "1 or more")
         _require(self.token_budget >= 1, "--token-budget", self.token_budget, "1 or more")
-        _require(0 <= self.temperature <= 2, "--temperature", self.temperature, "0 to 2")  # noqa: PLR2004 - vLLM's own bounds
-        _require(0 < self.top_p <= 1, "--top-p", self.top_p, "above 0 and at most 1")
+        for role in self.models:
+            self.sampling(role)
         for role in self.others:
             if role in TWO_ROLES or ROLE.fullmatch(role) is None:
                 raise UserMistake(
@@ -97,6 +105,21 @@ class Experiment:
         """Every model by its role, the target first."""
         drafts = {} if self.draft is None else {"draft": self.draft}
         return {"target": self.target, **drafts, **self.others}
+
+    def sampling(self, role: str) -> Sampling:
+        """How the tokens of that role's model are drawn.
+
+        Raises:
+            UserMistake: a value is outside its range, or a setting is not known.
+        """
+        common = {option.name: getattr(self, option.name) for option in OPTIONS}
+        own = self.own_sampling.get(role, {})
+        unknown = own.keys() - common.keys()
+        if unknown:
+            raise UserMistake(
+                f"{role} has no sampling setting {min(unknown)!r}; there are: {', '.join(common)}."
+            )
+        return Sampling(**{**common, **own})
 
     def section(self, kind: type[Settings]) -> Settings:
         """The settings of that kind.
@@ -128,6 +151,7 @@ class Experiment:
             "token_budget": self.token_budget,
             "target": engine_identity(self.target),
             "draft": engine_identity(self.draft) if self.draft is not None else None,
+            **self._sampling_where_set(),
         }
         if self.others:
             settings["models"] = {role: engine_identity(one) for role, one in self.others.items()}
@@ -139,6 +163,16 @@ class Experiment:
                 )
             settings[section.SECTION] = asdict(section)
         return settings
+
+    def _sampling_where_set(self) -> dict[str, Any]:
+        """What older runs do not say of their sampling, because there was nothing else."""
+        common = asdict(self.sampling("target"))
+        own = {
+            role: {name: one for name, one in changed.items() if one != common[name]}
+            for role, changed in self.own_sampling.items()
+        }
+        own = {role: changed for role, changed in own.items() if changed}
+        return further(self) | ({"own_sampling": own} if own else {})
 
     def name(self) -> str:
         """`<dataset>-<reasoner>-<model>-<hash>`: a pure function of the settings."""

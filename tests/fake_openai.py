@@ -36,6 +36,7 @@ class Fake:
     root: str | None = None
     models: Reply | None = None
     next: list[Reply] = field(default_factory=list)
+    answer: Callable[[dict[str, Any]], Reply] | None = None
     good: Any = field(default_factory=lambda: GOOD)
     seen: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
@@ -54,6 +55,8 @@ class Fake:
         self.seen.append({"path": path, **(body or {})})
         if self.next:
             return self.next.pop(0)
+        if self.answer is not None:
+            return self.answer(self.seen[-1])
         good = self.good if not callable(self.good) else self.good(self.seen[-1])
         return 200, json.dumps(SPOKEN if "chat" in path else good)
 

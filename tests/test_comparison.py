@@ -117,6 +117,15 @@ def test_another_budget_is_warned_of(tmp_path):
     assert comparison.warnings == ("token_budget differs: 100 and 50",)
 
 
+def test_sampling_that_only_one_run_has_is_warned_of(tmp_path):
+    own = {"draft": {"temperature": 0.2}}
+    comparison = compared(tmp_path, "10", "10", top_k=40, own_sampling=own)
+    assert comparison.warnings == (
+        "top_k differs: None and 40",
+        f"own_sampling differs: {{}} and {own}",
+    )
+
+
 def test_problems_that_one_run_lacks_are_left_out_and_said(tmp_path):
     comparison = compared(tmp_path, "110", "11")
     assert comparison.problems == 2

@@ -1,6 +1,7 @@
 """What every engine promises, held by each of them alike."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,51 @@ class OurContract(EngineContract):
         assert (await engine.complete(prompt, SCORE)).token_ids
 
 
+PENALTIES = {"presence_penalty": 0.2, "repetition_penalty": 1.3}
+
+
+def greedy_tokens(model: Any, prompt: list[int], count: int) -> list[int]:
+    """The likeliest tokens under the penalties, by their definition."""
+    import torch  # noqa: PLC0415 - takes seconds
+
+    written: list[int] = []
+    for _ in range(count):
+        with torch.inference_mode():
+            logits = model(torch.tensor([prompt + written])).logits[0, -1].tolist()
+        for token in {*prompt, *written}:
+            seen = logits[token]
+            logits[token] = seen / 1.3 if seen > 0 else seen * 1.3
+        for token in {*written}:
+            logits[token] -= 0.2
+        written.append(max(range(len(logits)), key=logits.__getitem__))
+    return written
+
+
+class SamplingContract:
+    """What engines hold to that draw tokens from a model, here the tiny one."""
+
+    @pytest.mark.asyncio
+    async def test_each_cut_to_the_likeliest_token_is_greedy(self, engine):
+        prompt = engine.tokenizer.encode("Let a=7.")
+        greedy = await engine.complete(prompt, replace(SAMPLED, temperature=0.0))
+        free = await engine.complete(prompt, SAMPLED)
+        assert free.token_ids != greedy.token_ids
+        for cut in ({"top_k": 1}, {"min_p": 1.0}):
+            done = await engine.complete(prompt, replace(SAMPLED, **cut))
+            assert done.token_ids == greedy.token_ids, cut
+
+    @pytest.mark.asyncio
+    async def test_penalties_are_those_of_their_definition(self, engine, tiny_model):
+        from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
+
+        model = AutoModelForCausalLM.from_pretrained(tiny_model)
+        prompt = engine.tokenizer.encode("Let a=7.")
+        asked = replace(SAMPLED, temperature=0.0, max_tokens=12)
+        done = await engine.complete(prompt, replace(asked, **PENALTIES))
+        assert list(done.token_ids) == greedy_tokens(model, prompt, 12)
+        assert done.token_ids != (await engine.complete(prompt, asked)).token_ids
+
+
 class TestScripted(OurContract):
     @pytest.fixture(scope="class")
     @classmethod
@@ -37,7 +83,7 @@ class TestScripted(OurContract):
         return lambda: ScriptedEngine(settings, Script(context=cls.context))
 
 
-class TestTransformers(OurContract):
+class TestTransformers(OurContract, SamplingContract):
     @pytest.fixture(scope="class")
     @classmethod
     def make(cls, tiny_model):
@@ -52,7 +98,7 @@ class TestTransformersRows(OurContract):
 
 
 @pytest.mark.vllm
-class TestVllm(OurContract):
+class TestVllm(OurContract, SamplingContract):
     # It takes long to start; tests/test_engines_vllm.py starts some again.
     test_a_stopped_engine_is_dead_and_starts_again = None
 

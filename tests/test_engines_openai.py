@@ -1,5 +1,6 @@
 """The openai engine against a server that behaves: what it asks, and what it reads and refuses."""
 
+import asyncio
 import json
 import math
 from collections.abc import Callable
@@ -10,9 +11,11 @@ import pytest
 from fake_openai import ASKED, CHAT, GOOD, SPOKEN, Fake, Start, chosen, counted
 
 from pipeline.engines.openai import engine as openai
+from pipeline.engines.openai.known_fields import NO_VALUE
 from pipeline.engines.openai.wire import parse_answer
 from pipeline.engines.protocol import Ability
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, UserMistake
+from pipeline.engines.sampling import Sampling
+from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
 
 
 async def test_vllm_gets_token_ids_and_gives_them_back(fake: Fake, start: Start) -> None:
@@ -308,3 +311,113 @@ async def test_a_server_that_hangs_is_dead(
 def test_half_a_surrogate_pair_in_an_answer_becomes_a_question_mark() -> None:
     body = {"choices": [{"text": "so \ud835 it is", "finish_reason": "stop"}]}
     assert parse_answer(body, ASKED).text == "so ? it is"
+
+
+FURTHER = {"top_k": 40, "min_p": 0.1, "presence_penalty": 0.5, "repetition_penalty": 1.1}
+
+
+async def test_vllm_is_told_what_is_set_and_no_default_of_the_model_stands_for_the_rest(
+    fake: Fake, start: Start
+) -> None:
+    engine = await start()
+    await engine.complete([1], replace(ASKED, **FURTHER))
+    await engine.complete([1], ASKED)
+    await engine.chat(CHAT, replace(ASKED, top_k=5))
+    told = [{name: sent.get(name) for name in FURTHER} for sent in fake.seen]
+    neutral = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": None}
+    assert told == [FURTHER, neutral, neutral | {"top_k": 5}]
+    await engine.stop()
+
+
+class Validating:
+    """A server that knows some fields: it refuses a text for them, or only others' names."""
+
+    def __init__(self, *known: str, strict: bool = False) -> None:
+        self.known = known
+        self.strict = strict
+
+    def __call__(self, asked: dict[str, Any]) -> Any:
+        for name in FURTHER:
+            given = name in asked
+            if given and isinstance(asked[name], str) and name in self.known:
+                return 400, f"{name} is no number"
+            if given and self.strict and name not in self.known:
+                return 400, f"Unknown parameter: {name}"
+        return 200, json.dumps(naming(asked))
+
+
+@pytest.mark.parametrize("tokenizer", [True, False], ids=["text", "chat"])
+async def test_a_server_that_knows_the_fields_is_sent_them(
+    fake: Fake, start: Start, tokenizer: bool
+) -> None:
+    fake.owner, fake.answer = "someone", Validating(*FURTHER)
+    named = {} if tokenizer else {"tokenizer": None}
+    engine = await start(sampling=Sampling(**FURTHER), **named)
+    ask = engine.complete([1], replace(ASKED, **FURTHER)) if tokenizer else None
+    await (ask or engine.chat(CHAT, replace(ASKED, **FURTHER)))
+    assert {name: fake.seen[-1][name] for name in FURTHER} == FURTHER
+    await engine.stop()
+
+
+@pytest.mark.parametrize("unknown", FURTHER)
+@pytest.mark.parametrize(
+    ("strict", "complaint"),
+    [
+        (True, r"the server refuses {0}={1} \(Unknown parameter: {0}\); drop --{2} \(of a draft"),
+        (False, "the server takes no notice of {0}: it accepts 'no value of this field' for it"),
+    ],
+)
+async def test_what_a_server_does_not_know_is_refused_by_name_before_the_run(
+    fake: Fake, start: Start, unknown: str, strict: bool, complaint: str
+) -> None:
+    fake.owner = "someone"
+    fake.answer = Validating(*(FURTHER.keys() - {unknown}), strict=strict)
+    flag = unknown.replace("_", "-")
+    with pytest.raises(UserMistake, match=complaint.format(unknown, FURTHER[unknown], flag)):
+        await start(sampling=Sampling(**{unknown: FURTHER[unknown]}))
+
+
+async def test_a_setting_that_is_met_first_in_a_request_is_asked_about_once(
+    fake: Fake, start: Start
+) -> None:
+    fake.owner, fake.answer = "someone", Validating("top_k")
+    engine = await start()
+    await asyncio.gather(*(engine.complete([1], replace(ASKED, top_k=5)) for _ in range(3)))
+    assert [sent.get("top_k") for sent in fake.seen] == [5, NO_VALUE, 5, 5, 5]
+    with pytest.raises(EngineFailure, match="takes no notice of min_p"):
+        await engine.complete([1], replace(ASKED, min_p=0.1))
+    await engine.stop()
+
+
+async def test_a_server_that_is_not_asked_for_more_is_not_asked_whether_it_knows_it(
+    fake: Fake, start: Start
+) -> None:
+    fake.owner, fake.answer = "someone", Validating(strict=True)
+    await (await start()).stop()
+
+
+def wanting_another_limit(asked: dict[str, Any]) -> Any:
+    if "max_tokens" in asked:
+        return 400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    return 200, json.dumps(SPOKEN)
+
+
+async def test_a_server_that_refuses_max_tokens_gets_max_completion_tokens_from_then_on(
+    fake: Fake, start: Start
+) -> None:
+    fake.owner, fake.answer = "someone", wanting_another_limit
+    engine = await start(tokenizer=None)
+    await engine.chat(CHAT, ASKED)
+    [sent] = fake.seen
+    assert (sent.get("max_tokens"), sent["max_completion_tokens"]) == (None, ASKED.max_tokens)
+    await engine.stop()
+
+
+async def test_a_server_that_refuses_both_names_of_the_limit_is_asked_twice_and_told_of(
+    fake: Fake, start: Start
+) -> None:
+    fake.owner = "someone"
+    fake.answer = lambda _asked: (400, "neither max_tokens nor max_completion_tokens")
+    with pytest.raises(RunStopped, match="neither max_tokens nor max_completion_tokens"):
+        await start(tokenizer=None)
+    assert len(fake.seen) == 2

@@ -25,6 +25,7 @@ from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=5)
 LONG = replace(GREEDY, max_tokens=480, temperature=1.0)
+PENALISED = replace(GREEDY, presence_penalty=0.2, repetition_penalty=1.3)
 PROMPT = [1, 2, 3, 4]
 
 
@@ -209,7 +210,8 @@ async def test_vllms_own_server_gives_what_vllm_gives_in_process(
     assert remote.abilities == set(Ability)
     digits = tuple(engine.tokenizer.encode("0123456789"))
     score = replace(GREEDY, max_tokens=1, logprobs_of=digits)
-    asked = [GREEDY, replace(LONG, max_tokens=60, stop=("a", "e")), score]
+    cut = replace(LONG, max_tokens=60, top_k=5, min_p=0.05, presence_penalty=0.5)
+    asked = [GREEDY, replace(LONG, max_tokens=60, stop=("a", "e")), score, cut, PENALISED]
     for one in asked:
         ours, theirs = await asyncio.gather(
             engine.complete(PROMPT, one), remote.complete(PROMPT, one)

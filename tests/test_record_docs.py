@@ -17,9 +17,9 @@ BY_NAME = {"versions", "usage"}
 """Maps whose keys are names of packages and models, which are no fields."""
 HEADINGS = ["run.json", "The attempt line", "verdicts.jsonl"]
 RUNS = [
-    ("baseline", ""),
+    ("baseline", "--top-k 40 --min-p 0.1 --presence-penalty 1 --repetition-penalty 1.1"),
     ("parallel", "--use-role-prompts"),
-    ("spec", "--tracks 2"),
+    ("spec", "--tracks 2 --draft-temperature 0.2"),
     ("spec-methods", "--method-pool 6"),
 ]
 

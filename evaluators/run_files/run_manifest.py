@@ -34,6 +34,11 @@ class Identity:
     token_budget: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+    own_sampling: dict[str, dict[str, float]] = field(default_factory=dict)
     seed: int | None = None
     thinking: str | None = None
     steps: dict[str, Any] | None = None

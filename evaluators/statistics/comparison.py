@@ -18,6 +18,21 @@ class NotComparable(ValueError):  # noqa: N818 - named for what it is
     """Two runs differ in what a comparison must hold fixed."""
 
 
+COMPARED_SETTINGS = (
+    "token_budget",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "repetition_penalty",
+    "own_sampling",
+    "seed",
+    "thinking",
+)
+"""What two runs are warned to differ in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Discordant:
     """A problem that the two runs did not solve equally often; shares of right attempts."""
@@ -222,7 +237,7 @@ def refuse_incomparable(first: GradedRun, second: GradedRun) -> None:
 def _warnings(first: GradedRun, second: GradedRun, changes: _Changes) -> list[str]:
     said = [
         f"{name} differs: {ours} and {theirs}"
-        for name in ("token_budget", "temperature", "top_p", "seed", "thinking")
+        for name in COMPARED_SETTINGS
         if (ours := getattr(first.identity, name)) != (theirs := getattr(second.identity, name))
     ]
     if first.repeats != second.repeats:

@@ -5,7 +5,31 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.finite import FiniteRange
+from pipeline.cli.declared_options import click_type
+from pipeline.engines.declaration import prefix_of
+from pipeline.engines.sampling import DEFAULTS, OPTIONS
+
+
+def sampling_options(role: str) -> list[click.Option]:
+    """How the tokens of the model of that role are drawn; beside the target, as the target's."""
+    of_target = role == "target"
+    whose = "" if of_target else f"{role.replace('_', ' ').capitalize()}: "
+    return [
+        click.Option(
+            [*option.flags(prefix_of(role)), sampling_value(role, option.name)],
+            type=click_type(option),
+            default=getattr(DEFAULTS, option.name) if of_target else None,
+            show_default=True if of_target else "the target's",
+            help=whose + option.help,
+        )
+        for option in OPTIONS
+    ]
+
+
+def sampling_value(role: str, name: str) -> str:
+    """What the value of a sampling option is called."""
+    return name if role == "target" else f"{role}_{name}"
+
 
 WHAT_TO_RUN = (
     click.Option(["--dataset", "--dataset-name"], help="A dataset's name.  [default: pocket]"),
@@ -39,13 +63,7 @@ SAMPLING = (
         show_default=True,
         help="Open a <think> block; auto: where the model has one.",
     ),
-    click.Option(["--temperature"], type=FiniteRange(min=0, max=2), default=0.6, show_default=True),
-    click.Option(
-        ["--top-p"],
-        type=FiniteRange(min=0, max=1, min_open=True),
-        default=0.95,
-        show_default=True,
-    ),
+    *sampling_options("target"),
     click.Option(
         ["--token-budget"],
         type=int,

@@ -9,9 +9,11 @@ import click
 
 from pipeline.cli.common_options import common_flags
 from pipeline.cli.declared_options import NearChoice, click_type
+from pipeline.declared_option import DeclaredOption
 from pipeline.engines import ENGINES, automatic, resolve_auto
 from pipeline.engines.bundled_models import DRAFT, TARGET
 from pipeline.engines.declaration import FIELDS, EngineEntry, EngineOption, prefix_of
+from pipeline.engines.sampling import OPTIONS as SAMPLING
 from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSettings
 from pipeline.errors import Misdeclared, UserMistake
 from pipeline.experiment import TWO_ROLES
@@ -97,7 +99,7 @@ def engine_entry(name: str) -> EngineEntry:
 
 def model_flags(roles: Iterable[str]) -> set[str]:
     """The flags of all options of the models of these roles."""
-    return _flags(_options(_usable()).values(), roles)
+    return _flags((*_options(_usable()).values(), *SAMPLING), roles)
 
 
 def engine_options(role: str) -> list[click.Option]:
@@ -154,7 +156,7 @@ def _options(engines: Iterable[EngineEntry]) -> dict[str, EngineOption]:
     }
 
 
-def _flags(options: Iterable[EngineOption], roles: Iterable[str]) -> set[str]:
+def _flags(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str]:
     prefixes = [prefix_of(role) for role in roles]
     return {flag for one in options for prefix in prefixes for flag in one.flags(prefix)}
 

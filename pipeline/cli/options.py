@@ -1,14 +1,16 @@
 """The options of `speclrm run`, and the way from their values to an `Experiment`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
 
 from pipeline import engines
+from pipeline.cli.common_options import sampling_value
 from pipeline.cli.engine_options import engine_settings, is_named
 from pipeline.cli.reasoner_options import reasoner_entry, refuse_unused_options, roles, sections_of
 from pipeline.engines.declaration import prefix_of
+from pipeline.engines.sampling import OPTIONS
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.problems.manifests import load_manifest
@@ -42,14 +44,29 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         seed=values["seed"],
         prompts=values["prompts"],
         thinking=values["thinking"],
-        temperature=values["temperature"],
-        top_p=values["top_p"],
+        **{option.name: values[option.name] for option in OPTIONS},
+        own_sampling=_own_sampling(values, reasoner_entry(reasoner).models),
         token_budget=values["token_budget"],
         concurrency=values["concurrency"],
         sections=sections_of(reasoner, values, given),
     )
     _refuse_pocket_pair(experiment, given)
     return experiment
+
+
+def _own_sampling(values: Mapping[str, Any], used: Collection[str]) -> dict[str, dict[str, float]]:
+    """What the options say of the sampling of the models beside the target."""
+    names = [option.name for option in OPTIONS]
+    asked = {
+        role: {name: values[sampling_value(role, name)] for name in names}
+        for role in used
+        if role != "target"
+    }
+    given = {
+        role: {name: one for name, one in by_name.items() if one is not None}
+        for role, by_name in asked.items()
+    }
+    return {role: by_name for role, by_name in given.items() if by_name}
 
 
 def _given_options() -> set[str]:

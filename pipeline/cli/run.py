@@ -1,6 +1,7 @@
 """`speclrm run`: an experiment from its options."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
+from pipeline.engines.sampling import further
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 
@@ -80,6 +82,10 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
         sys.exit(SOME_FAILED)
 
 
+def _in_words(sampling: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', '-')} {one:g}" for name, one in sampling.items())
+
+
 def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> None:
     # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
     from pipeline.runs.estimate import budget_is_of_steps, estimate_of  # noqa: PLC0415
@@ -95,6 +101,10 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
     )
     for role, model in experiment.models.items():
         echo(f"{role:14} {model.model} through {model.engine}")
+    common = {name: getattr(experiment, name) for name in ("temperature", "top_p")}
+    echo(f"sampling       {_in_words(common | further(experiment))}")
+    for role, changed in experiment.own_sampling.items():
+        echo(f"{'':15}{role}: {_in_words(changed)}")
     sections = settled(experiment)
     for section, settings in sections:
         words = section.in_words(settings)

@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN
+from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN, sampling_options
 from pipeline.cli.engine_options import engine_options
 from pipeline.cli.hints import ReasonerName
 from pipeline.cli.reasoner_options import (
@@ -44,6 +44,7 @@ class RunCommand(click.Command):
         others = other_options(own)
         argument = click.Argument(["reasoner"], type=ReasonerName(list(REASONERS)))
         models = [option for role in roles() for option in engine_options(role)]
+        models += [option for role in _twins() for option in sampling_options(role)]
         return [argument, *own, *others, *super().get_params(ctx), *models]
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from pipeline.declared_option import DeclaredOption, Value
 from pipeline.engines.protocol import Ability, Engine, Tokenizer
+from pipeline.engines.sampling import FURTHER, Sampling, further
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import Misdeclared, UserMistake
 
-EVERYONES = frozenset({"engine", "model", "request_timeout", "log", "on_wait", "own"})
+EVERYONES = frozenset({"engine", "model", "request_timeout", "log", "on_wait", "own", "sampling"})
 """Fields of `EngineSettings` that every engine honours."""
 FIELDS = frozenset(one.name for one in fields(EngineSettings))
 ANOTHER = "use another engine"
@@ -64,7 +65,8 @@ class EngineEntry:
     `opens_files` says that a model's name is that of files here or on the hub, and not a server's.
     `tokenizer` and `context` are the paths of functions of the settings that say, before a start,
     the tokenizer and how many tokens there is room for; either may answer None. `remedies` say what
-    to do where the engine turns out to lack an ability.
+    to do where the engine turns out to lack an ability. `samples` are the settings of
+    `pipeline.engines.sampling` that it honours besides temperature and top-p.
     """
 
     name: str
@@ -81,6 +83,7 @@ class EngineEntry:
     tokenizer: str | None = "pipeline.engines.tokenizer:HFTokenizer.of"
     context: str | None = "pipeline.engines.facts:read_context"
     remedies: Mapping[Ability, str] = field(default_factory=dict)
+    samples: frozenset[str] = frozenset()
 
     @property
     def installed(self) -> bool:
@@ -101,6 +104,8 @@ class EngineEntry:
             raise Misdeclared(f"it has two options {twice[0]!r}")
         if EVERYONES & {*names}:
             raise Misdeclared(f"{min(EVERYONES & {*names})!r} cannot be an option of one engine")
+        if self.samples - FURTHER:
+            raise Misdeclared(f"{min(self.samples - FURTHER)!r} is no setting of sampling")
         unknown = sorted((self.honours - FIELDS) | (self.requires.keys() - FIELDS - {*names}))
         if unknown:
             raise Misdeclared(f"it speaks of {unknown[0]!r}, which is no field and no option")
@@ -180,6 +185,12 @@ class EngineEntry:
             return settings.max_model_len
         found: int | None = _called(self.context, settings)
         return found
+
+    def check_sampling(self, sampling: Sampling, role: str) -> None:
+        """Raise `UserMistake` for what its model of that role would take no notice of."""
+        for name in further(sampling).keys() - self.samples:
+            flag = prefix_of(role) + name.replace("_", "-")
+            raise UserMistake(f"The engine {self.name} does not do --{flag}; {ANOTHER}.")
 
     def remedy(self, missing: Collection[Ability], role: str) -> str:
         """What to do about abilities that it lacks, where its model has that role."""

@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from pipeline.engines.protocol import SamplingRequest
-from pipeline.errors import EngineFailure, PromptTooLong
+from pipeline.engines.sampling import OPTIONS
+from pipeline.errors import EngineFailure, PromptTooLong, UserMistake
 
 # Generators take 64 signed bits; derived seeds may be wider.
 SEED_RANGE = 2**63
@@ -52,5 +53,9 @@ def check_sampling(sampling: SamplingRequest) -> None:
         raise EngineFailure(f"max_tokens must be at least 1, got {sampling.max_tokens}")
     if sampling.temperature < 0:
         raise EngineFailure(f"temperature must not be negative, got {sampling.temperature}")
-    if not 0 < sampling.top_p <= 1:
-        raise EngineFailure(f"top_p must be above 0 and at most 1, got {sampling.top_p}")
+    try:
+        for option in OPTIONS:
+            if option.name != "temperature":  # a server may take more than a run may ask for
+                option.check(getattr(sampling, option.name))
+    except UserMistake as error:
+        raise EngineFailure(str(error)) from error

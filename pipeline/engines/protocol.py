@@ -21,7 +21,8 @@ class Ability(Enum):
 class SamplingRequest:
     """How one completion is sampled.
 
-    `stop` strings end the completion; the text is cut before them, `token_ids` keep theirs.
+    `pipeline.engines.sampling` says what the settings mean, from `temperature` on. `stop` strings
+    end the completion; the text is cut before them, `token_ids` keep theirs.
     `logprobs_of` asks for the raw log-probabilities of these token ids at the first new token.
     """
 
@@ -31,6 +32,10 @@ class SamplingRequest:
     seed: int
     stop: tuple[str, ...] = ()
     logprobs_of: tuple[int, ...] = ()
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

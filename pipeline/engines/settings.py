@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.declared_option import Value
+from pipeline.engines.sampling import Sampling
 
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
 SERVER_SECONDS = 600.0
@@ -32,6 +33,7 @@ class EngineSettings:
     `speculative` is vLLM's own token-level speculative_config as JSON text.
     `script` is the scripted engine's table. `log` is where the engine's own output goes.
     `own` are values of options that the engine's entry declares and that have no field here.
+    `sampling` is what its requests will ask for: an engine that cannot do it refuses to start.
     """
 
     engine: str
@@ -56,6 +58,7 @@ class EngineSettings:
     script: Path | None = None
     log: Path | None = None
     own: Mapping[str, Value] = field(default_factory=dict)
+    sampling: Sampling = field(default=Sampling(), compare=False)
     on_wait: Callable[[float], None] | None = field(default=None, compare=False)
 
     def seconds_allowed(self, default: float = LOCAL_SECONDS) -> float:

@@ -40,12 +40,14 @@ class Section(Generic[Settings]):
 
     What is here holds for plain settings, an option for each field; a section that asks more of a
     run has a class of its own. `drops` says that tokens are written that no accepted step holds, so
-    that the token budget bounds the accepted steps only.
+    that the token budget bounds the accepted steps only; `in_pieces` that a track is written in
+    several requests, so that what holds within one does not hold for the track.
     """
 
     defaults: Settings
     options: tuple[Option, ...] = ()
     drops: bool = False
+    in_pieces: bool = False
 
     @property
     def name(self) -> str:

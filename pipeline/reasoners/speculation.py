@@ -151,7 +151,9 @@ class Moves:
         """One step; with a `</think>` in it, on to the end of the text by the same author."""
         left = self._assignment.experiment.token_budget - chain.spent
         prompt = chain.ids(author)
-        request = self._request(min(STEP_TOKENS, left), self._seed(chain, purpose), (STEP_END,))
+        sampling = self._assignment.experiment.sampling(author)
+        seed = self._seed(chain, purpose)
+        request = sampling.request(min(STEP_TOKENS, left), seed, stop=(STEP_END,))
         first = await self._write(author, prompt, request, report)
         if not closes_thinking(first):
             return first
@@ -163,7 +165,7 @@ class Moves:
             return first if answered else without_think_close(first, tokenizer)
         if first.tokens >= left:
             return first
-        request = self._request(left - first.tokens, self._seed(chain, f"{purpose} answer"), ())
+        request = sampling.request(left - first.tokens, self._seed(chain, f"{purpose} answer"))
         rest = await self._write(author, (*prompt, *first.token_ids), request, report)
         return joined(first, rest)
 
@@ -174,16 +176,6 @@ class Moves:
         completion = await engine.complete(prompt, request)
         report(completion)
         return written(author, engine.tokenizer, completion, request.max_tokens)
-
-    def _request(self, max_tokens: int, seed: int, stop: tuple[str, ...]) -> SamplingRequest:
-        experiment = self._assignment.experiment
-        return SamplingRequest(
-            max_tokens=max_tokens,
-            temperature=experiment.temperature,
-            top_p=experiment.top_p,
-            seed=seed,
-            stop=stop,
-        )
 
     def _seed(self, chain: Chain, purpose: str) -> int:
         """The request's seed: by the step's place, never by when it is asked for."""

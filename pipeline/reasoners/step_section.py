@@ -42,6 +42,7 @@ class StepSection(Section[StepSettings]):
 
     options: tuple[Option, ...] = STEP_OPTIONS
     drops: bool = True
+    in_pieces: bool = True
 
     def check_target(self, settings: StepSettings, tokenizer: Tokenizer) -> None:  # noqa: ARG002
         """Refuse a target that cannot score by digits."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.engines.protocol import Ability, Completion, SamplingRequest
+from pipeline.engines.protocol import Ability, Completion
 from pipeline.ledger import Use
 from pipeline.reasoners.complete_answer import answer_form
 from pipeline.reasoners.opening import messages, open_chain
@@ -27,10 +27,8 @@ async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
     task = plan.prompt.text
     prompt = open_chain(engine.tokenizer, task, experiment.thinking) if by_tokens else []
     room = _room(experiment.token_budget, engine.facts.context if by_tokens else None, len(prompt))
-    sampling = SamplingRequest(
+    sampling = experiment.sampling("target").request(
         max_tokens=room.budget,
-        temperature=experiment.temperature,
-        top_p=experiment.top_p,
         seed=request_seed(
             experiment.seed,
             assignment.problem.dataset,

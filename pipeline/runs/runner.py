@@ -134,6 +134,8 @@ def plan(
         UserMistake: the reasoner, the dataset, the range or the prompts are not there.
     """
     experiment = reasoners.with_defaults(experiment)
+    for role, model in experiment.models.items():
+        entry(model.engine).check_sampling(experiment.sampling(role), role)
     if problems is None:
         problems = problems_of(experiment)
     prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
@@ -302,15 +304,15 @@ async def _start(stack: contextlib.AsyncExitStack, run: OpenRun) -> Engines:
         UserMistake: what was asked for cannot be served.
         RunStopped: an engine does not start.
     """
-    log = run.directory.path / ENGINE_LOG
+    experiment, log = run.planned.experiment, run.directory.path / ENGINE_LOG
+
+    def engine(role: str, settings: EngineSettings) -> Engine:
+        asked = replace(settings, sampling=experiment.sampling(role))
+        return engine_of(asked, log, run.progress.asked_to_wait)
+
     with taken_back_on_error(run.directory):
-        models = run.planned.experiment.models
         engines = Engines(
-            {
-                role: engine_of(settings, log, run.progress.asked_to_wait)
-                for role, settings in models.items()
-            },
-            log=log,
+            {role: engine(role, one) for role, one in experiment.models.items()}, log=log
         )
         await stack.enter_async_context(engines.running())
         run.check(engines)

