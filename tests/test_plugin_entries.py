@@ -82,7 +82,9 @@ def named(flag):
     return flag.removeprefix("--").replace("-", "_")
 
 
-EVERY_RUNS = sorted(common_flags() | {"--model", "--draft-model", "--draft-model-name", "--script"})
+EVERY_RUNS = sorted(
+    common_flags() | {"--model", "--draft-model", "--draft-model-name", "--draft-top-k", "--script"}
+)
 
 
 @pytest.mark.parametrize("flag", EVERY_RUNS)
@@ -218,6 +220,7 @@ ENGINES_REFUSED = [
     ("EngineOption(name='ab', type=int, help='A.', default='x')", "it must be a whole number"),
     ("honours=frozenset({'fp8'})", "it speaks of 'fp8', which is no field and no option"),
     ("requires={'beads': 'some'}", "it speaks of 'beads', which is no field and no option"),
+    ("samples=frozenset({'beads'})", "'beads' is no setting of sampling"),
 ]
 
 
