@@ -8,6 +8,7 @@ from pathlib import PurePath
 from evaluators.reports.leaderboard import Relative, Row, all_tokens
 from evaluators.reports.safe_text import markdown_text
 from evaluators.statistics.estimators import MAX_WORK
+from evaluators.statistics.groups import KINDS, GroupAccuracy, natural_order
 from evaluators.statistics.metrics import TWO_ROLES, Costs
 from evaluators.statistics.track_table import Times
 from evaluators.statistics.uncertainty import Interval
@@ -107,6 +108,10 @@ def whole(count: float | None) -> str:
 def fixed(value: float | None) -> str:
     """A number to two decimals, or a dash."""
     return f"{value:.2f}" if value is not None else "–"
+
+
+def _group_accuracy(one: GroupAccuracy | None) -> str:
+    return "–" if one is None else share(one.accuracy) + interval_text(one.uncertainty.population)
 
 
 def _rate_column(name: str) -> Column:
@@ -260,6 +265,23 @@ def guided_cells(table: Sequence[Row]) -> list[list[str]]:
     ]
 
 
+def group_table(table: Sequence[Row], kind: str, runs: Sequence[str]) -> list[list[str]]:
+    """Headings and a line for each group of a kind: its name, its problems, each run's accuracy.
+
+    `runs` are the names of the table's runs as they are shown; a run without the group has a dash.
+    """
+    found = [{one.name: one for one in row.groups.get(kind, ())} for row in table]
+    names = sorted({name for groups in found for name in groups}, key=natural_order)
+    sizes = {name: max(of[name].problems for of in found if name in of) for name in names}
+    return [
+        [kind, "problems", *runs],
+        *(
+            [name, str(sizes[name]), *(_group_accuracy(groups.get(name)) for groups in found)]
+            for name in names
+        ),
+    ]
+
+
 def notes(table: Sequence[Row]) -> str:
     """What the columns mean, for the line below the table."""
     counted = all(row.metrics.maj_at_k is not None for row in table)
@@ -278,6 +300,10 @@ def as_markdown(table: Sequence[Row], columns: Sequence[Column] | None = None) -
         guided = guided_cells(table)
         said += ["", *markdown_table([TIME_HEADINGS, *time_cells(table)])]
         said += ["", *markdown_table([GUIDED_HEADINGS, *guided])] if guided else []
+    runs = [row.metrics.run for row in table]
+    for kind in KINDS:
+        if any(row.groups.get(kind) for row in table):
+            said += ["", *markdown_table(group_table(table, kind, runs))]
     return "\n".join(said)
 
 

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from evaluators.reports.safe_text import csv_cell
 from evaluators.run_files.run_names import NoSuchBaseline
+from evaluators.statistics.groups import KINDS, GroupAccuracy
 from evaluators.statistics.metrics import TWO_ROLES, Costs, RunMetrics
 
 
@@ -24,23 +25,35 @@ class Relative:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run and, where a baseline was chosen, its relative costs."""
+    """A run, its costs relative to a chosen baseline's, and its accuracies by kind of group."""
 
     metrics: RunMetrics
     relative: Relative | None
+    groups: Mapping[str, tuple[GroupAccuracy, ...]] = field(default_factory=dict)
 
 
-def rows(runs: Sequence[RunMetrics], baseline: str | None = None) -> list[Row]:
+def rows(
+    runs: Sequence[RunMetrics],
+    baseline: str | None = None,
+    groups: Mapping[str, Mapping[str, tuple[GroupAccuracy, ...]]] | None = None,
+) -> list[Row]:
     """The rows of a leaderboard, best accuracy first and ties by name.
+
+    `groups` has the accuracies by kind of the runs that were asked for them, by name.
 
     Raises:
         NoSuchBaseline: no run has the name `baseline`.
     """
     ordered = sorted(runs, key=lambda metrics: (-metrics.accuracy, metrics.run))
-    if baseline is None:
-        return [Row(metrics, None) for metrics in ordered]
-    base = named(runs, baseline)
-    return [Row(metrics, relative_costs(metrics.costs, base.costs)) for metrics in ordered]
+    base = None if baseline is None else named(runs, baseline)
+    return [
+        Row(
+            metrics,
+            None if base is None else relative_costs(metrics.costs, base.costs),
+            (groups or {}).get(metrics.run, {}),
+        )
+        for metrics in ordered
+    ]
 
 
 def named(runs: Sequence[RunMetrics], baseline: str) -> RunMetrics:
@@ -68,7 +81,7 @@ def relative_costs(costs: Costs, base: Costs) -> Relative:
 
 def as_csv(table: Sequence[Row]) -> str:
     """Every metric unrounded, one line a run; unknown values are empty, no name is a formula."""
-    flat = [_with_columns_of_guided(flattened(row)) for row in table]
+    flat = [_with_columns_of_lists(flattened(row)) for row in table]
     out = io.StringIO()
     names = list(dict.fromkeys(name for row in flat for name in row))
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -115,16 +128,40 @@ def flattened(row: Row) -> dict[str, Any]:
         **ratios,
         "grader_version": version,
         "guided": guided,
+        **{f"by_{kind}": [_group(one) for one in made] for kind, made in row.groups.items()},
     }
 
 
-def _with_columns_of_guided(flat: dict[str, Any]) -> dict[str, Any]:
-    """The list of roles and methods as columns: `tracks_NAME` and `accuracy_NAME`."""
+def _group(one: GroupAccuracy) -> dict[str, Any]:
+    """A group's numbers by name; its interval as the whole accuracy's."""
+    low, high = one.uncertainty.population or (None, None)
+    return {
+        "name": one.name,
+        "problems": one.problems,
+        "accuracy": one.accuracy,
+        "population_error": one.uncertainty.population_error,
+        "population_low": low,
+        "population_high": high,
+    }
+
+
+def _with_columns_of_lists(flat: dict[str, Any]) -> dict[str, Any]:
+    """The lists as columns: of roles and methods `tracks_NAME` and `accuracy_NAME`, of groups
+    `level_NAME_accuracy` and so on.
+    """
     guided = flat.pop("guided")
+    grouped = {kind: flat.pop(f"by_{kind}", []) for kind in KINDS}
     return (
         flat
         | {f"tracks_{one['name']}": one["tracks"] for one in guided}
         | {f"accuracy_{one['name']}": one["accuracy"] for one in guided}
+        | {
+            f"{kind}_{one['name']}_{figure}": one[figure]
+            for kind, made in grouped.items()
+            for one in made
+            for figure in one
+            if figure != "name"
+        }
     )
 
 

@@ -9,8 +9,9 @@ from rich.text import Text
 from evaluators.reports import board_columns
 from evaluators.reports.board_columns import Column
 from evaluators.reports.leaderboard import Row
+from evaluators.run_files.run_names import shortened_names
 from pipeline.cli.fitted_board import Board, asked_board, fitted_board
-from pipeline.cli.tables import print_table, table_console
+from pipeline.cli.tables import fits, print_table, table_console
 
 COLUMN_NOTES = {
     "accuracy": "(95 %): interval over the population of problems; errors and missing attempts "
@@ -25,6 +26,10 @@ COLUMN_NOTES = {
     "seconds": "Seconds depend on the concurrency.",
 }
 """What a reader of each column must know."""
+GROUP_NOTES = (
+    "Each group is an accuracy of its own: intervals over the population of such problems, the "
+    "repeats of a problem as one cluster. Many groups are many chances to see a difference."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,42 @@ class Shown:
     """What of a leaderboard is shown: the whole of it, some columns, or what matters and fits.
 
     With `with_votes`, pass@k and maj@k matter. `baseline` is the name of the run that costs are
-    relative to.
+    relative to; `by` is the kind of groups whose accuracies are shown too.
     """
 
     wide: bool = False
     columns: Sequence[Column] = ()
     with_votes: bool = False
     baseline: str | None = None
+    by: str | None = None
 
 
 def print_board(rows: Sequence[Row], shown: Shown) -> None:
-    """Print the rows, and below them notes on the columns that are there."""
+    """Print the rows, notes on the columns that are there, and accuracies by level or subject."""
     console = table_console()
     if shown.wide:
         _print_wide(console, rows)
-        return
+    else:
+        _print_fitted(console, rows, shown)
+    if shown.by is not None:
+        _print_groups(console, rows, shown.by)
+
+
+def _print_groups(console: Console, rows: Sequence[Row], kind: str) -> None:
+    whole = [row.metrics.run for row in rows]
+    lines = board_columns.group_table(rows, kind, whole)
+    if not fits(lines[0], lines[1:], console.width):
+        lines = board_columns.group_table(rows, kind, shortened_names(whole))
+    print_table(
+        console,
+        lines[0],
+        lines[1:],
+        title=f"Accuracy by {kind} (95 %)",
+        notes=GROUP_NOTES,
+    )
+
+
+def _print_fitted(console: Console, rows: Sequence[Row], shown: Shown) -> None:
     board = (
         asked_board(rows, shown.columns, console.width)
         if shown.columns

@@ -11,12 +11,13 @@ from evaluators.reports.html_page import ReportOptions, write_report
 from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts
+from evaluators.statistics.groups import KINDS, GroupAccuracy, accuracy_by
 from evaluators.statistics.metrics import MeasuredRun, measured_runs
 from pipeline.cli.board_print import Shown, print_board
 from pipeline.cli.finite import MARGIN
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
-from pipeline.review.asked_statements import hidden_datasets, statement_reader
+from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
 from pipeline.review.step_labels import pocket_labels
 
 DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
@@ -42,6 +43,7 @@ DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
     metavar="NAME,…",
     help="These columns: " + ", ".join(board_columns.BY_NAME) + ".",
 )
+@click.option("--by", type=click.Choice(KINDS), help="Also the accuracy by level or by subject.")
 @click.option(
     "--html",
     "page",
@@ -67,6 +69,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     k: int | None,
     wide: bool,
     asked: str | None,
+    by: str | None,
     page: Path | None,
     margin: float | None,
     show_hidden: bool,
@@ -86,11 +89,13 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     try:
         name = None if baseline is None else baseline_name(runs, baseline)
         measured = measured_runs(runs, k)
-        rows = leaderboard.rows([one.metrics for one in measured], name)
+        again = LoadedAgain()
+        groups = {} if by is None else _groups(measured, by, again)
+        rows = leaderboard.rows([one.metrics for one in measured], name, groups)
     except (NotGraded, NoSuchBaseline, TooFewAttempts) as error:
         raise UserMistake(str(error)) from error
     if form == "table":
-        print_board(rows, Shown(wide, columns, with_votes=k is not None, baseline=name))
+        print_board(rows, Shown(wide, columns, with_votes=k is not None, baseline=name, by=by))
     elif form == "markdown":
         echo(board_columns.as_markdown(rows, columns or None))
     else:
@@ -101,7 +106,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
             baseline=name,
             hidden_datasets=hidden,
             step_labels=pocket_labels,
-            statements=statement_reader(),
+            statements=again.statements,
             margin=None if margin is None else margin / 100,
         )
         _write_page(measured, page, options)
@@ -122,6 +127,27 @@ def _columns(asked: str | None) -> list[Column]:
             )
     # A row is known by its run.
     return [known[name] for name in dict.fromkeys(["run", *names])]
+
+
+def _groups(
+    runs: list[MeasuredRun], kind: str, again: LoadedAgain
+) -> dict[str, dict[str, tuple[GroupAccuracy, ...]]]:
+    """Each run's accuracies in the groups of this kind.
+
+    Raises:
+        UserMistake: no run's dataset says what kind its problems are of.
+    """
+    found = {one.run.name: again.groups(one.path) for one in runs}
+    made = {
+        one.run.name: {kind: accuracy_by(one.run, found[one.run.name].by_kind.get(kind, {}))}
+        for one in runs
+    }
+    if not any(groups[kind] for groups in made.values()):
+        sets = ", ".join(sorted({one.run.identity.dataset for one in runs}))
+        missing = next((groups.missing for groups in found.values() if groups.missing), None)
+        why = missing or f"no {kind} stands in its rows"
+        raise UserMistake(f"The {kind} of the problems of {sets} is not known: {why}.")
+    return made
 
 
 def _refuse_idle_options(form: str, *, wide: bool, columns: list[Column]) -> None:

@@ -44,6 +44,7 @@ class Columns:
     choices: str | None = None
     kind: str | None = None
     level: str | None = None
+    subject: str | None = None
     record: str | None = None
     answer_pattern: re.Pattern[str] | None = None
     answer_is_list: bool = False

@@ -38,6 +38,7 @@ class Problem:
     choices: tuple[str, ...]
     choice_order: tuple[int, ...]
     level: str | None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def _own_manifest(data_file: Path, first: Row) -> Manifest:
         choices="choices",
         kind="kind",
         level="level",
+        subject="subject",
     )
     name = file_safe(data_file.stem)
     return Manifest(name=name, about="", kind=None, prompt_set="standard", columns=columns)
@@ -182,6 +184,7 @@ def _shown(dataset: str, stored: StoredProblem, seed: int) -> Problem:
         choices=tuple(stored.choices[index] for index in order),
         choice_order=order,
         level=stored.level,
+        subject=stored.subject,
     )
 
 

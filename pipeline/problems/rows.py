@@ -36,6 +36,7 @@ class StoredProblem:
     choices: tuple[str, ...]
     shuffled: bool
     level: str | None
+    subject: str | None
 
 
 def stored_problem(manifest: Manifest, row: Row, number: int) -> StoredProblem:
@@ -67,6 +68,7 @@ def stored_problem(manifest: Manifest, row: Row, number: int) -> StoredProblem:
         choices=choices,
         shuffled=shuffled,
         level=None if columns.level is None else cells.optional(columns.level),
+        subject=None if columns.subject is None else cells.optional(columns.subject),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements
+from evaluators.statistics.groups import KINDS, Groups
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import gated_datasets, manifest_names
 from pipeline.problems.problem_set import ProblemSet, load_problems
@@ -25,30 +26,61 @@ def hidden_datasets(*, shown: bool) -> tuple[str, ...]:
 
 
 def statement_reader(data_file: Path | None = None) -> Callable[[Path], Statements]:
-    """A function from a run to its statements that loads each dataset once, however many runs.
+    """A function from a run to its statements; see `LoadedAgain.statements`."""
+    return LoadedAgain(data_file).statements
 
-    `data_file` holds the rows in place of those that the run names. The function raises
-    `UserMistake` where there is no run, or an attempt of it is broken. A dataset that cannot be
-    loaded, or that is not as the run saw it, gives no statements and the reason.
+
+class LoadedAgain:
+    """The datasets of runs, each loaded once, however many runs there are.
+
+    `data_file` holds the rows in place of those that a run names. A dataset that cannot be loaded,
+    or that is not as the run saw it, gives the reason.
     """
-    loaded: dict[_Source, ProblemSet | UserMistake] = {}
 
-    def statements(run: Path) -> Statements:
+    def __init__(self, data_file: Path | None = None) -> None:
+        self._data_file = data_file
+        self._loaded: dict[_Source, ProblemSet | UserMistake] = {}
+
+    def statements(self, run: Path) -> Statements:
+        """What the run's problems ask.
+
+        Raises:
+            UserMistake: there is no run, or an attempt of it is broken.
+        """
+        found = self._problems(run)
+        return (
+            Statements({}, found) if isinstance(found, str) else Statements(_as_asked(run, found))
+        )
+
+    def groups(self, run: Path) -> Groups:
+        """The levels and subjects of the run's problems, where the dataset has them.
+
+        Raises:
+            UserMistake: there is no run.
+        """
+        found = self._problems(run)
+        if isinstance(found, str):
+            return Groups({}, found)
+        stated = {
+            kind: {
+                one.problem_id: getattr(one, kind) for one in found.problems if getattr(one, kind)
+            }
+            for kind in KINDS
+        }
+        return Groups({kind: names for kind, names in stated.items() if names})
+
+    def _problems(self, run: Path) -> ProblemSet | str:
+        """The run's dataset, or why it cannot be had."""
         manifest = read_manifest(run)
-        source = _source(manifest, data_file)
-        if source not in loaded:
-            loaded[source] = _load(source)
-        found = loaded[source]
+        source = _source(manifest, self._data_file)
+        if source not in self._loaded:
+            self._loaded[source] = _load(source)
+        found = self._loaded[source]
         if isinstance(found, UserMistake):
-            return Statements({}, f"the dataset could not be loaded: {found}")
+            return f"the dataset could not be loaded: {found}"
         if found.fingerprint != manifest.get("dataset", {}).get("fingerprint"):
-            reason = (
-                f"the rows of {found.name} are not those of the run (their fingerprints differ)"
-            )
-            return Statements({}, reason)
-        return Statements(_as_asked(run, found))
-
-    return statements
+            return f"the rows of {found.name} are not those of the run (their fingerprints differ)"
+        return found
 
 
 def _source(manifest: dict[str, Any], data_file: Path | None) -> _Source:
