@@ -52,6 +52,7 @@ FLOORS = (
     ("pipeline.reasoners",),
     ("pipeline.runs",),
     ("pipeline.review", "pipeline.imports"),
+    ("pipeline.tables",),
     ("pipeline.cli",),
     ("pipeline.__main__", "pipeline"),
     ("speclrm_testing.commands", "speclrm_testing.engine_contract"),

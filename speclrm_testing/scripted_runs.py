@@ -73,14 +73,7 @@ class Place:
 
     def process(self, reasoner: str, options: str = "") -> "subprocess.Popen[str]":
         """Run it in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *self.command(reasoner, options).split()],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # What can be imported here can be imported there, plug-ins too.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
+        return process_of(self.command(reasoner, options))
 
     def struck(self, reasoner: str, blow: signal.Signals, options: str = "") -> Said:
         """Run it in a process, send it a signal once an attempt is recorded, and wait."""
@@ -110,6 +103,18 @@ class Place:
         """The run's files, to see that a command changed none."""
         files = [self.run(reasoner) / "run.json", *attempt_files(self.run(reasoner))]
         return {file.name: file.read_bytes() for file in files}
+
+
+def process_of(command: str) -> "subprocess.Popen[str]":
+    """`speclrm COMMAND` in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *command.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What can be imported here can be imported there, plug-ins too.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
 
 
 def once(repeats: int = 1) -> Counter[tuple[str, int]]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_records import ATTEMPT
 
 from pipeline import reasoners
-from pipeline.cli.progress import _detail
+from pipeline.cli.progress import detail
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment, engine_identity
@@ -509,15 +509,15 @@ def test_the_progress_line_invents_no_speed_where_tokens_are_not_counted(counts)
     for generated in counts:
         usage = {"target": {"plain": Tokens(None, None, generated, None, None, None)}}
         progress.ended(replace(ATTEMPT, usage=usage))
-    assert "0 failed, ? tokens/s" in _detail(progress)
+    assert "0 failed, ? tokens/s" in detail(progress)
 
 
 def test_the_progress_line_says_how_long_a_server_asks_to_wait():
     progress = Progress(total=3)
-    assert "asks to wait" not in _detail(progress)
+    assert "asks to wait" not in detail(progress)
     progress.asked_to_wait(1000.0)
     progress.asked_to_wait(12.0)  # another request's: the longer wait is told
-    assert re.search(r"0 failed, 0 tokens/s, server asks to wait (1000|99\d) s", _detail(progress))
+    assert re.search(r"0 failed, 0 tokens/s, server asks to wait (1000|99\d) s", detail(progress))
 
 
 def test_the_name_is_a_pure_function_of_the_settings(experiment):

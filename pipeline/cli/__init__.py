@@ -23,6 +23,7 @@ from pipeline.signals import RUN_STOPPED
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
     "status": "pipeline.cli.status:status_command",
+    "table": "pipeline.cli.table:table_command",
     "grade": "pipeline.cli.grade:grade_command",
     "leaderboard": "pipeline.cli.leaderboard:leaderboard_command",
     "compare": "pipeline.cli.compare:compare_command",
@@ -38,6 +39,7 @@ COMMANDS = {
 SUMMARIES = {
     "run": "Run an experiment, or continue one.",
     "status": "Say what runs, what is unfinished, how far, and what it cost so far.",
+    "table": "Run a file of experiments, rows by columns, and print the table.",
     "grade": "Grade run directories, or explain one answer.",
     "leaderboard": "Show graded runs in a table, or on a page with every trace.",
     "compare": "Compare graded runs in pairs, problem by problem.",

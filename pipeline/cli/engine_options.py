@@ -145,6 +145,11 @@ def is_named(role: str, given: set[str]) -> bool:
     return _value_name(role, "model") in given
 
 
+def option_names() -> list[str]:
+    """The names of the options that a model's engine may have."""
+    return list(_options(_usable()))
+
+
 def _usable() -> list[EngineEntry]:
     return [one for one in engine_entries().values() if isinstance(one, EngineEntry)]
 

@@ -50,8 +50,8 @@ def _show_bar(progress: Progress, ended: threading.Event) -> None:
     with Bar(*columns, console=safe_console(err=True)) as bar:
         task = bar.add_task("attempts", total=progress.total, detail="")
         while not ended.wait(REFRESH_SECONDS):
-            bar.update(task, completed=progress.done, detail=_detail(progress))
-        bar.update(task, completed=progress.done, detail=_detail(progress))
+            bar.update(task, completed=progress.done, detail=detail(progress))
+        bar.update(task, completed=progress.done, detail=detail(progress))
 
 
 def _show_lines(progress: Progress, ended: threading.Event) -> None:
@@ -63,10 +63,11 @@ def _show_lines(progress: Progress, ended: threading.Event) -> None:
 def _line(progress: Progress) -> None:
     pace = progress.done / progress.seconds if progress.seconds else 0.0
     left = f", about {(progress.total - progress.done) / pace:,.0f} s left" if pace else ""
-    echo(f"{progress.done}/{progress.total} done, {_detail(progress)}{left}", err=True)
+    echo(f"{progress.done}/{progress.total} done, {detail(progress)}{left}", err=True)
 
 
-def _detail(progress: Progress) -> str:
+def detail(progress: Progress) -> str:
+    """Failures, speed, and that a server asks to wait."""
     made, seconds = progress.generated, progress.seconds
     speed = "?" if made is None else f"{made / seconds if seconds else 0.0:,.0f}"
     wait = progress.busy_until - time.monotonic()

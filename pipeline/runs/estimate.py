@@ -69,6 +69,11 @@ def budget_is_of_steps(experiment: Experiment) -> bool:
     return any(section.drops for section, _ in settled(experiment))
 
 
+def tracks_of(plan: Plan) -> int:
+    """How many tracks an attempt has."""
+    return len(_openings(plan, plan.selected[0]))
+
+
 def _openings(plan: Plan, problem: Problem) -> list[list[str]]:
     """Of each track the task prompts that it may have: one, or any method's."""
     task = plan.prompts[problem.problem_id].text

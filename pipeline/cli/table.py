@@ -1,0 +1,106 @@
+"""`speclrm table`: a file of experiments, planned, run, and printed as one table."""
+
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import click
+
+from pipeline.cli.reasoner_options import roles
+from pipeline.cli.table_plan import plan_as_json, print_plan
+from pipeline.cli.table_progress import live_table
+from pipeline.cli.table_settings import RunOptions
+from pipeline.cli.terminal import counted, echo
+from pipeline.runs.runner import RESULTS
+from pipeline.tables.cells import cells_of, chosen
+from pipeline.tables.lock_file import invalidated, write_lock
+from pipeline.tables.planning import PlannedCell, plan_cells, shared_runs
+from pipeline.tables.running import TableRun, run_table
+from pipeline.tables.table_file import read_table
+
+INCOMPLETE = 1
+
+
+@click.command("table")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what is there and what is missing, and stop.")
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, for --dry-run.")
+@click.option("--rows", multiple=True, metavar="NAME,…", help="Only these rows, or sweeps.")
+@click.option("--columns", multiple=True, metavar="NAME,…", help="Only these columns.")
+@click.option("--only-missing", is_flag=True, help="Only cells that are not complete.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value than the file's: models.qwq.model=pocket-target",
+)
+@click.option("--retry-errors", is_flag=True, help="Redo failed attempts.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="The folder of the run directories.",
+)
+def table_command(  # noqa: PLR0917 - one parameter an option
+    file: Path,
+    dry_run: bool,
+    as_json: bool,
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
+    only_missing: bool,
+    assignments: tuple[str, ...],
+    retry_errors: bool,
+    results: Path,
+) -> None:
+    """Run what is missing of the table in FILE, and print it.
+
+    Its rows are reasoners with their models and settings, its columns problems; every cell is a
+    run, and repeating the command goes on where it was. docs/tables.md explains the file.
+    """
+    table = read_table(file, assignments, roles())
+    cells = chosen(cells_of(table, RunOptions()), _listed(rows), _listed(columns))
+    planned = plan_cells(cells, table.document, results)
+    wanted = tuple(one for one in planned if not (only_missing and one.complete))
+    changed = invalidated(file, planned)
+    if dry_run:
+        if as_json:
+            echo(plan_as_json(table, wanted, changed))
+        else:
+            print_plan(table, wanted, changed)
+        return
+    for one in changed:
+        echo(
+            f"Changed since the last run: {one.cell}; its attempts in {one.directory} are of other "
+            f"settings ({'; '.join(one.changes)})",
+            err=True,
+        )
+    write_lock(file, table.title, planned)
+    log = results / f"{file.stem}.engine.log"
+    result = run_table(shared_runs(wanted), log, retry_errors=retry_errors, display=live_table)
+    complete = _tell(result, planned)
+    if not complete:
+        sys.exit(INCOMPLETE)
+
+
+def _tell(result: TableRun, planned: Collection[PlannedCell]) -> bool:
+    """Say what came of the run; whether every cell is complete and no attempt failed."""
+    for name, warnings in result.warnings.items():
+        for warning in warnings:
+            echo(f"Warning: {name}: {warning}", err=True)
+    troubles = {
+        **{one.cell.name: one.trouble for one in planned if one.trouble is not None},
+        **result.troubles,
+    }
+    for name, trouble in troubles.items():
+        echo(f"Not complete: {name}: {trouble}", err=True)
+    echo(f"{counted(result.made, 'attempt')} made, {result.failed} failed.", err=True)
+    if result.interrupted:
+        echo("Interrupted: repeat the command to continue.", err=True)
+    return not troubles and not result.failed and not result.interrupted
+
+
+def _listed(names: Collection[str]) -> list[str]:
+    """Names that are given one by one, or several with commas."""
+    return [name.strip() for given in names for name in given.split(",") if name.strip()]

@@ -1,0 +1,142 @@
+"""The plan of a table: every cell with its run, what is there, and what is to come."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from evaluators.reports.safe_text import safe
+from pipeline.cli.tables import print_table, table_console
+from pipeline.cli.terminal import counted
+from pipeline.tables.engine_sets import engine_sets
+from pipeline.tables.lock_file import Invalidated
+from pipeline.tables.planning import PlannedCell, shared_runs
+from pipeline.tables.table_file import TableFile
+from pipeline.tables.to_go import ToGo, to_go
+
+HEADINGS = ("row", "column", "run", "there", "missing", "tokens to go", "time to go")
+NOTES = (
+    "there: attempts that are recorded, of those that are asked for. to go: about, by what is "
+    "recorded, or ≤, by the token budget; time: with as many attempts in flight as the concurrency."
+)
+
+
+def print_plan(
+    table: TableFile, planned: Sequence[PlannedCell], changed: Collection[Invalidated]
+) -> None:
+    """Print the plan."""
+    console = table_console()
+    ahead = [to_go(one) for one in planned]
+    print_table(
+        console,
+        HEADINGS,
+        [_cells(one, left) for one, left in zip(planned, ahead, strict=True)],
+        title=table.title,
+        notes=NOTES,
+        keys=2,
+        texts=3,
+    )
+    for line in _lines(planned, changed):
+        console.print(Text(safe(line)))
+
+
+def plan_as_json(
+    table: TableFile, planned: Sequence[PlannedCell], changed: Collection[Invalidated]
+) -> str:
+    """The plan with every number unrounded."""
+    return json.dumps(
+        {
+            "title": table.title,
+            "baseline": table.baseline,
+            "cells": [_as_json(one, planned) for one in planned],
+            "engine_sets": [list(each.engines) for each in engine_sets(shared_runs(planned))],
+            "changed": [asdict(one) for one in changed],
+        },
+        indent=2,
+    )
+
+
+def _cells(one: PlannedCell, left: ToGo | None) -> list[str]:
+    asked = "?" if one.asked is None else f"{one.asked:,}"
+    errors = f" ({one.failed} failed)" if one.failed else ""
+    return [
+        one.cell.row.name,
+        one.cell.column.name,
+        str(one.directory),
+        f"{one.recorded:,} of {asked}{errors}",
+        "?" if left is None else f"{left.attempts:,}",
+        "?" if left is None else _tokens(left),
+        "–" if left is None or left.seconds is None else _time(left.seconds / _at_once([one])),
+    ]
+
+
+def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> list[str]:
+    """What is to be said below the table."""
+    lines = [f"Cannot run: {one.cell.name}: {one.trouble}" for one in planned if one.trouble]
+    lines += [
+        f"Note: {note}." for note in dict.fromkeys(n for one in planned for n in one.cell.notes)
+    ]
+    sharing = Counter(one.directory for one in planned)
+    lines += [
+        f"One run, {directory}, serves {', '.join(_serves(directory, planned))}."
+        for directory, cells in sharing.items()
+        if cells > 1
+    ]
+    lines += [
+        f"Changed since the last run: {one.cell}; {one.directory} no longer belongs to it: "
+        f"{'; '.join(one.changes)}."
+        for one in changed
+    ]
+    sets = engine_sets(shared_runs(planned))
+    for number, each in enumerate(sets, start=1):
+        lines.append(f"Engines, set {number} of {len(sets)}: {', '.join(each.engines)}.")
+    runs = shared_runs(planned)
+    missing = sum(sum(1 for _ in run.work(run.cells[0].there)) for run in runs)
+    lines.append(f"To go: {counted(missing, 'attempt')} in {counted(len(runs), 'run')}.")
+    return lines
+
+
+def _serves(directory: Path, planned: Collection[PlannedCell]) -> list[str]:
+    return [one.cell.name for one in planned if one.directory == directory]
+
+
+def _tokens(left: ToGo) -> str:
+    if not left.attempts:
+        return "0"
+    return f"≤ {left.tokens_at_most:,}" if left.tokens is None else f"about {left.tokens:,.0f}"
+
+
+def _time(seconds: float) -> str:
+    """`40 s`, `12 min`, `5.2 h`."""
+    minute, hour = 60, 3600
+    if seconds < 2 * minute:
+        return f"{seconds:.0f} s"
+    return f"{seconds / minute:.0f} min" if seconds < 2 * hour else f"{seconds / hour:.1f} h"
+
+
+def _at_once(planned: Sequence[PlannedCell]) -> int:
+    return max(one.cell.experiment.concurrency for one in planned)
+
+
+def _as_json(one: PlannedCell, planned: Sequence[PlannedCell]) -> dict[str, Any]:
+    left, expected = to_go(one), one.cell.expected
+    return {
+        "row": one.cell.row.name,
+        "column": one.cell.column.name,
+        "directory": str(one.directory),
+        "attempts": one.asked,
+        "recorded": one.recorded,
+        "failed": one.failed,
+        "missing": None if left is None else left.attempts,
+        "tokens": None if left is None else left.tokens,
+        "tokens_at_most": None if left is None else left.tokens_at_most,
+        "seconds": None if left is None or left.seconds is None else left.seconds / _at_once([one]),
+        "shared_with": [name for name in _serves(one.directory, planned) if name != one.cell.name],
+        "expected": None if expected is None else asdict(expected),
+        "notes": list(one.cell.notes),
+        "trouble": one.trouble,
+    }

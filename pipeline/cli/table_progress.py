@@ -1,0 +1,92 @@
+"""Progress of a table: one bar for all cells and one a run on a terminal, lines elsewhere."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from pipeline.cli.console import safe_console
+from pipeline.cli.progress import LINE_SECONDS, REFRESH_SECONDS, detail
+from pipeline.cli.terminal import echo
+from pipeline.runs.scheduler import Progress
+
+
+@contextlib.contextmanager
+def live_table(runs: Mapping[str, Progress]) -> Iterator[None]:
+    """Show the progress of several runs on standard error until the block ends."""
+    ended = threading.Event()
+    show = _show_bars if sys.stderr.isatty() else _show_lines
+    watcher = threading.Thread(target=show, args=(runs, ended), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def all_together(runs: Mapping[str, Progress]) -> Progress:
+    """The sums over all runs, since the first of them began."""
+    each = list(runs.values())
+    known = [one.generated for one in each]
+    return Progress(
+        total=sum(one.total for one in each),
+        done=sum(one.done for one in each),
+        failed=sum(one.failed for one in each),
+        in_flight=sum(one.in_flight for one in each),
+        generated=None if None in known else sum(made for made in known if made is not None),
+        began=min((one.began for one in each if one.began), default=0.0),
+        busy_until=max((one.busy_until for one in each), default=0.0),
+    )
+
+
+def _show_bars(runs: Mapping[str, Progress], ended: threading.Event) -> None:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=safe_console(err=True)) as bars:
+        # The sum stands first: where there are more bars than lines, the last are not shown.
+        total = bars.add_task("all cells", total=all_together(runs).total, detail="")
+        tasks = {
+            name: bars.add_task(name, total=one.total, detail="") for name, one in runs.items()
+        }
+
+        def update(task: TaskID, progress: Progress) -> None:
+            bars.update(task, completed=progress.done, detail=detail(progress))
+
+        waiting = True
+        while waiting:
+            waiting = not ended.wait(REFRESH_SECONDS)
+            update(total, all_together(runs))
+            for name, task in tasks.items():
+                update(task, runs[name])
+
+
+def _show_lines(runs: Mapping[str, Progress], ended: threading.Event) -> None:
+    while not ended.wait(LINE_SECONDS):
+        _line(runs)
+    _line(runs)
+
+
+def _line(runs: Mapping[str, Progress]) -> None:
+    whole = all_together(runs)
+    pace = whole.done / whole.seconds if whole.seconds else 0.0
+    left = f", about {(whole.total - whole.done) / pace:,.0f} s left" if pace else ""
+    each = "; ".join(f"{name} {one.done}/{one.total}" for name, one in runs.items())
+    echo(f"{whole.done}/{whole.total} done, {detail(whole)}{left} ({each})", err=True)

@@ -1,0 +1,198 @@
+"""A table's run: each cell once, rows evenly, one failure alone, and on where it was stopped."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from pipeline.runs.directory import read_attempts
+from pipeline.tables.lock_file import lock_path
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place, process_of
+
+SLOW = {"decode_token": 0.0005}
+FILE = """\
+title = "Sums"
+columns = [
+    "sums.jsonl",
+    "sums.jsonl[first:3]",
+    {name = "twice", data_file = "sums.jsonl", problem_range = "first:2", repeats = 2},
+]
+[defaults]
+token_budget = 200
+target = "big"
+[models.big]
+engine = "scripted"
+script = "target.json"
+[models.small]
+engine = "scripted"
+script = "draft.json"
+[rows.large]
+reasoner = "baseline"
+[rows.same]
+reasoner = "baseline"
+temperature = 0.6
+[rows.parallel]
+reasoner = "parallel"
+tracks = 2
+[rows.spec]
+reasoner = "spec"
+draft = "small"
+sweep.score_threshold = [5, 9]
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A table of five rows on three columns, in a folder with its problems and scripts."""
+    made = Place.made(tmp_path)
+    (tmp_path / "table.toml").write_text(FILE)
+    return made
+
+
+def table(place, options=""):
+    return speclrm(command(place, options))
+
+
+def command(place, options=""):
+    return f"table {place.folder / 'table.toml'} --results {place.folder / 'results'} {options}"
+
+
+def planned(place, options=""):
+    said = table(place, f"--dry-run --json {options}")
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def runs(place):
+    return sorted(path.parent for path in place.folder.glob("results/*/run.json"))
+
+
+def written(place):
+    """What every run's attempts say, without clock readings."""
+    return {
+        (run.name, attempt.key): (attempt.seed, attempt.response, attempt.answer, attempt.usage)
+        for run in runs(place)
+        for attempt in read_attempts(run)
+    }
+
+
+def test_five_rows_on_three_columns_make_each_shared_attempt_once(place):
+    before = planned(place)
+    assert len(before["cells"]) == 15
+    assert {cell["recorded"] for cell in before["cells"]} == {0}
+    said = table(place)
+    assert (said.code, said.err.count("Not complete")) == (0, 0), said.err
+    # Two rows ask for the same; the columns' slices overlap: 6 problems, and 2 of them again.
+    assert len(runs(place)) == 4
+    assert {run.name: len(list(read_attempts(run))) for run in runs(place)} == {
+        run.name: 8 for run in runs(place)
+    }
+    assert "32 attempts made" in said.err
+    after = planned(place)
+    assert all(cell["recorded"] == cell["attempts"] for cell in after["cells"])
+    assert "0 attempts made" in table(place).err
+
+
+def test_the_plan_says_which_cells_share_a_run_and_which_engines_are_up_together(place):
+    plan = planned(place)
+    assert (
+        plan["cells"][0]["shared_with"]
+        == [
+            f"{row} / {column}"
+            for row in ("large", "same")
+            for column in ("sums", "sums[first:3]", "twice")
+        ][1:]
+    )
+    assert len(plan["engine_sets"]) == 1
+
+
+def test_two_tables_that_share_cells_reuse_them(place):
+    assert table(place, "--columns twice").code == 0
+    (place.folder / "table.toml").write_text(FILE.replace('title = "Sums"', 'title = "Others"'))
+    made = {cell["row"]: cell["recorded"] for cell in planned(place, "--columns sums")["cells"]}
+    assert set(made.values()) == {2}
+    assert "16 attempts made" in table(place, "--columns sums").err
+
+
+def test_only_the_chosen_rows_and_columns_run(place):
+    assert table(place, "--rows spec --columns sums[first:3]").code == 0
+    assert sorted(run.name.rsplit("-", 1)[0] for run in runs(place)) == ["sums-spec-scripted"] * 2
+
+
+def test_a_changed_setting_names_the_cells_that_it_invalidates(place):
+    assert table(place).code == 0
+    changed = planned(place, "--set rows.parallel.tracks=3")["changed"]
+    assert [one["cell"] for one in changed] == [
+        f"parallel / {column}" for column in ("sums", "sums[first:3]", "twice")
+    ]
+    assert changed[0]["changes"] == ["tracks.tracks: 2 recorded, 3 asked"]
+    assert (
+        "Changed since the last run: parallel / sums"
+        in table(place, "--dry-run --set rows.parallel.tracks=3").out
+    )
+    assert planned(place)["changed"] == []
+
+
+def test_a_lock_file_holds_the_resolved_settings_and_versions(place):
+    assert table(place).code == 0
+    lock = json.loads(lock_path(place.folder / "table.toml").read_text())
+    assert lock["versions"].keys() >= {"python", "speclrm"}
+    cell = lock["cells"]["spec score_threshold=9 / sums"]
+    assert cell["settings"]["steps"]["score_threshold"] == 9
+    assert cell["settings"]["dataset_fingerprint"]
+
+
+def test_a_cell_that_cannot_run_does_not_stop_the_others_and_the_exit_code_says_so(place):
+    (place.folder / "draft.json").write_text("{")
+    said = table(place)
+    assert said.code == 1
+    assert said.err.count("Not complete: spec") == 2
+    assert "16 attempts made" in said.err
+    assert all("spec" not in run.name for run in runs(place))
+    place.script("draft")
+    assert table(place).code == 0
+
+
+def test_failed_attempts_are_told_by_the_exit_code_and_made_again_when_asked(place):
+    place.script("target", context=40)
+    said = table(place, "--rows large")
+    assert (said.code, "8 failed" in said.err) == (1, True), said.err
+    place.script("target")
+    assert table(place, "--rows large --retry-errors").code == 0
+
+
+def struck(place, blow, lines, options=""):
+    """Run the table in a process, and send it a signal once so many attempts are recorded."""
+    process = process_of(command(place, options))
+    try:
+        while process.poll() is None and len(written(place)) < lines:
+            time.sleep(0.005)
+        process.send_signal(blow)
+        return process.communicate(timeout=120)
+    finally:
+        process.kill()
+
+
+def test_a_table_that_was_killed_again_and_again_is_the_same_as_one_that_was_not(place, tmp_path):
+    whole = Place.made((tmp_path / "whole").mkdir() or tmp_path / "whole")
+    (whole.folder / "table.toml").write_text(FILE)
+    assert table(whole).code == 0
+    for name in ("target", "draft"):
+        place.script(name, latency=SLOW)
+    for lines in (1, 9, 20):
+        struck(place, signal.SIGKILL, lines)
+    assert table(place).code == 0
+    assert written(place) == written(whole)
+
+
+def test_a_table_that_ctrl_c_stops_half_way_has_as_much_of_every_row_and_goes_on(place):
+    place.script("target", latency=SLOW)
+    out, err = struck(place, signal.SIGINT, 8, "--columns sums --set defaults.concurrency=1")
+    assert "Interrupted: repeat the command to continue." in err, out + err
+    counts = [len(list(read_attempts(run))) for run in runs(place)]
+    assert len(counts) == 4
+    assert 8 <= sum(counts) < 24
+    assert max(counts) - min(counts) <= 1
+    assert table(place).code == 0
