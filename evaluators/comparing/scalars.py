@@ -192,8 +192,15 @@ def _readings(gold: Node, answer: Node) -> list[tuple[Node, Node]]:
         if left is not None:
             return [(left, answer), (_converted(left, mark), answer)]
         if right is not None:
-            return [(gold, right), (gold, _converted(right, mark))]
+            added = [] if mark == "percent" and _is_share(gold) else [(gold, right)]
+            return [*added, (gold, _converted(right, mark))]
     return [(gold, answer)]
+
+
+def _is_share(node: Node) -> bool:
+    """Whether a value is between nothing and the whole, so that as many percent are less of it."""
+    value = exact_value(node)
+    return value is not None and 0 < value < 1
 
 
 def _has_pi(gold: Node, answer: Node, left: Node | None) -> bool:

@@ -160,7 +160,7 @@ def _same_ordered(gold: Node, answer: Node, compare: Compare) -> Decision:
 def _ordered_and_list(gold: Node, answer: Node, compare: Compare) -> Decision:
     """A tuple may be written without its brackets, or as its named values; never as a set."""
     sequence, other = (gold, answer) if _is_ordered(gold) else (answer, gold)
-    if isinstance(other, Seq):
+    if isinstance(other, Seq) or has_free_sign(other):
         return different("tuple_is_not_set")
     if isinstance(sequence, Seq) and sequence.opening == "[" and len(sequence.items) == 2:  # noqa: PLR2004
         return different("interval_is_not_list")

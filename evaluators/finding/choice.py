@@ -33,7 +33,8 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _IS_CORRECT = re.compile(
-    r"(?:^|[\s(*])(?P<letter>[A-Z])\)?\**\s+is\s+(?:the\s+)?(?:correct|right|best|true|answer)\b"
+    r"(?:^|[\s(*])(?P<letter>[A-Z])\)?\**\s+"
+    r"(?:is\s+(?:the\s+)?(?:correct|right|best|true|answer)|works|matches|fits|holds)\b"
 )
 _ONLY = re.compile(
     r"\b(?<!not )(?:only|leav(?:es|ing)(?:\s+(?:us\s+with|only|just))?)\s+"

@@ -27,8 +27,8 @@ _ADOPTED = (
     r"(?:is|was|were|be|would\s+be|equals)"
 )
 _MISTAKEN = (
-    r"(?:wrong|incorrect|mistaken|erroneous|naive|tempting|trap|false)\s+"
-    r"(?:answer|result|value|solution)s?"
+    r"(?:wrong|incorrect|mistaken|erroneous|naive|tempting|trap|false)\s+(?:[a-z]+\s+){1,2}"
+    r"(?:is|was|are|would\s+be|(?:would\s+)?(?:give|yield|lead)s?(?:\s+to)?)"
 )
 _EARLIER = (
     r"(?:(?:previously|earlier|originally|initially|at first),?\s+(?:I|we)"
@@ -46,7 +46,7 @@ _BEFORE_MARKER = re.compile(
 _BEFORE_VALUE = re.compile(
     rf"\b(?:{_SUPPOSED}|{_DENIED}|{_TEMPTING})\s+(?:(?:the|our|my)\s+)?{_ADOPTED}{_OPENING}"
     rf"|\b{_TEMPTING}{_OPENING}"
-    rf"|\b{_MISTAKEN}\s+(?:is|was|would\s+be|are){_OPENING}"
+    rf"|\b{_MISTAKEN}{_OPENING}"
     rf"|\b{_EARLIER}{_OPENING}"
     rf"|(?:\bnot|n['’]t)\s+{_OPENING}",
     re.IGNORECASE,
@@ -57,6 +57,7 @@ _BEHIND_VALUE = re.compile(
     r"|\?\s*(?:No|Wrong|Nope)\b(?!,)|(?:does\s+not|doesn['’]t)\s+(?:work|hold|fit)\b)",
     re.IGNORECASE,
 )
+_MISTAKE = re.compile(rf"\b{_MISTAKEN}\s+\S+\s*\Z", re.IGNORECASE)
 # What stands before a value is looked at so far back, characters.
 MAX_LEAD = 90
 
@@ -65,6 +66,11 @@ def is_disowned(text: str, start: int, end: int) -> bool:
     """Whether the value between these offsets is only mentioned, by the words on either side."""
     before = _BEFORE_VALUE.search(text[max(0, start - MAX_LEAD) : start])
     return before is not None or _BEHIND_VALUE.match(text, end) is not None
+
+
+def mentions_mistake(line: str) -> bool:
+    """Whether a line ends with what is said to be wrong: `the naive approach gives 17`."""
+    return _MISTAKE.search(line) is not None
 
 
 def is_disowned_marker(text: str, start: int) -> bool:

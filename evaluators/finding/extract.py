@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from evaluators.finding.boxes import holds_box, last_boxed
-from evaluators.finding.disowned import is_disowned, is_disowned_marker
+from evaluators.finding.disowned import is_disowned, is_disowned_marker, mentions_mistake
 from evaluators.finding.spans import first_line, statement
 from evaluators.reading.repairs import repaired
 
@@ -32,7 +32,7 @@ _MARKER = re.compile(
        (?:(?<!\\)\banswers?\b|(?<!\\)\bans\b|\bantwort\b|\bréponse\b|\brespuesta\b|ответ|答案|最终结果|答)
        (?!\s*(?:the|this|that|to\s+this\s+question|key|choices?)\b)
        (?:[*`"'\s]|_(?!\{)){0,6}
-       (?:[-–—](?=\s)\s*
+       (?:(?:[-–—](?=\s)|-+>|=>|[→⇒])\s*
          |(?:(?:(?:est|ist|es|is|are|would\ be|should\ be|seems\ to\ be|must\ be|therefore|then)\b
              |=|:|：|是|为|為)
            (?:[*`\s:：]|_(?!\{)){0,6}){0,3})
@@ -143,13 +143,13 @@ def _only_mentions(line: str) -> bool:
 def _is_stated(marker: str) -> bool:
     """A marker needs a verb, a colon or a line of its own, else the word is only mentioned."""
     return re.search(
-        r"(?:is|are|be|est|ist|es|=|[:：-]|#|是|为|為|\n|\*|then|therefore)\W*$", marker
+        r"(?:is|are|be|est|ist|es|=|[:：→⇒>-]|#|是|为|為|\n|\*|then|therefore)\W*$", marker
     ) is not None or (marker.rstrip() != marker)
 
 
 def _unmarked(text: str) -> Extraction | None:
     lines = [line for line in text.splitlines() if line.strip()]
-    if _QUESTION.search(lines[-1]) or _only_mentions(lines[-1]):
+    if _QUESTION.search(lines[-1]) or mentions_mistake(lines[-1]) or _only_mentions(lines[-1]):
         return None
     if len(lines) == 1 or _looks_like_one_answer(text):
         if _REFUSAL.search(text):

@@ -173,7 +173,8 @@ def _operates(sides: Sides, sign: Token, after: list[Token]) -> bool:
     ):
         return False
     if sign.text == ":":
-        return near and after[:1] != [] and after[0].kind == "num"
+        ratio = after[:1] != [] and after[0].kind == "num"
+        return near and ratio and (sides.maths or not after[0].spaced)
     if sign.text in ("^", "_"):
         return near and bool(after)
     return _is_operand(after, maths=sides.maths)

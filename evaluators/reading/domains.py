@@ -25,7 +25,7 @@ _CONDITIONAL = frozenset({"for", "if", "when", "whenever"})
 # Words that make any condition a restriction, and words that choose among integers.
 _RESTRICTING = (["if"], ["unless"], ["provided"])
 _CHOOSING = frozenset({"even", "odd", "divisible", "multiple", "multiples"})
-_ORDER = ("<", "<=", ">", ">=")
+ORDER = ("<", "<=", ">", ">=")
 # `n \\ge 1` and the like say where an index begins.
 FIRST_INDICES = (0, 1, 2)
 # How far beyond its bound a condition is tried.
@@ -41,7 +41,7 @@ def without_domains(nodes: list[Node]) -> list[Node]:
     if not any(isinstance(node, Rel) for node in nodes):
         return nodes
     nodes = _without_first_index(nodes)
-    ordered = [n for n in nodes if isinstance(n, Rel) and any(op in _ORDER for op in n.ops)]
+    ordered = [n for n in nodes if isinstance(n, Rel) and any(op in ORDER for op in n.ops)]
     bounded = frozenset[str]().union(*map(free_symbols, ordered))
     kept, conditions = [], []
     for node in nodes:
@@ -136,8 +136,8 @@ def conditions_behind(items: Sequence[Item], at: int) -> list[Node]:
             continue
         if sign.text == "in" and Sym(bound.text) == Sym("Naturals"):
             found.append(Rel(("in",), (Sym(name.text), Sym("Naturals"))))
-        conditional = before is not None and before.text.lower() in _CONDITIONAL
-        if conditional and sign.text in _ORDER and bound is tokens[-1] and bound.value is not None:
+        conditional = before is None or before.text.lower() in _CONDITIONAL
+        if conditional and sign.text in ORDER and bound is tokens[-1] and bound.value is not None:
             found.append(Rel((sign.text,), (Sym(name.text), Num(bound.value))))
     said = [token.text.lower() for token in tokens]
     chosen = said[:1] != ["where"] and not _CHOOSING.isdisjoint(said)

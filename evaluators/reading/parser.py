@@ -21,7 +21,6 @@ from evaluators.nodes import (
 from evaluators.reading.definitions import function_head, mapped_head
 from evaluators.reading.differentials import with_differentials
 from evaluators.reading.domains import (
-    PARAMETER_SETS,
     conditions_behind,
     given,
     is_domain,
@@ -33,29 +32,34 @@ from evaluators.reading.lexer import tokenize
 from evaluators.reading.numerals import SCALES
 from evaluators.reading.phrases import (
     CHANGED_AFTER,
-    WORD,
     Run,
     are_words,
     is_altered,
     is_denied,
     is_kind,
     is_sign,
-    is_taken_back,
     runs_of,
     unit_of,
     words_of,
 )
+from evaluators.reading.qualifiers import denies, without_qualifier
 from evaluators.reading.terms import with_bases
 from evaluators.reading.tokens import Comma, Token
 from evaluators.reading.tree import Group, Item, nest
 from evaluators.reading.units import canonical
-from evaluators.reading.words import BEFORE_PHRASES, JOINERS, NUMBER_WORDS, PHRASES, QUALIFIERS
+from evaluators.reading.words import (
+    BEFORE_PHRASES,
+    COPULAS,
+    JOINERS,
+    NUMBER_WORDS,
+    PHRASES,
+)
 
 # Tokens that break a text into the clauses of a derivation.
 _BREAKS = frozenset({"stop", "cell"})
 _FUNCTION = frozenset({"fn"})
-_RELATION = frozenset({"rel"})
-_GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
+# `The quadratic equation has no solution`: words up to the verb.
+_LONGEST_SUBJECT = 4
 # Relation signs that may stand before a value alone, and what a stroke through a sign makes of it.
 _LEADING = frozenset({"=", "~", "in"})
 _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<=": ">", ">=": "<"})
@@ -76,7 +80,7 @@ def read_answer(items: list[Item]) -> Node:
     """One or several statements, separated by commas, semicolons, rows, `and` or `or`."""
     items = with_bases(_unwrapped(trimmed(items)))
     parts, joiner = _split(items)
-    stated = [part for index, part in enumerate(parts) if part and not (index and _denies(part))]
+    stated = [part for index, part in enumerate(parts) if part and not (index and denies(part))]
     nodes = [_read_statement(part) for part in stated]
     kept = without_domains([node for node in nodes if node is not None])
     if not kept:
@@ -84,11 +88,6 @@ def read_answer(items: list[Item]) -> Node:
     if len(kept) == 1:
         return kept[0]
     return Listing(tuple(_flattened(kept)), joiner)
-
-
-def _denies(part: Sequence[Item]) -> bool:
-    """`not 43` behind another answer."""
-    return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
 
 
 def _flattened(nodes: list[Node]) -> list[Node]:
@@ -137,7 +136,7 @@ def _read_statement(items: list[Item]) -> Node | None:
     if residue := _residue(items):
         return residue
     labelled = _without_label(items)
-    items = _without_qualifier(labelled)
+    items = without_qualifier(labelled)
     if not items:
         return None
     if len(items) < len(labelled) and are_words(items):
@@ -178,7 +177,7 @@ def _residue(items: list[Item]) -> Node | None:
             # `2^{10} \pmod 7 = 2`: the least member of the class.
             value = Group("{", "{", tuple(items[:index])), Group("{", "{", tuple(modulus))
             return _read_relation([value[0], Token("op", "mod"), value[1], *rest])
-        if _without_qualifier(rest):
+        if without_qualifier(rest):
             raise Unreadable("something behind a modulus")
         stated = _read_statement(trimmed(items[:index]))
         if stated is None or not modulus:
@@ -208,7 +207,7 @@ def last_formula(items: list[Item]) -> Node:
     if joiner == "or" and len(parts) > 1:
         raise Unreadable("alternatives")
     part = parts[-1:]
-    runs = runs_of(_without_qualifier(part[0])) if part else []
+    runs = runs_of(without_qualifier(part[0])) if part else []
     if len(runs) == 1 and len(parts) > 1 and _ends_altered(parts[-2]):
         raise Unreadable("a value that earlier words are about")
     for index in range(len(runs) - 1, -1, -1):
@@ -269,6 +268,8 @@ def _words(items: list[Item]) -> Node:
 def _phrase(words: list[str]) -> Node | None:
     """The set that a phrase names, with or without `there is` before it."""
     said = [word.lower() for word in words]
+    if "has" in said[:_LONGEST_SUBJECT]:
+        said = said[said.index("has") + 1 :]
     while said and said[0] in BEFORE_PHRASES:
         said = said[1:]
     notation = PHRASES.get(" ".join(said).replace("non ", "non"))
@@ -281,49 +282,18 @@ def _without_label(items: list[Item]) -> list[Item]:
         if isinstance(item, Token) and item.kind == "op" and item.text == ":":
             label = items[:index]
             wordy = any(isinstance(i, Token) and i.kind == "word" for i in label)
+            wordy = wordy and not _ends_in_value(label)
             return items[index + 1 :] if wordy and len(items) > index + 1 else items
         if isinstance(item, Group) or (item.kind not in ("word", "sym", "num")):
             return items
     return items
 
 
-def _is_remark(group: Group) -> bool:
-    r"""`(k \in \mathbb{Z})`, `(x \neq 1)`, `(where ...)`, `(not 43)` behind a formula."""
-    if _qualifies(group.items[:1]) or (group.items and _denies(group.items)):
-        return True
-    if any(is_kind(i, _RELATION) and isinstance(i, Token) and i.text == "!=" for i in group.items):
-        return True
-    *_, sign, last = (None, None, *group.items)
-    named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in PARAMETER_SETS
-    return named and isinstance(sign, Token) and sign.text == "in"
-
-
-def _qualifies(items: Sequence[Item]) -> bool:
-    return any(
-        isinstance(i, Token) and i.kind == "word" and i.text.lower() in QUALIFIERS for i in items
-    )
-
-
-def _without_qualifier(items: list[Item]) -> list[Item]:
-    """The statement up to `where`, `for all`, `if`, ...; all of it qualifies if it begins so."""
-    for index, item in enumerate(items):
-        remark = isinstance(item, Group) and _is_remark(item)
-        if remark and index:
-            return items[:index]
-        if _qualifies([item]) and isinstance(item, Token):
-            if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
-                raise Unreadable("a hedge")
-            after = items[index + 1 : index + 2]
-            if index and not after:
-                raise Unreadable("a sentence that is cut off")
-            if item.text == "but" and is_taken_back(items[index + 1 :]):
-                raise Unreadable("a denial")
-            if item.text == "with" and words_of(list(after)) == "remainder":
-                raise Unreadable("a quotient with its remainder")
-            if item.text == "which" and after and is_kind(after[0], WORD):
-                raise Unreadable("a derivation")
-            return items[:index]
-    return items
+def _ends_in_value(label: Sequence[Item]) -> bool:
+    """`the ratio is 6` before `: 5`."""
+    verb, number = (None, None, *label)[-2:]
+    said = isinstance(verb, Token) and verb.text.lower() in COPULAS
+    return said and isinstance(number, Token) and number.kind == "num"
 
 
 def _read_relation(items: list[Item]) -> Node:
@@ -358,7 +328,9 @@ def _read_relation(items: list[Item]) -> Node:
         raise Unreadable("a relation without a side")
     if ops == ["mapsto"] and (mapped := mapped_head(operands[0])):
         return Rel(("=",), (mapped, read_formula(operands[1], read_answer)))
-    head = function_head(operands[0]) if ops[0] in ("=", "~", "mapsto") else None
+    head = function_head(operands[0]) if ops[0] in ("=", "~", "mapsto", "equiv") else None
+    if ops == ["equiv"] and isinstance(head, Op):
+        ops = ["="]
     first = head or read_formula(operands[0], read_answer)
     sides = [read_formula(operand, read_answer) for operand in operands[1:]]
     if ops == ["in"] and isinstance(sides[0], Op) and sides[0].name in ("add", "mul", "div", "pow"):

@@ -93,7 +93,7 @@ _LEADING = frozenset(
         "dollar",
     ]
 ) | {"pay", "pays", "paid", "cost", "costs", "spend", "spends", "spent"}
-_LEADING |= {"earn", "earns", "earned", "owes"}
+_LEADING |= {"earn", "earns", "earned", "owes", "take", "takes", "took"}
 # After these alone `to` announces a value, and after those `by` does not: not *close to*.
 _BEFORE_TO = frozenset(
     """

@@ -20,7 +20,7 @@ _PIECES = re.compile(r"\\[a-zA-Z]+|\w+|\S")
 _SAYS_WHAT = re.compile(
     r"(?:(?:it|this|that|he|she|they|(?:the|this|that)"
     r"(?:\s+(?!not\b|no\b|wrong\b|incorrect\b|false\b|other\b|opposite\b)[a-z]+){1,3}?)\s+"
-    r"(?:is|was|are|were)|it['\u2019]s)\s+(?P<said>[A-Za-z][A-Za-z' -]*?)[.!]?",
+    r"(?:is|was|are|were|falls\s+on)|it['\u2019]s)\s+(?P<said>[A-Za-z][A-Za-z' -]*?)[.!]?",
     re.IGNORECASE,
 )
 _SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
@@ -57,7 +57,9 @@ def same_words(gold: Node, answer: Node) -> Decision:
         and all(isinstance(item, Words) for item in answer.items)
     ):
         # `Yes, it is` says yes.
-        answer = answer.items[0] if _wording(answer.items[0]) in _VERDICTS else answer
+        first, *others = map(_wording, answer.items)
+        alone = first in _VERDICTS and _VERDICTS.isdisjoint(others)
+        answer = answer.items[0] if alone else answer
     left, right = (_wording(node) for node in (gold, answer))
     if left is None or right is None:
         return different("words_are_not_a_value")

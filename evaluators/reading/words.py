@@ -78,6 +78,15 @@ QUALIFIERS = _words(
     unless which as but
     """
 )
+# Words that qualify before these only: `such that`, and not `the least such n`.
+PAIRED_QUALIFIERS = MappingProxyType(
+    {
+        "such": _words("that as"),
+        **dict.fromkeys(("attained", "achieved", "reached"), _words("at when by for if iff only")),
+    }
+)
+# Verbs behind which a value is stated.
+COPULAS = _words("is are be was were equals")
 # Words after which a derivation goes on to what it found.
 CONCLUSIONS = _words(
     """

@@ -1,0 +1,75 @@
+"""What qualifies an answer behind it: `where`, `such that`, remarks in brackets, denials."""
+
+from collections.abc import Sequence
+
+from evaluators.nodes import Sym, Unreadable
+from evaluators.reading.domains import ORDER, PARAMETER_SETS
+from evaluators.reading.phrases import WORD, is_kind, is_taken_back, words_of
+from evaluators.reading.tokens import Token
+from evaluators.reading.tree import Group, Item
+from evaluators.reading.words import PAIRED_QUALIFIERS, QUALIFIERS
+
+_RELATION = frozenset({"rel"})
+_GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
+
+
+def denies(part: Sequence[Item]) -> bool:
+    """Whether a statement is `not 43`, behind another answer."""
+    return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
+
+
+def _is_remark(group: Group) -> bool:
+    r"""`(k \in \mathbb{Z})`, `(x \neq 1)`, `(where ...)`, `(not 43)` behind a formula."""
+    if _qualifies(group.items[:1]) or (group.items and denies(group.items)):
+        return True
+    if any(is_kind(i, _RELATION) and isinstance(i, Token) and i.text == "!=" for i in group.items):
+        return True
+    *_, sign, last = (None, None, *group.items)
+    named = isinstance(last, Token) and last.kind == "sym" and Sym(last.text) in PARAMETER_SETS
+    return named and isinstance(sign, Token) and sign.text == "in"
+
+
+def _qualifies(items: Sequence[Item]) -> bool:
+    return any(
+        isinstance(i, Token) and i.kind == "word" and i.text.lower() in QUALIFIERS for i in items
+    )
+
+
+def _is_bound(group: Group) -> bool:
+    r"""`(n \ge 1)`, which behind an answer is a condition."""
+    match group.items:
+        case (Token(kind="sym"), Token(kind="rel", text=sign), Token(kind="num")):
+            return group.opening == "(" and sign in ORDER
+    return False
+
+
+def _begins_qualifier(items: list[Item], index: int) -> bool:
+    """Whether a qualifier begins: at some words always, elsewhere `such that`, `attained at`."""
+    word, after = items[index], items[index + 1 : index + 2]
+    followers = PAIRED_QUALIFIERS.get(words_of([word]).lower())
+    if followers is None or not (index and after):
+        return followers is not None or _qualifies([word])
+    return words_of(after).lower() in followers
+
+
+def without_qualifier(items: list[Item]) -> list[Item]:
+    """The statement up to `where`, `for all`, `if`, ...; all of it qualifies if it begins so."""
+    for index, item in enumerate(items):
+        last = items[index + 1 :] == []
+        remark = isinstance(item, Group) and (_is_remark(item) or (last and _is_bound(item)))
+        if remark and index:
+            return items[:index]
+        if isinstance(item, Token) and _begins_qualifier(items, index):
+            if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
+                raise Unreadable("a hedge")
+            after = items[index + 1 : index + 2]
+            if index and not after:
+                raise Unreadable("a sentence that is cut off")
+            if item.text == "but" and is_taken_back(items[index + 1 :]):
+                raise Unreadable("a denial")
+            if item.text == "with" and words_of(list(after)) == "remainder":
+                raise Unreadable("a quotient with its remainder")
+            if item.text == "which" and after and is_kind(after[0], WORD):
+                raise Unreadable("a derivation")
+            return items[:index]
+    return items
