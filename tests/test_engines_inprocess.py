@@ -32,6 +32,22 @@ def inprocess(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+class Watch:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __enter__(self) -> None:
+        self.told.append("a step begins")
+
+    def __exit__(self, *_: object) -> None:
+        self.told.append("it is over")
+
+    def end(self) -> None:
+        self.told.append("the end")
+
+
 class Engine:
     """Takes every request and never finishes one; `broken` names what raises, and what."""
 
@@ -58,7 +74,7 @@ class Engine:
 
 async def failure_of(inprocess: ModuleType, engine: Engine) -> EngineFailure:
     """What a request to the engine ends with."""
-    driver = inprocess.InprocessDriver(lambda: engine)
+    driver = inprocess.InprocessDriver(lambda: engine, Watch())
     await driver.start()
     with pytest.raises(EngineFailure, match="vLLM") as caught:
         await asyncio.wait_for(driver.generate([1], None, None), PATIENCE)
@@ -73,7 +89,7 @@ async def test_an_engine_that_cannot_be_built_is_told(
     def build() -> None:
         raise error
 
-    driver = inprocess.InprocessDriver(build)
+    driver = inprocess.InprocessDriver(build, Watch())
     with pytest.raises((ValueError, EngineDead), match="bad weights"):
         await asyncio.wait_for(driver.start(), PATIENCE)
 
@@ -99,3 +115,15 @@ async def test_who_waits_is_told_of_the_end_although_freeing_the_engine_fails(
     broken = Engine(step=RuntimeError("broke"), shutdown=OSError("no shutdown"))
     failure = await failure_of(inprocess, broken)
     assert "RuntimeError: broke" in str(failure)
+
+
+async def test_a_step_is_watched_until_it_returns_or_raises_and_a_driver_that_ended_is_not(
+    inprocess: ModuleType,
+) -> None:
+    watch = Watch()
+    driver = inprocess.InprocessDriver(lambda: Engine(step=RuntimeError("broke")), watch)
+    await driver.start()
+    assert watch.told == []
+    with pytest.raises(EngineDead):
+        await asyncio.wait_for(driver.generate([1], None, None), PATIENCE)
+    assert watch.told == ["a step begins", "it is over", "the end"]

@@ -19,6 +19,7 @@ from pipeline.engines.openai.engine import OpenAIEngine
 from pipeline.engines.openai.server import Server, meet
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
+from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.vllm import setup as vllm_setup
 from pipeline.engines.vllm.engine import VllmEngine
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
@@ -155,7 +156,7 @@ async def test_what_follows_a_finished_request_is_in_the_very_next_step() -> Non
     from pipeline.engines.vllm import inprocess as vllm_inprocess  # noqa: PLC0415 - imports vLLM
 
     fake = OneAStep()
-    driver = vllm_inprocess.InprocessDriver(lambda: fake)
+    driver = vllm_inprocess.InprocessDriver(lambda: fake, StepWatch("vllm", None, None))
     await driver.start()
 
     async def ask_in_a_row(count: int) -> None:

@@ -161,12 +161,12 @@ def test_a_changed_setting_is_refused_with_the_difference(experiment, tmp_path, 
         runner.run(replace(experiment, **change), tmp_path / "run")
 
 
-def test_concurrency_and_memory_may_change(experiment, tmp_path):
+def test_concurrency_memory_and_limits_of_time_may_change(experiment, tmp_path):
     runner.run(replace(experiment, problem_range="1"), tmp_path / "run")
     target = replace(experiment.target, request_timeout=100.0)
     runner.run(replace(experiment, concurrency=1, target=target), tmp_path / "run")
     assert len(made(tmp_path / "run")) == 24
-    less = EngineSettings("vllm", "m", gpu_memory_utilization=0.3, max_num_seqs=2)
+    less = EngineSettings("vllm", "m", gpu_memory_utilization=0.3, max_num_seqs=2, step_timeout=9.0)
     assert engine_identity(less) == engine_identity(EngineSettings("vllm", "m"))
 
 

@@ -10,6 +10,7 @@ from pipeline.declared_option import DeclaredOption, Value
 from pipeline.engines.protocol import Ability, Engine, Tokenizer
 from pipeline.engines.sampling import FURTHER, Sampling, further
 from pipeline.engines.settings import EngineSettings
+from pipeline.engines.step_watch import STEP_SECONDS
 from pipeline.errors import Misdeclared, UserMistake
 
 EVERYONES = frozenset({"engine", "model", "request_timeout", "log", "on_wait", "own", "sampling"})
@@ -210,7 +211,14 @@ MAX_NUM_SEQS = EngineOption(
     least=1,
     unset=f"{VLLM_SEQUENCES} for vllm, {TRANSFORMERS_SEQUENCES} for transformers",
 )
-"""An option of both, so it stands here."""
+STEP_TIMEOUT = EngineOption(
+    name="step_timeout",
+    type=float,
+    help="Seconds a step of an engine in this process may take; then the run ends.",
+    above=0,
+    unset=f"{STEP_SECONDS:g}",
+)
+"""Options of both, so they stand here."""
 
 
 def _called(path: str | None, settings: EngineSettings) -> Any:

@@ -27,7 +27,8 @@ class EngineSettings:
     `cpu` (transformers).
     `lora` is an adapter folder. `process` says where vLLM runs: `auto` is `inprocess` on a CPU
     (starts in seconds) and `subprocess` on a GPU. `request_timeout` is how many seconds a request
-    may take, None the engine's own; `busy_timeout` how many a server may say that it is busy, of
+    may take, None the engine's own; `step_timeout` how many a step of an engine in this process,
+    None for `step_watch.STEP_SECONDS`; `busy_timeout` how many a server may say that it is busy, of
     which `on_wait` is told (openai).
     `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
     `speculative` is vLLM's own token-level speculative_config as JSON text.
@@ -54,6 +55,7 @@ class EngineSettings:
     process: ProcessMode = "auto"
     base_url: str | None = None
     request_timeout: float | None = None
+    step_timeout: float | None = None
     busy_timeout: float = 600.0
     script: Path | None = None
     log: Path | None = None

@@ -1,6 +1,6 @@
 """What the transformers engine declares of itself."""
 
-from pipeline.engines.declaration import MAX_NUM_SEQS, EngineEntry
+from pipeline.engines.declaration import MAX_NUM_SEQS, STEP_TIMEOUT, EngineEntry
 from pipeline.engines.sampling import FURTHER
 
 TRANSFORMERS = EngineEntry(
@@ -9,7 +9,7 @@ TRANSFORMERS = EngineEntry(
     honours=frozenset(
         {"revision", "tokenizer", "dtype", "max_model_len", "devices", "trust_remote_code"}
     ),
-    options=(MAX_NUM_SEQS,),
+    options=(MAX_NUM_SEQS, STEP_TIMEOUT),
     automatic=True,
     samples=FURTHER,
 )

@@ -30,6 +30,7 @@ from pipeline.engines.protocol import (
     SamplingRequest,
 )
 from pipeline.engines.settings import CPU, EngineSettings
+from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.reading import can_be_a_row
@@ -82,7 +83,11 @@ class TransformersEngine:
         stepper = await loop.run_in_executor(self._pool, self._load, facts)
         self._facts = replace(facts, dtype=str(stepper.model.dtype).split(".")[-1])
         self._tokenizer = stepper.tokenizer
-        self._worker = Worker(self._pool, stepper)
+        self._worker = Worker(
+            self._pool,
+            stepper,
+            StepWatch("transformers", self._settings.step_timeout, self._settings.log),
+        )
         prompt = self.tokenizer.encode(READY_PROMPT) or [0]
         await self.complete(prompt, SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0))
 
@@ -128,6 +133,8 @@ class TransformersEngine:
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, wait=True)
+        if worker is not None:
+            worker.watch.end()
         self._tokenizer = None
         del worker
         if torch.cuda.is_available():

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.errors import EngineDead
@@ -15,6 +16,7 @@ class Worker:
 
     pool: ThreadPoolExecutor
     stepper: Stepper
+    watch: StepWatch
     ended: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _coming: list[Job] = field(default_factory=list)
@@ -43,7 +45,8 @@ class Worker:
         """Step until every request has its answer."""
         while self._go_on():
             try:
-                self.stepper.step()
+                with self.watch:
+                    self.stepper.step()
             # Boundary: after a failed forward nothing is known of the model or the device.
             except Exception as error:  # noqa: BLE001
                 self.end(f"{type(error).__name__}: {error}")

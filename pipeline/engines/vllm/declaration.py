@@ -1,6 +1,6 @@
 """What the vLLM engine declares of itself."""
 
-from pipeline.engines.declaration import MAX_NUM_SEQS, EngineEntry, EngineOption
+from pipeline.engines.declaration import MAX_NUM_SEQS, STEP_TIMEOUT, EngineEntry, EngineOption
 from pipeline.engines.protocol import Ability
 from pipeline.engines.sampling import FURTHER
 
@@ -16,6 +16,7 @@ VLLM = EngineEntry(
     ),
     options=(
         MAX_NUM_SEQS,
+        STEP_TIMEOUT,
         EngineOption(
             name="tensor_parallel_size",
             type=int,

@@ -32,6 +32,7 @@ from pipeline.engines.protocol import (
     SamplingRequest,
 )
 from pipeline.engines.settings import CPU, EngineSettings
+from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.vllm import setup as vllm_setup
 from pipeline.engines.vllm.orphans import EngineProcesses
@@ -210,7 +211,8 @@ class VllmEngine:
             with START_LOCK, self._surroundings(), environment(mode):
                 return LLMEngine.from_engine_args(EngineArgs(**arguments))
 
-        return InprocessDriver(build)
+        settings = self._settings
+        return InprocessDriver(build, StepWatch("vllm", settings.step_timeout, settings.log))
 
     def _subprocess(self, arguments: dict[str, Any], *, on_cpu: bool) -> Driver:
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - reads its environment

@@ -15,6 +15,7 @@ from typing import Any
 from vllm.inputs import tokens_input
 from vllm.v1.engine import core
 
+from pipeline.engines.step_watch import StepWatch
 from pipeline.errors import EngineDead, EngineFailure
 
 
@@ -60,9 +61,10 @@ class Job:
 class InprocessDriver:
     """The engine, its requests and the task that steps it. One start, one stop, then a new one."""
 
-    def __init__(self, build: Callable[[], Any]) -> None:
+    def __init__(self, build: Callable[[], Any], watch: StepWatch) -> None:
         """`build` makes the LLMEngine."""
         self._build = build
+        self._watch = watch
         self._engine: Any = None
         self._jobs: list[Job] = []
         self._waiting: dict[str, Job] = {}
@@ -128,6 +130,7 @@ class InprocessDriver:
     def _end(self, reason: str) -> None:
         """Tell everybody who waits, then free the engine, once."""
         self._ended = self._ended or reason
+        self._watch.end()
         dead = EngineDead(f"the vLLM engine has ended: {self._ended}")
         for job in (*self._waiting.values(), *self._jobs):
             if not job.answer.done():
@@ -156,7 +159,9 @@ class InprocessDriver:
 
     def _step(self) -> None:
         """One step of the engine; any exception of it ends the engine."""
-        for output in self._engine.step():
+        with self._watch:
+            outputs = self._engine.step()
+        for output in outputs:
             job = self._waiting.pop(output.request_id, None) if output.finished else None
             if job is not None and not job.answer.done():
                 job.answer.set_result(output)
