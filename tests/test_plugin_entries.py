@@ -212,6 +212,7 @@ ENGINES_REFUSED = [
     ("EngineOption(name='dry_run', type=bool, help='D.')", "is called --dry-run"),
     ("EngineOption(name='tracks', type=int, help='T.')", "is called --tracks"),
     ("EngineOption(name='draft_model', type=str, help='D.')", "is called --draft-model"),
+    ("EngineOption(name='draft_top_p', type=float, help='D.')", "is called --draft-top-p"),
     ("EngineOption(name='script', type=int, help='S.')", "is called --script"),
     ("EngineOption(name='model', type=str, help='M.')", "'model' cannot be an option of one"),
     ("EngineOption(name='log', type=str, help='L.')", "'log' cannot be an option of one engine"),

@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
-from pipeline.cli.hints import hint_for, instead_of, script_in
+from pipeline.cli.hints import hint_for, instead_of, refuse_flag_as_value, script_in
 from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.near_match import near_match
 from pipeline.signals import RUN_STOPPED
 
 COMMANDS = {
@@ -84,7 +85,14 @@ class LazyGroup(click.Group):
         hint = instead_of(name) if args[0] not in COMMANDS else None
         if hint is not None:
             ctx.fail(f"No such command {name!r}; type {hint}.")
-        return super().resolve_command(ctx, args)
+        near = near_match(name, COMMANDS) if args[0] not in COMMANDS else None
+        if near is not None:
+            ctx.fail(f"No such command {name!r}; did you mean {near}?")
+        found, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            with click.Context(command, info_name=found, parent=ctx) as context:
+                refuse_flag_as_value(command, context, rest)
+        return found, command, rest
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Here `--help` is printed, for which somebody must be reading."""

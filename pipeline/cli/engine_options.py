@@ -76,7 +76,9 @@ def engine_entries() -> dict[str, EngineEntry | UserMistake]:
     def check(engine: EngineEntry) -> None:
         for option in engine.options:
             others = [one for name, one in options.items() if name != option.name]
-            clash = _flags([option], TWO_ROLES) & (taken | _flags(others, TWO_ROLES))
+            clash = flags_of([option], TWO_ROLES) & (
+                taken | flags_of((*others, *SAMPLING), TWO_ROLES)
+            )
             if clash or options.get(option.name, option) != option:
                 flag = min(clash, default=option.flag)
                 raise Misdeclared(f"another option that means something else is called {flag}")
@@ -97,9 +99,15 @@ def engine_entry(name: str) -> EngineEntry:
     return known
 
 
-def model_flags(roles: Iterable[str]) -> set[str]:
-    """The flags of all options of the models of these roles."""
-    return _flags((*_options(_usable()).values(), *SAMPLING), roles)
+def model_options() -> list[DeclaredOption]:
+    """What every model has options for, each once: all engines' options, and how it is sampled."""
+    return [*_options(_usable()).values(), *SAMPLING]
+
+
+def flags_of(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str]:
+    """The flags of options for the models of these roles."""
+    prefixes = [prefix_of(role) for role in roles]
+    return {flag for one in options for prefix in prefixes for flag in one.flags(prefix)}
 
 
 def engine_options(role: str) -> list[click.Option]:
@@ -159,11 +167,6 @@ def _options(engines: Iterable[EngineEntry]) -> dict[str, EngineOption]:
     return {one.name: one for one in SHARED} | {
         option.name: option for engine in engines for option in engine.options
     }
-
-
-def _flags(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str]:
-    prefixes = [prefix_of(role) for role in roles]
-    return {flag for one in options for prefix in prefixes for flag in one.flags(prefix)}
 
 
 def _click_option(role: str, option: EngineOption, engines: list[EngineEntry]) -> click.Option:

@@ -1,6 +1,7 @@
 """What to type instead of names that users of the SSR and SpecReason scripts know."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import click
 
@@ -58,6 +59,35 @@ def hint_for(error: click.ClickException) -> str | None:
     if isinstance(error, click.NoSuchOption):
         return OPTIONS.get(error.option_name.replace("_", "-"))
     return None
+
+
+def refuse_flag_as_value(
+    command: click.Command, context: click.Context, arguments: Sequence[str]
+) -> None:
+    """Refuse an option that is followed by another one where its value should be.
+
+    Raises:
+        click.BadOptionUsage: there is one. A value like that is given as `--option=--value`.
+    """
+    normal = context.token_normalize_func or str
+    options = {
+        flag: one
+        for one in command.get_params(context)
+        if isinstance(one, click.Option)
+        for flag in one.opts
+    }
+    for before, word in pairwise(arguments):
+        if before == "--":
+            return
+        option = options.get(normal(before))
+        if option is None or option.is_flag or option.count:
+            continue
+        if normal(word.partition("=")[0]) in options:
+            raise click.BadOptionUsage(
+                before,
+                f"{before} needs a value, and {word} is an option; write {before}={word} if that "
+                "is the value.",
+            )
 
 
 class ReasonerName(NearChoice):

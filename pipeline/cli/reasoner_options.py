@@ -7,7 +7,7 @@ import click
 
 from pipeline.cli.common_options import common_flags
 from pipeline.cli.declared_options import click_type
-from pipeline.cli.engine_options import model_flags
+from pipeline.cli.engine_options import flags_of, model_options
 from pipeline.errors import Misdeclared, UserMistake
 from pipeline.experiment import TWO_ROLES, SectionSettings
 from pipeline.reasoners import REASONERS
@@ -23,11 +23,13 @@ def reasoner_entries() -> dict[str, ReasonerEntry | UserMistake]:
     A plug-in's reasoner is refused an option that every run has, or a model of some reasoner, as it
     would break that option for all; what two reasoners call alike is each one's own.
     """
-    every_runs, of_models, of_reasoners = common_flags(), model_flags(TWO_ROLES), set[str]()
+    of_each_model = model_options()
+    every_runs, of_reasoners = common_flags(), set[str]()
+    of_models = flags_of(of_each_model, TWO_ROLES)
 
     def check(reasoner: ReasonerEntry) -> None:
         own = [flag for one in reasoner.options.values() for flag in one.flags()]
-        twins = model_flags(reasoner.models.keys() - {*TWO_ROLES})
+        twins = flags_of(of_each_model, reasoner.models.keys() - {*TWO_ROLES})
         clash = {flag for flag in own if own.count(flag) > 1}
         clash |= {*own} & (every_runs | of_models | twins) | twins & (every_runs | of_reasoners)
         if clash:

@@ -1,5 +1,7 @@
 """The command `speclrm run`: its options and help depend on the reasoner that is named."""
 
+from difflib import get_close_matches
+
 import click
 
 from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN, sampling_options
@@ -32,10 +34,23 @@ class RunCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the reasoner among the arguments, with all options known; then parse by its own."""
-        found, _, _ = self.make_parser(ctx).parse_args(list(args))
-        name = str(found.get("reasoner")).replace("_", "-")
-        ctx.meta[NAMED] = name if name in REASONERS else None
-        return super().parse_args(ctx, args)
+        ctx.meta[NAMED] = self._named(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            there = (option for options in self._shown(ctx).values() for option in options)
+            near = get_close_matches(
+                error.option_name, [flag for one in there for flag in one.opts]
+            )
+            raise click.NoSuchOption(error.option_name, possibilities=near, ctx=ctx) from None
+
+    def _named(self, ctx: click.Context, args: list[str]) -> str | None:
+        """The reasoner among arguments that may be wrong: a typing error does not hide it."""
+        parser = self.make_parser(ctx)
+        parser.ignore_unknown_options = True
+        found, rest, _ = parser.parse_args(list(args))
+        names = (word.replace("_", "-") for word in (str(found.get("reasoner")), *rest))
+        return next((name for name in names if name in REASONERS), None)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The options of every run, and those of the reasoner; of others, to be refused."""
@@ -62,31 +77,31 @@ class RunCommand(click.Command):
                 formatter.write_paragraph()
                 formatter.write_text(MORE_BY_REASONER)
         in_short = not ctx.meta.get(TWINS_TOO)
-        for heading, lines in self._groups(ctx).items():
-            role = _role(heading)
-            if not lines or (in_short and role is not None and reasoner is None):
+        twins = {_title(role): role for role in _twins()}
+        for heading, options in self._shown(ctx).items():
+            role = twins.get(heading)
+            if not options or (in_short and role is not None and reasoner is None):
                 continue
             with formatter.section(heading):
                 if in_short and role is not None:
                     formatter.write_text(TWINS_IN_SHORT.format(role, prefix_of(role)))
                 else:
-                    formatter.write_dl(lines)
+                    lines = (option.get_help_record(ctx) for option in options)
+                    formatter.write_dl([line for line in lines if line is not None])
 
-    def _groups(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
-        """The lines of the options by heading; a role that the reasoner has not has none."""
-        reasoner = ctx.meta.get(NAMED)
+    def _shown(self, ctx: click.Context) -> dict[str, list[click.Option]]:
+        """The options by heading, without those of other reasoners and their models."""
+        reasoner, twins = ctx.meta.get(NAMED), _twins()
         own = {option.name for option in own_options(reasoner)} if reasoner is not None else set()
-        titles = [_title(role) for role in roles()]
-        headings = (*BEFORE_MODELS, *titles, "Output", "Help")
-        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in headings}
+        headings = (*BEFORE_MODELS, "Target", *map(_title, twins), "Output", "Help")
+        shown: dict[str, list[click.Option]] = {heading: [] for heading in headings}
         for param in self.get_params(ctx):
-            line = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if line is not None:
-                groups["Reasoner" if param.name in own else _heading(param)].append(line)
+            if isinstance(param, click.Option) and not param.hidden:
+                shown["Reasoner" if param.name in own else _heading(param, twins)].append(param)
         if reasoner is not None:
             used = reasoner_entry(reasoner).models
-            groups |= {_title(role): [] for role in roles() if role not in used}
-        return groups
+            shown |= {_title(role): [] for role in twins if role not in used}
+        return shown
 
 
 BEFORE_MODELS = ("What to run", "Sampling", "Reasoner")
@@ -102,26 +117,18 @@ def _title(role: str) -> str:
     return role.replace("_", " ").capitalize()
 
 
-def _role(heading: str) -> str | None:
-    """The role that is not the target whose options stand under a heading."""
-    return next((role for role in _twins() if _title(role) == heading), None)
-
-
 def _twins() -> list[str]:
     return [role for role in roles() if role != "target"]
 
 
-def _heading(param: click.Parameter) -> str:
-    name = param.name or ""
-    for role in _twins():
-        if name.startswith(f"{role}_"):
-            return _title(role)
-    if {"--help", "--help-all"} & {*param.opts}:
-        return "Help"
+def _heading(option: click.Option, twins: list[str]) -> str:
+    name = option.name or ""
     for heading, options in GROUPS.items():
-        if name in {option.name for option in options}:
+        if name in {one.name for one in options}:
             return heading
-    return "Target"
+    if {"--help", "--help-all"} & {*option.opts}:
+        return "Help"
+    return next((_title(role) for role in twins if name.startswith(f"{role}_")), "Target")
 
 
 def show_all(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
