@@ -176,6 +176,7 @@ UNCLEAR = [
     "So another possibility is", "So the distractor is", "So the second best answer is",
     "So the popular answer is", "So AoPS says the answer is", "So the answer is double",
     "So the answer is nearly", "Is the answer", "Then the answer is", "If x > 0, then x =",
+    "1.", "2. It is", "(b)", r"x \le", r"x \neq", r"x \not=", "x <=", "x ~=", "> The answer is",
     "So the dummy answer is", "Thus, counting only positive ones, the answer is",
 ]  # fmt: skip
 # Steps before one that says "So the answer is", where no block is open.

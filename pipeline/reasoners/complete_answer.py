@@ -28,7 +28,7 @@ MAX_SENTENCE = 400
 """Of what stands before and after an answer this much is read, characters; more is no statement."""
 
 _SENTENCE_END = re.compile(
-    r"(?<!e\.g)(?<!i\.e)(?<!\\)[.?!;](?:\\\]|[\"')*\]$])*(?:\s+|(?=[A-Z]))|(?<![:\n])\n\s*\n"
+    r"(?<!e\.g)(?<!i\.e)(?<!\A\d)(?<!\n\d)(?<!\\)[.?!;](?:\\\]|[\"')*\]$])*(?:\s+|(?=[A-Z]))|(?<![:\n])\n\s*\n"
 )
 # What sets type and formulas, and says nothing.
 _LAYOUT = re.compile(
@@ -39,7 +39,7 @@ _TOKEN = re.compile(r"\\?[^\W_]+|\S")
 # A word of a sentence, not a variable or a command.
 _WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
 _EQUATES = re.compile(
-    r"(?:(?<!\\not)(?<![!<>])=|\\(?:in|equiv|iff|implies|Rightarrow|therefore))\s*$"
+    r"(?:(?<!\\not)(?<![!<>~≈])=|\\(?:in|equiv|iff|implies|Rightarrow|therefore))\s*$"
 )
 # All that may be said before an answer, in this order.
 _STATEMENT = re.compile(
