@@ -107,7 +107,7 @@ test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
-	$(VENV)/bin/pytest -rs tests/test_page.py
+	$(VENV)/bin/pytest -rs tests/test_page*.py
 
 screenshot: $(TEST_STAMP) ## the README's picture, from the page of make demo (needs Chromium)
 	$(VENV)/bin/python docs/screenshot.py results/demo.html docs/images/leaderboard.png

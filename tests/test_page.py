@@ -1,9 +1,9 @@
 """The page in a real browser: it sorts, filters, opens traces, and lets nothing in or out."""
 
-import shutil
 from itertools import pairwise
 
 import pytest
+from browsing import opened
 from graded_runs import step, verdict_row, write_attempts, write_run
 
 from evaluators.reports import html_page
@@ -12,24 +12,11 @@ from evaluators.reports.page_files import Blocks
 from evaluators.reports.statements import Statement, Statements
 from evaluators.statistics.metrics import measured_runs
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = (
     "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=2'>"
     "<a href='javascript:window.hacked=3'>x</a> $\\href{javascript:window.hacked=4}{x}$ "
     "$\\includegraphics{http://example.com/x.png}$ \\boxed{\\frac{1}{2}} $$\\def\\a{\\a\\a}\\a$$ "
 ) + "y" * 1_000_000
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        # Containers run as root, where Chromium's own sandbox cannot start.
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 def asked(run):
@@ -59,16 +46,8 @@ def page_file(tmp_path_factory):
 @pytest.fixture
 def page(browser, page_file):
     """The opened page; afterwards it must have said no error and asked for nothing."""
-    tab = browser.new_page()
-    said, asked = [], []
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(page_file.as_uri())
-    yield tab
-    assert tab.evaluate("window.hacked") is None
-    assert (said, asked) == ([], [page_file.as_uri()])
-    tab.close()
+    with opened(browser, page_file) as tab:
+        yield tab
 
 
 def runs_in_order(page):
@@ -111,7 +90,7 @@ def test_a_trace_shows_tracks_side_by_side_with_authors_scores_and_drafts(page):
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] < boxes[1]["x"]
     assert "score 2.0 · draft rejected" in page.inner_text(".step.target .meta")
-    page.locator("summary").first.click()
+    page.locator("#trace-body summary").first.click()
     assert page.inner_text(".model.rejected") == "<b>bold</b>"
     assert page.locator(".track .katex").count() == 1
 
@@ -301,7 +280,10 @@ def test_every_name_in_the_chart_stands_at_its_own_point_or_is_led_to_it(page, s
 
 def test_all_tables_of_results_look_alike(page):
     guided = {"name": "direct", "tracks": 2, "correct": 1, "accuracy": 0.5}
-    page.evaluate("(one) => { DATA.runs[0].guided = [one]; drawGuided(); }", guided)
+    page.evaluate(
+        "(one) => { DATA.runs[0].guided = [one]; drawGuided(); }",
+        guided,
+    )
     look = """table => ["th:last-child", "td:last-child", "th.text", "td.text"].map((one) => {
       const style = getComputedStyle(document.querySelector(`#${table} ${one}`));
       return [style.paddingTop, style.textAlign, style.borderBottomWidth, style.whiteSpace]; })"""

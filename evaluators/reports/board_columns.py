@@ -265,13 +265,20 @@ def guided_cells(table: Sequence[Row]) -> list[list[str]]:
     ]
 
 
+def group_names(table: Sequence[Row], kind: str) -> list[str]:
+    """The groups of a kind that any run has, in their natural order."""
+    return sorted(
+        {one.name for row in table for one in row.groups.get(kind, ())}, key=natural_order
+    )
+
+
 def group_table(table: Sequence[Row], kind: str, runs: Sequence[str]) -> list[list[str]]:
     """Headings and a line for each group of a kind: its name, its problems, each run's accuracy.
 
     `runs` are the names of the table's runs as they are shown; a run without the group has a dash.
     """
     found = [{one.name: one for one in row.groups.get(kind, ())} for row in table]
-    names = sorted({name for groups in found for name in groups}, key=natural_order)
+    names = group_names(table, kind)
     sizes = {name: max(of[name].problems for of in found if name in of) for name in names}
     return [
         [kind, "problems", *runs],

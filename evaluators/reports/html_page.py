@@ -1,6 +1,7 @@
 """The HTML report: many graded runs as one page that works from disk and without a network."""
 
 import datetime as dt
+import html
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from string import Template
 from evaluators.reports import board_columns, leaderboard, traces
 from evaluators.reports.leaderboard import Row
 from evaluators.reports.page_files import Blocks, asset, katex_css, script_json
+from evaluators.reports.run_settings import run_settings
+from evaluators.reports.safe_text import safe
 from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
 from evaluators.reports.traces import (
     FLAG_DIGITS,
@@ -22,15 +25,22 @@ from evaluators.reports.traces import (
 )
 from evaluators.run_files.attempt_lines import as_written
 from evaluators.run_files.graded_attempts import GradedAttempt, graded_attempts
+from evaluators.run_files.run_names import shortened_names
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.run_files.whole_file import whole_file
 from evaluators.statistics.comparison import NotComparable, compare_runs, refuse_incomparable
+from evaluators.statistics.groups import KINDS, Groups, accuracy_by
 from evaluators.statistics.metrics import GradedRun, MeasuredRun
 
 MOST_CELLS = 2_000_000
 """Attempts of a run that a page has room for; a browser holds no more."""
 NOT_SHOWN = "this page was written without it"
-SCRIPTS = ("text.js", "charts.js", "trace.js", "page.js")
+DEFAULT_TITLE = "SpecLRM leaderboard"
+SCRIPTS = (
+    *("text.js", "data.js", "charts.js", "tables.js", "columns.js", "trace.js", "settings.js"),
+    *("heat.js", "links.js", "page.js"),
+)
+"""In this order: a script uses what stands in those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +52,19 @@ class ReportOptions:
     texts of datasets whose name starts with one of `hidden_datasets` stay out: their authors ask
     that examples not be revealed. `step_labels` gives for a run what says which judged drafts are
     right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
-    it is not called for hidden datasets.
+    it is not called for hidden datasets. `groups` gives the levels and subjects of its problems; it
+    is called for hidden ones, too, with `groups_of_hidden`.
     """
+
+    title: str = DEFAULT_TITLE
 
     baseline: str | None = None
     hidden_datasets: tuple[str, ...] = HIDDEN_DATASETS
     step_labels: Callable[[Path], StepLabels | None] | None = None
     statements: Callable[[Path], Statements] | None = None
     margin: float | None = None
+    groups: Callable[[Path], Groups] | None = None
+    groups_of_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +86,31 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
     shown = list({one.path: one for one in runs}.values())
     baseline = options.baseline or shown[0].run.name
     base = leaderboard.named([one.metrics for one in shown], baseline)
+    groups = [_groups(one, options) for one in shown]
     rows = [
-        Row(one.metrics, leaderboard.relative_costs(one.metrics.costs, base.costs)) for one in shown
+        Row(
+            one.metrics,
+            leaderboard.relative_costs(one.metrics.costs, base.costs),
+            {kind: accuracy_by(one.run, names) for kind, names in of.by_kind.items()},
+        )
+        for one, of in zip(shown, groups, strict=True)
     ]
+    short = shortened_names([one.run.name for one in shown])
     folder = page.with_name(page.name + ".traces")
     blocks = Blocks(folder)
     shelf = _Shelf(blocks)
     data = {
-        "title": "SpecLRM leaderboard",
+        "title": options.title,
         "made": dt.datetime.now(dt.UTC).isoformat(timespec="minutes"),
         "baseline": baseline,
         "traces": folder.name,
-        "notes": board_columns.notes(rows),
+        "groups": {kind: board_columns.group_names(rows, kind) for kind in KINDS},
         "runs": [
             leaderboard.flattened(row)
-            | {"model": board_columns.model_name(row.metrics.model)}
+            | {"model": board_columns.model_name(row.metrics.model), "short": name}
+            | {"settings": run_settings(one.run.manifest)}
             | _run_data(one.path, one.run, shelf, options)
-            for one, row in zip(shown, rows, strict=True)
+            for one, row, name in zip(shown, rows, short, strict=True)
         ],
         "comparisons": _comparisons([one.run for one in shown], baseline, options.margin),
     }
@@ -96,6 +119,13 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
         out.write(_page(data, inline).encode())
     total = sum(one.run.totals.rows for one in shown)
     return Report(page, folder if blocks.beside else None, total)
+
+
+def _groups(one: MeasuredRun, options: ReportOptions) -> Groups:
+    hide = hides_text(one.run.identity.dataset, options.hidden_datasets)
+    if options.groups is None or (hide and not options.groups_of_hidden):
+        return Groups()
+    return options.groups(one.path)
 
 
 class _Shelf:
@@ -189,6 +219,7 @@ def _page(data: Json, inline: list[str]) -> str:
     )
     return Template(asset("page", "page.html")).substitute(
         nonce=nonce,
+        title=html.escape(safe(str(data["title"]))),
         css=asset("page", "page.css"),
         katex_css=katex_css(),
         katex_js=asset("katex", "katex.min.js"),

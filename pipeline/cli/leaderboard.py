@@ -7,7 +7,7 @@ import click
 
 from evaluators.reports import board_columns, leaderboard
 from evaluators.reports.board_columns import Column
-from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.html_page import DEFAULT_TITLE, ReportOptions, write_report
 from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts
@@ -50,6 +50,7 @@ DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write a page with every trace, which opens from disk.",
 )
+@click.option("--title", help="Of the page.")
 @click.option(
     "--margin",
     type=MARGIN,
@@ -71,6 +72,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     asked: str | None,
     by: str | None,
     page: Path | None,
+    title: str | None,
     margin: float | None,
     show_hidden: bool,
 ) -> None:
@@ -84,6 +86,8 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     _refuse_idle_options(form, wide=wide, columns=columns)
     if show_hidden and page is None:
         raise UserMistake("--show-hidden applies to the page; give --html PATH too.")
+    if title is not None and page is None:
+        raise UserMistake("--title is the page's; give --html PATH too.")
     if margin is not None and page is None:
         raise UserMistake("--margin applies to the page; give --html PATH too, or use compare.")
     try:
@@ -103,10 +107,13 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
     if page is not None:
         hidden = hidden_datasets(shown=show_hidden)
         options = ReportOptions(
+            title=title or DEFAULT_TITLE,
             baseline=name,
             hidden_datasets=hidden,
             step_labels=pocket_labels,
             statements=again.statements,
+            groups=again.groups,
+            groups_of_hidden=by is not None,
             margin=None if margin is None else margin / 100,
         )
         _write_page(measured, page, options)

@@ -1,35 +1,7 @@
-const DATA = JSON.parse(document.getElementById("data").textContent);
-// Blocks of texts lie in the page as JSON, or beside it as scripts that call speclrmBlock.
-const blocks = new Map();
-const waiting = new Map();
-const NONCE = document.currentScript.nonce;
-
-window.speclrmBlock = (number, content) => waiting.get(number)(content);
-
-function block(number) {
-  if (!blocks.has(number)) blocks.set(number, loadedBlock(number));
-  return blocks.get(number);
-}
-
-function loadedBlock(number) {
-  const inline = document.getElementById(`block-${number}`);
-  if (inline) return Promise.resolve(JSON.parse(inline.textContent));
-  return new Promise((resolve, reject) => {
-    waiting.set(number, resolve);
-    const script = element("script", { src: `${encodeURIComponent(DATA.traces)}/${number}.js` });
-    script.nonce = NONCE;
-    script.addEventListener("error", () => {
-      blocks.delete(number);
-      reject(new Error(`The file ${DATA.traces}/${number}.js is missing; keep that folder beside this page.`));
-    });
-    document.head.append(script);
-  });
-}
-
-const stored = async ([number, at]) => (await block(number))[at];
-
 const dialog = document.getElementById("trace");
 let opened = null;
+
+const addressOf = (run, problem, repeat) => encoded(DATA.runs[run].run, DATA.runs[run].problem_ids[problem], repeat);
 
 async function openTrace(run, problem, repeat) {
   const about = DATA.runs[run];
@@ -119,10 +91,11 @@ function moveTrace(by) {
   const cells = [...document.querySelectorAll("#heat .cell:not(.m):not(.faint)")];
   const now = cells.findIndex((cell) => cell.dataset.at === `${opened.run},${opened.problem},${opened.repeat}`);
   const next = cells[now + by];
-  if (next) openTrace(...next.dataset.at.split(",").map(Number));
+  if (next) location.replace(`#${addressOf(...next.dataset.at.split(",").map(Number))}`);
 }
 
 document.getElementById("close").addEventListener("click", () => dialog.close());
+dialog.addEventListener("close", () => forget());
 document.getElementById("previous").addEventListener("click", () => moveTrace(-1));
 document.getElementById("next").addEventListener("click", () => moveTrace(1));
 document.getElementById("raw").addEventListener("change", () => openTrace(opened.run, opened.problem, opened.repeat));
