@@ -45,7 +45,7 @@ def pair_columns(comparisons: Sequence[Comparison]) -> list[PairColumn]:
     margin = "" if asked is None else f"not worse by more than {asked.margin * 100:g} points"
     made = [
         PairColumn("problems", lambda one: str(one.problems), is_spare=True),
-        PairColumn("difference [95 %]", _difference),
+        PairColumn("difference [95 %]", difference_text),
         PairColumn("p", lambda one: p_text(one.p), is_spare=several),
         PairColumn("Holm p", lambda one: p_text(one.adjusted_p)) if several else None,
         PairColumn("won / tied / lost", lambda one: f"{one.wins}/{one.ties}/{one.losses}"),
@@ -126,7 +126,8 @@ def _points(share: float | None) -> str:
     return f"{100 * share:.1f}" if share is not None else "–"
 
 
-def _difference(one: Comparison) -> str:
+def difference_text(one: Comparison) -> str:
+    """The difference in points with its interval."""
     low, high = (f"{100 * end:+.1f}" for end in one.interval)
     return f"{100 * one.difference:+.1f} points [{low}, {high}]"
 

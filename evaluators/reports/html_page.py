@@ -53,7 +53,8 @@ class ReportOptions:
     that examples not be revealed. `step_labels` gives for a run what says which judged drafts are
     right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
     it is not called for hidden datasets. `groups` gives the levels and subjects of its problems; it
-    is called for hidden ones, too, with `groups_of_hidden`.
+    is called for hidden ones, too, with `groups_of_hidden`. `above` is HTML that stands before all
+    else, as it is.
     """
 
     title: str = DEFAULT_TITLE
@@ -65,6 +66,7 @@ class ReportOptions:
     margin: float | None = None
     groups: Callable[[Path], Groups] | None = None
     groups_of_hidden: bool = False
+    above: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
     }
     inline = blocks.finish()
     with whole_file(page) as out:
-        out.write(_page(data, inline).encode())
+        out.write(_page(data, inline, options.above).encode())
     total = sum(one.run.totals.rows for one in shown)
     return Report(page, folder if blocks.beside else None, total)
 
@@ -210,7 +212,7 @@ def _comparisons(runs: list[GradedRun], baseline: str, margin: float | None) -> 
     return [asdict(one) for one in made] + refused
 
 
-def _page(data: Json, inline: list[str]) -> str:
+def _page(data: Json, inline: list[str], above: str) -> str:
     """The page; only scripts that carry its nonce run, whatever a model wrote."""
     nonce = secrets.token_urlsafe(16)
     blocks = "\n".join(
@@ -220,6 +222,7 @@ def _page(data: Json, inline: list[str]) -> str:
     return Template(asset("page", "page.html")).substitute(
         nonce=nonce,
         title=html.escape(safe(str(data["title"]))),
+        above=above,
         css=asset("page", "page.css"),
         katex_css=katex_css(),
         katex_js=asset("katex", "katex.min.js"),

@@ -153,14 +153,16 @@ class MeasuredRun:
     metrics: RunMetrics
 
 
-def graded_run(run: Path) -> GradedRun:
-    """Read a run directory's manifest and verdicts.
+def graded_run(run: Path, asked: Slice | None = None) -> GradedRun:
+    """Read a run directory's manifest and verdicts; with `asked` as if it were all of the run.
 
     Raises:
         NotGraded: a file of it is missing or broken, or the two do not belong together.
     """
     manifest = run_manifest(run)
-    table = verdict_table(run, manifest.identity.dataset)
+    table = verdict_table(run, manifest.identity.dataset, asked)
+    if asked is not None:
+        manifest = replace(manifest, slice=asked)
     _refuse_strangers(run, table, manifest.slice)
     return GradedRun(
         name=run.name or run.resolve().name,

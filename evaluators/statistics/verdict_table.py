@@ -9,6 +9,7 @@ import duckdb
 
 from evaluators.run_files.attempt_lines import as_written, open_regular
 from evaluators.run_files.freshness import GradedFile, stale_rows
+from evaluators.run_files.run_manifest import Slice
 from evaluators.run_files.verdict_rows import VERDICTS, NotGraded
 from evaluators.statistics.estimators import AnswerClass
 from evaluators.statistics.track_table import TrackTable, track_table
@@ -141,6 +142,7 @@ SELECT file,
     count(*)
 FROM verdicts GROUP BY file
 """
+OUTSIDE = "DELETE FROM verdicts WHERE repeat_id >= ? OR NOT list_contains(?, problem_id)"
 DIGESTS = "SELECT digest FROM verdicts WHERE file = ?"
 
 
@@ -212,8 +214,8 @@ class VerdictTable:
     tracks: TrackTable
 
 
-def verdict_table(run: Path, dataset: str) -> VerdictTable:
-    """Count the verdicts of a run directory, which is one on `dataset`.
+def verdict_table(run: Path, dataset: str, asked: Slice | None = None) -> VerdictTable:
+    """Count the verdicts of a run directory, which is one on `dataset`; with `asked` only of these.
 
     Raises:
         NotGraded: there is no verdicts.jsonl, a line of it is broken or of another dataset, an
@@ -227,6 +229,9 @@ def verdict_table(run: Path, dataset: str) -> VerdictTable:
         totals = _totals(database, file, dataset)
         _refuse_two_rows(database, file)
         _refuse_stale(database, run, totals.rows)
+        if asked is not None:
+            database.execute(OUTSIDE, [asked.repeats, list(asked.problem_ids)])
+            totals = _totals(database, file, dataset)
         costs = {name: ProblemCosts(*sums) for name, *sums in database.execute(COSTS).fetchall()}
         return VerdictTable(_problems(database), costs, totals, track_table(database))
 

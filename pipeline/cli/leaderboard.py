@@ -116,7 +116,7 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
             groups_of_hidden=by is not None,
             margin=None if margin is None else margin / 100,
         )
-        _write_page(measured, page, options)
+        write_page(measured, page, options)
 
 
 def _columns(asked: str | None) -> list[Column]:
@@ -166,7 +166,12 @@ def _refuse_idle_options(form: str, *, wide: bool, columns: list[Column]) -> Non
         raise UserMistake(f"--format {form} has every number; --columns applies to the others.")
 
 
-def _write_page(runs: list[MeasuredRun], page: Path, options: ReportOptions) -> None:
+def write_page(runs: list[MeasuredRun], page: Path, options: ReportOptions) -> None:
+    """Write the page of runs, and say where it is.
+
+    Raises:
+        UserMistake: a run is not graded as it is, or the page cannot be written.
+    """
     try:
         report = write_report(runs, page, options)
     except NotGraded as error:

@@ -1,22 +1,23 @@
 """`speclrm table`: a file of experiments, planned, run, and printed as one table."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
 
 from pipeline.cli.reasoner_options import roles
-from pipeline.cli.table_plan import plan_as_json, print_plan
+from pipeline.cli.table_plan import changed_lines, plan_as_json, print_plan
 from pipeline.cli.table_progress import live_table
+from pipeline.cli.table_results import WRITERS, print_results
 from pipeline.cli.table_settings import RunOptions
 from pipeline.cli.terminal import counted, echo
 from pipeline.runs.runner import RESULTS
-from pipeline.tables.cells import cells_of, chosen
+from pipeline.tables.cells import Cell, cells_of, chosen
 from pipeline.tables.lock_file import invalidated, write_lock
 from pipeline.tables.planning import PlannedCell, plan_cells, shared_runs
 from pipeline.tables.running import TableRun, run_table
-from pipeline.tables.table_file import read_table
+from pipeline.tables.table_file import TableFile, read_table
 
 INCOMPLETE = 1
 
@@ -24,7 +25,22 @@ INCOMPLETE = 1
 @click.command("table")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what is there and what is missing, and stop.")
-@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, for --dry-run.")
+@click.option("--report", is_flag=True, help="Print the table of what is there, and run nothing.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", *WRITERS]),
+    default="table",
+    show_default=True,
+    help="How the table is printed.",
+)
+@click.option("--json", "form", flag_value="json", help="--format json; of --dry-run the plan.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a page with every trace, which opens from disk.",
+)
 @click.option("--rows", multiple=True, metavar="NAME,…", help="Only these rows, or sweeps.")
 @click.option("--columns", multiple=True, metavar="NAME,…", help="Only these columns.")
 @click.option("--only-missing", is_flag=True, help="Only cells that are not complete.")
@@ -46,7 +62,9 @@ INCOMPLETE = 1
 def table_command(  # noqa: PLR0917 - one parameter an option
     file: Path,
     dry_run: bool,
-    as_json: bool,
+    report: bool,
+    form: str,
+    page: Path | None,
     rows: tuple[str, ...],
     columns: tuple[str, ...],
     only_missing: bool,
@@ -60,28 +78,47 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     run, and repeating the command goes on where it was. docs/tables.md explains the file.
     """
     table = read_table(file, assignments, roles())
-    cells = chosen(cells_of(table, RunOptions()), _listed(rows), _listed(columns))
+    every = cells_of(table, RunOptions())
+    cells = chosen(every, _listed(rows), _listed(columns))
     planned = plan_cells(cells, table.document, results)
     wanted = tuple(one for one in planned if not (only_missing and one.complete))
     changed = invalidated(file, planned)
+    if report:
+        print_results(table, _with_baseline(table, every, planned, results), form, page)
+        return
     if dry_run:
-        if as_json:
+        if form == "json":
             echo(plan_as_json(table, wanted, changed))
         else:
             print_plan(table, wanted, changed)
         return
-    for one in changed:
-        echo(
-            f"Changed since the last run: {one.cell}; its attempts in {one.directory} are of other "
-            f"settings ({'; '.join(one.changes)})",
-            err=True,
-        )
+    for line in changed_lines(changed):
+        echo(line, err=True)
     write_lock(file, table.title, planned)
     log = results / f"{file.stem}.engine.log"
     result = run_table(shared_runs(wanted), log, retry_errors=retry_errors, display=live_table)
     complete = _tell(result, planned)
-    if not complete:
+    # Only now the directories hold what the run has made.
+    planned = plan_cells(cells, table.document, results)
+    print_results(table, _with_baseline(table, every, planned, results), form, page)
+    if not complete or not all(one.complete for one in planned):
         sys.exit(INCOMPLETE)
+
+
+def _with_baseline(
+    table: TableFile, every: Sequence[Cell], planned: Sequence[PlannedCell], results: Path
+) -> tuple[PlannedCell, ...]:
+    """The cells and, before them, those of the baseline that they are compared with."""
+    columns = {one.cell.column.name for one in planned}
+    there = {one.cell.name for one in planned}
+    more = [
+        cell
+        for cell in every
+        if cell.row.name == table.baseline
+        and cell.column.name in columns
+        and cell.name not in there
+    ]
+    return (*plan_cells(more, table.document, results), *planned)
 
 
 def _tell(result: TableRun, planned: Collection[PlannedCell]) -> bool:

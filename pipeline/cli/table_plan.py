@@ -86,11 +86,7 @@ def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> 
         for directory, cells in sharing.items()
         if cells > 1
     ]
-    lines += [
-        f"Changed since the last run: {one.cell}; {one.directory} no longer belongs to it: "
-        f"{'; '.join(one.changes)}."
-        for one in changed
-    ]
+    lines += changed_lines(changed)
     sets = engine_sets(shared_runs(planned))
     for number, each in enumerate(sets, start=1):
         lines.append(f"Engines, set {number} of {len(sets)}: {', '.join(each.engines)}.")
@@ -98,6 +94,18 @@ def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> 
     missing = sum(sum(1 for _ in run.work(run.cells[0].there)) for run in runs)
     lines.append(f"To go: {counted(missing, 'attempt')} in {counted(len(runs), 'run')}.")
     return lines
+
+
+def changed_lines(changed: Collection[Invalidated]) -> list[str]:
+    """Which cells have other settings than when the table last ran, those of one run together."""
+    cells: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in changed:
+        cells.setdefault((one.directory, one.changes), []).append(one.cell)
+    return [
+        f"Changed since the last run: {', '.join(names)} ({'; '.join(changes)}); {directory} is "
+        "of the earlier settings."
+        for (directory, changes), names in cells.items()
+    ]
 
 
 def _serves(directory: Path, planned: Collection[PlannedCell]) -> list[str]:

@@ -1,0 +1,93 @@
+"""The table itself, as it is printed: what its runs came to, cell by cell."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.text import Text
+
+import evaluators
+from evaluators.reports import result_files, result_tables
+from evaluators.reports.html_page import ReportOptions
+from evaluators.reports.result_html import as_html
+from evaluators.reports.safe_text import safe
+from evaluators.run_files.verdict_rows import NotGraded
+from evaluators.statistics.metrics import MeasuredRun, graded_run, metrics_of
+from evaluators.statistics.result_table import ResultTable, result_table
+from pipeline.cli.leaderboard import write_page
+from pipeline.cli.tables import print_table, table_console
+from pipeline.cli.terminal import echo
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
+from pipeline.review.step_labels import pocket_labels
+from pipeline.tables.planning import PlannedCell
+from pipeline.tables.results import grade_what_is_new, sources
+from pipeline.tables.table_file import TableFile
+
+WRITERS = {
+    "markdown": result_tables.as_markdown,
+    "latex": result_files.as_latex,
+    "csv": result_files.as_csv,
+    "json": result_files.as_json,
+}
+
+
+def print_results(
+    table: TableFile, planned: Sequence[PlannedCell], form: str, page: Path | None
+) -> None:
+    """Grade what is new, and print the table of what is there.
+
+    Raises:
+        UserMistake: a run cannot be read.
+        RunStopped: this machine cannot grade.
+    """
+    try:
+        grade_what_is_new(planned)
+        results = result_table(table.title, table.baseline, sources(planned))
+    except NotGraded as error:
+        raise UserMistake(str(error)) from error
+    except evaluators.NoWorker as error:
+        raise RunStopped(str(error)) from error
+    if form == "table":
+        _print(results)
+    else:
+        echo(WRITERS[form](results))
+    if page is not None:
+        write_page(_measured(results, planned), page, _page_options(results))
+
+
+def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[MeasuredRun]:
+    """The runs that have attempts, each once and whole, by the name of its first cell."""
+    names: dict[Path, str] = {}
+    for one in planned:
+        if results.cells[one.cell.row.name, one.cell.column.name].metrics is not None:
+            names.setdefault(one.directory, one.cell.name)
+    if not names:
+        raise UserMistake("No attempt is recorded yet, so that there is nothing for a page.")
+    runs = {path: replace(graded_run(path), name=name) for path, name in names.items()}
+    return [MeasuredRun(path, run, metrics_of(run)) for path, run in runs.items()]
+
+
+def _page_options(results: ResultTable) -> ReportOptions:
+    return ReportOptions(
+        title=results.title,
+        hidden_datasets=hidden_datasets(shown=False),
+        step_labels=pocket_labels,
+        statements=LoadedAgain().statements,
+        above=as_html(results),
+    )
+
+
+def _print(results: ResultTable) -> None:
+    console = table_console()
+    console.print(Text(safe(results.title), style="bold"))
+    for part in result_tables.parts(results):
+        print_table(
+            console,
+            part.headings,
+            part.lines,
+            title=part.title,
+            notes=part.notes,
+            keys=min(part.texts, 2),
+            texts=part.texts,
+        )

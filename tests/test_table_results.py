@@ -1,0 +1,227 @@
+"""What a table prints: each cell on its own slice, one Holm for all, marks, and every format."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluators.reports import result_files
+from evaluators.statistics.comparison import holm
+from pipeline.engines.settings import EngineSettings
+from pipeline.experiment import Experiment
+from pipeline.tables.cells import Cell
+from pipeline.tables.gpu_time import shared_seconds
+from pipeline.tables.results import seen
+from pipeline.tables.table_file import Card, Column, Row
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
+
+FILE = """\
+title = "Sums & <b>others</b>"
+baseline = "large"
+columns = ["sums.jsonl", "sums.jsonl[first:3]"]
+[defaults]
+repeats = 2
+[models.big]
+engine = "scripted"
+script = "target.json"
+usd_per_gpu_hour = 3600.0
+gpus = 2
+[models.weak]
+engine = "scripted"
+script = "draft.json"
+model = "weak"
+usd_per_gpu_hour = 1.0
+[rows.large]
+reasoner = "baseline"
+target = "big"
+expected = [{column = "sums", value = 0.99, source = "a paper"}]
+[rows.same_as_large]
+reasoner = "baseline"
+target = "big"
+[rows.weak]
+reasoner = "baseline"
+target = "weak"
+expected = [{column = "sums", value = 0.9, source = "another"}]
+[rows.late]
+reasoner = "parallel"
+tracks = 2
+target = "weak"
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A table that has run, but for one row."""
+    made = Place.made(tmp_path_factory.mktemp("table"))
+    (made.folder / "table.toml").write_text(FILE)
+    said = table(made, "--rows large,same_as_large,weak")
+    assert said.code == 0, said.err
+    return made
+
+
+def table(place, options=""):
+    return speclrm(
+        f"table {place.folder / 'table.toml'} --results {place.folder / 'results'} {options}"
+    )
+
+
+def cells(place, options="--report --json"):
+    said = table(place, options)
+    assert said.code == 0, said.err
+    return {(one["row"], one["column"]): one for one in json.loads(said.out)["cells"]}
+
+
+def test_a_cell_counts_its_own_slice_of_a_run_that_is_wider(place):
+    large, part = cells(place)["large", "sums"], cells(place)["large", "sums[first:3]"]
+    assert large["run"] == part["run"]
+    assert (large["problems"], large["attempts"], large["repeats"]) == (6, 12, 2)
+    assert (part["problems"], part["attempts"], part["repeats"]) == (3, 6, 2)
+    assert (large["accuracy"], cells(place)["weak", "sums"]["accuracy"]) == (1, 0)
+
+
+def test_differences_are_to_the_baseline_of_the_column_and_adjusted_over_the_whole_table(place):
+    made = cells(place)
+    compared = [one for one in made.values() if one["p"] is not None]
+    assert [(one["row"], one["column"]) for one in compared] == [
+        ("weak", "sums"),
+        ("weak", "sums[first:3]"),
+    ]
+    assert [one["holm_p"] for one in compared] == holm([one["p"] for one in compared])
+    assert {one["difference"] for one in compared} == {-1}
+    assert made["same_as_large", "sums"]["not_compared"] == "it is the baseline's run"
+
+
+def test_a_reported_value_is_told_to_lie_in_the_interval_or_not(place):
+    made = cells(place)
+    assert made["large", "sums"]["reported_in_interval"] is True
+    assert made["weak", "sums"]["reported_in_interval"] is False
+    assert made["weak", "sums[first:3]"]["reported_in_interval"] is None
+
+
+def test_a_row_without_attempts_is_there_without_numbers(place):
+    late = cells(place)["late", "sums"]
+    assert (late["planned"], late["attempts"], late["accuracy"], late["p"]) == (12, 0, None, None)
+
+
+def test_dollars_are_those_of_the_models_gpus(place):
+    made = cells(place)
+    hours, dollars = made["large", "sums"]["gpu_hours"], made["large", "sums"]["dollars"]
+    assert dollars == pytest.approx(3600 * hours)
+    assert made["late", "sums"]["dollars"] is None
+
+
+def test_a_run_that_is_not_complete_is_measured_on_whole_repeats_and_marked(place, tmp_path):
+    other = Place.made(tmp_path)
+    (tmp_path / "table.toml").write_text(FILE.replace("repeats = 2", "repeats = 1"))
+    assert table(other, "--rows large,weak").code == 0
+    (tmp_path / "table.toml").write_text(FILE)
+    made = cells(other)["weak", "sums"]
+    assert (made["attempts"], made["planned"], made["repeats"]) == (6, 12, 1)
+    assert re.search(r"weak .*0\.0% .*…", table(other, "--report").out)
+
+
+def test_the_baseline_is_printed_beside_rows_that_are_chosen(place):
+    assert {row for row, _ in cells(place, "--report --json --rows weak")} == {"large", "weak"}
+
+
+def test_on_a_terminal_every_part_is_told(place):
+    out = table(place, "--report").out
+    for words in ("Accuracy", "Against large", "Costs", "Reported and measured", "dollars"):
+        assert words in out
+    assert "-100.0 points" in out
+
+
+def test_markdown_holds_names_as_text(place):
+    out = table(place, "--report --format markdown").out
+    assert out.startswith("# Sums &amp; &lt;b&gt;others&lt;/b&gt;")
+    assert "| same\\_as\\_large |" in out
+
+
+def test_latex_is_a_booktabs_table_with_every_column_filled(place):
+    out = table(place, "--report --format latex").out
+    assert r"\caption{Sums \& <b>others</b>." in out
+    body = out[out.index(r"\midrule") : out.index(r"\bottomrule")].strip().splitlines()[1:]
+    assert [line.split(" & ")[0].strip() for line in body] == [
+        "large",
+        r"same\_as\_large",
+        "weak",
+        "late",
+    ]
+    assert {line.count(" & ") for line in body} == {6}
+    assert "$-100.0" in body[2]
+    assert out.count("{") == out.count("}")
+
+
+@given(st.text())
+def test_latex_has_no_special_character_of_a_name(text):
+    shown = result_files.latex(text)
+    for word in re.findall(r"\\[a-z]+\{\}|\\.|\$[^$]*\$", shown):
+        shown = shown.replace(word, "")
+    assert not set("\\&%$#_{}~^") & set(shown)
+
+
+def test_csv_has_a_line_for_each_cell_and_no_formula(place):
+    rows = list(csv.DictReader(io.StringIO(table(place, "--report --format csv").out)))
+    assert len(rows) == 8
+    assert [row["accuracy"] for row in rows[:2]] == ["1.0", "1.0"]
+
+
+def test_the_page_begins_with_the_table_and_shows_each_run_once(place, tmp_path):
+    page = tmp_path / "page.html"
+    assert table(place, f"--report --html {page}").code == 0
+    text = page.read_text()
+    main = text[text.index("<main>") :]
+    assert main.index("Accuracy</h2>") < main.index("Runs</h2>")
+    assert "large / sums" in text
+    assert "<title>Sums &amp; &lt;b&gt;others&lt;/b&gt;</title>" in text
+    assert "<b>others" not in text
+
+
+def cell_of(dataset, *released):
+    cards = [Card(str(n), {}, {}, released=date) for n, date in enumerate(released)]
+    roles = dict(zip(("target", "draft"), cards, strict=False))
+    row = Row("row", "row", "baseline", {}, {})
+    column = Column(dataset, dataset, None, "all", {}, ())
+    experiment = Experiment("baseline", EngineSettings("scripted", "m"), dataset=dataset)
+    return Cell(row, column, experiment, roles)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "released", "marked"),
+    [
+        ("aime", ("2025-03-05",), True),  # public since 2024-02
+        ("aime", ("2024-02",), True),
+        ("aime", ("2024-01-31",), False),
+        ("aime", (None,), False),
+        ("aime", ("2023-09", "2024-09-12"), True),
+        ("aime", (), False),
+        ("pocket", ("2025-03-05",), False),
+    ],
+)
+def test_a_cell_is_marked_where_its_problems_are_older_than_a_models_release(
+    dataset, released, marked
+):
+    why = seen(cell_of(dataset, *released))
+    assert (why is not None) == marked
+    assert not marked or "public since 2024-02" in why
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=12)
+
+
+@given(SPANS)
+def test_the_time_of_all_attempts_together_is_the_time_in_which_any_was_in_flight(drawn):
+    spans = {number: (begin, begin + length) for number, (begin, length) in enumerate(drawn)}
+    shares = shared_seconds(spans)
+    busy = {second for begin, end in spans.values() for second in range(begin, end)}
+    assert sum(shares.values()) == pytest.approx(len(busy))
+    assert all(-1e-9 <= shares[name] <= end - begin + 1e-9 for name, (begin, end) in spans.items())
+
+
+def test_time_is_divided_among_those_in_flight():
+    assert shared_seconds({"a": (0, 4), "b": (2, 4)}) == {"a": 3, "b": 1}
