@@ -38,6 +38,7 @@ FLOORS = (
         "pipeline.pocket",
         "pipeline.decoding",
     ),
+    ("pipeline.decoding.proposers",),
     ("pipeline.plugins", "pipeline.declared_option"),
     ("pipeline.registry",),
     ("pipeline.engines", "pipeline.cost", "pipeline.problems"),

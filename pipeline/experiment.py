@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -28,6 +28,9 @@ ENGINE_IDENTITY = (
     "lora",
     "speculative",
 )
+IDENTITY_WHERE_SET = ("decoding", "proposer", "window", "assistant_model")
+"""The same, but only where they have another value than their default: they came later, and runs
+that were named without them keep their names."""
 NAME_HASH_DIGITS = 8
 FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
 """Where runs differ in one of these, all else follows from it, so it is listed first."""
@@ -191,6 +194,9 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     """
     engines.refuse_ignored(settings)
     shared = {name: getattr(settings, name) for name in ENGINE_IDENTITY}
+    for one in fields(EngineSettings):
+        if one.name in IDENTITY_WHERE_SET and getattr(settings, one.name) != one.default:
+            shared[one.name] = getattr(settings, one.name)
     return shared | engines.entry(settings.engine).own_identity(settings)
 
 

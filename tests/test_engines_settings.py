@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from pipeline.engines import ENGINES, create, resolve_auto
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.facts import read_facts
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
-from pipeline.experiment import Experiment
+from pipeline.experiment import Experiment, engine_identity
+from pipeline.resources import pocket_dir
 from pipeline.runs.runner import plan
 
 
@@ -60,6 +62,78 @@ def test_from_python_too_an_engine_refuses_what_it_would_have_to_ignore(
 def without_tokenizer(model: Path, folder: Path) -> str:
     shutil.copy(model / "config.json", folder)
     return str(folder)
+
+
+WINDOWS: list[tuple[dict[str, Any], str]] = [
+    ({"proposer": "lookup"}, "--proposer has no effect with --decoding plain"),
+    ({"window": 4, "assistant_model": "a"}, "--window and --assistant-model have no effect with"),
+    ({"decoding": "window", "proposer": "assistant"}, "assistant needs --assistant-model, a small"),
+    (
+        {"decoding": "window", "proposer": "lookup", "assistant_model": "a"},
+        "--assistant-model has no effect with --proposer lookup",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "words"), WINDOWS)
+def test_settings_of_windows_that_do_not_go_together_are_refused(
+    asked: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserMistake, match=words):
+        create(replace(EngineSettings("transformers", "m"), **asked))
+
+
+UNFIT = [
+    ("tiny", "pocket-draft", "has another tokenizer than the model"),
+    ("pocket-target", "short", "a context of 100 tokens, shorter than the model's; give --max-mod"),
+    ("pocket-target", "./nowhere", "nowhere does not exist"),
+]
+
+
+@pytest.mark.parametrize(("model", "assistant", "words"), UNFIT)
+async def test_an_assistant_that_cannot_be_used_is_told_of_before_its_weights_are_loaded(
+    tiny_model: Path, tmp_path: Path, model: str, assistant: str, words: str
+) -> None:
+    if assistant == "short":
+        assistant = str(shutil.copytree(pocket_dir() / "draft", tmp_path / "short"))
+        config = json.loads((tmp_path / "short" / "config.json").read_text(encoding="utf-8"))
+        config["max_position_embeddings"] = 100
+        (tmp_path / "short" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (tmp_path / "short" / "model.safetensors").unlink()
+    target = EngineSettings(
+        "transformers",
+        str(tiny_model) if model == "tiny" else model,
+        decoding="window",
+        assistant_model=assistant,
+    )
+    engine = create(with_model_folder(target))
+    with pytest.raises(UserMistake, match=words):
+        await engine.start()
+    await engine.stop()
+
+
+@pytest.mark.parametrize(
+    ("asked", "added"),
+    [
+        ({}, {}),
+        ({"max_num_seqs": 8}, {}),
+        ({"decoding": "plain"}, {}),
+        ({"decoding": "window"}, {"decoding": "window"}),
+        (
+            {"decoding": "window", "window": 9, "assistant_model": "pocket-draft"},
+            {"decoding": "window", "window": 9, "assistant_model": "pocket-draft"},
+        ),
+    ],
+)
+def test_windows_are_part_of_a_runs_identity_and_what_was_there_before_them_is_not_renamed(
+    asked: dict[str, Any], added: dict[str, Any]
+) -> None:
+    settings = EngineSettings("transformers", "m")
+    assert engine_identity(replace(settings, **asked)) == engine_identity(settings) | added
+    assert engine_identity(settings).keys() == {
+        *("engine", "model", "revision", "tokenizer", "dtype", "max_model_len"),
+        *("quantization", "lora", "speculative"),
+    }
 
 
 async def test_a_model_folder_without_tokenizer_is_told_of(

@@ -268,12 +268,49 @@ async def test_a_model_that_forgets_tokens_answers_one_request_at_a_time(tiny_mo
     )
     MistralForCausalLM(config).save_pretrained(tmp_path)
     engine = create(EngineSettings("transformers", str(tmp_path), max_num_seqs=2))
-    with pytest.raises(UserMistake, match=r"one request at a time; drop --max-num-seqs"):
+    with pytest.raises(UserMistake, match=r"one request at a time, .*; drop --max-num-seqs"):
         await engine.start()
     await engine.stop()
     engine = create(EngineSettings("transformers", str(tmp_path)))
     await engine.start()
     assert (await engine.complete([1, 2, 3], GREEDY)).token_ids
+    await engine.stop()
+
+
+def deaf(forward, *unheard):
+    """A model's forward that ignores some of what it is told."""
+    return lambda self, **told: forward(
+        self, **{name: value for name, value in told.items() if name not in unheard}
+    )
+
+
+def strict(forward):
+    def refusing(self, attention_mask=None, **told):
+        if attention_mask is not None:
+            raise TypeError("masks have two dimensions")
+        return forward(self, **told)
+
+    return refusing
+
+
+@pytest.mark.parametrize(
+    ("wrap", "why"),
+    [
+        (lambda forward: deaf(forward, "attention_mask"), r"they differ by [1-9]\d+%"),
+        (lambda forward: deaf(forward, "attention_mask", "position_ids"), "they differ by"),
+        (strict, "masks have two dimensions"),
+    ],
+)
+async def test_a_model_that_does_not_keep_rows_apart_is_found_out_at_the_start(
+    tiny_model, tiny, monkeypatch, wrap, why
+):
+    monkeypatch.setattr(type(tiny), "forward", wrap(type(tiny).forward))
+    engine = create(EngineSettings("transformers", str(tiny_model), max_num_seqs=2))
+    with pytest.raises(UserMistake, match=rf"\({why}.*\), so it answers one at a time; drop --max"):
+        await engine.start()
+    await engine.stop()
+    engine = create(EngineSettings("transformers", str(tiny_model)))
+    await engine.start()
     await engine.stop()
 
 
@@ -314,7 +351,7 @@ def test_rows_that_join_leave_and_keep_unequal_parts_of_what_they_are_fed_are_as
                         logits[n, : len(new)], whole[len(text) :], atol=1e-4, rtol=1e-4
                     )
                     kept = 1 + draw(len(new))
-                    rows.commit(n, kept)
+                    rows.forget(n, len(new) - kept)
                     text.extend(new[:kept])
             assert rows.lengths == list(map(len, texts))
 
@@ -326,7 +363,7 @@ def test_one_row_forgets_what_is_not_committed(tiny):
         row = OneRow(tiny)
         row.join(cache, 3)
         row.forward([[4, 5, 6, 7]])
-        row.commit(0, 2)
+        row.forget(0, 2)
         after = row.forward([[8]])[0, -1]
         whole = tiny(input_ids=torch.tensor([[1, 2, 3, 4, 5, 8]])).logits[0, -1]
         torch.testing.assert_close(after, whole, atol=1e-4, rtol=1e-4)

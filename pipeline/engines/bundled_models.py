@@ -16,9 +16,11 @@ def with_model_folder(settings: EngineSettings) -> EngineSettings:
 
     A server knows its models by their own names, so there only a tokenizer is resolved.
     """
-    model, tokenizer = settings.model, settings.tokenizer
+    model, tokenizer, assistant = settings.model, settings.tokenizer, settings.assistant_model
     if model in BUNDLED and entry(settings.engine).opens_files:
         model = str(pocket_dir() / BUNDLED[model])
     if tokenizer in BUNDLED:
         tokenizer = str(pocket_dir() / BUNDLED[tokenizer])
-    return replace(settings, model=model, tokenizer=tokenizer)
+    if assistant in BUNDLED:
+        assistant = str(pocket_dir() / BUNDLED[assistant])
+    return replace(settings, model=model, tokenizer=tokenizer, assistant_model=assistant)

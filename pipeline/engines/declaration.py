@@ -204,6 +204,8 @@ class EngineEntry:
 
 
 VLLM_SEQUENCES, TRANSFORMERS_SEQUENCES = 64, 1
+WINDOW = 8
+"""Tokens of a window, unless it is said."""
 MAX_NUM_SEQS = EngineOption(
     name="max_num_seqs",
     type=int,

@@ -10,6 +10,8 @@ from pipeline.engines.sampling import Sampling
 
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
 SERVER_SECONDS = 600.0
+PLAIN = "plain"
+"""In `decoding`: token by token."""
 CPU = "cpu"
 """In `devices`: no GPU, though there be one."""
 LOCAL_SECONDS = 3600.0
@@ -32,6 +34,8 @@ class EngineSettings:
     which `on_wait` is told (openai).
     `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
     `speculative` is vLLM's own token-level speculative_config as JSON text.
+    `decoding` is `plain` or `window` (transformers); `proposer`, `window` and `assistant_model` say
+    who guesses the tokens of windows, how many tokens a window has at most, and with which model.
     `script` is the scripted engine's table. `log` is where the engine's own output goes.
     `own` are values of options that the engine's entry declares and that have no field here.
     `sampling` is what its requests will ask for: an engine that cannot do it refuses to start.
@@ -51,6 +55,10 @@ class EngineSettings:
     quantization: str | None = None
     lora: str | None = None
     speculative: str | None = None
+    decoding: str = PLAIN
+    proposer: str | None = None
+    window: int | None = None
+    assistant_model: str | None = None
     trust_remote_code: bool = False
     process: ProcessMode = "auto"
     base_url: str | None = None

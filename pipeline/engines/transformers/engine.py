@@ -10,18 +10,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM
-from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
+from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES, WINDOW
 from pipeline.engines.facts import read_facts
-from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.limits import check_sampling, room_for, time_limit
-from pipeline.engines.model_files import HUB_ADVICE, first_line
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -29,15 +23,21 @@ from pipeline.engines.protocol import (
     ModelFacts,
     SamplingRequest,
 )
-from pipeline.engines.settings import CPU, EngineSettings
+from pipeline.engines.settings import CPU, PLAIN, EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.loading import (
+    check_keeps_tokens,
+    check_rows,
+    device_of,
+    load_model,
+)
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
-from pipeline.engines.transformers.reading import can_be_a_row
+from pipeline.engines.transformers.proposing import check_decoding, proposers
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.engines.transformers.worker import Worker
-from pipeline.errors import EngineDead, EngineFailure, UserMistake
+from pipeline.errors import EngineDead, EngineFailure
 
 READY_PROMPT = "1+1="
 # Below this many weights a second CPU thread costs more in waiting than it computes.
@@ -48,7 +48,8 @@ class TransformersEngine:
     """One model run by transformers, on the GPU where there is one."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        """Nothing is loaded before `start`."""
+        """Raises `UserMistake` for settings that do not go together."""
+        check_decoding(settings)
         self._settings = settings
         self._facts: ModelFacts | None = None
         self._tokenizer: HFTokenizer | None = None
@@ -80,7 +81,7 @@ class TransformersEngine:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
         loop = asyncio.get_running_loop()
         facts = await loop.run_in_executor(self._pool, read_facts, self._settings)
-        stepper = await loop.run_in_executor(self._pool, self._load, facts)
+        stepper = await loop.run_in_executor(self._pool, self.load, facts)
         self._facts = replace(facts, dtype=str(stepper.model.dtype).split(".")[-1])
         self._tokenizer = stepper.tokenizer
         self._worker = Worker(
@@ -146,57 +147,20 @@ class TransformersEngine:
         self._worker.check()
         return self._worker
 
-    def _load(self, facts: ModelFacts) -> Stepper:
-        """Load tokenizer and model, in the worker thread."""
+    def load(self, facts: ModelFacts) -> Stepper:
+        """Load tokenizer and models, in the worker thread."""
         settings = self._settings
         tokenizer = HFTokenizer.of(settings)
-        device = _device(settings)
         small = facts.parameters is not None and facts.parameters < ONE_THREAD_BELOW
-        if device == CPU and small and "OMP_NUM_THREADS" not in os.environ:
+        if device_of(settings) == CPU and small and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(1)
-        with START_LOCK, output_to(settings.log):
-            disable_progress_bar()
-            try:
-                model = _load_model(settings, device)
-            finally:
-                enable_progress_bar()
+        model = load_model(settings)
         rows = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
-        if rows > 1 and not can_be_a_row(model):
-            raise UserMistake(
-                f"the layers of the model {settings.model!r} do not keep every token (sliding "
-                "windows, or a state in place of attention), so it answers one request at a time; "
-                "drop --max-num-seqs"
-            )
-        return Stepper(model.eval(), tokenizer, PrefixBlocks.on(model.device), rows)
-
-
-def _load_model(settings: EngineSettings, device: str) -> Any:
-    default = "float32" if device == CPU else "auto"
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            settings.model,
-            revision=settings.revision,
-            dtype=default if settings.dtype == "auto" else settings.dtype,
-            trust_remote_code=settings.trust_remote_code,
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise UserMistake(
-            f"the model {settings.model!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"
-        ) from error
-    try:
-        return model.to(device)
-    # torch reports a full device as RuntimeError, and a build without CUDA as AssertionError.
-    except (RuntimeError, AssertionError) as error:
-        raise UserMistake(
-            f"the model {settings.model!r} cannot be moved to {device} ({first_line(error)}); "
-            "choose another device, a smaller model or a smaller type of its weights"
-        ) from error
-
-
-def _device(settings: EngineSettings) -> str:
-    """The first device asked for, the first GPU, or the CPU."""
-    if settings.devices == CPU:
-        return CPU
-    if settings.devices is not None:
-        return f"cuda:{settings.devices.split(',')[0]}"
-    return "cuda:0" if torch.cuda.is_available() else CPU
+        if rows > 1 or settings.decoding != PLAIN:
+            check_keeps_tokens(model, settings.model)
+        if rows > 1:
+            check_rows(model, settings.model)
+        stepper = Stepper(model, tokenizer, PrefixBlocks.on(model.device), rows)
+        if settings.decoding != PLAIN:
+            stepper.use_windows(settings.window or WINDOW, proposers(settings, stepper))
+        return stepper

@@ -1,6 +1,6 @@
 """A request in the transformers engine: what was asked, and its text as it grows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -48,28 +48,43 @@ class Text:
     """The tokens that a request has got, and the draws of those that follow."""
 
     def __init__(self, job: Job, tokenizer: HFTokenizer, cached_tokens: int, logits: Any) -> None:
-        """`logits` are those after the prompt; `grow` takes the first token from them."""
+        """`logits` are those after the prompt; they give the first token."""
         self.job = job
+        self.done: Generated | None = None
+        self.token_ids = list(job.prompt)
         self._eos_ids = tokenizer.eos_ids
         self._watch = StopWatch(tokenizer, job.sampling.stop)
         self._cached_tokens = cached_tokens
         self._logprobs = _logprobs(logits, job.sampling.logprobs_of)
         self._random = torch.Generator().manual_seed(job.sampling.seed % SEED_RANGE)
+        self.grow(logits)
 
     @property
-    def last(self) -> int:
-        """The newest token."""
-        return self._watch.token_ids[-1]
+    def room(self) -> int:
+        """How many tokens may still be written."""
+        return 0 if self.done else self.job.room - len(self._watch.token_ids)
 
-    def grow(self, logits: Any) -> Generated | None:
-        """Choose a token by the logits after the last one; the answer, where it ends the text."""
+    def grow(self, logits: Any) -> int:
+        """Write the token chosen by the logits after the last one; `done` is set where it ends."""
         job, written = self.job, self._watch.token_ids
         token = choose(logits, job.sampling, self._random, job.prompt, written)
+        self.token_ids.append(token)
         if self._watch.append(token) or token in self._eos_ids:
-            return self._generated("stop")
-        if len(self._watch.token_ids) >= self.job.room:
-            return self._generated("length")
-        return None
+            self.done = self._generated("stop")
+        elif self.room == 0:
+            self.done = self._generated("length")
+        return token
+
+    def ahead(self) -> Callable[[Any], int]:
+        """The choices that `grow` would make from here on, without making them."""
+        job, written, random = self.job, [*self._watch.token_ids], torch.Generator()
+        random.set_state(self._random.get_state())
+
+        def choice(logits: Any) -> int:
+            written.append(choose(logits, job.sampling, random, job.prompt, written))
+            return written[-1]
+
+        return choice
 
     def _generated(self, finish: FinishReason) -> Generated:
         text, stop_string = self._watch.finish()

@@ -1,12 +1,15 @@
-"""Requests in flight, step by step: some pieces of prompts, then one token for every row."""
+"""Requests in flight, step by step: some pieces of prompts, then a forward for all rows."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from pipeline.decoding.proposer import Proposer
 from pipeline.decoding.rows import ManyRows, OneRow, Rows
+from pipeline.decoding.windows import Counts, guesses_for, step
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.reading import Reading
@@ -20,19 +23,35 @@ FULL = "the device's memory is full ({error}); lower --max-num-seqs or the lengt
 
 @dataclass(slots=True)
 class Stepper:
-    """A loaded model, the blocks it keeps, and at most `most_rows` requests. For one thread."""
+    """A loaded model, the blocks it keeps, and at most `most_rows` requests. For one thread.
+
+    Every forward gives a row one token, unless windows are used.
+    """
 
     model: Any
     tokenizer: HFTokenizer
     blocks: PrefixBlocks = field(default_factory=PrefixBlocks)
     most_rows: int = 1
+    counts: Counts = field(default_factory=Counts)
+    proposer: Proposer | None = field(init=False)
     _waiting: deque[Job] = field(default_factory=deque)
     _reading: tuple[Job, Reading] | None = None
     _texts: list[Text] = field(default_factory=list)
+    _window: int = 1
+    _make_proposer: Callable[[], Proposer] | None = None
     _rows: Rows = field(init=False)
 
     def __post_init__(self) -> None:
-        self._rows = self._no_rows()
+        self._forget_rows()
+
+    def use_windows(self, window: int, make_proposer: Callable[[], Proposer]) -> None:
+        """From now on feed rows at most `window` tokens: their last, and guesses of a proposer."""
+        self._window, self._make_proposer = window, make_proposer
+        self._forget_rows()
+
+    def no_rows(self, model: Any) -> Rows:
+        """Rows for as many requests as there may be, before there are any."""
+        return OneRow(model) if self.most_rows == 1 else ManyRows(model)
 
     @property
     def busy(self) -> bool:
@@ -44,7 +63,7 @@ class Stepper:
         self._waiting.append(job)
 
     def step(self) -> None:
-        """Read some of the prompts that have a place, then let every row grow by one token."""
+        """Read some of the prompts that have a place, then let every row grow."""
         with torch.inference_mode():
             self._drop_cancelled()
             self._read_prompts()
@@ -55,12 +74,15 @@ class Stepper:
         jobs = [*self._waiting, *(text.job for text in self._texts)]
         jobs += [self._reading[0]] if self._reading else []
         self._waiting.clear()
-        self._reading, self._texts, self._rows = None, [], self._no_rows()
+        self._reading = None
+        self._forget_rows()
         for job in jobs:
             job.settle(error)
 
-    def _no_rows(self) -> Rows:
-        return OneRow(self.model) if self.most_rows == 1 else ManyRows(self.model)
+    def _forget_rows(self) -> None:
+        self._texts = []
+        self._rows = self.no_rows(self.model)
+        self.proposer = self._make_proposer() if self._make_proposer else None
 
     def _drop_cancelled(self) -> None:
         if self._reading and self._reading[0].answer.cancelled():
@@ -90,11 +112,12 @@ class Stepper:
                 return
             self._reading = None
             text = Text(job, self.tokenizer, reading.reused, logits)
-            done = text.grow(logits)
-            if done is not None:
-                job.settle(done)
+            if text.done is not None:
+                job.settle(text.done)
                 return
             self._rows.join(reading.cache, len(job.prompt))
+            if self.proposer is not None:
+                self.proposer.join(text)
             self._texts.append(text)
         except torch.OutOfMemoryError as error:
             self._reading = None
@@ -104,23 +127,30 @@ class Stepper:
         if not self._texts:
             return
         try:
-            logits = self._rows.forward([[text.last] for text in self._texts])
+            step(self._rows, self._texts, self._guesses(), self.counts, self.proposer)
         except torch.OutOfMemoryError as error:
             # A forward that broke off has written some layers of every row.
-            failed, self._texts, self._rows = self._texts, [], self._no_rows()
+            failed = self._texts
+            self._forget_rows()
             for text in failed:
                 text.job.settle(EngineFailure(FULL.format(error=error)))
             return
-        # Many are moved at once; of one at temperature 0 only the number of the likeliest is.
-        logits = logits[:, 0] if len(self._texts) == 1 else logits[:, 0].cpu()
         for row in reversed(range(len(self._texts))):
-            self._rows.commit(row, 1)
-            done = self._texts[row].grow(logits[row])
+            done = self._texts[row].done
             if done is not None:
                 self._texts[row].job.settle(done)
                 self._leave(row)
 
+    def _guesses(self) -> list[list[int]]:
+        guesses = guesses_for(self._window, len(self._texts), self.blocks.block_tokens)
+        most = [min(guesses, text.room - 1) for text in self._texts]
+        if self.proposer is None or not any(most):
+            return [[] for _ in self._texts]
+        return self.proposer.propose(self._texts, most)
+
     def _leave(self, row: int) -> None:
         self._rows.leave(row)
+        if self.proposer is not None:
+            self.proposer.leave(row)
         self._texts[row] = self._texts[-1]
         self._texts.pop()

@@ -1,0 +1,49 @@
+"""What a proposer is, and what it sees of a text that a model writes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+
+class Text(Protocol):
+    """A text that a model writes, as windows see it."""
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """The prompt and all that was written; the last token has not been fed yet."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """How many tokens may still be written; 0 where the text has ended."""
+        ...
+
+    def grow(self, logits: Any) -> int:
+        """Write the token that the model chooses by the logits after the last one."""
+        ...
+
+    def ahead(self) -> Callable[[Any], int]:
+        """The choices that `grow` would make from here on, token by token, without making them."""
+        ...
+
+
+class Proposer(Protocol):
+    """Guesses for every row; rows have the numbers that they have in `pipeline.decoding.rows`."""
+
+    def join(self, text: Text) -> None:
+        """A row more, with that text."""
+        ...
+
+    def leave(self, row: int) -> None:
+        """A row less; the last one gets its number."""
+        ...
+
+    def propose(self, texts: Sequence[Text], most: Sequence[int]) -> list[list[int]]:
+        """For every row the next tokens, as many as it thinks right and at most so many."""
+        ...
+
+    def learn(self, row: int, text: Text, refused: Any) -> None:
+        """What a forward came to: the text has grown, and `refused` are the logits after it.
+
+        They were made on guesses that were wrong; there may be none.
+        """
+        ...

@@ -1,0 +1,85 @@
+"""Loading a model's weights onto the device that was asked for."""
+
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar
+
+from pipeline.decoding.rows import disturbance
+from pipeline.engines.launch import START_LOCK, output_to
+from pipeline.engines.model_files import HUB_ADVICE, first_line
+from pipeline.engines.settings import CPU, EngineSettings
+from pipeline.engines.transformers.reading import can_be_a_row
+from pipeline.errors import UserMistake
+
+MOST_DISTURBED = 0.1
+_ONE_ROW = (
+    "the model {name!r} does not give requests of one forward the logits that they have alone "
+    "({why}), so it answers one at a time; drop --max-num-seqs"
+)
+
+
+def load_model(settings: EngineSettings) -> Any:
+    """The model, ready to answer; raises `UserMistake` where it cannot be loaded or placed."""
+    with START_LOCK, output_to(settings.log):
+        disable_progress_bar()
+        try:
+            return _loaded(settings, device_of(settings)).eval()
+        finally:
+            enable_progress_bar()
+
+
+def check_keeps_tokens(model: Any, name: str) -> None:
+    """Raise `UserMistake` for a model whose sequences cannot be cut and put together again."""
+    if not can_be_a_row(model):
+        raise UserMistake(
+            f"the layers of the model {name!r} do not keep every token (sliding windows, or a "
+            "state in place of attention), so it answers one request at a time, token by token; "
+            "drop --max-num-seqs and --decoding"
+        )
+
+
+def check_rows(model: Any, name: str) -> None:
+    """Raise `UserMistake` for a model that does not keep the rows of a forward apart."""
+    try:
+        disturbed = disturbance(model)
+    # What a model's code says to arguments that it does not expect is up to each.
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise UserMistake(_ONE_ROW.format(name=name, why=first_line(error))) from error
+    # Also where it is not a number.
+    if not disturbed <= MOST_DISTURBED:
+        raise UserMistake(_ONE_ROW.format(name=name, why=f"they differ by {disturbed:.0%}"))
+
+
+def _loaded(settings: EngineSettings, device: str) -> Any:
+    default = "float32" if device == CPU else "auto"
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            settings.model,
+            revision=settings.revision,
+            dtype=default if settings.dtype == "auto" else settings.dtype,
+            trust_remote_code=settings.trust_remote_code,
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise UserMistake(
+            f"the model {settings.model!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"
+        ) from error
+    try:
+        return model.to(device)
+    # torch reports a full device as RuntimeError, and a build without CUDA as AssertionError.
+    except (RuntimeError, AssertionError) as error:
+        raise UserMistake(
+            f"the model {settings.model!r} cannot be moved to {device} ({first_line(error)}); "
+            "choose another device, a smaller model or a smaller type of its weights"
+        ) from error
+
+
+def device_of(settings: EngineSettings) -> str:
+    """The first device asked for, the first GPU, or the CPU."""
+    if settings.devices == CPU:
+        return CPU
+    if settings.devices is not None:
+        return f"cuda:{settings.devices.split(',')[0]}"
+    return "cuda:0" if torch.cuda.is_available() else CPU

@@ -1,0 +1,85 @@
+"""Who guesses tokens for windows, by the settings."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from pipeline.decoding.proposer import Proposer
+from pipeline.decoding.proposers.assistant import Assistant
+from pipeline.decoding.proposers.end_block import EndBlock
+from pipeline.decoding.proposers.lookup import Lookup
+from pipeline.decoding.proposers.recycled import Recycled
+from pipeline.engines.facts import read_context
+from pipeline.engines.settings import PLAIN, EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.loading import check_keeps_tokens, check_rows, load_model
+from pipeline.engines.transformers.stepper import Stepper
+from pipeline.errors import UserMistake
+
+ASSISTANT = "assistant"
+
+
+def check_decoding(settings: EngineSettings) -> None:
+    """Raise `UserMistake` for settings of windows that do not go together."""
+    given = {
+        "--proposer": settings.proposer,
+        "--window": settings.window,
+        "--assistant-model": settings.assistant_model,
+    }
+    idle = [name for name, value in given.items() if value is not None]
+    if settings.decoding == PLAIN and idle:
+        raise UserMistake(
+            f"{' and '.join(idle)} {'have' if len(idle) > 1 else 'has'} no effect with --decoding "
+            "plain; choose --decoding window"
+        )
+    if settings.proposer == ASSISTANT and settings.assistant_model is None:
+        raise UserMistake(
+            "--proposer assistant needs --assistant-model, a small model with the same tokenizer"
+        )
+    if settings.proposer not in {None, ASSISTANT} and settings.assistant_model is not None:
+        raise UserMistake(
+            f"--assistant-model has no effect with --proposer {settings.proposer}; drop one of them"
+        )
+
+
+def proposers(settings: EngineSettings, stepper: Stepper) -> Callable[[], Proposer]:
+    """What makes a proposer for new rows: the assistant where there is one, else lookup.
+
+    Raises:
+        UserMistake: the assistant cannot be loaded, or has another tokenizer.
+    """
+    if settings.assistant_model is not None:
+        return _assistants(settings, settings.assistant_model, stepper)
+    end_id = min(stepper.tokenizer.eos_ids, default=0)
+    known: dict[str | None, Callable[[], Proposer]] = {
+        None: Lookup,
+        "lookup": Lookup,
+        "end-block": partial(EndBlock, end_id),
+        "recycled": partial(Recycled, end_id),
+    }
+    return known[settings.proposer]
+
+
+def _assistants(settings: EngineSettings, name: str, stepper: Stepper) -> Callable[[], Proposer]:
+    own = replace(settings, model=name, revision=None, tokenizer=None, max_model_len=None)
+    shorter, longer = read_context(own), read_context(settings)
+    if HFTokenizer.of(own).fingerprint != stepper.tokenizer.fingerprint:
+        raise UserMistake(
+            f"the assistant {name!r} has another tokenizer than the model {settings.model!r}, so "
+            "its tokens mean other texts; choose a smaller model of the same family"
+        )
+    if shorter is not None and (longer is None or shorter < longer):
+        raise UserMistake(
+            f"the assistant {name!r} has a context of {shorter} tokens, shorter than the model's; "
+            f"give --max-model-len {shorter}, or another assistant"
+        )
+    model = load_model(own)
+    check_keeps_tokens(model, name)
+    if stepper.most_rows > 1:
+        check_rows(model, name)
+    vocabulary: int = stepper.model.get_output_embeddings().weight.shape[0]
+
+    def make() -> Proposer:
+        return Assistant(model, stepper.no_rows(model), vocabulary)
+
+    return make

@@ -1,0 +1,367 @@
+"""Windows: whoever guesses, the text is the model's own, token by token; guesses only save time."""
+
+from dataclasses import replace
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, DynamicCache
+
+from pipeline.decoding.proposers.assistant import Assistant
+from pipeline.decoding.proposers.end_block import EndBlock
+from pipeline.decoding.proposers.lookup import LONGEST, Lookup, Places
+from pipeline.decoding.proposers.recycled import Recycled
+from pipeline.decoding.rows import ManyRows, OneRow
+from pipeline.decoding.windows import grow, guesses_for
+from pipeline.engines.bundled_models import with_model_folder
+from pipeline.engines.protocol import SamplingRequest
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
+from pipeline.engines.transformers.requests import Generated, Job, Text
+from pipeline.engines.transformers.stepper import Stepper
+
+GREEDY = SamplingRequest(max_tokens=40, temperature=0.0, top_p=1.0, seed=0)
+END = 256
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model: Path):
+    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> HFTokenizer:
+    return HFTokenizer.load(str(tiny_model))
+
+
+def prompt_of(length: int, seed: int) -> list[int]:
+    chance = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 250, (length,), generator=chance).tolist()
+
+
+KINDS = [
+    GREEDY,
+    replace(GREEDY, temperature=0.6, top_p=0.95),
+    replace(GREEDY, temperature=1.0),
+    replace(GREEDY, temperature=1.5, top_p=0.9, max_tokens=90),
+    replace(GREEDY, temperature=1.0, top_p=0.95, stop=("a", "e", "%")),
+    replace(GREEDY, temperature=1.0, top_k=20, min_p=0.01, top_p=0.9, presence_penalty=0.5),
+    replace(GREEDY, repetition_penalty=1.2, presence_penalty=0.7),
+    replace(GREEDY, max_tokens=1, logprobs_of=(48, 49)),
+    replace(GREEDY, max_tokens=2),
+]
+
+
+def requests() -> list[Job]:
+    """Of all kinds, with prompts that repeat themselves and such that do not."""
+    jobs = []
+    for number, kind in enumerate(KINDS * 2):
+        prompt = prompt_of(1 + 23 * number % 90, number) * (1 + number % 2)
+        jobs.append(Job(prompt, replace(kind, seed=number), kind.max_tokens))
+    return jobs
+
+
+def answers(stepper: Stepper, jobs: list[Job]) -> list[Generated]:
+    for job in jobs:
+        stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    return [job.answer.result(timeout=0)._replace(logprobs=None) for job in jobs]
+
+
+@pytest.fixture
+def writer(tiny, tokenizer):
+    return lambda rows: Stepper(tiny, tokenizer, PrefixBlocks(), rows)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny, tokenizer) -> list[Generated]:
+    return [answers(Stepper(tiny, tokenizer), [job])[0] for job in requests()]
+
+
+class Guesser:
+    """Guesses what will be written, of which every so manieth token is wrong."""
+
+    def __init__(self, known: dict[tuple[int, ...], tuple[int, ...]], wrong: int) -> None:
+        self.known, self.wrong = known, wrong
+        self.asked: list[int] = []
+
+    def join(self, text) -> None:
+        pass
+
+    leave = join
+
+    def propose(self, texts, most):
+        self.asked += most
+        return [self._guess(text, limit) for text, limit in zip(texts, most, strict=True)]
+
+    def _guess(self, text, limit: int) -> list[int]:
+        prompt = tuple(text.job.prompt)
+        written = len(text.token_ids) - len(prompt)
+        after = self.known[prompt][written : written + limit]
+        return [
+            (token + (written + place) % self.wrong == 0) % 280
+            if (written + place) % self.wrong == 0
+            else token
+            for place, token in enumerate(after)
+        ]
+
+    def learn(self, row, text, refused) -> None:
+        assert len(refused) <= 40
+
+
+@pytest.mark.parametrize(("rows", "window"), [(1, 2), (1, 33), (4, 8), (14, 33)])
+@pytest.mark.parametrize("wrong", [1, 3, 10_000])
+def test_right_and_wrong_guesses_give_the_tokens_of_single_steps(
+    writer, plain, rows, window, wrong
+):
+    known = {tuple(job.prompt): done.token_ids for job, done in zip(requests(), plain, strict=True)}
+    stepper = writer(rows)
+    stepper.use_windows(window, lambda: Guesser(known, wrong))
+    assert answers(stepper, requests()) == plain
+    counts = stepper.counts
+    assert counts.forwards <= counts.committed <= counts.computed
+    assert counts.committed == sum(len(done.token_ids) - 1 for done in plain)
+
+
+def test_right_guesses_take_a_window_a_forward_and_no_more_than_may_be_written(
+    tiny, tokenizer, plain
+):
+    longest = max(range(len(plain)), key=lambda n: len(plain[n].token_ids))
+    job, done = requests()[longest], plain[longest]
+    guesser = Guesser({tuple(job.prompt): done.token_ids}, 10_000)
+    stepper = Stepper(tiny, tokenizer)
+    stepper.use_windows(8, lambda: guesser)
+    assert answers(stepper, [job]) == [done]
+    after_the_first = len(done.token_ids) - 1
+    assert stepper.counts.forwards == -(-after_the_first // 8)
+    assert stepper.counts.computed == after_the_first
+    assert sum(guesser.asked) == after_the_first - stepper.counts.forwards
+
+
+PROPOSERS = {
+    "lookup": lambda model, rows: Lookup(),
+    "assistant": lambda model, rows: Assistant(model, rows(model), 288),
+    "end block": lambda model, rows: EndBlock(END),
+    "recycled": lambda model, rows: Recycled(END),
+}
+
+
+@pytest.mark.parametrize("most_rows", [1, 5])
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_no_proposer_changes_a_token_at_any_temperature(tiny, tokenizer, plain, name, most_rows):
+    stepper = Stepper(tiny, tokenizer, PrefixBlocks(), most_rows)
+    stepper.use_windows(6, partial(PROPOSERS[name], tiny, stepper.no_rows))
+    assert answers(stepper, requests()) == plain
+    assert stepper.counts.forwards <= stepper.counts.committed
+
+
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_the_pocket_target_writes_in_windows_what_it_writes_alone(name):
+    models = {
+        role: AutoModelForCausalLM.from_pretrained(
+            with_model_folder(EngineSettings("transformers", f"pocket-{role}")).model
+        ).eval()
+        for role in ("target", "draft")
+    }
+    tokenizer = HFTokenizer.of(with_model_folder(EngineSettings("transformers", "pocket-target")))
+    texts = [f"Let a={n}, b=a+{n + 9}, c=2*b. Find c." for n in range(3)]
+    prompts = [
+        tokenizer.encode(tokenizer.render_chat([{"role": "user", "content": one}])) for one in texts
+    ]
+    kinds = [replace(kind, max_tokens=60) for kind in KINDS[:3]]
+    written = {}
+    for windows in (False, True):
+        stepper = Stepper(models["target"], tokenizer, PrefixBlocks(), 3)
+        if windows:
+            make = partial(PROPOSERS[name], models["draft"], stepper.no_rows)
+            if name == "assistant":
+                make = lambda: Assistant(models["draft"], stepper.no_rows(models["draft"]), 512)  # noqa: B023, E731
+            stepper.use_windows(9, make)
+        jobs = [Job(prompt, kind, 60) for prompt, kind in zip(prompts, cycle(kinds), strict=False)]
+        written[windows] = answers(stepper, jobs)
+    assert written[True] == written[False]
+    assert stepper.counts.forwards < stepper.counts.committed / 3
+
+
+@pytest.mark.parametrize("sampling", KINDS[:4], ids=lambda kind: f"T={kind.temperature}")
+def test_an_assistant_that_is_the_model_itself_is_always_right(tiny, tokenizer, sampling):
+    stepper = Stepper(tiny, tokenizer)
+    stepper.use_windows(5, lambda: Assistant(tiny, OneRow(tiny), 288))
+    (done,) = answers(stepper, [Job(prompt_of(30, 1), sampling, 40)])
+    assert stepper.counts.forwards == -(-(len(done.token_ids) - 1) // 5)
+
+
+class Growing:
+    """A text whose tokens are given."""
+
+    def __init__(self, prompt: list[int]) -> None:
+        self.token_ids, self.room = prompt, 100
+
+    def ahead(self):
+        return lambda logits: int(torch.argmax(logits))
+
+
+@settings(max_examples=15)
+@given(
+    lengths=st.lists(st.integers(2, 20), min_size=2, max_size=3),
+    moves=st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=5),
+)
+def test_an_assistant_guesses_as_one_that_has_just_read_the_text(tiny, lengths, moves):
+    texts = [Growing(prompt_of(length, length)) for length in lengths]
+    lasting = Assistant(tiny, ManyRows(tiny), 288)
+    with torch.inference_mode():
+        for text in texts:
+            lasting.join(text)
+        for number, (kept, leaves) in enumerate(moves):
+            most = [4 - row for row in range(len(texts))]
+            guesses = lasting.propose(texts, most)
+            fresh = Assistant(tiny, ManyRows(tiny), 288)
+            for text in texts:
+                fresh.join(text)
+            assert guesses == fresh.propose(texts, most)
+            assert list(map(len, guesses)) == most
+            for text, guess in zip(texts, guesses, strict=True):
+                text.token_ids = [*text.token_ids, *guess[:kept], *prompt_of(1, number)]
+            if leaves and len(texts) > 1:
+                lasting.leave(0)
+                texts[0] = texts[-1]
+                texts.pop()
+
+
+@pytest.mark.parametrize("width", [200, 288, 400])
+def test_an_assistant_may_have_fewer_or_more_logits_than_the_model(tiny, width):
+    text, seen = Growing(prompt_of(9, 1)), []
+    text.ahead = lambda: lambda logits: seen.append(len(logits)) or int(torch.argmax(logits))
+    assistant = Assistant(tiny, OneRow(tiny), width)
+    with torch.inference_mode():
+        assistant.join(text)
+        (guess,) = assistant.propose([text], [3])
+    assert seen == [width] * 3
+    assert max(guess) < width
+
+
+TOKENS = st.lists(st.integers(0, 3), min_size=1, max_size=40)
+
+
+@given(tokens=TOKENS, parts=st.lists(st.integers(1, 9), max_size=8), most=st.integers(1, 6))
+def test_lookup_guesses_what_followed_the_last_time(tokens, parts, most):
+    places, end = Places(), 0
+    for part in parts:
+        end = min(end + part, len(tokens))
+        places.read(tokens[:end])
+    places.read(tokens)
+    expected: list[int] = []
+    for length in range(min(LONGEST, len(tokens)), 0, -1):
+        before = [
+            start
+            for start in range(len(tokens) - length)
+            if tokens[start : start + length] == tokens[-length:]
+        ]
+        if before:
+            expected = tokens[before[-1] + length :][:most]
+            break
+    assert places.after(tokens, most) == expected
+
+
+def test_an_end_block_guesses_the_end_and_then_what_the_model_made_of_it():
+    block, text = EndBlock(END), Growing([5, 6])
+    block.join(text)
+    assert block.propose([text], [3]) == [[END] * 3]
+    refused = torch.eye(9)[[7, 8]]
+    block.learn(0, text, refused)
+    assert block.propose([text], [4]) == [[7, 8, END, END]]
+    assert block.propose([text], [1]) == [[7]]
+    block.learn(0, text, refused[:0])
+    assert block.propose([text], [2]) == [[END] * 2]
+
+
+def test_recycled_runs_are_found_by_the_token_before_them():
+    recycled, text = Recycled(END), Growing([1, 2, 3, 1])
+    recycled.join(text)
+    assert recycled.propose([text], [4]) == [[2, 3, 1, END]]
+    text.token_ids = [1, 2, 3, 1, 4]
+    recycled.learn(0, text, torch.eye(9)[[7, 8]])
+    assert recycled.propose([text], [3]) == [[7, 8, END]]
+    text.token_ids = [*text.token_ids, 7]
+    assert recycled.propose([text], [2]) == [[8, END]]
+
+
+@pytest.mark.parametrize(
+    ("window", "rows", "together", "guesses"),
+    [(8, 1, 64, 7), (8, 8, 64, 7), (8, 16, 64, 3), (8, 32, 64, 1), (8, 64, 64, 0), (8, 99, 64, 0),
+     (2, 1, 512, 1), (100, 1, 64, 63)],
+)  # fmt: skip
+def test_the_more_rows_there_are_the_fewer_guesses_each_is_fed(window, rows, together, guesses):
+    assert guesses_for(window, rows, together) == guesses
+
+
+class Scripted:
+    """A text that chooses as told, and ends where told."""
+
+    def __init__(self, choices: list[int], room: int) -> None:
+        self.choices, self.room, self.token_ids = iter(choices), room, [0]
+
+    def grow(self, logits) -> int:
+        self.room -= 1
+        self.token_ids.append(next(self.choices))
+        return self.token_ids[-1]
+
+
+@pytest.mark.parametrize(
+    ("guesses", "choices", "room", "written"),
+    [
+        ([], [5], 9, [5]),
+        ([5, 6], [5, 6, 7], 9, [5, 6, 7]),
+        ([5, 6], [5, 7, 6], 9, [5, 7]),
+        ([5, 6], [4, 5, 6], 9, [4]),
+        ([5, 6], [5, 6, 7], 2, [5, 6]),
+        ([5, 6], [5, 6, 7], 1, [5]),
+    ],
+)
+def test_what_is_kept_is_the_longest_right_prefix_and_one_more_unless_the_text_ends(
+    guesses, choices, room, written
+):
+    text = Scripted(choices, room)
+    assert grow(text, guesses, torch.zeros(len(guesses) + 1, 9)) == len(written)
+    assert text.token_ids[1:] == written
+
+
+@pytest.mark.parametrize("size", [3, 288, 5000])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_draw_of_torch_is_a_race_whose_noise_depends_on_the_number_of_draws_alone(size, seed):
+    # So an assistant that draws with a copy of the generator uses the noise of the model's own
+    # draws, and chooses alike wherever the two think alike.
+    shares = torch.softmax(3 * torch.randn(size, generator=torch.Generator().manual_seed(9)), -1)
+    drawn, noise = (torch.Generator().manual_seed(seed) for _ in range(2))
+    for _ in range(20):
+        race = shares / torch.empty_like(shares).exponential_(1, generator=noise)
+        assert int(torch.multinomial(shares, 1, generator=drawn)) == int(torch.argmax(race))
+
+
+def test_looking_ahead_takes_nothing_from_the_draws(tokenizer):
+    job = Job([1, 2], replace(GREEDY, temperature=1.0, seed=4), 30)
+    logits = torch.randn(20, 288, generator=torch.Generator().manual_seed(1))
+    text, twin = (Text(job, tokenizer, 0, logits[0]) for _ in range(2))
+    ahead = text.ahead()
+    foreseen = [ahead(row) for row in logits[1:]]
+    assert [text.grow(row) for row in logits[1:]] == foreseen
+    assert [twin.grow(row) for row in logits[1:]] == foreseen
+
+
+def test_a_cache_is_left_as_long_as_the_text(tiny):
+    with torch.inference_mode():
+        cache = DynamicCache(config=tiny.config)
+        tiny(input_ids=torch.tensor([[1, 2, 3]]), past_key_values=cache)
+        row = OneRow(tiny)
+        row.join(cache, 3)
+        row.forward([[4, 5, 6, 7]])
+        row.forget(0, 3)
+        assert cache.get_seq_length() == 4
+        row.forget(0, 0)
+        assert cache.get_seq_length() == 4
