@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_place import earlier, here, place  # noqa: F401 - fixtures
 from fake_openai import fake, start, waits  # noqa: F401 - fixtures
 from foreign_results import data_file
 from hypothesis import HealthCheck, settings

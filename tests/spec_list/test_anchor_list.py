@@ -70,8 +70,8 @@ COVERED_BY = {
         "test_reasoner_options.py::test_every_reasoner_runs_resumes_and_is_graded",
     ),
     "A2": (
-        "test_cli.py::test_bad_input_is_told_in_a_sentence_with_exit_code_2",
-        "test_cli.py::test_the_spellings_of_the_ssr_scripts_are_accepted",
+        "test_cli_bad_input.py::test_bad_input_is_told_in_a_sentence_with_exit_code_2",
+        "test_cli_runs.py::test_the_spellings_of_the_ssr_scripts_are_accepted",
     ),
     "A3": (
         "test_problems.py::test_aime_keeps_its_ids_and_answers_and_knows_the_papers_numbers",
