@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from leaderboard_scale import generate
 from report import print_result
 
-from evaluators.reports.html_page import Report, ReportOptions, write_report
+from evaluators.reports.html_page import Report, write_report
+from evaluators.reports.page_runs import ReportOptions
 from evaluators.reports.statements import Statement, Statements
 from evaluators.run_files.attempt_lines import line_digest
 from evaluators.statistics.metrics import measured_runs

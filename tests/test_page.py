@@ -7,8 +7,9 @@ from browsing import opened
 from graded_runs import step, verdict_row, write_attempts, write_run
 
 from evaluators.reports import html_page
-from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.html_page import write_report
 from evaluators.reports.page_files import Blocks
+from evaluators.reports.page_runs import ReportOptions
 from evaluators.reports.statements import Statement, Statements
 from evaluators.statistics.metrics import measured_runs
 

@@ -4,7 +4,8 @@ import pytest
 from browsing import opened
 from graded_runs import step, verdict_row, write_attempts, write_run
 
-from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.html_page import write_report
+from evaluators.reports.page_runs import ReportOptions
 from evaluators.reports.run_settings import run_settings
 from evaluators.run_files.run_manifest import run_manifest
 from evaluators.statistics.groups import Groups

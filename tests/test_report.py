@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from graded_runs import attempt_line, rows_of, step, verdict_row, write_attempts, write_run
 
-from evaluators.reports.html_page import ReportOptions, write_report
+from evaluators.reports.html_page import write_report
 from evaluators.reports.page_files import Blocks, asset, script_json
+from evaluators.reports.page_runs import ReportOptions
 from evaluators.reports.statements import Statement, Statements
 from evaluators.reports.traces import StepCounts, flags_of, outcome_of, track_labels
 from evaluators.run_files.attempt_record import AttemptLine

@@ -30,8 +30,8 @@ READERS = {
 LEFT_OUT = {
     # What grading puts into the verdict row, the run's own settings, and what no report shows.
     records.Attempt: {
-        *("dataset", "reasoner", "gold", "kind", "choice_order", "usage"),
-        *("prompt_sha256", "answer", "selection", "schema"),
+        *("dataset", "reasoner", "gold", "choice_order", "usage"),
+        *("answer", "selection", "schema"),
     },
     records.Track: {"answer"},
     records.Step: {

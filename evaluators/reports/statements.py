@@ -1,7 +1,7 @@
 """The problems' texts, as reports show them beside the attempts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # The authors of datasets whose name starts like this ask that examples not be revealed.
 HIDDEN_DATASETS = ("gpqa",)
@@ -22,7 +22,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """Statements by problem id; `missing` says why some or all are not there, None if none are."""
+    """Statements by problem id; `missing` says why some or all are not there, None if none are.
+
+    `prompts` has for a problem the text that its task is rendered to now, without any guidance.
+    """
 
     by_id: Mapping[str, Statement]
     missing: str | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)

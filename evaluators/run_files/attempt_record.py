@@ -85,6 +85,8 @@ class AttemptLine:
     repeat_id: int
     status: str
     tracks: tuple[TrackLine, ...]
+    kind: str | None = None
+    prompt_sha256: str | None = None
     seed: int | None = None
     vote: VoteLine | None = None
     response: str | None = None

@@ -7,7 +7,8 @@ import click
 
 from evaluators.reports import board_columns, leaderboard
 from evaluators.reports.board_columns import Column
-from evaluators.reports.html_page import DEFAULT_TITLE, ReportOptions, write_report
+from evaluators.reports.html_page import write_report
+from evaluators.reports.page_runs import DEFAULT_TITLE, ReportOptions
 from evaluators.run_files.run_names import NoSuchBaseline, baseline_name
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts

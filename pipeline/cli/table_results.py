@@ -8,7 +8,7 @@ from rich.text import Text
 
 import evaluators
 from evaluators.reports import result_files, result_tables
-from evaluators.reports.html_page import ReportOptions
+from evaluators.reports.page_runs import ReportOptions
 from evaluators.reports.result_html import as_html
 from evaluators.reports.safe_text import safe
 from evaluators.run_files.verdict_rows import NotGraded

@@ -9,6 +9,7 @@ from evaluators.statistics.groups import KINDS, Groups
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import gated_datasets, manifest_names
 from pipeline.problems.problem_set import ProblemSet, load_problems
+from pipeline.problems.prompting import open_prompt_set, task_prompt
 from pipeline.runs.directory import read_attempts, read_manifest
 
 
@@ -49,7 +50,9 @@ class LoadedAgain:
         """
         found = self._problems(run)
         return (
-            Statements({}, found) if isinstance(found, str) else Statements(_as_asked(run, found))
+            Statements({}, found)
+            if isinstance(found, str)
+            else Statements(_as_asked(run, found), prompts=_prompts(found))
         )
 
     def groups(self, run: Path) -> Groups:
@@ -81,6 +84,15 @@ class LoadedAgain:
         if found.fingerprint != manifest.get("dataset", {}).get("fingerprint"):
             return f"the rows of {found.name} are not those of the run (their fingerprints differ)"
         return found
+
+
+def _prompts(found: ProblemSet) -> dict[str, str]:
+    """Each problem's task as the dataset's own templates render it; none where they are gone."""
+    try:
+        templates = open_prompt_set(found.prompt_set)
+        return {one.problem_id: task_prompt(templates, one, "").text for one in found.problems}
+    except UserMistake:
+        return {}
 
 
 def _source(manifest: dict[str, Any], data_file: Path | None) -> _Source:

@@ -15,7 +15,7 @@ function loadedBlock(number) {
   const inline = document.getElementById(`block-${number}`);
   if (inline) return Promise.resolve(JSON.parse(inline.textContent));
   return new Promise((resolve, reject) => {
-    waiting.set(number, resolve);
+    waiting.set(number, (content) => { waiting.delete(number); script.remove(); resolve(content); });
     const script = element("script", { src: `${encodeURIComponent(DATA.traces)}/${number}.js` });
     script.nonce = NONCE;
     script.addEventListener("error", () => {
@@ -25,5 +25,8 @@ function loadedBlock(number) {
     document.head.append(script);
   });
 }
+
+// A block that is looked at once, and not kept: all of them together may be too much to hold.
+const passingBlock = (number) => blocks.get(number) ?? loadedBlock(number);
 
 const stored = async ([number, at]) => (await block(number))[at];

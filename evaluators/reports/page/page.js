@@ -87,7 +87,15 @@ document.getElementById("cost").addEventListener("change", drawScatter);
 let pageWidth = window.innerWidth;
 window.addEventListener("resize", () => { if (window.innerWidth !== pageWidth) { pageWidth = window.innerWidth; tables.forEach((one) => one.fit()); drawScatter(); } });
 document.getElementById("steps-run").addEventListener("change", drawSteps);
-for (const id of ["f-problem", "f-show"]) document.getElementById(id).addEventListener("input", () => { rowsShown = ROWS_AT_FIRST; drawHeat(); });
+// Filters that only some datasets have.
+const kinds = [...new Set(DATA.runs.flatMap((run) => run.kinds))].filter(Boolean).sort();
+for (const [name, values] of [["kind", kinds.length > 1 ? kinds : []], ...Object.entries(GROUPED)]) {
+  if (!values.length) continue;
+  document.getElementById("f-groups").append(element("label", {}, `${name[0].toUpperCase()}${name.slice(1)} `, element("select", { id: `f-${name}` }, element("option", { value: "" }, "all"), ...values.map((value) => element("option", { value }, value)))), " ");
+}
+document.getElementById("f-search").addEventListener("submit", (event) => { event.preventDefault(); searchOutputs(); });
+document.getElementById("f-text").addEventListener("input", (event) => { if (!event.target.value) searchOutputs(); });
+for (const id of ["f-problem", "f-answer", "f-show", "f-order", "f-groups"]) document.getElementById(id).addEventListener("input", () => { rowsShown = ROWS_AT_FIRST; drawHeat(); });
 document.getElementById("more").addEventListener("click", () => { rowsShown += ROWS_AT_FIRST; drawHeat(); });
 document.getElementById("heat").addEventListener("click", (event) => { const at = event.target.dataset.at; if (at) go(addressOf(...at.split(",").map(Number))); });
 document.getElementById("heat").addEventListener("keydown", heatKey);

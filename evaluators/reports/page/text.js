@@ -63,7 +63,29 @@ function answerText(answer, raw) {
   return formula ? formulaPart(text, false, text) : element("span", {}, text.slice(0, SHOWN_CHARACTERS));
 }
 
+// Words with answers in them: a formula without delimiters reaches from its command to the next space
+// outside braces.
+function answerWords(text, raw) {
+  const made = element("span", {});
+  for (const part of String(text).split(/((?:[^\s{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})+)/)) made.append(/\\[a-zA-Z]/.test(part) ? answerText(part, raw) : part.replace(BIDI, "\ufffd"));
+  return made;
+}
+
+// A mark between tags that models write, such as the end of their thinking, shown as what it is.
+const THOUGHT = /<\/?think>/g;
+const MARKS_OF_THOUGHT = { "<think>": "thinking begins", "</think>": "thinking ends" };
+
 function renderMath(into, text) {
+  let from = 0;
+  for (const mark of text.matchAll(THOUGHT)) {
+    renderFormulas(into, text.slice(from, mark.index));
+    into.append(element("span", { class: "thought", title: mark[0] }, MARKS_OF_THOUGHT[mark[0]]));
+    from = mark.index + mark[0].length;
+  }
+  renderFormulas(into, text.slice(from));
+}
+
+function renderFormulas(into, text) {
   let plain = 0;
   for (let i = 0; i < text.length; i++) {
     if (text[i] !== "$" && text[i] !== "\\") continue;

@@ -3,22 +3,49 @@ let opened = null;
 
 const addressOf = (run, problem, repeat) => encoded(DATA.runs[run].run, DATA.runs[run].problem_ids[problem], repeat);
 
-async function openTrace(run, problem, repeat) {
+async function openTrace(run, problem, repeat, beside = null) {
   const about = DATA.runs[run];
-  const place = about.places[problem].slice(2 * repeat, 2 * repeat + 2);
-  opened = { run, problem, repeat };
+  const others = DATA.runs.map((one, at) => [at, one]).filter(([at, one]) => at !== run && one.problem_ids.includes(about.problem_ids[problem]));
+  opened = { run, problem, repeat, beside: others.some(([at]) => at === beside) ? beside : null };
+  const mine = opened;
   document.getElementById("trace-title").textContent = `${about.run}: problem ${about.problem_ids[problem]}, repeat ${repeat}`;
+  const choice = document.getElementById("beside");
+  choice.replaceChildren(element("option", { value: "" }, "nothing"), ...others.map(([at, one]) => element("option", { value: at }, one.run)));
+  choice.value = mine.beside ?? "";
   const body = document.getElementById("trace-body");
   body.replaceChildren("…");
   if (!dialog.open) dialog.showModal();
   try {
     const asked = about.statements[problem];
-    const [trace, statement] = await Promise.all([stored(place), asked === null ? null : stored(asked)]);
-    if (opened.run === run && opened.problem === problem && opened.repeat === repeat) body.replaceChildren(problemPart(statement, about), ...traceParts(trace, about));
+    const statement = asked === null ? null : await stored(asked);
+    const parts = await attemptParts(about, problem, repeat, statement);
+    const second = mine.beside === null ? null : await besideParts(DATA.runs[mine.beside], about.problem_ids[problem], repeat);
+    if (opened !== mine) return;
+    const shown = second ? [element("div", { class: "two" }, element("section", { "aria-label": about.run }, element("h3", {}, about.run), ...parts), second)] : parts;
+    body.replaceChildren(problemPart(statement, about), ...shown);
     dialog.scrollTop = 0;
   } catch (error) {
     body.replaceChildren(error.message);
   }
+}
+
+async function attemptParts(about, problem, repeat, statement) {
+  const trace = await stored(about.places[problem].slice(2 * repeat, 2 * repeat + 2));
+  return [...traceParts(trace, about), promptPart(trace, statement)].filter(Boolean);
+}
+
+// The same problem in another run: the same repeat, or its first where it has not so many.
+async function besideParts(other, id, repeat) {
+  const at = other.problem_ids.indexOf(id);
+  const there = other.codes[at][repeat] && other.codes[at][repeat] !== "m" ? repeat : [...other.codes[at]].findIndex((code) => code !== "m");
+  const parts = there < 0 ? [element("p", { class: "note" }, "This run has no attempt at the problem.")] : await attemptParts(other, at, there, null);
+  return element("section", { "aria-label": other.run }, element("h3", {}, `${other.run}${there > 0 || there !== repeat ? `, repeat ${there}` : ""}`), ...parts);
+}
+
+// The task as its templates render it, where they still are those of the attempt.
+function promptPart(trace, statement) {
+  if (!statement?.prompt || !trace.prompted) return null;
+  return element("details", { class: "prompt" }, element("summary", {}, "the prompt as it was rendered, before the model’s chat template and without the guidance of a role or method"), modelText(statement.prompt, true));
 }
 
 const rawText = () => document.getElementById("raw").checked;
@@ -42,6 +69,12 @@ function usageText(usage) {
   return [...models].map(([model, uses]) => `${model}: ${uses.join(", ")}`).join(" · ");
 }
 
+// Who won and why, and which tracks agreed with each other.
+function votePart({ rule, winner, reason, classes }, raw) {
+  const agreed = classes.map((tracks) => tracks.join(" and ")).join(" against ");
+  return element("span", {}, `${rule}: `, winner === null ? "nobody" : answerText(winner, raw), reason ? ", " : "", reason ? answerWords(reason, raw) : "", classes.length ? ` (tracks ${agreed})` : "");
+}
+
 // What colours and outlines mean, for traces that have them.
 function traceLegend(trace, about) {
   const steps = trace.tracks.flatMap((track) => track.steps);
@@ -57,7 +90,7 @@ function traceParts(trace, about) {
   fact(facts, "answer", trace.extracted === null ? "none" : answerText(trace.extracted, raw));
   fact(facts, "gold", answerText(trace.gold, raw));
   fact(facts, "error", trace.error);
-  if (trace.vote) fact(facts, "vote", `${trace.vote.rule}: ${trace.vote.winner === null ? "nobody" : trace.vote.winner}${trace.vote.reason ? ", " + trace.vote.reason : ""}; classes ${trace.vote.classes.map((one) => one.join(" ")).join(" | ")}`);
+  if (trace.vote) fact(facts, "vote", votePart(trace.vote, raw));
   fact(facts, "tokens", usageText(trace.usage));
   fact(facts, "time", `${fixed(trace.seconds)} s, seed ${trace.seed === null ? "unknown" : trace.seed}`);
   const tracks = element("div", { class: "tracks" });
@@ -91,14 +124,15 @@ function moveTrace(by) {
   const cells = [...document.querySelectorAll("#heat .cell:not(.m):not(.faint)")];
   const now = cells.findIndex((cell) => cell.dataset.at === `${opened.run},${opened.problem},${opened.repeat}`);
   const next = cells[now + by];
-  if (next) location.replace(`#${addressOf(...next.dataset.at.split(",").map(Number))}`);
+  if (next) location.replace(`#${addressOf(...next.dataset.at.split(",").map(Number))}${opened.beside === null ? "" : "/" + encoded(DATA.runs[opened.beside].run)}`);
 }
 
 document.getElementById("close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", () => forget());
 document.getElementById("previous").addEventListener("click", () => moveTrace(-1));
 document.getElementById("next").addEventListener("click", () => moveTrace(1));
-document.getElementById("raw").addEventListener("change", () => openTrace(opened.run, opened.problem, opened.repeat));
+document.getElementById("raw").addEventListener("change", () => openTrace(opened.run, opened.problem, opened.repeat, opened.beside));
+document.getElementById("beside").addEventListener("change", (event) => location.replace(`#${addressOf(opened.run, opened.problem, opened.repeat)}${event.target.value === "" ? "" : "/" + encoded(DATA.runs[event.target.value].run)}`));
 dialog.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowLeft" || event.key === "ArrowRight") moveTrace(event.key === "ArrowLeft" ? -1 : 1);
+  if (event.target.tagName !== "SELECT" && (event.key === "ArrowLeft" || event.key === "ArrowRight")) moveTrace(event.key === "ArrowLeft" ? -1 : 1);
 });
