@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from pipeline import engines
+from pipeline.engines.model_extras import extras_where_set, template_settings
 from pipeline.engines.sampling import FURTHER, OPTIONS, Sampling, further
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
@@ -35,12 +36,26 @@ NAME_HASH_DIGITS = 8
 FIRST_SETTINGS = ("reasoner", "dataset", "target", "draft", "model", "engine")
 """Where runs differ in one of these, all else follows from it, so it is listed first."""
 NAMED_TEMPLATES = 3
-FURTHER_KEYS = ("models", "dataset_fingerprint", "prompts", "own_sampling", *FURTHER)
+FURTHER_KEYS = (
+    "models",
+    "dataset_fingerprint",
+    "prompts",
+    "own_sampling",
+    "system_prompt",
+    *FURTHER,
+)
 """What else may stand in a run's identity, so that no section can be called so."""
 TWO_ROLES = ("target", "draft")
 """The roles that an experiment has fields for; a reasoner may give models others."""
 ROLE = re.compile(r"[a-z][a-z0-9_]*")
 """How a model's role may be called: it becomes a key of records and the beginning of options."""
+
+
+class Opening(NamedTuple):
+    """How a chain begins: whether in a thinking block, and after which system prompt."""
+
+    thinking: Thinking = "auto"
+    system: str | None = None
 
 
 class SectionSettings(Protocol):
@@ -62,6 +77,7 @@ class Experiment:
     tokens a track may generate; `concurrency` is the number of attempts in flight.
     The fields of `pipeline.engines.sampling.Sampling` say how all models' tokens are drawn, and
     `own_sampling`, by role and field, what is different for a model beside the target.
+    `system_prompt` stands before the task of every chain of reasoning.
     `prompts` is a user's own folder of templates, or None for the dataset's prompt set.
     `sections` are the settings that only some reasoners have, such as those of tracks; what is not
     there has the reasoner's own defaults.
@@ -78,6 +94,7 @@ class Experiment:
     seed: int = 0
     prompts: Path | None = None
     thinking: Thinking = "auto"
+    system_prompt: str | None = None
     temperature: float = 0.6
     top_p: float = 0.95
     top_k: int = 0
@@ -96,6 +113,9 @@ class Experiment:
         _require(self.token_budget >= 1, "--token-budget", self.token_budget, "1 or more")
         for role in self.models:
             self.sampling(role)
+            self.opening(role)
+        if self.system_prompt is not None and not self.system_prompt.strip():
+            raise UserMistake("--system-prompt is empty; leave it out.")
         for role in self.others:
             if role in TWO_ROLES or ROLE.fullmatch(role) is None:
                 raise UserMistake(
@@ -108,6 +128,22 @@ class Experiment:
         """Every model by its role, the target first."""
         drafts = {} if self.draft is None else {"draft": self.draft}
         return {"target": self.target, **drafts, **self.others}
+
+    def opening(self, role: str) -> Opening:
+        """How the chains of that role's model begin.
+
+        Raises:
+            UserMistake: `--thinking` and the chat template's settings contradict each other.
+        """
+        asked = template_settings(self.models[role]).get("enable_thinking")
+        if asked is None or self.thinking == ("on" if asked else "off"):
+            return Opening(self.thinking, self.system_prompt)
+        if self.thinking != "auto":
+            raise UserMistake(
+                f"--thinking {self.thinking} contradicts the enable_thinking of "
+                "--chat-template-kwargs; drop one of the two."
+            )
+        return Opening("auto" if asked else "off", self.system_prompt)
 
     def sampling(self, role: str) -> Sampling:
         """How the tokens of that role's model are drawn.
@@ -154,6 +190,7 @@ class Experiment:
             "token_budget": self.token_budget,
             "target": engine_identity(self.target),
             "draft": engine_identity(self.draft) if self.draft is not None else None,
+            **({} if self.system_prompt is None else {"system_prompt": self.system_prompt}),
             **self._sampling_where_set(),
         }
         if self.others:
@@ -197,7 +234,8 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     for one in fields(EngineSettings):
         if one.name in IDENTITY_WHERE_SET and getattr(settings, one.name) != one.default:
             shared[one.name] = getattr(settings, one.name)
-    return shared | engines.entry(settings.engine).own_identity(settings)
+    own = engines.entry(settings.engine).own_identity(settings)
+    return shared | own | extras_where_set(settings)
 
 
 def check_names(reasoner: str, roles: Iterable[str], sections: Iterable[SectionSettings]) -> None:

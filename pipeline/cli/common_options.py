@@ -63,6 +63,9 @@ SAMPLING = (
         show_default=True,
         help="Open a <think> block; auto: where the model has one.",
     ),
+    click.Option(
+        ["--system-prompt"], help="Stands before every task: the text, or @FILE that holds it."
+    ),
     *sampling_options("target"),
     click.Option(
         ["--token-budget"],

@@ -59,6 +59,16 @@ SHARED = (
         help="Run code that comes with the model.",
         default=False,
     ),
+    EngineOption(
+        name="chat_template_kwargs",
+        type=str,
+        help='JSON object for the chat template, such as {"enable_thinking": false}.',
+    ),
+    EngineOption(
+        name="reasoning_effort",
+        type=str,
+        help="How much to think, as the chat template or the server calls it: low, high.",
+    ),
 )
 """What several engines heed."""
 

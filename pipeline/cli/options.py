@@ -1,6 +1,7 @@
 """The options of `speclrm run`, and the way from their values to an `Experiment`."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,6 +45,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         seed=values["seed"],
         prompts=values["prompts"],
         thinking=values["thinking"],
+        system_prompt=_text_or_file(values["system_prompt"]),
         **{option.name: values[option.name] for option in OPTIONS},
         own_sampling=_own_sampling(values, reasoner_entry(reasoner).models),
         token_budget=values["token_budget"],
@@ -52,6 +54,16 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
     )
     _refuse_pocket_pair(experiment, given)
     return experiment
+
+
+def _text_or_file(given: str | None) -> str | None:
+    """The text, or what the file after the @ holds, without the end of its last line."""
+    if given is None or not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserMistake(f"--system-prompt: {given[1:]} cannot be read ({error}).") from error
 
 
 def _own_sampling(values: Mapping[str, Any], used: Collection[str]) -> dict[str, dict[str, float]]:

@@ -1,8 +1,10 @@
 """`speclrm run`: an experiment from its options."""
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import click
@@ -13,10 +15,12 @@ from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
+from pipeline.engines.model_extras import extras_where_set
 from pipeline.engines.sampling import further
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 
+LONGEST_SHOWN = 100
 SOME_FAILED = 1
 STOPPED = 3
 
@@ -100,7 +104,13 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
         f"{counted(experiment.repeats, 'repeat')}, {estimate.recorded} already recorded{again}"
     )
     for role, model in experiment.models.items():
-        echo(f"{role:14} {model.model} through {model.engine}")
+        extras = "".join(
+            f", {name} {one if isinstance(one, str) else json.dumps(one)}"
+            for name, one in extras_where_set(model).items()
+        )
+        echo(f"{role:14} {model.model} through {model.engine}{extras}")
+    if experiment.system_prompt is not None:
+        echo(f"system prompt  {shorten(experiment.system_prompt, LONGEST_SHOWN)}")
     common = {name: getattr(experiment, name) for name in ("temperature", "top_p")}
     echo(f"sampling       {_in_words(common | further(experiment))}")
     for role, changed in experiment.own_sampling.items():

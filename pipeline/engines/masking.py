@@ -61,10 +61,10 @@ class Secrets:
     longest: int
 
     @classmethod
-    def of(cls, base_url: str | None = None) -> Self:
-        """The environment's key, and the password of an address that has one."""
+    def of(cls, base_url: str | None = None, *others: str) -> Self:
+        """The environment's key, the password of an address that has one, and the `others`."""
         key = api_key()
-        secrets = [] if key is None else [key]
+        secrets = [*others] if key is None else [key, *others]
         user, _, password = map(unquote, credentials_of(base_url or "").partition(":"))
         if user or password:
             # Without a password the user is the secret: a token.

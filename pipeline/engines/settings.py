@@ -36,6 +36,9 @@ class EngineSettings:
     `speculative` is vLLM's own token-level speculative_config as JSON text.
     `decoding` is `plain` or `window` (transformers); `proposer`, `window` and `assistant_model` say
     who guesses the tokens of windows, how many tokens a window has at most, and with which model.
+    `chat_template_kwargs` is a JSON object for the model's chat template, `reasoning_effort` a
+    level that the template or the server knows, and `extra_body` a JSON object of further fields
+    for every request to a server (openai).
     `script` is the scripted engine's table. `log` is where the engine's own output goes.
     `own` are values of options that the engine's entry declares and that have no field here.
     `sampling` is what its requests will ask for: an engine that cannot do it refuses to start.
@@ -65,6 +68,9 @@ class EngineSettings:
     request_timeout: float | None = None
     step_timeout: float | None = None
     busy_timeout: float = 600.0
+    chat_template_kwargs: str | None = None
+    reasoning_effort: str | None = None
+    extra_body: str | None = None
     script: Path | None = None
     log: Path | None = None
     own: Mapping[str, Value] = field(default_factory=dict)

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 
+from pipeline.engines.model_extras import template_settings
 from pipeline.engines.model_files import HUB_ADVICE, first_line, looks_like_path, read_json
 from pipeline.engines.protocol import Message
 from pipeline.engines.settings import EngineSettings
@@ -34,15 +36,29 @@ def _check_tokenizer_path(source: str) -> None:
 class HFTokenizer:
     """A `Tokenizer` over transformers' AutoTokenizer."""
 
-    def __init__(self, tokenizer: Any, eos_ids: frozenset[int]) -> None:
+    def __init__(
+        self, tokenizer: Any, eos_ids: frozenset[int], template: Mapping[str, Any] | None = None
+    ) -> None:
+        """`template` is what the chat template is given beside the chat.
+
+        Raises `UserMistake` for what it would take no notice of.
+        """
         self._tokenizer = tokenizer
+        self._template = template or {}
+        for name in self._template:
+            self._refuse_unused(name)
         self._eos_ids = eos_ids
         self._encoded = lru_cache(REMEMBERED)(self._encode)
         self._rendered = lru_cache(REMEMBERED)(self._render)
 
     @classmethod
     def load(
-        cls, source: str, revision: str | None = None, *, trust_remote_code: bool = False
+        cls,
+        source: str,
+        revision: str | None = None,
+        *,
+        trust_remote_code: bool = False,
+        template: Mapping[str, Any] | None = None,
     ) -> "HFTokenizer":
         """Load from a folder or the hub; raises `UserMistake` when there is no tokenizer."""
         _check_tokenizer_path(source)
@@ -58,7 +74,7 @@ class HFTokenizer:
             raise UserMistake(
                 f"the tokenizer of {source!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"
             ) from error
-        return cls(tokenizer, _eos_ids(source, revision, tokenizer.eos_token_id))
+        return cls(tokenizer, _eos_ids(source, revision, tokenizer.eos_token_id), template)
 
     @classmethod
     def of(cls, settings: EngineSettings) -> "HFTokenizer":
@@ -70,6 +86,7 @@ class HFTokenizer:
             settings.tokenizer or settings.model,
             None if settings.tokenizer else settings.revision,
             trust_remote_code=settings.trust_remote_code,
+            template=template_settings(settings),
         )
 
     @property
@@ -115,7 +132,7 @@ class HFTokenizer:
     def _render(self, chat: tuple[tuple[str, str], ...], thinking: bool | None) -> str:
         if not self._tokenizer.chat_template:
             return "".join(f"{content}\n\n" for _, content in chat)
-        asked = {} if thinking is None else {"enable_thinking": thinking}
+        asked = {**self._template} | ({} if thinking is None else {"enable_thinking": thinking})
         try:
             text: str = self._tokenizer.apply_chat_template(
                 [{"role": role, "content": content} for role, content in chat],
@@ -127,8 +144,28 @@ class HFTokenizer:
             raise UserMistake(
                 f"the chat template of the tokenizer {self._tokenizer.name_or_path} cannot render "
                 f"a question: {first_line(error)}; name a tokenizer that can with --tokenizer"
+                + self._or_no_system_prompt(chat)
             ) from error
+        if any(role == "system" and content.strip() not in text for role, content in chat):
+            raise UserMistake(
+                f"the chat template of the tokenizer {self._tokenizer.name_or_path} leaves the "
+                "system prompt out; drop --system-prompt"
+            )
         return text
+
+    @staticmethod
+    def _or_no_system_prompt(chat: tuple[tuple[str, str], ...]) -> str:
+        return ", or drop --system-prompt" if any(role == "system" for role, _ in chat) else ""
+
+    def _refuse_unused(self, name: str) -> None:
+        """Raise `UserMistake` for a setting that does not occur in the chat template."""
+        source = self._tokenizer.get_chat_template() if self._tokenizer.chat_template else ""
+        if re.search(rf"\b{re.escape(name)}\b", source) is None:
+            has = "takes no notice of" if source else "is not there to take notice of"
+            raise UserMistake(
+                f"the chat template of the tokenizer {self._tokenizer.name_or_path} {has} "
+                f"{name!r}; drop it from --chat-template-kwargs or --reasoning-effort"
+            )
 
 
 def _eos_ids(source: str, revision: str | None, eos_id: int | None) -> frozenset[int]:

@@ -77,12 +77,12 @@ class Moves:
 
     def opened(self) -> Chain:
         """The chain before its first step, in the ids of both models."""
-        thinking, task = self._assignment.experiment.thinking, self._plan.prompt.text
+        opening, task = self._assignment.experiment.opening, self._plan.prompt.text
         target, draft = self.vocabularies.target, self.vocabularies.draft
         return Chain(
-            target_ids=tuple(open_chain(target, task, thinking)),
-            draft_ids=tuple(open_chain(draft, task, thinking)),
-            thinking=opens_thinking(target, task, thinking),
+            target_ids=tuple(open_chain(target, task, *opening("target"))),
+            draft_ids=tuple(open_chain(draft, task, *opening("draft"))),
+            thinking=opens_thinking(target, task, *opening("target")),
         )
 
     def stop_after(self, before: Chain, last: Written) -> Stop | None:

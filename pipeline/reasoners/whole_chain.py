@@ -25,7 +25,8 @@ async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
     experiment, engine = assignment.experiment, assignment.target
     by_tokens = Ability.TOKEN_PROMPTS in engine.abilities
     task = plan.prompt.text
-    prompt = open_chain(engine.tokenizer, task, experiment.thinking) if by_tokens else []
+    opening = experiment.opening("target")
+    prompt = open_chain(engine.tokenizer, task, *opening) if by_tokens else []
     room = _room(experiment.token_budget, engine.facts.context if by_tokens else None, len(prompt))
     sampling = experiment.sampling("target").request(
         max_tokens=room.budget,
@@ -42,7 +43,7 @@ async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
     completion = (
         await engine.complete(prompt, sampling)
         if by_tokens
-        else await engine.chat(messages(task), sampling)
+        else await engine.chat(messages(task, opening.system), sampling)
     )
     assignment.ledger.book("target", Use.PLAIN, completion)
     return _recorded(assignment, plan, completion, room.notes)

@@ -57,7 +57,8 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
             (problem.problem_id, repeat) not in kept for repeat in range(experiment.repeats)
         )
         for texts in _openings(plan, problem) if missing else ():
-            lengths = [len(open_chain(tokenizer, text, experiment.thinking)) for text in texts]
+            opening = experiment.opening("target")
+            lengths = [len(open_chain(tokenizer, text, *opening)) for text in texts]
             room = experiment.token_budget if context is None else context - min(lengths)
             prompt_tokens += missing * max(lengths)
             generated += missing * min(experiment.token_budget, max(0, room))

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline import reasoners
 from pipeline.engines import create, entry
 from pipeline.engines.bundled_models import with_model_folder
-from pipeline.engines.masking import Secrets
+from pipeline.engines.model_extras import secrets_of
 from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
@@ -380,7 +380,7 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             *(earlier["sessions"] if earlier is not None else ()),
             {
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": Secrets.of().masked(shlex.join(sys.argv)),
+                "command": secrets_of(*experiment.models.values()).masked(shlex.join(sys.argv)),
                 "concurrency": experiment.concurrency,
                 "versions": versions.versions(planned.used()),
                 "hardware": versions.hardware(),
@@ -406,9 +406,9 @@ def _context_warnings(planned: Plan, target: Engine) -> list[str]:
     """Which prompts do not fit the target. What it encodes the tokenizer keeps for the attempts."""
     if Ability.TOKEN_PROMPTS not in target.abilities:
         return []
-    context, thinking = target.facts.context, planned.experiment.thinking
+    context, opening = target.facts.context, planned.experiment.opening("target")
     lengths = [
-        len(open_chain(target.tokenizer, prompt.text, thinking))
+        len(open_chain(target.tokenizer, prompt.text, *opening))
         for prompt in planned.prompts.values()
     ]
     too_long = [length for length in lengths if context is not None and length >= context]

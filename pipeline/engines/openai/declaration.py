@@ -7,7 +7,16 @@ from pipeline.engines.sampling import FURTHER
 OPENAI = EngineEntry(
     name="openai",
     path="pipeline.engines.openai.engine:OpenAIEngine",
-    honours=frozenset({"revision", "tokenizer", "max_model_len", "trust_remote_code"}),
+    honours=frozenset(
+        {
+            "revision",
+            "tokenizer",
+            "max_model_len",
+            "trust_remote_code",
+            "chat_template_kwargs",
+            "reasoning_effort",
+        }
+    ),
     options=(
         EngineOption(name="base_url", type=str, help="Address of an OpenAI-compatible server."),
         EngineOption(
@@ -16,6 +25,11 @@ OPENAI = EngineEntry(
             help="Seconds to wait for a server that is busy.",
             default=600.0,
             least=0,
+        ),
+        EngineOption(
+            name="extra_body",
+            type=str,
+            help="JSON object of further fields of every request.",
         ),
     ),
     requires={"base_url": "for example http://127.0.0.1:8000/v1"},

@@ -12,10 +12,10 @@ import httpx
 
 from pipeline.engines.facts import read_facts
 from pipeline.engines.limits import check_sampling, room_for
-from pipeline.engines.masking import Secrets
+from pipeline.engines.model_extras import chat_fields, extra_body, secrets_of
 from pipeline.engines.model_files import looks_like_path
 from pipeline.engines.openai.http_retry import BUSY, Call, RetryPolicy, Unreachable, send
-from pipeline.engines.openai.known_fields import refuse_unknown
+from pipeline.engines.openai.known_fields import KnownFields
 from pipeline.engines.openai.server import START_POLICY, Server, make_client, meet, sent_on
 from pipeline.engines.openai.wire import (
     Answer,
@@ -63,7 +63,9 @@ class OpenAIEngine:
         self._policy = RetryPolicy(
             TRIES, settings.seconds_allowed(SERVER_SECONDS), settings.busy_timeout
         )
-        self._secrets = Secrets.of(settings.base_url)
+        self._extra_body = extra_body(settings)
+        self._chat_fields = chat_fields(settings)
+        self._secrets = secrets_of(settings)
         self._client: httpx.AsyncClient | None = None
         self._server: Server | None = None
         self._tokenizer: HFTokenizer | None = None
@@ -71,8 +73,7 @@ class OpenAIEngine:
         self._tells_stops = False
         self._keep_stops = False
         self._limit = LIMIT
-        self._known: set[str] = set()
-        self._learning = asyncio.Lock()
+        self._fields = KnownFields(self._answer_to, self._secrets)
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -147,7 +148,7 @@ class OpenAIEngine:
             raise EngineFailure("digit log-probabilities need a token prompt, not a chat")
         body = chat_body(self._settings.model, messages, sampling, vllm=server.is_vllm)
         with self._masking():
-            return await self._post("/chat/completions", body, sampling, None)
+            return await self._post("/chat/completions", body | self._chat_fields, sampling, None)
 
     async def health(self) -> None:
         """Raise `EngineDead` when the server cannot be reached, hangs or fails."""
@@ -211,7 +212,10 @@ class OpenAIEngine:
     async def _ask_once(self) -> None:
         one = self._short()
         if self._tokenizer is None:
-            await self.chat(READY_CHAT, one)
+            # Without the settings of chats: whether the server knows them is still to be asked.
+            vllm = self._running().is_vllm
+            body = chat_body(self._settings.model, READY_CHAT, one, vllm=vllm)
+            await self._post("/chat/completions", body, one, None)
         else:
             await self.complete(self._tokenizer.encode(READY_PROMPT), one)
 
@@ -222,13 +226,12 @@ class OpenAIEngine:
 
     async def _refuse_unknown(self, sampling: Sampling | SamplingRequest) -> None:
         """Raise `UserMistake` for a setting that the server cannot do; each is tried once."""
-        wanted = {} if self._running().is_vllm else further(sampling)
-        if wanted.keys() <= self._known:
+        if self._running().is_vllm:
             return
-        async with self._learning:
-            for name in sorted(wanted.keys() - self._known):
-                await refuse_unknown(self._answer_to, name, wanted[name], self._secrets)
-                self._known.add(name)
+        wanted: dict[str, Any] = further(sampling)
+        if self._tokenizer is None:
+            wanted |= self._chat_fields
+        await self._fields.refuse_unknown(wanted)
 
     async def _answer_to(self, more: dict[str, Any]) -> httpx.Response:
         """What a server that is not vLLM answers to a short request with these fields more."""
@@ -242,6 +245,7 @@ class OpenAIEngine:
     def _call(self, path: str, body: dict[str, Any], seed: int) -> Call:
         """The request, with the limit as the server calls it."""
         spelled = {self._limit if name == LIMIT else name: one for name, one in body.items()}
+        spelled |= self._extra_body
         return Call("POST", f"{self._running().base_url}{path}", spelled, seed)
 
     async def _learn_to_tell_stops(self) -> None:

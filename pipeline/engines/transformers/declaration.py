@@ -14,7 +14,16 @@ TRANSFORMERS = EngineEntry(
     name="transformers",
     path="pipeline.engines.transformers.engine:TransformersEngine",
     honours=frozenset(
-        {"revision", "tokenizer", "dtype", "max_model_len", "devices", "trust_remote_code"}
+        {
+            "revision",
+            "tokenizer",
+            "dtype",
+            "max_model_len",
+            "devices",
+            "trust_remote_code",
+            "chat_template_kwargs",
+            "reasoning_effort",
+        }
     ),
     options=(
         MAX_NUM_SEQS,

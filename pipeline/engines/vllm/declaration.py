@@ -12,7 +12,16 @@ VLLM = EngineEntry(
     name="vllm",
     path="pipeline.engines.vllm.engine:VllmEngine",
     honours=frozenset(
-        {"revision", "tokenizer", "dtype", "max_model_len", "devices", "trust_remote_code"}
+        {
+            "revision",
+            "tokenizer",
+            "dtype",
+            "max_model_len",
+            "devices",
+            "trust_remote_code",
+            "chat_template_kwargs",
+            "reasoning_effort",
+        }
     ),
     options=(
         MAX_NUM_SEQS,
