@@ -288,7 +288,7 @@ def test_a_revision_is_the_models_and_not_another_tokenizers(
 ) -> None:
     loaded = []
 
-    def load(cls: object, *names: object, trust_remote_code: bool) -> None:
+    def load(cls: object, *names: object, **_: object) -> None:
         loaded.append(names)
 
     monkeypatch.setattr(HFTokenizer, "load", classmethod(load))
