@@ -91,7 +91,9 @@ def engine_entries() -> dict[str, EngineEntry | UserMistake]:
             )
             if clash or options.get(option.name, option) != option:
                 flag = min(clash, default=option.flag)
-                raise Misdeclared(f"another option that means something else is called {flag}")
+                raise Misdeclared(
+                    f"its option {flag} has the name of one that means something else"
+                )
         options.update({option.name: option for option in engine.options})
 
     return ENGINES.loaded(check)

@@ -33,7 +33,9 @@ def reasoner_entries() -> dict[str, ReasonerEntry | UserMistake]:
         clash = {flag for flag in own if own.count(flag) > 1}
         clash |= {*own} & (every_runs | of_models | twins) | twins & (every_runs | of_reasoners)
         if clash:
-            raise Misdeclared(f"another option that means something else is called {min(clash)}")
+            raise Misdeclared(
+                f"its option {min(clash)} has the name of one that means something else"
+            )
         of_models.update(twins)
         of_reasoners.update(own)
 
@@ -115,13 +117,18 @@ def sections_of(
     Raises:
         UserMistake: options contradict each other, or one has no effect.
     """
-    with REASONERS.blamed(reasoner):  # settings may refuse values by errors of their own
-        return tuple(
-            section.read(
-                {one.name: values[one.name] for one in section.options if one.name in given}
+    with REASONERS.blamed(reasoner):
+        try:
+            return tuple(
+                section.read(
+                    {one.name: values[one.name] for one in section.options if one.name in given}
+                )
+                for section in reasoner_entry(reasoner).sections
             )
-            for section in reasoner_entry(reasoner).sections
-        )
+        except ValueError as error:  # how Python's settings refuse their values
+            raise UserMistake(
+                f"The reasoner {reasoner!r} cannot have such settings: {error}."
+            ) from error
 
 
 def _every_option() -> dict[str, Option]:
