@@ -1,5 +1,9 @@
 # ruff: noqa: S311 - seeded problems, no secrets
+import json
 import random
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,7 +34,7 @@ SUM = Question("Find 1/2+1/6.")
 
 def drawn(seed: int, split: str = "training") -> Problem:
     rng = random.Random(seed)
-    difficulty = Difficulty() if seed % 5 else rows.LONG
+    difficulty = {0: rows.LONG, 1: rows.HARD}.get(seed % 5, Difficulty())
     return make_problem(rng, rng.choice(KINDS), difficulty, split)
 
 
@@ -140,7 +144,12 @@ def test_options_end_in_different_digits_and_hold_the_right_one_once(seed: int) 
 
 
 @pytest.mark.parametrize(
-    ("name", "rendered"), [("pocket", rows.ordinary_rows), ("pocket-long", rows.long_rows)]
+    ("name", "rendered"),
+    [
+        ("pocket", rows.ordinary_rows),
+        ("pocket-long", rows.long_rows),
+        ("pocket-hard", rows.hard_rows),
+    ],
 )
 def test_the_bundled_rows_are_what_the_generator_makes(name: str, rendered: object) -> None:
     assert callable(rendered)
@@ -148,8 +157,19 @@ def test_the_bundled_rows_are_what_the_generator_makes(name: str, rendered: obje
 
 
 def test_no_bundled_problem_can_come_out_of_the_training_stream() -> None:
-    bundled = rows.read_rows(rows.ordinary_rows() + rows.long_rows())
+    bundled = rows.read_rows(rows.ordinary_rows() + rows.long_rows() + rows.hard_rows())
     assert {split_of(problem.question.statement) for problem in bundled} == {"test"}
+
+
+def test_no_statement_is_bundled_twice() -> None:
+    bundled = rows.read_rows(rows.ordinary_rows() + rows.long_rows() + rows.hard_rows())
+    assert len({problem.question.statement for problem in bundled}) == len(bundled)
+
+
+def test_hard_rows_can_be_drawn_of_validation_problems_to_choose_their_difficulty_on() -> None:
+    drawn = rows.read_rows(rows.hard_rows("validation", 18))
+    assert {split_of(problem.question.statement) for problem in drawn} == {"validation"}
+    assert [len(problem.steps) for problem in drawn] == [5, 5, 5, 8, 8, 8, 11, 11, 11] * 2
 
 
 @given(seed=st.integers(0, 10**6))
@@ -160,6 +180,34 @@ def test_training_problems_are_never_test_problems(seed: int) -> None:
 def test_long_problems_take_ten_to_fifteen_steps() -> None:
     counts = {len(problem.steps) for problem in rows.read_rows(rows.long_rows())}
     assert counts <= set(range(10, 16))
+
+
+def test_every_level_of_the_hard_problems_has_as_many_of_each_kind() -> None:
+    lines = [json.loads(line) for line in rows.hard_rows().splitlines()]
+    assert Counter((row["level"], row["kind"]) for row in lines) == {
+        (level, kind): 30 for level in (5, 8, 11) for kind in KINDS
+    }
+    assert all(row["level"] == len(row["steps"]) for row in lines)
+
+
+def test_the_checker_leads_through_every_hard_problem_to_its_answer() -> None:
+    for problem in rows.read_rows(rows.hard_rows()):
+        steps = (*problem.steps, problem.answer_step)
+        for index, step in enumerate(steps):
+            assert next_steps(problem.question, steps[:index]) == {step}
+
+
+def test_hard_problems_refer_back_more_and_count_further_than_the_ordinary_ones() -> None:
+    def share_of_back_references(problems: Sequence[Problem]) -> float:
+        steps = [step for problem in problems for step in problem.steps]
+        return sum(step.count(", ") == 3 and " is " not in step for step in steps) / len(steps)
+
+    hard = rows.read_rows(rows.hard_rows())
+    ordinary = rows.read_rows(rows.ordinary_rows())
+    assert share_of_back_references(hard) > 3 * share_of_back_references(ordinary)
+    steps = [step for problem in hard for step in problem.steps]
+    values = [int(value) for step in steps for value in re.findall(r"[a-z]=(\d+)", step)]
+    assert 99 < max(values) == rows.HARD.largest
 
 
 def test_the_first_rows_show_every_kind() -> None:

@@ -229,7 +229,9 @@ def test_nothing_named_is_a_mistake(tmp_path: Path) -> None:
         load_problems(None, None, seed=0, refs_dir=tmp_path)
 
 
-@pytest.mark.parametrize(("name", "rows"), [("pocket", 600), ("pocket-long", 120)])
+@pytest.mark.parametrize(
+    ("name", "rows"), [("pocket", 600), ("pocket-long", 120), ("pocket-hard", 270)]
+)
 def test_the_bundled_datasets_are_whole(tmp_path: Path, name: str, rows: int) -> None:
     loaded = load_problems(name, None, seed=0, refs_dir=tmp_path)
     assert loaded.rows == rows

@@ -12,9 +12,9 @@ from pipeline.problems.problem_set import load_problems
 from pipeline.review.step_labels import pocket_labels
 
 
-def pocket_run(folder, **identity):
-    problems = load_problems("pocket", None, seed=0)
-    settings = {"dataset": "pocket", "dataset_fingerprint": problems.fingerprint} | identity
+def pocket_run(folder, name="pocket", **identity):
+    problems = load_problems(name, None, seed=0)
+    settings = {"dataset": name, "dataset_fingerprint": problems.fingerprint} | identity
     folder.joinpath("run.json").write_text(json.dumps(manifest(["0"], 1, **settings)))
     return next(p for p in problems.problems if p.problem.startswith("Let"))
 
@@ -24,10 +24,11 @@ def line_of(problem_id, *tracks):
     return msgspec.convert(attempt_line(verdict_row(problem_id), tracks), AttemptLine)
 
 
-def test_a_draft_is_judged_after_the_steps_before_it(tmp_path):
+@pytest.mark.parametrize("name", ["pocket", "pocket-long", "pocket-hard"])
+def test_a_draft_is_judged_after_the_steps_before_it(tmp_path, name):
     from pipeline.pocket.step_checker import Question, next_steps  # noqa: PLC0415 - only this test
 
-    problem = pocket_run(tmp_path)
+    problem = pocket_run(tmp_path, name)
     [first] = sorted(next_steps(Question(problem.problem, problem.choices), []))[:1]
     steps = [
         step("nonsense", score=9.0),

@@ -56,3 +56,12 @@ def test_the_installed_command_runs_the_bundled_default(installed, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "Attempts: 3 made" in ended.stdout
     assert len(list((tmp_path / "made" / "problems").glob("pocket-*.jsonl"))) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pocket", "pocket-long", "pocket-hard"])
+def test_the_bundled_rows_are_whole_in_the_wheel(installed, tmp_path, name):
+    check = (sys.executable, "-m", "pipeline", "datasets", name, "--check")
+    ended = in_another_folder(installed, tmp_path, *check)
+    assert ended.returncode == 0, ended.stderr
+    assert f"{name}: ok" in ended.stdout

@@ -15,7 +15,6 @@ Split = Literal["training", "validation", "test"]
 KINDS: tuple[Kind, ...] = ("integer", "latex", "choice")
 NAMES = "abcdfghjkmnpqrstuvwyz"  # without letters that look like digits, and without x and e
 SHARES = 16  # one statement in so many is a test problem, one more a validation problem
-LARGEST = 99  # of any value in a chain
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Difficulty:
     longest: int = 8
     back_references: float = 0.08
     two_digit_operands: float = 0.10
+    largest: int = 99  # value in a chain
+    chains_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _draw(rng: random.Random, kind: Kind, difficulty: Difficulty) -> Question:
     drawn = None
     # The family is drawn once: what it rejects must not favour another.
     while drawn is None or (drawn[1].denominator == 1) == fraction:
-        if family < (0.45 if fraction else 0.85) or difficulty.shortest > Difficulty.longest:
+        if family < (0.45 if fraction else 0.85) or difficulty.chains_only:
             drawn = _chain(rng, difficulty, ends_in_fraction=fraction)
         elif family < 0.75 or not fraction:
             drawn = _equation(rng)
@@ -108,7 +109,7 @@ def _chain(
 def _definition(
     rng: random.Random, names: list[str], values: list[int], difficulty: Difficulty
 ) -> tuple[str, int]:
-    """Define a variable by the one before it; draws until its value lies in 1..LARGEST."""
+    """Define a variable by the one before it; draws until its value lies in 1..largest."""
     name, value = names[-1], values[-1]
     while True:
         form = rng.random()
@@ -121,12 +122,12 @@ def _definition(
             text = str(operand)
         else:
             factor = rng.randint(2, 4)
-            if factor * value <= LARGEST:
+            if factor * value <= difficulty.largest:
                 return f"{factor}{name}", factor * value
             continue
         sign = rng.choice("+-")
         result = value + operand if sign == "+" else value - operand
-        if 1 <= result <= LARGEST:
+        if 1 <= result <= difficulty.largest:
             return f"{name}{sign}{text}", result
 
 

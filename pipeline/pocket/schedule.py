@@ -8,7 +8,7 @@ WARM_UP_STEPS = 100
 DECAY_FROM, DECAY_TO = 0.6, 0.03
 # The hardest skill, to look a value up by its name, is met far more often than in the test.
 BACK_REFERENCES = 0.50
-LONG = Difficulty(shortest=10, longest=14, back_references=0.20)
+LONG = Difficulty(shortest=10, longest=14, back_references=0.20, chains_only=True)
 
 
 def difficulty_at(progress: float) -> Difficulty:

@@ -11,7 +11,7 @@ from pipeline.pocket.step_checker import Question, check_step
 from pipeline.problems.problem_set import load_problems
 from pipeline.runs.directory import read_manifest
 
-POCKET = ("pocket", "pocket-long")
+POCKET = ("pocket", "pocket-long", "pocket-hard")
 
 
 def pocket_labels(run: Path) -> StepLabels | None:
