@@ -1,8 +1,11 @@
 """The typed tree that every answer is read into; the comparison sees nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any
 
 
 class Unreadable(ValueError):  # noqa: N818 - not a failure: the text is something else
@@ -116,18 +119,26 @@ CONSTANTS = frozenset(
 
 
 _LEAVES = (Num, Sym)
+_NONE: frozenset[str] = frozenset()
+
+
+# The parts of a node by its type; other nodes have none.
+_PARTS: Mapping[type, Callable[[Any], tuple[Node, ...]]] = MappingProxyType(
+    {
+        Op: attrgetter("args"),
+        Rel: attrgetter("args"),
+        Seq: attrgetter("items"),
+        Listing: attrgetter("items"),
+        Mat: lambda node: tuple(entry for row in node.rows for entry in row),
+        Quantity: lambda node: (node.value,),
+    }
+)
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """The direct parts of a node."""
-    match node:
-        case Op(args=parts) | Seq(items=parts) | Listing(items=parts) | Rel(args=parts):
-            return parts
-        case Mat(rows=rows):
-            return tuple(entry for row in rows for entry in row)
-        case Quantity(value=value):
-            return (value,)
-    return ()
+    parts = _PARTS.get(type(node))
+    return parts(node) if parts else ()
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -153,8 +164,8 @@ def is_deep(node: Node) -> bool:
 def free_symbols(node: Node) -> frozenset[str]:
     """Names of the variables in a node."""
     if isinstance(node, Num):
-        return frozenset()
-    return frozenset({n.name for n in walk(node) if isinstance(n, Sym)}) - CONSTANTS
+        return _NONE
+    return frozenset([n.name for n in walk(node) if isinstance(n, Sym)]) - CONSTANTS
 
 
 def has_op(node: Node, *names: str) -> bool:

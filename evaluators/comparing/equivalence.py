@@ -129,7 +129,7 @@ def readings(
     With `short_exponents`, `5e-1` is five tenths first and five times Euler's number less one then.
     """
     modes = [Comma.LIST]
-    if decimal_comma and _ONE_DECIMAL.fullmatch(_DELIMITERS.sub("", text).strip()):
+    if decimal_comma and "," in text and _ONE_DECIMAL.fullmatch(_DELIMITERS.sub("", text).strip()):
         modes.append(Comma.DECIMAL)
     if _GROUPED.search(text) and not _NOT_GROUPED.search(text):
         modes.insert(0, Comma.THOUSANDS)
@@ -159,6 +159,8 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     """Compare two trees by the kind of answer they are."""
     if gold == answer:
         return equal("same_tree")
+    if _is_number(gold) and _is_number(answer):
+        return same_scalar(gold, answer, policy)
     gold, answer = _bare(gold), _bare(answer)
     if conditioned := same_given(gold, answer, lambda a, b: same_node(a, b, policy)):
         return conditioned
@@ -203,6 +205,13 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
     if decision.outcome is not Outcome.EQUAL and same_family(whole, answer):
         return equal("same_family")
     return decision
+
+
+def _is_number(node: Node) -> bool:
+    """Whether the node is a number or a fraction of two, about which there is nothing else to ask."""
+    if isinstance(node, Op) and node.name in ("div", "neg"):
+        return all(isinstance(arg, Num) for arg in node.args)
+    return isinstance(node, Num)
 
 
 def _is_residue(node: Node) -> bool:

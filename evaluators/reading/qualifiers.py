@@ -43,26 +43,24 @@ def _is_bound(group: Group) -> bool:
     return False
 
 
-def _begins_qualifier(items: list[Item], index: int) -> bool:
+def _begins_qualifier(word: str, after: list[Item], *, first: bool) -> bool:
     """Whether a qualifier begins: at some words always, elsewhere `such that`, `attained at`."""
-    word, after = items[index], items[index + 1 : index + 2]
-    followers = PAIRED_QUALIFIERS.get(words_of([word]).lower())
-    if followers is None or not (index and after):
-        return followers is not None or _qualifies([word])
+    followers = PAIRED_QUALIFIERS.get(word)
+    if followers is None or first or not after:
+        return followers is not None or word in QUALIFIERS
     return words_of(after).lower() in followers
 
 
 def without_qualifier(items: list[Item]) -> list[Item]:
     """The statement up to `where`, `for all`, `if`, ...; all of it qualifies if it begins so."""
     for index, item in enumerate(items):
-        last = items[index + 1 :] == []
-        remark = isinstance(item, Group) and (_is_remark(item) or (last and _is_bound(item)))
-        if remark and index:
-            return items[:index]
-        if isinstance(item, Token) and _begins_qualifier(items, index):
+        after = items[index + 1 : index + 2]
+        if isinstance(item, Group):
+            if index and (_is_remark(item) or (not after and _is_bound(item))):
+                return items[:index]
+        elif item.kind == "word" and _begins_qualifier(item.text.lower(), after, first=not index):
             if any(isinstance(i, Token) and i.text.lower() in _GUESSES for i in items[index:]):
                 raise Unreadable("a hedge")
-            after = items[index + 1 : index + 2]
             if index and not after:
                 raise Unreadable("a sentence that is cut off")
             if item.text == "but" and is_taken_back(items[index + 1 :]):
