@@ -15,6 +15,8 @@ def same_assignments(
     gold: Node, answer: Node, compare: Callable[[Node, Node], Decision]
 ) -> Decision | None:
     """Whether two answers give the same values to the same names; None where one names none."""
+    if _joined_otherwise(gold, answer):
+        return different("other_relation")
     left, right = _assignments(gold), _assignments(answer)
     if left is None or right is None:
         named = [{_letter(name) for name in _names(side)} for side in (gold, answer)]
@@ -27,6 +29,13 @@ def same_assignments(
         if decision.outcome is not Outcome.EQUAL:
             return decision
     return equal("same_assignments")
+
+
+def _joined_otherwise(gold: Node, answer: Node) -> bool:
+    """`x = 3 or y = -1` beside `x = 3, y = -1`: values of several names, both or one of them."""
+    joined = [side.joiner == "or" for side in (gold, answer) if isinstance(side, Listing)]
+    several = all(len(set(_names(side))) > 1 for side in (gold, answer))
+    return several and len(set(joined)) > 1
 
 
 def as_tuple(node: Node, other: Node) -> Node:

@@ -208,7 +208,7 @@ def same_node(gold: Node, answer: Node, policy: Policy) -> Decision:
 
 
 def _is_number(node: Node) -> bool:
-    """Whether the node is a number or a fraction of two, about which there is nothing else to ask."""
+    """Whether the node is a number or a quotient of two: there is nothing else to ask of it."""
     if isinstance(node, Op) and node.name in ("div", "neg"):
         return all(isinstance(arg, Num) for arg in node.args)
     return isinstance(node, Num)

@@ -45,6 +45,7 @@ _NEGATED = re.compile(r"\b(?:not|isn't|no|wrong|incorrect)\b[\s\w]{0,12}$", re.I
 _WRONG_AFTER = re.compile(r"[\s*)]*(?:is|was)\s+(?:wrong|incorrect|false|not)\b", re.IGNORECASE)
 _BARE_END = re.compile(r"(?:^|[\s(*\[])\(?(?P<letter>[A-Z])[).\]]*\**[.。]?\s*$")
 _PARENTHESISED = re.compile(r"\((?P<letter>[A-Z])\)")
+_ASKED = re.compile(r"[\s*_`\"'”)\]}$.]*\?\s*\Z")
 _HEAD = re.compile(r"^[\s*_`\"'(\[{$\\]*(?P<letter>[A-Z])(?:[).:。\]}$*`\"'\s]|$)")
 _JOINED = re.compile(r"\b[A-Z]\)?\s*(?:,|\bor\b|\band\b|\bnor\b|/|&)\s*(?:option\s*)?\(?$")
 _EXPLAINED = re.compile(r"^[\s*_`\"'(\[{$]*(?P<letter>[A-Z])\)?,\s+(?:since|because|as|for)\b")
@@ -103,6 +104,8 @@ def _stated(span: str, rule: str, *, whole: bool) -> ChosenLetter | None:
         letters = re.fullmatch(r"\W*(?:\\text\{)?\s*[A-J]{2,}\s*\W*", span)
         return ChosenLetter(None, f"{rule}_hedge", span) if letters else None
     rest = span[match.end() :]
+    if whole and _ASKED.match(rest):
+        return None
     if _WRONG_AFTER.match(rest):
         return None
     if _HEDGE.match(rest) or re.match(r"[)\]]*\s*\(?or\b", rest):

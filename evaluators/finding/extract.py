@@ -54,6 +54,14 @@ _FINAL = re.compile(r"\bfinal answer\b\s*(?:is\b|:)\s*[^\s.]", re.IGNORECASE)
 _QUESTION = re.compile(
     r"^\W*(?:is|was|are|were|does|do|did|can|could|what|which|who|how|why)\b.*\?\W*$", re.IGNORECASE
 )
+# Behind a stated answer a question mark takes it back, unless the text answers itself.
+_DOUBTED = re.compile(r"[\s*$`)]*\?(?!\s*(?:yes|indeed|correct|right|sure)\b)", re.IGNORECASE)
+# Lines that only say goodbye.
+_PLEASANTRY = re.compile(
+    r"\W*(?:let me know|feel free|(?:i )?hope (?:this|that|it)|please (?:let|feel)|"
+    r"if you (?:have|need|would|want)|would you like|good luck|thank)\b",
+    re.IGNORECASE,
+)
 _REFUSAL = re.compile(
     r"\b(?:could not|couldn't|cannot|can't|unable|refuse|no proof|not sure|don't know|do not know|"
     r"give up|no answer)\b",
@@ -121,7 +129,7 @@ def _marked(text: str) -> Extraction | None:
             continue
         found = statement(text[match.end() : match.end() + MAX_STATEMENT])
         end = text.find(found, match.end()) + len(found)
-        if found and is_disowned(text, match.end(), end):
+        if found and (is_disowned(text, match.end(), end) or _DOUBTED.match(text, end)):
             continue
         found = _CORRECTED.split(found)[-1]
         if found.strip():
@@ -149,6 +157,8 @@ def _is_stated(marker: str) -> bool:
 
 def _unmarked(text: str) -> Extraction | None:
     lines = [line for line in text.splitlines() if line.strip()]
+    while lines[1:] and _PLEASANTRY.match(lines[-1]):
+        text = text[: text.rfind(lines.pop())]
     if _QUESTION.search(lines[-1]) or mentions_mistake(lines[-1]) or _only_mentions(lines[-1]):
         return None
     if len(lines) == 1 or _looks_like_one_answer(text):

@@ -15,7 +15,8 @@ _SENTENCE_END = re.compile(
 )
 # What may follow a closed formula and still belongs to the answer: units, percent, a second part.
 _CHANGES = ("squared", "cubed", "factorial", "percent", "pct", *SCALES)
-_AFTER = "|".join(sorted({*_CHANGES, *UNIT_WORDS, "and", "or"}))
+_JOINING = ("and", "or", "times", "plus", "minus", "divided", "multiplied", "more", "less", "fewer")
+_AFTER = "|".join(sorted({*_CHANGES, *UNIT_WORDS, *_JOINING}))
 _CONTINUES = re.compile(
     rf"\s*(?:(?:{_AFTER})(?![\w'’])|[%°,+=<>/^_*-]|\\(?:%|cup|cap|pm|text|mathrm|times|cdot|le|ge|in)(?![a-zA-Z]))"
 )

@@ -42,7 +42,8 @@ from evaluators.reading.phrases import (
     unit_of,
     words_of,
 )
-from evaluators.reading.qualifiers import denies, without_qualifier
+from evaluators.reading.qualifiers import denies, without_introduction, without_qualifier
+from evaluators.reading.row_ends import without_cells
 from evaluators.reading.terms import with_bases
 from evaluators.reading.tokens import Comma, Token
 from evaluators.reading.tree import Group, Item, nest
@@ -67,7 +68,7 @@ _STRUCK = MappingProxyType({"=": "!=", "in": "notin", "<": ">=", ">": "<=", "<="
 
 def read(text: str, comma: Comma = Comma.LIST) -> Node:
     """The typed tree of an answer. Raises Unreadable for prose and for text beyond the limits."""
-    items = with_differentials(nest(tokenize(text, comma)))
+    items = with_differentials(nest(without_cells(tokenize(text, comma))))
     if not items:
         raise Unreadable("nothing is written")
     node = read_answer(items)
@@ -85,6 +86,7 @@ def read_answer(items: list[Item]) -> Node:
     kept = without_domains([node for node in nodes if node is not None])
     if not kept:
         raise Unreadable("nothing but words that qualify")
+    kept = without_introduction(kept) if joiner == "," else kept
     if len(kept) == 1:
         return kept[0]
     return Listing(tuple(_flattened(kept)), joiner)

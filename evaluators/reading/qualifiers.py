@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from evaluators.nodes import Sym, Unreadable
+from evaluators.nodes import Node, Sym, Unreadable, Words
 from evaluators.reading.domains import ORDER, PARAMETER_SETS
 from evaluators.reading.phrases import WORD, is_kind, is_taken_back, words_of
 from evaluators.reading.tokens import Token
 from evaluators.reading.tree import Group, Item
-from evaluators.reading.words import PAIRED_QUALIFIERS, QUALIFIERS
+from evaluators.reading.words import INTRODUCTIONS, PAIRED_QUALIFIERS, QUALIFIERS
 
 _RELATION = frozenset({"rel"})
 _GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
@@ -16,6 +16,15 @@ _GUESSES = frozenset({"could", "might", "may", "maybe", "perhaps", "possibly"})
 def denies(part: Sequence[Item]) -> bool:
     """Whether a statement is `not 43`, behind another answer."""
     return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
+
+
+def without_introduction(nodes: list[Node]) -> list[Node]:
+    """The answers without words that lead up to the only one: `in total, there are 204`."""
+    *before, last = nodes
+    leads = all(
+        isinstance(node, Words) and node.text.split()[0].lower() in INTRODUCTIONS for node in before
+    )
+    return [last] if leads and not isinstance(last, Words) else nodes
 
 
 def _is_remark(group: Group) -> bool:

@@ -21,6 +21,10 @@ _PHRASES = tuple(
         ("at least", "rel", ">="),
         ("at most", "rel", "<="),
         ("out of", "op", "/"),
+        ("is in the interval", "rel", "in"),
+        ("lies in", "rel", "in"),
+        ("belongs to", "rel", "in"),
+        ("is in", "rel", "in"),
         ("square root of", "fn", "sqrt"),
         ("cube root of", "fn", "cbrt"),
     )
@@ -44,16 +48,18 @@ _SMALLER = MappingProxyType(
 _TELLING = CURRENCIES | {"to", "U", "deg", "an", "base", "sq", "cu", "cent", "km", "mi", "m"}
 _TELLING |= {"h", "hour", "hours", "hr", "ft", "feet", "minutes", "day", "days", "lb", "lbs"}
 _TELLING |= {"year", "years", "times", "out", "min", "sec"}
-_TELLING |= {"C", "choose", "than", "least", "most", "root", "and", "mu", "Omega"}
+_TELLING |= {"C", "choose", "in", "belongs", "than", "least", "most", "root", "and", "mu", "Omega"}
 # Units that are also names of functions, letters that are units, and tokens of a unit in braces.
 _TIMES = frozenset({"min", "sec"})
 _SYMBOLS = frozenset({"m", "s", "h", "g", "L", "min", "sec"})
 _LONGEST_UNIT = 12
+_ALL_OF = frozenset({"the", "real", "numbers", "values", "of", "reals"})
 _RANGES = frozenset({"from", "between"})
 
 
 def written_out(tokens: list[Token]) -> list[Token]:
     """The tokens with short ways to write a sign or a unit replaced by what they stand for."""
+    tokens = _conditions_alone(tokens)
     texts = {token.text for token in tokens}
     units = "frac" in texts and any(token.kind == "word" for token in tokens)
     if not units and texts.isdisjoint(_TELLING) and not texts.issuperset(("x", "10")):
@@ -90,6 +96,23 @@ def written_out(tokens: list[Token]) -> list[Token]:
             at += 1
         at += 1
     return kept
+
+
+def _conditions_alone(tokens: list[Token]) -> list[Token]:
+    """`all x with x > 2` and `all real numbers greater than 2` as the condition on x."""
+    if not tokens or tokens[0].text.lower() != "all":
+        return tokens
+    at = 1
+    while at < len(tokens) and tokens[at].text.lower() in _ALL_OF:
+        at += 1
+    said = [token.text.lower() for token in tokens[at : at + 3]]
+    if tokens[at : at + 1] and tokens[at].kind == "sym" and len(said) > 1:
+        if said[1:] == ["such", "that"]:
+            return tokens[at + 3 :]
+        return tokens[at + 2 :] if said[1] in ("with", "satisfying") else tokens
+    if at > 1 and said[1:2] == ["than"]:
+        return [Token("sym", "x", spaced=True), *tokens[at:]]
+    return tokens
 
 
 def _is_subscripted(tokens: list[Token], at: int) -> bool:

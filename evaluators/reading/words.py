@@ -78,6 +78,13 @@ QUALIFIERS = _words(
     unless which as but
     """
 )
+# Words that begin what only leads up to an answer: `in total, 204`.
+INTRODUCTIONS = _words(
+    """
+    in after overall altogether finally lastly indeed now yes for by from on with without at
+    including ignoring counting clearly together next again once then
+    """
+)
 # Words that qualify before these only: `such that`, and not `the least such n`.
 PAIRED_QUALIFIERS = MappingProxyType(
     {
