@@ -96,7 +96,7 @@ class Registry(Mapping[str, Entry]):
             yield
         except (UserMistake, RunStopped, EngineFailure):
             raise
-        except Exception as error:  # the boundary to code of others
+        except (Exception, SystemExit) as error:  # the boundary to code of others
             if plugin is None:
                 raise
             kind = "" if isinstance(error, Misdeclared) else f"{type(error).__name__}: "

@@ -281,6 +281,14 @@ def test_an_engine_without_a_class_of_engines_is_refused_before_it_is_made(engin
     assert reason in doctor()
 
 
+def test_an_engine_whose_module_ends_the_program_is_only_broken(engine):
+    folder = engine("path='mine.late:Odd'")
+    (folder / "late.py").write_text("raise SystemExit('no licence')")
+    with pytest.raises(UserMistake, match=r"cannot be used \(SystemExit: no licence\)"):
+        engines.create(EngineSettings("odd", "m"))
+    assert "SystemExit: no licence" in doctor()
+
+
 def test_a_function_of_an_engine_that_is_not_there_is_found_by_the_doctor(engine):
     engine("context='mine:nothing'")
     assert "has no attribute 'nothing'" in doctor()

@@ -33,6 +33,7 @@ ODD = VoteRule(**{"name": "odd", "decide": decide, "standing": size} | %s)
 """
 FAILING = [
     ("{'decide': lambda classes: 1 / 0}", "ZeroDivisionError: division by zero"),
+    ("{'decide': lambda classes: exit(3)}", "SystemExit: 3"),
     ("{'decide': lambda classes: None}", "AttributeError: 'NoneType' object has no attribute"),
     ("{'decide': heaviest(math.nan)}", "its standings are no finite numbers: nan, nan"),
     ("{'decide': heaviest(math.inf)}", "its standings are no finite numbers: inf, inf"),
