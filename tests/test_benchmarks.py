@@ -37,6 +37,7 @@ LONG = {
     "device_agreement",
     "device_runs",
     "kill_resume",
+    "killed_table",
     "memory_growth",
     "page_open",
     "pocket_skill",
