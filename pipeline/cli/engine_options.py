@@ -29,7 +29,7 @@ SHARED = (
         name="model",
         type=str,
         help="Model folder, hub name, or the server's name for it.",
-        aliases=("model_name",),
+        aliases=("model_name", "model_path"),
     ),
     EngineOption(name="revision", type=str, help="Hub revision of the model."),
     EngineOption(name="tokenizer", type=str, help="Tokenizer, if not the model's own."),
@@ -52,6 +52,7 @@ SHARED = (
         name="devices",
         type=str,
         help="GPUs to use, as in CUDA_VISIBLE_DEVICES; cpu: none.",
+        aliases=("device",),
     ),
     EngineOption(
         name="trust_remote_code",

@@ -26,7 +26,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
     Raises:
         UserMistake: options contradict each other.
     """
-    given = _given_options()
+    given = given_options()
     _refuse_models_of_others(reasoner, given)
     refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
@@ -81,7 +81,7 @@ def _own_sampling(values: Mapping[str, Any], used: Collection[str]) -> dict[str,
     return {role: by_name for role, by_name in given.items() if by_name}
 
 
-def _given_options() -> set[str]:
+def given_options() -> set[str]:
     """The parameters that stand on the command line."""
     context = click.get_current_context()
     source = click.core.ParameterSource.COMMANDLINE

@@ -12,6 +12,11 @@ from typing import Any
 from pipeline.errors import RunStopped
 from pipeline.signals import ended_by_signals
 
+KEPT = (
+    "Interrupted: attempts in flight were dropped, finished ones are kept; "
+    "repeat the command to continue (with --force it redoes all of them)."
+)
+
 
 @contextlib.contextmanager
 def drain_on_interrupt(in_flight: Callable[[], int]) -> Iterator[asyncio.Event]:
@@ -43,22 +48,22 @@ def drain_on_interrupt(in_flight: Callable[[], int]) -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def call(coroutine: Coroutine[Any, Any, None]) -> None:
+def call(coroutine: Coroutine[Any, Any, None], said: str = KEPT) -> None:
     """Run a coroutine to its end, also where an event loop is already running in this thread.
 
     Raises:
-        RunStopped: it was cancelled by Ctrl-C, SIGTERM or SIGHUP.
+        RunStopped: it was cancelled by Ctrl-C, SIGTERM or SIGHUP; `said` is the message.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        _run(coroutine)
+        _run(coroutine, said)
         return
     failures: list[BaseException] = []
 
     def target() -> None:
         try:
-            _run(coroutine)
+            _run(coroutine, said)
         except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, not handled
             failures.append(error)
 
@@ -69,14 +74,11 @@ def call(coroutine: Coroutine[Any, Any, None]) -> None:
         raise failures[0]
 
 
-def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+def _run(coroutine: Coroutine[Any, Any, None], said: str) -> None:
     try:
         asyncio.run(_cancelled_by_signals(coroutine))
     except (asyncio.CancelledError, KeyboardInterrupt) as interrupt:
-        raise RunStopped(
-            "Interrupted: attempts in flight were dropped, finished ones are kept; "
-            "repeat the command to continue (with --force it redoes all of them)."
-        ) from interrupt
+        raise RunStopped(said) from interrupt
 
 
 async def _cancelled_by_signals(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,194 @@
+"""`speclrm generate`: prompts of the user's own, each answered once."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import engines
+from pipeline.cli.common_options import sampling_options
+from pipeline.cli.engine_options import engine_options, engine_settings, is_named
+from pipeline.cli.options import given_options
+from pipeline.cli.progress import live_progress
+from pipeline.cli.terminal import counted, echo
+from pipeline.engines.sampling import OPTIONS, Sampling
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import UserMistake
+from pipeline.generating.generation import ROLE, Generation, Summary, generate
+from pipeline.generating.prompts import Prompt, from_texts, read_prompts
+
+SOME_FAILED = 1
+STOPPED = 3
+CUDA = "cuda"
+
+
+@click.command(
+    "generate",
+    params=[*sampling_options(ROLE), *engine_options(ROLE)],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("further_prompts", metavar="", nargs=-1)
+@click.option("--prompt", "prompt", multiple=True, help="A prompt; may be given several times.")
+@click.option("--prompts", multiple=True, metavar="TEXT...", help="Several prompts in a row.")
+@click.option(
+    "--prompts-file",
+    "--data-path",
+    type=click.Path(path_type=Path),
+    help="A .txt file of lines, or .json, .jsonl, .csv, .parquet.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Prompts in flight."
+)
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="Tokens an answer may have.",
+)
+@click.option(
+    "--max-length",
+    type=click.IntRange(1),
+    default=8192,
+    show_default=True,
+    help="Tokens prompt and answer may have together.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--use-chat-template", is_flag=True, help="Ask a text as a chat, by the model's template."
+)
+@click.option(
+    "--output-file",
+    type=click.Path(path_type=Path),
+    default=Path("inference_results.jsonl"),
+    show_default=True,
+    help="Where the answers go: a .jsonl or a .json file.",
+)
+@click.option(
+    "--max-display",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="Answers that are printed at the end.",
+)
+@click.option("--retry-errors", is_flag=True, help="Ask prompts again that failed.")
+@click.option("--overwrite", is_flag=True, help="Answer all prompts anew.")
+def generate_command(  # the click boundary: options arrive as keywords
+    prompt: tuple[str, ...],
+    prompts: tuple[str, ...],
+    further_prompts: tuple[str, ...],
+    prompts_file: Path | None,
+    output_file: Path,
+    max_display: int,
+    retry_errors: bool,
+    overwrite: bool,
+    **values: Any,
+) -> None:
+    """Answer prompts of your own, one file of answers.
+
+    \b
+    speclrm generate --model MODEL --prompt "What is 7 times 8?" --use-chat-template
+    speclrm generate --model MODEL --prompts "What is 7?" "What is 8?"
+    speclrm generate --model MODEL --prompts-file questions.jsonl --batch-size 8
+
+    Repeating the command asks only what has no answer yet. A prompt that begins with a dash
+    stands after all options and `--`.
+    """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
+    asked = _prompts(prompt, prompts, further_prompts, prompts_file)
+    generation = _generation(values)
+    echo(
+        f"{counted(len(asked), 'prompt')} with {generation.model.model} through "
+        f"{generation.model.engine}, into {output_file}",
+        err=True,
+    )
+    summary = generate(
+        generation,
+        asked,
+        output_file,
+        retry_errors=retry_errors,
+        overwrite=overwrite,
+        display=live_progress,
+    )
+    for row in summary.rows[:max_display]:
+        _print_row(row)
+    _print_summary(summary, output_file)
+
+
+def _prompts(
+    single: tuple[str, ...],
+    several: tuple[str, ...],
+    further: tuple[str, ...],
+    file: Path | None,
+) -> tuple[Prompt, ...]:
+    given = {"--prompt": single, "--prompts": several, "--prompts-file": file}
+    sources = [name for name, value in given.items() if value]
+    if not several and further:
+        raise UserMistake(f"What is {further[0]!r}? Prompts stand after --prompt or --prompts.")
+    if len(sources) != 1:
+        raise UserMistake(
+            f"{' and '.join(sources) or 'Nothing'} gives the prompts; give exactly one of "
+            f"{', '.join(given)}."
+        )
+    return read_prompts(file) if file is not None else from_texts((*single, *several, *further))
+
+
+def _generation(values: Mapping[str, Any]) -> Generation:
+    given = given_options()
+    model = engine_settings({**values, "devices": _devices(values["devices"])}, ROLE, given)
+    if engines.entry(model.engine).model is None and not is_named(ROLE, given):
+        raise UserMistake(
+            f"Name the model with --model: without it the bundled {model.model} would answer, "
+            f"which knows pocket problems only (--model {model.model} if that is meant)."
+        )
+    return Generation(
+        model=_with_rows(model, values["batch_size"]),
+        sampling=Sampling(**{option.name: values[option.name] for option in OPTIONS}),
+        seed=values["seed"],
+        max_new_tokens=values["max_new_tokens"],
+        max_length=values["max_length"],
+        chat_template=values["use_chat_template"],
+        batch_size=values["batch_size"],
+    )
+
+
+def _devices(named: str | None) -> str | None:
+    """Devices as their options have them, where they are called as in torch."""
+    if named is None or not named.startswith(CUDA):
+        return named
+    return named.removeprefix(CUDA).removeprefix(":") or None
+
+
+def _with_rows(model: EngineSettings, batch_size: int) -> EngineSettings:
+    """The model with as many requests computed together as prompts are in flight, unless set."""
+    heeded = engines.entry(model.engine).heeds("max_num_seqs")
+    if model.max_num_seqs is None and heeded and batch_size > 1:
+        return replace(model, max_num_seqs=batch_size)
+    return model
+
+
+def _print_row(row: Mapping[str, Any]) -> None:
+    asked = row["prompt"] if "prompt" in row else row["messages"][-1]["content"]
+    echo(f"[{row['id']}] {asked}")
+    if row["error"] is not None:
+        echo(f"  failed: {row['error']['message']}\n")
+        return
+    echo(f"{row['response']}")
+    echo(f"  ({row['tokens']} tokens, {row['stop']}, {row['seconds']:.2f} s)\n")
+
+
+def _print_summary(summary: Summary, output_file: Path) -> None:
+    failed = sum(row["error"] is not None for row in summary.rows)
+    echo(
+        f"Answers: {summary.made} made, {summary.already_done} already there, {failed} failed, "
+        f"{summary.remaining} remaining."
+    )
+    echo(f"{output_file}")
+    if summary.remaining:
+        echo("Interrupted: repeat the command to continue.", err=True)
+        sys.exit(STOPPED)
+    if failed:
+        echo("Failed prompts are recorded with errors; --retry-errors asks them again.", err=True)
+        sys.exit(SOME_FAILED)

@@ -1,0 +1,188 @@
+"""What a prompt came to, and the file that holds the answers."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.errors import UserMistake
+from pipeline.experiment import differences
+from pipeline.generating.prompts import ID, Prompt
+from pipeline.runs.directory import append_synced, cannot_write, replace_file
+from pipeline.runs.lock import InUse, RunLock
+from pipeline.runs.torn_lines import repair_end
+
+SETTINGS, ROWS, ENGINE_LOG, TORN = "settings.json", "rows.jsonl", "engine.log", "torn.txt"
+ANOTHER = "choose another --output-file, or start over with --overwrite"
+
+Stop = Literal["end", "max_new_tokens", "max_length", "context"]
+"""Why an answer ends: the model's own end of text, a limit, or the model's context."""
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One row of the output: of a prompt that failed `error` says why, and there is no response.
+
+    Numbers are None where the engine does not tell them. `seconds` is wall time, and of the token
+    numbers `computed` counts all that the model was fed to write, refused guesses too.
+    """
+
+    prompt: Prompt
+    seconds: float
+    response: str | None = None
+    stop: Stop | None = None
+    prompt_tokens: int | None = None
+    tokens: int | None = None
+    error: Mapping[str, str] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record:
+        """As the file has it."""
+        return self.prompt.recorded | {
+            "response": self.response,
+            "stop": self.stop,
+            "prompt_tokens": self.prompt_tokens,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "error": None if self.error is None else dict(self.error),
+            **self.more,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFile:
+    """The output: JSON lines that grow, or one JSON list that is written when work has ended.
+
+    Beside it lies the folder `NAME.run`: the settings, the engine's log, and the rows of a list
+    that is not written yet. Each row is on the disk before the next prompt is begun.
+    """
+
+    path: Path
+    rows: dict[str, Record]
+
+    @property
+    def folder(self) -> Path:
+        """What belongs to the output."""
+        return folder_of(self.path)
+
+    def add(self, answer: Answer) -> None:
+        """Put an answer on the disk; raises `RunStopped` where that fails."""
+        record = answer.record
+        append_synced(_growing(self.path), _line(record))
+        self.rows[answer.prompt.prompt_id] = record
+
+    def write(self, prompts: Iterable[Prompt]) -> None:
+        """Write the whole output, in the order of the prompts; raises `RunStopped`."""
+        first = [one.prompt_id for one in prompts if one.prompt_id in self.rows]
+        order = [*first, *(one for one in self.rows if one not in set(first))]
+        ordered = [self.rows[one] for one in order]
+        if self.path.suffix == ".json":
+            text = json.dumps(ordered, ensure_ascii=False, indent=2) + "\n"
+            replace_file(self.path, text.encode())
+            _growing(self.path).unlink(missing_ok=True)
+        else:
+            replace_file(self.path, b"".join(map(_line, ordered)))
+
+
+def folder_of(output: Path) -> Path:
+    """The folder beside an output."""
+    return output.with_name(f"{output.name}.run")
+
+
+@contextmanager
+def opened(
+    output: Path,
+    prompts: Iterable[Prompt],
+    settings: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> Iterator[AnswerFile]:
+    """The output, held by this process, with the rows that it has of an earlier time.
+
+    Raises:
+        UserMistake: it is in use, was not written by this command, or with other settings or
+            prompts.
+    """
+    if output.suffix not in {".json", ".jsonl"}:
+        raise UserMistake(f"--output-file is {output}; its name must end in .jsonl or .json.")
+    if output.exists() and not output.is_file():
+        raise UserMistake(f"{output} is no file; choose another --output-file.")
+    folder = folder_of(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(folder)
+    except InUse as owner:
+        raise UserMistake(f"{output} is in use {owner}, or choose another --output-file.") from None
+    except OSError as error:
+        raise UserMistake(f"Cannot write beside {output} ({error.strerror}).") from error
+    try:
+        if overwrite:
+            for file in {output, _growing(output)}:
+                if file.exists():
+                    file.replace(folder / f"replaced-{file.name}")
+        yield _begin(output, prompts, settings)
+    finally:
+        lock.release()
+
+
+def _begin(output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any]) -> AnswerFile:
+    recorded, file = _recorded_settings(output), folder_of(output) / SETTINGS
+    rows = _recorded_rows(output)
+    there = bool(rows) or output.exists()
+    if recorded is None and there:
+        raise UserMistake(f"{output} was not written by this command, or {file} is lost; {ANOTHER}.")
+    changed = differences(recorded, settings) if recorded is not None and there else []
+    if changed:
+        listed = "\n  ".join(changed)
+        raise UserMistake(f"{output} was written with other settings; {ANOTHER}:\n  {listed}")
+    for prompt in prompts:
+        row = rows.get(prompt.prompt_id)
+        if row is not None and row | prompt.recorded != row:
+            raise UserMistake(
+                f"{output} has the answer to another prompt with the id {prompt.prompt_id!r}; "
+                f"{ANOTHER}."
+            )
+    if recorded != settings:
+        replace_file(file, (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode())
+    return AnswerFile(output, rows)
+
+
+def _recorded_settings(output: Path) -> dict[str, Any] | None:
+    file = folder_of(output) / SETTINGS
+    try:
+        recorded: dict[str, Any] = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserMistake(f"{file} is unreadable ({error}); {ANOTHER}.") from error
+    return recorded
+
+
+def _recorded_rows(output: Path) -> dict[str, Record]:
+    """The rows on the disk by their ids, the latest of each; a torn last line is cut off."""
+    records: list[Record] = []
+    growing = _growing(output)
+    try:
+        if output.suffix == ".json" and output.exists():
+            records += json.loads(output.read_bytes())
+        if growing.exists():
+            repair_end(growing, folder_of(output) / TORN)
+            records += [json.loads(line) for line in growing.read_bytes().splitlines()]
+        return {record[ID]: record for record in records}
+    except OSError as error:
+        raise cannot_write(growing, error.strerror) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserMistake(f"{output} holds what is no row of answers ({error}); {ANOTHER}.") from error
+
+
+def _growing(output: Path) -> Path:
+    """The file that rows are appended to."""
+    return folder_of(output) / ROWS if output.suffix == ".json" else output
+
+
+def _line(record: Record) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
