@@ -25,58 +25,68 @@ STOPPED = 3
 CUDA = "cuda"
 
 
+OWN = (
+    click.Argument(["further_prompts"], metavar="", nargs=-1),
+    click.Option(["--prompt"], multiple=True, help="A prompt; may be given several times."),
+    click.Option(
+        ["--prompts"], multiple=True, metavar="TEXT...", help="Several prompts, one after another."
+    ),
+    click.Option(
+        ["--prompts-file", "--data-path"],
+        type=click.Path(path_type=Path),
+        help="A .txt file of lines, or a .json, .jsonl, .csv or .parquet file.",
+    ),
+    click.Option(
+        ["--output-file"],
+        type=click.Path(path_type=Path),
+        default=Path("inference_results.jsonl"),
+        show_default=True,
+        help="Where the answers go: a .jsonl or a .json file.",
+    ),
+    click.Option(
+        ["--batch-size"],
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Prompts in flight; for transformers, rows of one forward.",
+    ),
+    click.Option(
+        ["--max-new-tokens"],
+        type=click.IntRange(1),
+        default=1024,
+        show_default=True,
+        help="Tokens an answer may have.",
+    ),
+    click.Option(
+        ["--max-length"],
+        type=click.IntRange(1),
+        default=8192,
+        show_default=True,
+        help="Tokens that prompt and answer may have together.",
+    ),
+    click.Option(
+        ["--use-chat-template"], is_flag=True, help="Ask a text as a chat, by the model's template."
+    ),
+    click.Option(
+        ["--max-display"],
+        type=click.IntRange(0),
+        default=5,
+        show_default=True,
+        help="Answers that are printed at the end.",
+    ),
+    click.Option(["--retry-errors"], is_flag=True, help="Ask prompts again that failed."),
+    click.Option(["--overwrite"], is_flag=True, help="Answer all prompts anew."),
+    click.Option(["--seed"], type=int, default=0, show_default=True),
+)
+
+
 @click.command(
     "generate",
-    params=[*sampling_options(ROLE), *engine_options(ROLE)],
+    params=[*OWN, *sampling_options(ROLE), *engine_options(ROLE)],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.argument("further_prompts", metavar="", nargs=-1)
-@click.option("--prompt", "prompt", multiple=True, help="A prompt; may be given several times.")
-@click.option("--prompts", multiple=True, metavar="TEXT...", help="Several prompts in a row.")
-@click.option(
-    "--prompts-file",
-    "--data-path",
-    type=click.Path(path_type=Path),
-    help="A .txt file of lines, or .json, .jsonl, .csv, .parquet.",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Prompts in flight."
-)
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(1),
-    default=1024,
-    show_default=True,
-    help="Tokens an answer may have.",
-)
-@click.option(
-    "--max-length",
-    type=click.IntRange(1),
-    default=8192,
-    show_default=True,
-    help="Tokens prompt and answer may have together.",
-)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--use-chat-template", is_flag=True, help="Ask a text as a chat, by the model's template."
-)
-@click.option(
-    "--output-file",
-    type=click.Path(path_type=Path),
-    default=Path("inference_results.jsonl"),
-    show_default=True,
-    help="Where the answers go: a .jsonl or a .json file.",
-)
-@click.option(
-    "--max-display",
-    type=click.IntRange(0),
-    default=5,
-    show_default=True,
-    help="Answers that are printed at the end.",
-)
-@click.option("--retry-errors", is_flag=True, help="Ask prompts again that failed.")
-@click.option("--overwrite", is_flag=True, help="Answer all prompts anew.")
 def generate_command(  # the click boundary: options arrive as keywords
+    *,
     prompt: tuple[str, ...],
     prompts: tuple[str, ...],
     further_prompts: tuple[str, ...],

@@ -134,7 +134,9 @@ def _begin(output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any])
     rows = _recorded_rows(output)
     there = bool(rows) or output.exists()
     if recorded is None and there:
-        raise UserMistake(f"{output} was not written by this command, or {file} is lost; {ANOTHER}.")
+        raise UserMistake(
+            f"{output} was not written by this command, or {file} is lost; {ANOTHER}."
+        )
     changed = differences(recorded, settings) if recorded is not None and there else []
     if changed:
         listed = "\n  ".join(changed)
@@ -176,7 +178,9 @@ def _recorded_rows(output: Path) -> dict[str, Record]:
     except OSError as error:
         raise cannot_write(growing, error.strerror) from error
     except (ValueError, TypeError, KeyError) as error:
-        raise UserMistake(f"{output} holds what is no row of answers ({error}); {ANOTHER}.") from error
+        raise UserMistake(
+            f"{output} holds what is no row of answers ({error}); {ANOTHER}."
+        ) from error
 
 
 def _growing(output: Path) -> Path:

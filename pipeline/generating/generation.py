@@ -1,4 +1,4 @@
-"""Answering prompts with one model, a few at a time; what is answered already is not asked again."""
+"""Answering prompts with one model, a few at a time, and only those that have no answer yet."""
 
 import asyncio
 import contextlib

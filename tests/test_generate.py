@@ -1,0 +1,269 @@
+"""`speclrm generate`: prompts in, one row an answer, in the order of the prompts."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserMistake
+from pipeline.generating.prompts import from_texts, read_prompts
+from speclrm_testing.commands import Said, speclrm
+
+SCRIPT = {"rules": [{"when": "one", "text": "uno"}, {"when": "two", "text": "dos"}]}
+RESULTS = "inference_results.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script()
+
+
+def script(**more: object) -> None:
+    Path("script.json").write_text(json.dumps(SCRIPT | more))
+
+
+def generated(options: str) -> Said:
+    return speclrm(f"generate --engine scripted --script script.json {options}")
+
+
+def rows(file: str = RESULTS) -> list[dict]:
+    text = Path(file).read_text()
+    return json.loads(text) if file.endswith(".json") else list(map(json.loads, text.splitlines()))
+
+
+def responses(file: str = RESULTS) -> dict[str, str]:
+    return {row["id"]: row["response"] for row in rows(file)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        '--prompt "say one" --prompt "say two"',
+        '--prompts "say one" "say two"',
+        '--prompts "say one" --batch-size 2 "say two"',
+        '--prompts "say one" --seed 0 -- "say two"',
+        "--prompts-file texts.txt",
+        "--prompts_file texts.txt",
+        "--data_path objects.jsonl",
+        "--prompts-file list.json",
+    ],
+)
+def test_prompts_come_from_one_source(options):
+    Path("texts.txt").write_text("say one\n\n  \nsay two\n")
+    Path("objects.jsonl").write_text('{"question": "say one"}\n{"text": "say two", "more": 1}\n')
+    Path("list.json").write_text('["say one", {"prompt": "say two"}]')
+    said = generated(options)
+    assert said.code == 0, said.err
+    assert responses() == {"0": "uno", "1": "dos"}
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.json"])
+def test_ids_are_kept_and_answers_stand_in_the_order_of_the_prompts(name):
+    prompts = [
+        {"id": "b", "messages": [{"role": "user", "content": "two"}]},
+        {"id": 7, "prompt": "one"},
+    ]
+    Path("in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in prompts))
+    assert generated(f"--prompts-file in.jsonl --output-file {name} --batch-size 2").code == 0
+    assert list(responses(name).items()) == [("b", "dos"), ("7", "uno")]
+    assert rows(name)[0]["messages"] == prompts[0]["messages"]
+    first = rows(name)[1]
+    assert (first["stop"], first["tokens"], first["error"]) == ("end", 4, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("", "Nothing gives the prompts"),
+        ("--prompt one --prompts two", "--prompt and --prompts gives the prompts"),
+        ("one", "What is 'one'?"),
+        ("--prompt ''", "must be a text"),
+        ("--prompt one --output-file out.csv", "must end in .jsonl or .json"),
+        ("--prompt one --max-new-tokens 0", "max-new-tokens"),
+        ("--prompt one --temperature -1", "temperature"),
+        ("--prompts-file none.txt", "cannot be read"),
+        ("--prompts one -x", "No such option"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_written(options, why):
+    said = generated(options)
+    assert said.code == 2
+    assert why in said.sentence
+    assert not Path(RESULTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.jsonl", '{"answer": "4"}', "has no prompt"),
+        ("a.jsonl", '{"prompt": "a", "text": "b"}', "has prompt and text"),
+        ("a.jsonl", '{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}', "the id 'x'"),
+        ("a.jsonl", '{"id": 1.5, "prompt": "a"}', "must be a text or a number"),
+        ("a.jsonl", '{"prompt": "a"}\n{"prompt"', "a.jsonl:2"),
+        ("a.jsonl", '{"messages": [{"role": "user"}]}', "messages must be a list"),
+        ("a.jsonl", '{"messages": "hello"}', "messages must be a list"),
+        ("a.json", '{"prompt": "a"}', "is no list"),
+        ("a.json", "[3]", "neither a text nor an object"),
+        ("a.json", '["a", " "]', "must be a text"),
+        ("a.txt", "\n", "holds no prompt"),
+    ],
+)
+def test_a_malformed_file_of_prompts_is_named_with_the_place(tmp_path, name, content, why):
+    file = tmp_path / name
+    file.write_text(content)
+    with pytest.raises(UserMistake, match=why):
+        read_prompts(file)
+
+
+def test_texts_are_called_by_their_numbers():
+    assert [one.prompt_id for one in from_texts(["a", "b"])] == ["0", "1"]
+
+
+def test_a_prompt_that_fails_is_an_error_row_and_never_a_response():
+    script(faults={"fail": [1]})
+    said = generated("--prompts one two")
+    assert said.code == 1
+    failed, fine = rows()
+    assert failed["response"] is None
+    assert failed["error"]["type"] == "EngineFailure"
+    assert fine["response"] == "dos"
+    assert generated("--prompts one two").code == 1  # what failed is not asked again by itself
+    script()
+    assert generated("--prompts one two --retry-errors").code == 0
+    assert responses() == {"0": "uno", "1": "dos"}
+
+
+@pytest.mark.parametrize(
+    ("options", "stop", "tokens"),
+    [
+        ("", "end", 4),
+        ("--max-new-tokens 2", "max_new_tokens", 2),
+        ("--max-length 5", "max_length", 2),
+        ("--max-length 4 --max-new-tokens 3", "max_length", 1),
+    ],
+)
+def test_limits_are_exact_and_the_row_says_which_ended_it(options, stop, tokens):
+    assert generated(f"--prompt one {options}").code == 0
+    assert (rows()[0]["stop"], rows()[0]["tokens"]) == (stop, tokens)
+
+
+@pytest.mark.parametrize("how", ["--max-length 3", "context"])
+def test_a_prompt_that_leaves_no_room_is_not_cut_but_an_error(how):
+    if how == "context":
+        script(context=3)
+    assert generated(f"--prompt one {how if how != 'context' else ''}").code == 1
+    assert rows()[0]["error"]["type"] == "PromptTooLong"
+    assert rows()[0]["response"] is None
+
+
+def test_the_model_s_own_context_ends_an_answer_by_name():
+    script(context=5)
+    generated("--prompt one")
+    assert rows()[0]["stop"] == "context"
+
+
+def test_a_template_is_used_where_it_is_asked_for():
+    generated("--prompt one --use-chat-template")
+    generated("--prompt one --output-file plain.jsonl")
+    assert rows()[0]["prompt_tokens"] > rows("plain.jsonl")[0]["prompt_tokens"] == 3
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.json"])
+def test_what_is_answered_is_not_asked_again_and_more_prompts_are_added(name):
+    generated(f"--prompts one --output-file {name}")
+    first = rows(name)[0]
+    said = generated(f"--prompts one two --output-file {name}")
+    assert "1 made, 1 already there" in said.out
+    assert rows(name)[0] == first
+    assert responses(name) == {"0": "uno", "1": "dos"}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--prompts one --seed 3", "seed: 0 recorded, 3 asked"),
+        ("--prompts one --temperature 0", "temperature: 0.6 recorded, 0.0 asked"),
+        ("--prompts one --max-length 90", "max_length: 8192 recorded, 90 asked"),
+        ("--prompts one --model other", "model.model: 'scripted' recorded, 'other' asked"),
+        ("--prompts two", "another prompt with the id '0'"),
+    ],
+)
+def test_a_changed_setting_is_refused_by_name_and_changes_nothing(options, why):
+    generated("--prompts one")
+    before = Path(RESULTS).read_bytes()
+    said = generated(options)
+    assert said.code == 2
+    assert why in said.sentence
+    assert Path(RESULTS).read_bytes() == before
+
+
+def test_a_file_of_somebody_else_s_is_left_alone():
+    Path(RESULTS).write_text('{"mine": 1}\n')
+    said = generated("--prompt one")
+    assert said.code == 2
+    assert Path(RESULTS).read_text() == '{"mine": 1}\n'
+
+
+def test_overwriting_keeps_what_was_there_beside_it():
+    generated("--prompt one")
+    said = generated("--prompt two --seed 5 --overwrite")
+    assert said.code == 0, said.err
+    assert responses() == {"0": "dos"}
+    assert "uno" in Path(f"{RESULTS}.run", f"replaced-{RESULTS}").read_text()
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.json"])
+def test_a_torn_last_line_is_answered_again(name):
+    generated(f"--prompts one two --output-file {name}")
+    whole = [json.dumps(row) for row in rows(name)]
+    growing = Path(name) if name.endswith(".jsonl") else Path(f"{name}.run", "rows.jsonl")
+    Path(name).unlink()
+    growing.write_text(whole[0] + "\n" + whole[1][:20])
+    said = generated(f"--prompts one two --output-file {name}")
+    assert "1 made, 1 already there" in said.out
+    assert responses(name) == {"0": "uno", "1": "dos"}
+    assert whole[1][:20] in Path(f"{name}.run", "torn.txt").read_text()
+
+
+def test_kill_dash_nine_loses_no_answer_and_doubles_none():
+    script(latency={"decode_token": 0.01})
+    numbers = " ".join(f"'one {number}'" for number in range(40))
+    options = shlex.split(f"generate --engine scripted --script script.json --prompts {numbers}")
+    process = subprocess.Popen([sys.executable, "-m", "pipeline", *options])
+    deadline = time.monotonic() + 120
+    while not (Path(RESULTS).exists() and Path(RESULTS).stat().st_size):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = Path(RESULTS).read_text().count("\n")
+    assert 0 < kept < 40
+    script()
+    said = generated(f"--prompts {numbers}")
+    assert f"{40 - kept} made, {kept} already there" in said.out
+    assert [row["id"] for row in rows()] == [str(number) for number in range(40)]
+
+
+def test_few_answers_are_shown_and_a_model_must_be_named():
+    said = generated("--prompts one two --max-display 1")
+    assert "uno" in said.out
+    assert "dos" not in said.out
+    said = speclrm("generate --engine transformers --prompt one")
+    assert said.code == 2
+    assert "--model" in said.sentence
+
+
+def test_the_documents_spellings_are_taken():
+    said = speclrm(
+        "generate --engine scripted --script script.json --model_path any --prompts one "
+        "--batch_size 1 --max_new_tokens 3 --max_length 90 --top_p 0.9 --output_file o.json "
+        "--max_display 0 --use_chat_template"
+    )
+    assert said.code == 0, said.err
+    assert rows("o.json")[0]["tokens"] == 3
