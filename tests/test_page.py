@@ -212,6 +212,47 @@ def test_an_axis_covers_its_values_in_few_equal_steps(page, low, high):
     assert steps == pytest.approx([steps[0]] * len(steps))
 
 
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.13, 4.6), (1, 10), (1, 1), (0.5, 0.5), (3e-7, 2e9), (19, 21), (1e15, 3e15)]
+)
+def test_a_logarithmic_axis_covers_its_values_in_few_round_numbers(page, low, high):
+    made = page.evaluate("([low, high]) => logTicks(low, high)", [low, high])
+    assert made[0] <= low * (1 + 1e-9)
+    assert made[-1] >= high * (1 - 1e-9)
+    assert made == sorted(made)
+    assert 2 <= len(made) <= 8 or high / low > 1e7
+    assert {f"{tick:.0e}"[0] for tick in made} <= set("125")
+
+
+def test_dear_runs_stand_on_a_logarithmic_axis_unless_their_reader_says_otherwise(page):
+    log = page.get_by_label("logarithmic")
+    assert not log.is_checked()
+    page.evaluate("DATA.runs[0].target_tokens = 20000; 0")
+    page.select_option("#cost", label="target tokens")
+    assert log.is_checked()
+    log.uncheck()
+    page.select_option("#cost", label="tokens of all models")
+    assert not log.is_checked()
+
+
+def test_points_have_colours_of_their_own(page):
+    colours = page.evaluate(
+        "[...document.querySelectorAll('#scatter g.point circle')]"
+        ".map((one) => getComputedStyle(one).fill)"
+    )
+    assert len(set(colours)) == len(colours) == 2
+
+
+def test_dollars_are_those_of_the_cards_or_of_the_price_that_is_given(page):
+    page.evaluate("DATA.runs[0].machine_seconds = 36; DATA.runs[1].dollars = 0.5; 0")
+    assert not page.locator("#price").is_visible()
+    page.select_option("#cost", label="US$")
+    assert page.locator("#scatter g.point").count() == 1
+    page.fill("#price", "2.5")
+    titles = page.locator("#scatter g.point title").all_text_contents()
+    assert [title.rpartition(" at ")[2] for title in titles] == ["0.03", "0.50"]
+
+
 STUDIES = {
     "the demo": [
         ("demo-target", 0.55, 1.0, 0.958, 1.0),
@@ -225,9 +266,9 @@ STUDIES = {
     "a row": [(f"threshold-{n}", 1 + n / 50, 0.9, 0.85, 0.95) for n in range(10)],
     "a crowd": [(f"run-{n}", n % 9 / 9, 0.5 + n % 7 / 14, None, None) for n in range(40)],
 }
-PLACES = """([runs, width]) => {
+PLACES = """([runs, width, log]) => {
   const points = runs.map(([name, x, y, low, high]) => ({ name, x, y, low, high }));
-  const svg = scatter(points, "cost", width);
+  const svg = scatter(points, "cost", width, log);
   document.body.append(svg);
   const box = (one) => { const b = one.getBBox(); return [b.x, b.y, b.width, b.height]; };
   const number = (one, ...names) => names.map((name) => Number(one.getAttribute(name)));
@@ -260,10 +301,10 @@ def meet(one, other):
     return not any(apart)
 
 
-@pytest.mark.parametrize("width", [350, 560, 900])
+@pytest.mark.parametrize(("width", "log"), [(350, True), (350, False), (560, True), (900, False)])
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_name_in_the_chart_stands_at_its_own_point_or_is_led_to_it(page, study, width):
-    places = page.evaluate(PLACES, [[list(run) for run in STUDIES[study]], width])
+def test_every_name_in_the_chart_stands_at_its_own_point_or_is_led_to_it(page, study, width, log):
+    places = page.evaluate(PLACES, [[list(run) for run in STUDIES[study]], width, log])
     named = [place for place in places if place["label"]]
     assert len(places) == len(STUDIES[study])
     assert len(named) == len(places) or study == "a crowd"

@@ -7,7 +7,15 @@ from dataclasses import replace
 import msgspec
 import pytest
 from click.testing import CliRunner
-from graded_runs import attempt_line, rows_of, step, verdict_row, write_attempts, write_run
+from graded_runs import (
+    attempt_line,
+    made_from_attempts,
+    rows_of,
+    step,
+    verdict_row,
+    write_attempts,
+    write_run,
+)
 
 from evaluators.reports.html_page import write_report
 from evaluators.reports.page_files import Blocks, asset, script_json
@@ -197,6 +205,40 @@ def test_judged_drafts_are_counted_by_score_and_place():
     assert (counts.kept[9], counts.rewritten[2]) == (1, 1)
     assert (counts.labelled[9], counts.labelled[2]) == (1, 0)
     assert (counts.place_judged[:2], counts.place_kept[:2]) == ([1, 1], [1, 0])
+
+
+def test_shares_of_right_drafts_have_intervals_over_problems_where_there_are_two(tmp_path):
+    rows = [verdict_row(n) for n in "abc"]
+    run = write_run(tmp_path / "run", {n: [True] for n in "abc"}, rows)
+    steps = {"a": [9.0] * 50, "b": [9.0, 2.0], "c": [9.0]}
+    write_attempts(run, lambda row: [[step("s", score=s) for s in steps[row["problem_id"]]]])
+    write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
+    [shown] = data_of(tmp_path / "page.html")["runs"]
+    low, high = shown["steps"]["intervals"][9]
+    assert (shown["steps"]["labelled"][9], high) == (52, 1)
+    assert low < 0.5  # three problems, not 52 drafts
+    assert (shown["steps"]["labelled"][2], shown["steps"]["intervals"][2]) == (1, None)
+
+
+def test_attempts_in_flight_together_share_the_machine(tmp_path):
+    run = one_run(tmp_path)
+    for file in (run / "problems").glob("*.jsonl"):
+        lines = [
+            json.loads(line) | {"started": "2026-01-01T00:00:00+00:00", "seconds": 8.0}
+            for line in file.read_text().splitlines()
+        ]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made_from_attempts(run)
+    write_report(measured_runs([run]), tmp_path / "page.html", ReportOptions())
+    assert data_of(tmp_path / "page.html")["runs"][0]["machine_seconds"] == 2.0
+
+
+def test_a_page_says_of_a_run_what_its_models_may_have_seen_and_what_it_cost(tmp_path):
+    run = one_run(tmp_path)
+    options = ReportOptions(seen={run: "public since 2024-02"}, dollars={run: 0.25})
+    write_report(measured_runs([run]), tmp_path / "page.html", options)
+    [shown] = data_of(tmp_path / "page.html")["runs"]
+    assert (shown["seen"], shown["dollars"]) == ("public since 2024-02", 0.25)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from graded_runs import manifest, step, verdict_row, write_attempts, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluators.statistics.in_flight import covered
 from pipeline.cli.status import duration
 from pipeline.runs import lock
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.lock import HELD, LOCK, Holder, holder_of
-from pipeline.runs.status import covered
 from speclrm_testing.commands import speclrm
 
 

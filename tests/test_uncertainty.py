@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from evaluators.statistics.uncertainty import (
     Interval,
+    clustered_interval,
     difference_interval,
     population_error,
     population_interval,
@@ -168,3 +169,35 @@ def test_a_difference_stays_within_its_bounds_and_flips_with_its_sign(difference
 
 def test_an_interval_has_named_ends():
     assert Interval(0.1, 0.2).low == 0.1
+
+
+CLUSTERS = st.lists(
+    st.integers(1, 9).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size))),
+    min_size=2,
+    max_size=20,
+)
+
+
+@given(CLUSTERS)
+def test_a_share_of_clusters_lies_in_its_interval_within_0_and_1(clusters):
+    low, high = clustered_interval(clusters)
+    share = sum(right for _, right in clusters) / sum(size for size, _ in clusters)
+    assert 0 <= low <= share <= high <= 1
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=60))
+def test_clusters_of_one_give_the_interval_of_single_attempts(right):
+    clustered = clustered_interval([(1, int(one)) for one in right])
+    assert clustered == pytest.approx(population_interval([float(one) for one in right], 1))
+
+
+@given(CLUSTERS, st.integers(2, 30))
+def test_clusters_that_agree_count_once_however_large_they_are(clusters, times):
+    alike = [(1, int(right > 0)) for _, right in clusters]
+    grown = [(size * times, right * times) for size, right in alike]
+    assert clustered_interval(grown) == pytest.approx(clustered_interval(alike), abs=1e-9)
+
+
+def test_one_cluster_says_nothing_of_others():
+    assert clustered_interval([(50, 40)]) is None
+    assert clustered_interval([]) is None

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +22,7 @@ from evaluators.run_files.attempt_lines import as_written
 from evaluators.run_files.graded_attempts import GradedAttempt, graded_attempts
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.groups import Groups
+from evaluators.statistics.in_flight import Span, attempt_span, covered
 from evaluators.statistics.metrics import MeasuredRun
 
 MOST_CELLS = 2_000_000
@@ -43,7 +44,8 @@ class ReportOptions:
     right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
     it is not called for hidden datasets. `groups` gives the levels and subjects of its problems; it
     is called for hidden ones, too, with `groups_of_hidden`. `above` is HTML that stands before all
-    else, as it is.
+    else, as it is. `seen` says of a run why its model may have seen the problems, `dollars` has the
+    price of an attempt of a run.
     """
 
     title: str = DEFAULT_TITLE
@@ -56,6 +58,8 @@ class ReportOptions:
     groups: Callable[[Path], Groups] | None = None
     groups_of_hidden: bool = False
     above: str = ""
+    seen: Mapping[Path, str] = field(default_factory=dict)
+    dollars: Mapping[Path, float] = field(default_factory=dict)
 
 
 class Shelf:
@@ -90,6 +94,48 @@ class _ProblemRow:
         return cls([MISSING_CODE] * repeats, ["0"] * repeats, [0, 0] * repeats, [None] * repeats)
 
 
+@dataclass(frozen=True, slots=True)
+class _RunMap:
+    """A run's map of attempts, and what of them is counted."""
+
+    rows: dict[str, _ProblemRow]
+    kinds: dict[str, str | None] = field(default_factory=dict)
+    counts: StepCounts = field(default_factory=StepCounts)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    spans: list[Span] = field(default_factory=list)
+
+    def add(self, attempt: GradedAttempt, labels: Labels, place: tuple[int, int]) -> None:
+        """Put an attempt, whose trace is at `place`, into the map."""
+        (problem, repeat), line = attempt.key, attempt.line
+        row = self.rows[problem]
+        flag = traces.flags_of(attempt, labels, self.counts)
+        row.codes[repeat] = traces.code_of(attempt)
+        row.flags[repeat] = FLAG_DIGITS[flag]
+        row.answers[repeat] = (attempt.verdict.extracted or "")[:ANSWER_CHARACTERS] or None
+        row.places[2 * repeat : 2 * repeat + 2] = place
+        self.kinds[problem] = line.kind
+        self.outcomes[traces.outcome_of(row.codes[repeat], flag, attempt.verdict)] += 1
+        span = attempt_span(line.started, line.seconds)
+        if span is not None:
+            self.spans.append(span)
+
+    def shown(self, cells: int) -> Json:
+        """The map of so many cells as the page has it."""
+        missing = cells - sum(self.outcomes.values())
+        rows, spans = self.rows.values(), self.spans
+        return {
+            "problem_ids": [as_written(name) for name in self.rows],
+            "codes": ["".join(row.codes) for row in rows],
+            "flags": ["".join(row.flags) for row in rows],
+            "places": [row.places for row in rows],
+            "answers": [row.answers for row in rows],
+            "kinds": [self.kinds.get(name) for name in self.rows],
+            "steps": self.counts.shown(),
+            "outcomes": {**self.outcomes, "missing": missing},
+            "machine_seconds": covered(spans) / len(spans) if spans else None,
+        }
+
+
 def run_data(
     one: MeasuredRun,
     by_kind: Mapping[str, Mapping[str, str]],
@@ -116,40 +162,24 @@ def run_data(
             "leave out --html."
         )
     hashes = {name: _sha256(text) for name, text in asked.prompts.items()}
-    rows = {name: _ProblemRow.empty(run.repeats) for name in run.problems}
-    kinds: dict[str, str | None] = {}
-    counts, outcomes = StepCounts(), Counter[str]()
+    made = _RunMap({name: _ProblemRow.empty(run.repeats) for name in run.problems})
     for attempt in graded_attempts(path):
-        problem, repeat = attempt.key
-        row, labels = rows[problem], _labels(attempt, checker)
-        flag = traces.flags_of(attempt, labels, counts)
-        row.codes[repeat] = traces.code_of(attempt)
-        row.flags[repeat] = FLAG_DIGITS[flag]
-        row.answers[repeat] = (attempt.verdict.extracted or "")[:ANSWER_CHARACTERS] or None
-        kinds[problem] = attempt.line.kind
-        outcomes[traces.outcome_of(row.codes[repeat], flag, attempt.verdict)] += 1
-        prompted = attempt.line.prompt_sha256 == hashes.get(problem, "")
+        labels = _labels(attempt, checker)
+        prompted = attempt.line.prompt_sha256 == hashes.get(attempt.key[0], "")
         trace = traces.trace(attempt, labels, hide_text=hide) | {"prompted": prompted}
-        row.places[2 * repeat : 2 * repeat + 2] = shelf.blocks.add(trace)
-    outcomes["missing"] = cells - sum(outcomes.values())
-    return {
+        made.add(attempt, labels, shelf.blocks.add(trace))
+    return made.shown(cells) | {
         "roles": list(run.models),
         "hidden": hide,
         "label": "step check" if checker is not None else "the track's verdict",
-        "problem_ids": [as_written(name) for name in run.problems],
-        "codes": ["".join(row.codes) for row in rows.values()],
-        "flags": ["".join(row.flags) for row in rows.values()],
-        "places": [row.places for row in rows.values()],
-        "answers": [row.answers for row in rows.values()],
-        "kinds": [kinds.get(name) for name in rows],
-        "in_groups": {kind: [of.get(name) for name in rows] for kind, of in by_kind.items()},
+        "in_groups": {kind: [of.get(n) for n in run.problems] for kind, of in by_kind.items()},
         "statements": [
-            shelf.place_of(asked.by_id.get(name), asked.prompts.get(name)) for name in rows
+            shelf.place_of(asked.by_id.get(name), asked.prompts.get(name)) for name in run.problems
         ],
         "no_statement": asked.missing,
         "judging": run.identity.steps,
-        "steps": asdict(counts),
-        "outcomes": dict(outcomes),
+        "seen": options.seen.get(path),
+        "dollars": options.dollars.get(path),
     }
 
 

@@ -1,12 +1,13 @@
 """Attempts as a page shows them: traces, cells of the heat map, what became of steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from evaluators.run_files.attempt_record import AttemptLine, TrackLine, VoteLine
 from evaluators.run_files.graded_attempts import GradedAttempt
 from evaluators.run_files.verdict_rows import TrackVerdict, VerdictRow
+from evaluators.statistics.uncertainty import clustered_interval
 from evaluators.verdict import Status
 
 VERDICT_CODES = {"correct": "c", "wrong": "w", "no_answer": "n", "ungradable": "u"}
@@ -33,7 +34,8 @@ class StepCounts:
     """What became of judged drafts, counted over a run.
 
     By score: how many were kept, how many rewritten, how many had a label, how many were right; by
-    place in the track: how many were judged, how many kept.
+    place in the track: how many were judged, how many kept. `clusters` has by score and problem how
+    many had a label and how many were right.
     """
 
     kept: list[int] = field(default_factory=lambda: [0] * SCORE_BINS)
@@ -42,17 +44,31 @@ class StepCounts:
     right: list[int] = field(default_factory=lambda: [0] * SCORE_BINS)
     place_judged: list[int] = field(default_factory=lambda: [0] * MAX_STEP_PLACES)
     place_kept: list[int] = field(default_factory=lambda: [0] * MAX_STEP_PLACES)
+    clusters: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, place: int, score: float, *, kept: bool, right: bool | None) -> None:
+    def add(
+        self, problem: str, place: int, score: float, *, kept: bool, right: bool | None
+    ) -> None:
         """Count one judged draft; `place` is its number in the track, from 0."""
         bin_ = min(SCORE_BINS - 1, max(0, round(score)))
         (self.kept if kept else self.rewritten)[bin_] += 1
         if right is not None:
             self.labelled[bin_] += 1
             self.right[bin_] += right
+            labelled, good = self.clusters.get((bin_, problem), (0, 0))
+            self.clusters[bin_, problem] = labelled + 1, good + right
         last = min(place, MAX_STEP_PLACES - 1)
         self.place_judged[last] += 1
         self.place_kept[last] += kept
+
+    def shown(self) -> Json:
+        """The counts as a page has them, with intervals of the shares of right drafts by score."""
+        counts = asdict(self)
+        del counts["clusters"]
+        of_bins: list[list[tuple[int, int]]] = [[] for _ in range(SCORE_BINS)]
+        for (bin_, _), cluster in self.clusters.items():
+            of_bins[bin_].append(cluster)
+        return counts | {"intervals": [clustered_interval(one) for one in of_bins]}
 
 
 class Step(Protocol):
@@ -109,7 +125,7 @@ def flags_of(attempt: GradedAttempt, labels: Labels, counts: StepCounts) -> int:
             if step.score is None:
                 continue
             kept = not step.is_rewritten
-            counts.add(place, step.score, kept=kept, right=right)
+            counts.add(attempt.line.problem_id, place, step.score, kept=kept, right=right)
             if right is not None and kept != right:
                 flags |= KEPT_WRONG if kept else REWRITTEN_RIGHT
     return flags

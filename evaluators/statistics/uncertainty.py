@@ -111,6 +111,28 @@ def samples_interval(correct: Sequence[int], repeats: int) -> Interval:
     return _wilson(mean, size, student_quantile((1 + LEVEL) / 2, problems * (repeats - 1)))
 
 
+def clustered_interval(clusters: Sequence[tuple[int, int]]) -> Interval | None:
+    """Interval for a share of right ones that come in clusters, as the steps of a problem do.
+
+    `clusters` are sizes and how many of each are right. Wilson's interval at an effective number:
+    theirs divided by the design effect (Kish 1965), the variance of right ones in a cluster over
+    that of independent ones, with Student's quantile. It is taken with two supposed clusters of the
+    usual size, one all right and one all wrong, so that where all agree a cluster counts as one.
+    None for fewer than two clusters.
+    """
+    if len(clusters) < 2:  # noqa: PLR2004 - a spread needs two
+        return None
+    number = sum(size for size, _ in clusters)
+    share = sum(right for _, right in clusters) / number
+    usual = number / len(clusters)
+    supposed = [*clusters, (usual, usual), (usual, 0)]
+    mean = sum(right for _, right in supposed) / (number + 2 * usual)
+    spread = sum((right - mean * size) ** 2 for size, right in supposed)
+    effect = max(1.0, spread / (mean * (1 - mean) * (number + 2 * usual)))
+    quantile = student_quantile((1 + LEVEL) / 2, len(clusters) - 1)
+    return _wilson(share, number / effect, quantile)
+
+
 def _wilson(mean: float, size: float, quantile: float) -> Interval:
     """Wilson 1927: the accuracies that a mean of `size` attempts does not reject."""
     squared = quantile * quantile

@@ -69,12 +69,19 @@ def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[Meas
 
 
 def _page_options(results: ResultTable) -> ReportOptions:
+    there = [cell.source for cell in results.in_order]
     return ReportOptions(
         title=results.title,
         hidden_datasets=hidden_datasets(shown=False),
         step_labels=pocket_labels,
         statements=LoadedAgain().statements,
         above=as_html(results),
+        seen={one.run: one.seen for one in there if one.seen is not None},
+        dollars={
+            one.run: one.dollars / one.attempts
+            for one in there
+            if one.dollars is not None and one.attempts
+        },
     )
 
 

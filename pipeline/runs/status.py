@@ -4,7 +4,7 @@ Nothing is written, and a run that is going on is not disturbed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,6 +15,7 @@ import msgspec
 from evaluators.run_files.attempt_lines import PROBLEMS, Key, problem_files, whole_lines
 from evaluators.run_files.run_manifest import MANIFEST, RunManifest, run_manifest
 from evaluators.run_files.verdict_rows import VERDICTS, NotGraded, UseTokens
+from evaluators.statistics.in_flight import Span, attempt_span, covered, instant
 from pipeline.errors import UserMistake
 from pipeline.runs.lock import LOCK, holder_of
 
@@ -69,7 +70,7 @@ class _Recorded:
     failed: set[Key] = field(default_factory=set)
     tokens: Counter[str] = field(default_factory=Counter)
     uncounted: set[str] = field(default_factory=set)
-    spans: list[tuple[float, float]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
 
@@ -180,37 +181,20 @@ def _count(there: _Recorded, line: _Line) -> None:
                 there.uncounted.add(role)
             else:
                 there.tokens[role] += use.generated
-    began = _instant(line.started)
-    if began is not None and line.seconds is not None:
-        there.spans.append((began, began + line.seconds))
-
-
-def covered(spans: Iterable[tuple[float, float]]) -> float:
-    """The length of a union of intervals: what several attempts in flight share counts once."""
-    total, until = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return total
+    span = attempt_span(line.started, line.seconds)
+    if span is not None:
+        there.spans.append(span)
 
 
 def _seconds_left(manifest: RunManifest, there: _Recorded, planned: int) -> float | None:
     """What is missing at the pace of this session so far; None while it has ended no attempt."""
-    began = _instant(manifest.started)
+    began = instant(manifest.started)
     if began is None:
         return None
     # Attempts say when they began to the second.
     made = sum(start >= began - 1 for start, _ in there.spans)
     gone = datetime.now(UTC).timestamp() - began
     return gone / made * (planned - len(there.keys)) if made and gone > 0 else None
-
-
-def _instant(written: str | None) -> float | None:
-    """Seconds since 1970 of a time as records have it; None for what is none."""
-    try:
-        return None if written is None else datetime.fromisoformat(written).timestamp()
-    except ValueError:
-        return None
 
 
 def _lines_of(file: Path) -> int:

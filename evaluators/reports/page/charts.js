@@ -81,14 +81,32 @@ function labelPlace(own, others, width, taken, frame) {
   return null;
 }
 
-function scatter(points, costName, width) {
+const COLOURS = ["#0b62c4", "#c2410c", "#1a7f37", "#8250a8", "#b3126f", "#0e7490", "#8a6100", "#57606a"];
+const colourOf = (index) => COLOURS[index % COLOURS.length];
+
+// 1, 2 and 5 times powers of ten that cover `low` to `high`, which are above 0; fewer where many.
+function logTicks(low, high) {
+  const made = [];
+  for (const steps of [[1, 2, 5], [1]]) {
+    made.length = 0;
+    for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)); power++) for (const step of steps) made.push(step * 10 ** power);
+    const first = made.findLastIndex((tick) => tick <= low * (1 + 1e-9)), last = made.findIndex((tick) => tick >= high * (1 - 1e-9));
+    made.splice(0, made.length, ...made.slice(first, Math.max(last, first + 1) + 1));
+    if (made.length <= 7) break;
+  }
+  return made;
+}
+
+function scatter(points, costName, width, log = false) {
   const height = Math.round(Math.min(400, Math.max(260, width * 0.5)));
   const left = 50, right = 16, top = 34, bottom = 46;
   const svg = canvas(width, height, `accuracy against ${costName}`);
   const shares = ticks(Math.min(...points.map((p) => p.low ?? p.y)), Math.max(...points.map((p) => p.high ?? p.y)), 5).filter((share) => share > -0.001 && share < 1.001);
-  const costs = ticks(0, Math.max(...points.map((p) => p.x), 1e-12), width < 500 ? 4 : 8);
+  const least = Math.min(...points.map((p) => p.x)), most = Math.max(...points.map((p) => p.x), 1e-12);
+  const costs = log && least > 0 ? logTicks(least, most) : ticks(0, most, width < 500 ? 4 : 8);
+  const onAxis = log && least > 0 ? Math.log : (v) => v;
   const [bottomShare, topShare] = [shares[0], shares.at(-1)];
-  const x = (v) => left + (width - left - right) * v / costs.at(-1);
+  const x = (v) => left + (width - left - right) * (onAxis(v) - onAxis(costs[0])) / (onAxis(costs.at(-1)) - onAxis(costs[0]));
   const y = (v) => top + (height - top - bottom) * (topShare - v) / (topShare - bottomShare);
   for (const share of shares) {
     svg.append(shape("line", { x1: left, x2: width - right, y1: y(share), y2: y(share), class: "axis" }));
@@ -105,7 +123,7 @@ function scatter(points, costName, width) {
   const ranges = points.filter((p) => p.low !== null).map((p) => ({ x: x(p.x) - 2, y: y(p.high), w: 4, h: y(p.low) - y(p.high) }));
   const taken = { marks, names: [title], leaders: [], ranges };
   points.forEach((p, index) => {
-    const own = places[index], point = shape("g", { class: "point" }), mark = shape("g", { class: "mark" });
+    const own = places[index], point = shape("g", { class: "point" }), mark = shape("g", { style: `stroke: ${p.colour ?? COLOURS[0]}; fill: ${p.colour ?? COLOURS[0]}` });
     if (p.low !== null) mark.append(shape("line", { x1: own.x, x2: own.x, y1: y(p.low), y2: y(p.high), class: "range" }));
     mark.append(shape("circle", { cx: own.x, cy: own.y, r: 5 }));
     mark.append(shape("title", {}, `${p.name}: ${percent(p.y)} (${percent(p.low)} to ${percent(p.high)}) at ${fixed(p.x)}`));
@@ -126,7 +144,7 @@ function scatter(points, costName, width) {
 // Stacked or single bars over numbered places. `series` are {name, values, paint}; with `share` the
 // values are shares of 1 and null where there is nothing to share. `line` is a place marked across.
 function columns(about, series, count) {
-  const width = 360, height = 210, left = 14, right = 10, bottom = 40, top = 30;
+  const width = 360, height = 216, left = 14, right = 10, bottom = 46, top = 30;
   const svg = canvas(width, height, about.title);
   const totals = Array.from({ length: count }, (_, i) => series.reduce((sum, s) => sum + (s.values[i] || 0), 0));
   const most = about.share ? 1 : Math.max(...totals, 1);
@@ -142,8 +160,17 @@ function columns(about, series, count) {
       bar.append(shape("title", {}, `${s.name} ${i}: ${about.share ? percent(s.values[i]) : s.values[i]}${about.counts ? ` of ${about.counts[i]}` : ""}`));
       svg.append(bar);
     }
+    const ends = about.intervals?.[i];
+    if (ends && about.counts?.[i]) {
+      const y = (share) => height - bottom - share * (height - top - bottom);
+      const whisk = shape("line", { x1: middle(i), x2: middle(i), y1: y(ends[0]), y2: y(ends[1]), class: "whisk" });
+      whisk.append(shape("title", {}, `95 % interval ${percent(ends[0])} to ${percent(ends[1])}`));
+      svg.append(whisk);
+      base = Math.min(base, y(ends[1]));
+    }
     const known = about.share ? series[0].values[i] !== null : totals[i] > 0;
     if (known && step > 24) svg.append(shape("text", { x: middle(i), y: base - 4, "text-anchor": "middle", class: "dim small" }, about.share ? percent(totals[i], 0).replace(" ", "") : totals[i].toLocaleString("en")));
+    if (about.counted && about.counts[i]) svg.append(shape("text", { x: middle(i), y: height - bottom + 26, "text-anchor": "middle", class: "dim small" }, about.counts[i].toLocaleString("en")));
     if (step > 17 || i % 5 === 0) svg.append(shape("text", { x: middle(i), y: height - bottom + 15, "text-anchor": "middle", class: "dim" }, String(i)));
   }
   if (about.line !== null && about.line !== undefined) {

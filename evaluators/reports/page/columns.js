@@ -29,7 +29,7 @@ const trouble = (head, name, about) => share(head, (r) => r[name], DATA.runs.som
 
 const RUN_COLUMNS = [
   { head: "run", value: (r) => r.run, show: runName, text: true, worth: 0 },
-  { head: "accuracy", value: (r) => r.accuracy, show: (r) => percent(r.accuracy), main: true, worth: 0, about: "Mean over problems of each problem's share of right attempts; errors and missing attempts count as not correct." },
+  { head: "accuracy", value: (r) => r.accuracy, show: (r) => r.seen ? element("span", { title: r.seen, "data-plain": `${percent(r.accuracy)} †` }, percent(r.accuracy), " †") : percent(r.accuracy), main: true, worth: 0, about: "Mean over problems of each problem's share of right attempts; errors and missing attempts count as not correct." },
   { head: "95 % interval", value: (r) => r.population_low, show: (r) => range(r.population_low, r.population_high), worth: 0, about: "For the accuracy on the population of problems of this kind, in percent." },
   { head: "0 to 100 %", value: null, show: (r) => whisker(r.population_low, r.accuracy, r.population_high), picture: true, worth: 6 },
   (labels.length > 1) && { head: "attempts", value: (r) => r.repeats, show: labelOf, text: true, worth: 3, about: "avg@k (n×k): n problems with k repeats each." },
@@ -42,6 +42,8 @@ const RUN_COLUMNS = [
   number("GFLOPs total", (r) => giga(r.flops_total), 2, 9, "Floating-point operations per attempt, with those of prompt tokens that were computed."),
   number("× decode", (r) => r.relative_flops_decode, 2, 5, `GFLOPs decode, divided by ${DATA.baseline}'s.`),
   number("GFLOPs decode", (r) => giga(r.flops_decode), 2, 10, "Floating-point operations per attempt, generated tokens alone."),
+  DATA.runs.some((run) => run.dollars !== null) && number("US$", (r) => r.dollars, 4, 6, "Per attempt, by the prices of the models’ cards."),
+  number("s of the machine", (r) => r.machine_seconds, 2, 30, "Time in which an attempt was in flight, divided by the attempts: those in flight together share it."),
   number("s p50", (r) => r.seconds_p50, 2, 9, "Seconds of an attempt, median; they depend on the concurrency."), number("s p95", (r) => r.seconds_p95, 2, 20, "Seconds of an attempt, 95th percentile."),
   number("s mean", (r) => r.seconds_mean, 2, 30), number("s least", (r) => r.seconds_least, 2, 30), number("s longest", (r) => r.seconds_longest, 2, 30),
   ...["mean", "p50", "least", "longest"].map((name) => number(`answered: s ${name}`, (r) => r[`answered_seconds_${name}`], 2, 40, "Over attempts that have an answer.")),

@@ -1,11 +1,26 @@
 const OUTCOMES = { correct: "#1a7f37", "vote lost": "#d97706", wrong: "#c62828", "all tracks wrong": "#c62828", "no answer": "#8250a8", truncated: "#0b62c4", repeated: "#0e7490", ungradable: "#9a6700", error: "#57606a", missing: "#b0b8c0" };
 
-const COSTS = [["GFLOPs total", (r) => r.flops_total === null ? null : r.flops_total / GIGA], ["GFLOPs decode", (r) => r.flops_decode === null ? null : r.flops_decode / GIGA], ["tokens of both models", (r) => r.target_tokens === null ? null : r.target_tokens + r.draft_tokens], ["target tokens", (r) => r.target_tokens], ["seconds p50", (r) => r.seconds_p50]];
+const perHour = () => Number(document.getElementById("price").value) || 0;
+const COSTS = [
+  ["GFLOPs total", (r) => giga(r.flops_total)], ["GFLOPs decode", (r) => giga(r.flops_decode)],
+  ["tokens of all models", (r) => (r.target_tokens === null ? null : r.roles.reduce((sum, role) => sum + (r[`${role}_tokens`] ?? 0), 0))], ["target tokens", (r) => r.target_tokens],
+  ["seconds p50", (r) => r.seconds_p50], ["seconds of the machine", (r) => r.machine_seconds],
+  ["US$", (r) => r.dollars ?? (r.machine_seconds === null || !perHour() ? null : r.machine_seconds / 3600 * perHour())],
+];
+const LOG_FROM = 10; // from this ratio of the dearest to the cheapest on, the axis begins logarithmic
+let logChosen = false;
 
 function drawScatter() {
   const [name, cost] = COSTS[document.getElementById("cost").value];
-  const points = DATA.runs.map((r) => ({ name: r.run, x: cost(r), y: r.accuracy, low: r.population_low, high: r.population_high })).filter((p) => p.x !== null);
-  document.getElementById("scatter").replaceChildren(points.length ? scatter(points, `${name} per attempt`, Math.min(900, document.getElementById("scatter").clientWidth)) : "No run knows this cost.");
+  const points = DATA.runs.map((r, at) => ({ name: r.run, x: cost(r), y: r.accuracy, low: r.population_low, high: r.population_high, colour: colourOf(at) })).filter((p) => p.x !== null);
+  const log = document.getElementById("log");
+  const costs = points.map((p) => p.x);
+  log.disabled = !(Math.min(...costs) > 0);
+  if (!logChosen) log.checked = !log.disabled && Math.max(...costs) >= LOG_FROM * Math.min(...costs);
+  const unpriced = name === "US$" && DATA.runs.some((r) => r.dollars === null);
+  document.getElementById("price-label").hidden = !unpriced;
+  const empty = unpriced && !perHour() ? "Give the price of an hour of the machine." : "No run knows this cost.";
+  document.getElementById("scatter").replaceChildren(points.length ? scatter(points, `${name} per attempt`, Math.min(900, document.getElementById("scatter").clientWidth), log.checked) : empty);
 }
 
 function drawOutcomes() {
@@ -41,11 +56,11 @@ function drawSteps() {
   const threshold = run.judging ? run.judging.score_threshold + (run.judging.score_method === "greedy" ? 0 : 0.5) : null;
   document.getElementById("steps-charts").replaceChildren(
     columns({ title: "Scores of drafts: kept (green), rewritten (red)", axis: "score", line: threshold }, [{ name: "kept at score", values: s.kept, paint: "good" }, { name: "rewritten at score", values: s.rewritten, paint: "bad" }], 10),
-    columns({ title: "Calibration: share of right drafts by score", axis: "score", share: true, counts: s.labelled, line: threshold }, [{ name: "right at score", values: share(s.right, s.labelled), paint: "target" }], 10),
-    columns({ title: "Acceptance: share of kept drafts by step", axis: "step in its track, from 0", share: true, counts: s.place_judged }, [{ name: "kept at step", values: share(s.place_kept, s.place_judged), paint: "place" }], last + 1));
+    columns({ title: "Calibration: share of right drafts by score", axis: "score, and how many drafts", share: true, counts: s.labelled, counted: true, intervals: s.intervals, line: threshold }, [{ name: "right at score", values: share(s.right, s.labelled), paint: "target" }], 10),
+    columns({ title: "Acceptance: share of kept drafts by step", axis: "step in its track, from 0, and how many drafts", share: true, counts: s.place_judged, counted: last < 12 }, [{ name: "kept at step", values: share(s.place_kept, s.place_judged), paint: "place" }], last + 1));
   const total = (counts) => counts.reduce((a, b) => a + b, 0);
   const unanswered = run.label === "step check" ? 0 : total(s.kept) - total(s.labelled);
-  document.getElementById("steps-note").textContent = `Right by ${run.label}.` + (unanswered ? ` ${unanswered} kept drafts of cancelled or failed tracks are neither right nor wrong.` : "") + (run.judging ? ` Dashed: the threshold, ${run.judging.score_threshold}; drafts from this score on are kept.` : "");
+  document.getElementById("steps-note").textContent = `Right by ${run.label}; lines are 95 % intervals of the share, the steps of a problem as one cluster.` + (unanswered ? ` ${unanswered} kept drafts of cancelled or failed tracks are neither right nor wrong.` : "") + (run.judging ? ` Dashed: the threshold, ${run.judging.score_threshold}; drafts from this score on are kept.` : "");
 }
 
 function options(id, names) {
@@ -76,14 +91,15 @@ function drawTables() {
 
 const zero = RUN_COLUMNS.filter((column) => column.worth === 90).map((column) => column.head);
 document.getElementById("about").textContent = `${DATA.runs.length} runs on ${datasets.join(", ")}${labels.length === 1 ? `, ${labels[0]}` : ""}, made ${DATA.made}; costs and differences against ${DATA.baseline}.` + (DATA.runs.some((run) => run.hidden) ? " Problems and model texts of datasets whose authors ask for it are left out." : "");
-document.getElementById("notes").textContent = (zero.length ? `Zero in every run: ${zero.join(", ")}. ` : "") + "Costs are per attempt. A run’s name opens its settings.";
+document.getElementById("notes").textContent = (zero.length ? `Zero in every run: ${zero.join(", ")}. ` : "") + "Costs are per attempt. A run’s name opens its settings." + (DATA.runs.some((run) => run.seen) ? " †: the problems are older than the release of a model, which may have seen them." : "");
 document.getElementById("legend").append(...Object.entries(CODES).map(([code, name]) => element("span", { class: "legend" }, element("span", { class: `cell ${code}` }, MARKS[code]), " ", name)));
 options("cost", COSTS.map(([name], at) => [at, name]));
 const speculative = DATA.runs.map((run, at) => [at, run.run]).filter(([at]) => DATA.runs[at].steps.place_judged.some((n) => n > 0));
 if (speculative.length) { document.getElementById("steps").hidden = false; options("steps-run", speculative); drawSteps(); }
 const tables = drawTables();
 drawScatter(); drawOutcomes(); drawHeat();
-document.getElementById("cost").addEventListener("change", drawScatter);
+for (const id of ["cost", "price"]) document.getElementById(id).addEventListener("input", drawScatter);
+document.getElementById("log").addEventListener("change", () => { logChosen = true; drawScatter(); });
 let pageWidth = window.innerWidth;
 window.addEventListener("resize", () => { if (window.innerWidth !== pageWidth) { pageWidth = window.innerWidth; tables.forEach((one) => one.fit()); drawScatter(); } });
 document.getElementById("steps-run").addEventListener("change", drawSteps);
