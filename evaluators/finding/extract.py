@@ -56,6 +56,11 @@ _QUESTION = re.compile(
 )
 # Behind a stated answer a question mark takes it back, unless the text answers itself.
 _DOUBTED = re.compile(r"[\s*$`)]*\?(?!\s*(?:yes|indeed|correct|right|sure)\b)", re.IGNORECASE)
+# Behind a sentence the check of an answer begins.
+_CHECK = re.compile(
+    r"(?:(?<=[.!?$)])\s+|(?<=\S)\s*\n)\W{0,4}(?:check|verification|sanity check)\W{0,3}:.*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 # Lines that only say goodbye.
 _PLEASANTRY = re.compile(
     r"\W*(?:let me know|feel free|(?:i )?hope (?:this|that|it)|please (?:let|feel)|"
@@ -157,6 +162,10 @@ def _is_stated(marker: str) -> bool:
 
 def _unmarked(text: str) -> Extraction | None:
     lines = [line for line in text.splitlines() if line.strip()]
+    check = _CHECK.search(text)
+    if check is not None:
+        text = text[: check.start()]
+        lines = [line for line in text.splitlines() if line.strip()]
     while lines[1:] and _PLEASANTRY.match(lines[-1]):
         text = text[: text.rfind(lines.pop())]
     if _QUESTION.search(lines[-1]) or mentions_mistake(lines[-1]) or _only_mentions(lines[-1]):

@@ -42,7 +42,12 @@ from evaluators.reading.phrases import (
     unit_of,
     words_of,
 )
-from evaluators.reading.qualifiers import denies, without_introduction, without_qualifier
+from evaluators.reading.qualifiers import (
+    denies,
+    without_exclusions,
+    without_introduction,
+    without_qualifier,
+)
 from evaluators.reading.row_ends import without_cells
 from evaluators.reading.terms import with_bases
 from evaluators.reading.tokens import Comma, Token
@@ -81,6 +86,7 @@ def read_answer(items: list[Item]) -> Node:
     """One or several statements, separated by commas, semicolons, rows, `and` or `or`."""
     items = with_bases(_unwrapped(trimmed(items)))
     parts, joiner = _split(items)
+    parts = without_exclusions(parts) if len(parts) > 1 else parts
     stated = [part for index, part in enumerate(parts) if part and not (index and denies(part))]
     nodes = [_read_statement(part) for part in stated]
     kept = without_domains([node for node in nodes if node is not None])

@@ -146,6 +146,10 @@ _IDLE = frozenset(
         "answer",
         "solution",
         "result",
+        "value",
+        "integer",
+        "number",
+        "possibility",
         "our",
         "the",
         "final",
@@ -271,6 +275,8 @@ _NO_SINGULARS = frozenset(
 _MAX_NOUN = 4
 CHANGED_AFTER = frozenset({"squared", "cubed", "factorial"})
 REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
+_PRONOUNS = frozenset({"it", "this", "that", "actually", "really"})
+_NUMBER = frozenset({"num"})
 _UNIT_SIGNS = ("^", "/", "-", "*")
 # Letters run together between signs are a product up to this many, a word beyond.
 LONGEST_NAME = 5
@@ -345,6 +351,8 @@ def _is_noun(words: list[str], value: Run) -> bool:
     said = [word.lower() for word in words]
     if not said or not " ".join(said).isascii():
         return True
+    if said == ["works"]:
+        return True
     if not _NO_NOUNS.isdisjoint(said) or said[0] in CHANGED_AFTER:
         return False
     if canonical(" ".join(words)) is not None or all(word in _IDLE for word in said):
@@ -388,9 +396,10 @@ def unit_of(items: list[Item], after: list[Run]) -> str:
 
 
 def is_taken_back(behind: list[Item]) -> bool:
-    """Whether what follows a value's *but* denies it: *but not 43*, *but that is wrong*."""
-    said = words_of(behind).split()
-    return said[:1] == ["not"] or not REJECTED.isdisjoint(said)
+    """Whether what follows a value's *but* denies it: *not 43*, *that is wrong*, *it is 43*."""
+    said = words_of(behind).lower().split()
+    other = said[:1] and said[0] in _PRONOUNS and any(is_kind(item, _NUMBER) for item in behind)
+    return bool(other) or said[:1] == ["not"] or not REJECTED.isdisjoint(said)
 
 
 def runs_of(items: list[Item]) -> list[Run]:

@@ -18,6 +18,21 @@ def denies(part: Sequence[Item]) -> bool:
     return isinstance(part[0], Token) and part[0].text == "not" and part[0].kind in ("word", "rel")
 
 
+def without_exclusions(parts: list[list[Item]]) -> list[list[Item]]:
+    r"""The parts without the rest of `for x \ne 2, -1`, values that a condition leaves out."""
+    kept: list[list[Item]] = []
+    for part in parts:
+        values = all(isinstance(i, Group) or i.kind in ("num", "op") for i in part)
+        if not (kept and values and _leaves_out(kept[-1])):
+            kept.append(part)
+    return kept
+
+
+def _leaves_out(part: list[Item]) -> bool:
+    signs = [i.text for i in part if isinstance(i, Token) and i.kind == "rel"]
+    return signs[-1:] == ["!="] and any(_qualifies([item]) for item in part[1:])
+
+
 def without_introduction(nodes: list[Node]) -> list[Node]:
     """The answers without words that lead up to the only one: `in total, there are 204`."""
     *before, last = nodes

@@ -147,6 +147,8 @@ def _powers(unit: str) -> dict[str, int] | None:
     unit = unit.replace("^", " ^").replace("/", " / ").replace("*", " ")
     for written in unit.split():
         word = written.lower()
+        if word == "in" and names and sign > 0:
+            break  # `8 hours in total`
         if written in _SYMBOLS or word in _CANONICAL or word in ("unit", "units"):
             names.append(written if written in _SYMBOLS else _CANONICAL.get(word, _ANY))
             powers.append(sign * (raised or 1))

@@ -18,9 +18,10 @@ _SETTING = re.compile(r"(?<!\d)\s+|\s+(?!\d)|[{}]|_|\\ce(?![a-zA-Z])")
 _PIECES = re.compile(r"\\[a-zA-Z]+|\w+|\S")
 # A sentence that says of one thing what it is: `it was Alice`, `the function is even`.
 _SAYS_WHAT = re.compile(
-    r"(?:(?:it|this|that|he|she|they|(?:the|this|that)"
+    r"(?:(?:(?:it|this|that|he|she|they|(?:the|this|that)"
     r"(?:\s+(?!not\b|no\b|wrong\b|incorrect\b|false\b|other\b|opposite\b)[a-z]+){1,3}?)\s+"
-    r"(?:is|was|are|were|falls\s+on)|it['\u2019]s)\s+(?P<said>[A-Za-z][A-Za-z' -]*?)[.!]?",
+    r"(?:(?:is|was|are|were|falls\s+on)\s+|(?=does\s+not\s+exist)))|it['\u2019]s\s+)"
+    r"(?P<said>[A-Za-z][A-Za-z' -]*?)[.!]?",
     re.IGNORECASE,
 )
 _SMALL_WORDS = frozenset({"a", "an", "the", "on", "in", "at", "by", "it", "is"})
