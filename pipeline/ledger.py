@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pipeline.engines.protocol import Completion
+from pipeline.engines.protocol import Completion, Computed
 from pipeline.records import Tokens
 
 
@@ -15,6 +15,19 @@ class Use(StrEnum):
     VERIFY = "verify"
     REWRITE = "rewrite"
     SELECTION = "selection"
+    REFUSED = "refused"
+    """Guesses of tokens that were no part of the text."""
+    GUESSES = "guesses"
+    """What an assistant computed to guess tokens."""
+
+
+UNWRITTEN = frozenset({Use.REFUSED, Use.GUESSES})
+"""Uses whose tokens were computed and never written: they cost, but are no progress."""
+
+
+def assistant_of(role: str) -> str:
+    """The role of the model that guesses tokens for the model of that role."""
+    return f"{role}_assistant"
 
 
 class Ledger:
@@ -24,8 +37,15 @@ class Ledger:
         self._sums: dict[tuple[str, str], Tokens] = {}
 
     def book(self, model: str, use: str, completion: Completion) -> None:
-        """Add one completion's prompt and generated tokens."""
-        tokens, before = _tokens(completion), self._sums.get((model, use))
+        """Add one completion's prompt and generated tokens, and what was computed beside them."""
+        self._add(model, use, _tokens(completion))
+        if completion.refused is not None:
+            self._add(model, Use.REFUSED, _computed(completion.refused))
+        if completion.assisted is not None:
+            self._add(assistant_of(model), Use.GUESSES, _computed(completion.assisted))
+
+    def _add(self, model: str, use: str, tokens: Tokens) -> None:
+        before = self._sums.get((model, use))
         self._sums[model, use] = tokens if before is None else _both(before, tokens)
 
     def usage(self) -> dict[str, dict[str, Tokens]]:
@@ -50,6 +70,18 @@ def _tokens(completion: Completion) -> Tokens:
         if prompt is None or generated is None or requests is None
         else _attended(prompt, prompt + generated - requests),
         requests=requests,
+    )
+
+
+def _computed(work: Computed) -> Tokens:
+    """Tokens that were all fed, with logits of those that are no prompt."""
+    return Tokens(
+        prompt_new=work.prompt,
+        prompt_cached=0,
+        generated=work.tokens,
+        attended_prompt=work.attended_prompt,
+        attended_generated=work.attended,
+        requests=0,
     )
 
 

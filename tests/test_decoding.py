@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, DynamicCache
 
+from pipeline.decoding.proposer import Work
 from pipeline.decoding.proposers.assistant import Assistant
 from pipeline.decoding.proposers.end_block import EndBlock
 from pipeline.decoding.proposers.lookup import LONGEST, Lookup, Places
 from pipeline.decoding.proposers.recycled import Recycled
 from pipeline.decoding.rows import ManyRows, OneRow
-from pipeline.decoding.windows import grow, guesses_for
+from pipeline.decoding.windows import Counts, grow, guesses_for, step
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
@@ -71,7 +72,8 @@ def answers(stepper: Stepper, jobs: list[Job]) -> list[Generated]:
         stepper.add(job)
     while stepper.busy:
         stepper.step()
-    return [job.answer.result(timeout=0)._replace(logprobs=None) for job in jobs]
+    done = [job.answer.result(timeout=0) for job in jobs]
+    return [one._replace(logprobs=None, refused=Work(), assisted=Work()) for one in done]
 
 
 @pytest.fixture
@@ -134,6 +136,7 @@ def test_right_guesses_take_a_window_a_forward_and_no_more_than_may_be_written(
 ):
     longest = max(range(len(plain)), key=lambda n: len(plain[n].token_ids))
     job, done = requests()[longest], plain[longest]
+    assert len(done.token_ids) > 9
     guesser = Guesser({tuple(job.prompt): done.token_ids}, 10_000)
     stepper = Stepper(tiny, tokenizer)
     stepper.use_windows(8, lambda: guesser)
@@ -202,6 +205,7 @@ class Growing:
 
     def __init__(self, prompt: list[int]) -> None:
         self.token_ids, self.room = prompt, 100
+        self.refused, self.assisted = Work(), Work()
 
     def ahead(self):
         return lambda logits: int(torch.argmax(logits))
@@ -299,6 +303,64 @@ def test_recycled_runs_are_found_by_the_token_before_them():
 )  # fmt: skip
 def test_the_more_rows_there_are_the_fewer_guesses_each_is_fed(window, rows, together, guesses):
     assert guesses_for(window, rows, together) == guesses
+
+
+def attended(fed: list[tuple[int, int]]) -> int:
+    """The positions that tokens see, given how many come before, and how many they are."""
+    return sum(before + place + 1 for before, tokens in fed for place in range(tokens))
+
+
+@given(fed=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=4))
+def test_work_counts_each_token_and_all_that_it_sees(fed):
+    work = Work()
+    for before, tokens in fed:
+        work.feed(before, tokens)
+    assert (work.fed, work.attended) == (sum(n for _, n in fed), attended(fed))
+    work.read(7)
+    assert (work.prompt, work.attended_prompt) == (7, 28)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_all_that_is_computed_is_written_refused_or_the_assistants(writer, tiny, rows, name):
+    stepper, jobs = writer(rows), requests()
+    stepper.use_windows(6, partial(PROPOSERS[name], tiny, stepper.no_rows))
+    for job in jobs:
+        stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    done = [job.answer.result(timeout=0) for job in jobs]
+    written = sum(len(one.token_ids) - 1 for one in done)
+    assert stepper.counts.computed == written + sum(one.refused.fed for one in done)
+    assisted = sum(one.assisted.fed + one.assisted.prompt for one in done)
+    assert assisted == getattr(stepper.proposer, "computed", 0)
+
+
+class Ragged:
+    """A text that chooses as told, and ends where told."""
+
+    def __init__(self, prompt: int, choices: list[int]) -> None:
+        self.token_ids, self.choices, self.room = [0] * prompt, choices, 99
+        self.refused, self.assisted = Work(), Work()
+
+    def grow(self, logits) -> int:
+        self.token_ids.append(self.choices.pop(0))
+        return self.token_ids[-1]
+
+
+def test_what_was_refused_is_counted_where_it_stood_with_what_fills_a_row_up(tiny):
+    rows, counts = ManyRows(tiny), Counts()
+    texts = [Ragged(5, [1, 2, 9]), Ragged(8, [7])]
+    with torch.inference_mode():
+        for text in texts:
+            cache = DynamicCache(config=tiny.config)
+            tiny(input_ids=torch.tensor([text.token_ids[:-1]]), past_key_values=cache)
+            rows.join(cache, len(text.token_ids) - 1)
+        step(rows, texts, [[1, 2, 3, 4], [5]], counts)
+    # The first row was fed 5 tokens after 4 others, and kept 3; the second 2, and kept 1.
+    assert (texts[0].refused.fed, texts[0].refused.attended) == (2, attended([(7, 2)]))
+    assert (texts[1].refused.fed, texts[1].refused.attended) == (4, attended([(8, 4)]))
+    assert (counts.forwards, counts.computed, counts.committed) == (1, 10, 4)
 
 
 class Scripted:

@@ -1,15 +1,19 @@
 """Runs with windows and rows, through the command line: the same texts, under another name."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.records import Tokens
 from pipeline.runs.directory import read_attempts
+from pipeline.runs.scheduler import Progress
 from speclrm_testing.commands import speclrm
 
 COMMAND = "run spec --engine transformers --problem-id first:2 --token-budget 60"
-WINDOWS = "--decoding window --assistant-model pocket-draft --draft-decoding window"
+ASSISTED = "--decoding window --assistant-model pocket-draft"
+WINDOWS = f"{ASSISTED} --draft-decoding window"
 
 
 def texts(run: Path) -> dict[tuple[str, int], list[str]]:
@@ -36,6 +40,54 @@ def test_steps_scores_and_rewrites_are_the_same_with_rows_and_windows(plain, tmp
     assert identity["target"]["assistant_model"] == "pocket-draft"
     assert identity["draft"]["decoding"] == "window"
     assert "assistant_model" not in identity["draft"]
+
+
+def cost(run: Path) -> tuple[dict[str, dict[str, int]], float]:
+    """Tokens by role and use, and operations, of all attempts of a graded run."""
+    assert speclrm(f"grade {run}").code == 0
+    tokens: dict[str, dict[str, int]] = {}
+    operations = 0.0
+    for line in (run / "verdicts.jsonl").read_text().splitlines():
+        verdict = json.loads(line)
+        operations += verdict["flops"]["total"]
+        for role, uses in verdict["usage"].items():
+            for use, counts in uses.items():
+                there = tokens.setdefault(role, {})
+                there[use] = there.get(use, 0) + counts["generated"]
+    return tokens, operations
+
+
+def test_refused_guesses_and_the_assistants_work_are_in_the_cost(tmp_path):
+    command = "run baseline --engine transformers --problem-id first:2 --token-budget 60"
+    runs = {"plain": "", "looked": "--decoding window", "assisted": ASSISTED}
+    costs = {}
+    for name, options in runs.items():
+        assert speclrm(f"{command} {options} --output-dir {tmp_path / name}").code == 0
+        costs[name] = cost(tmp_path / name)
+    plain, looked, assisted = (tokens for tokens, _ in costs.values())
+    assert plain.keys() == looked.keys() == {"target"}
+    assert plain["target"].keys() == {"plain"}
+    assert plain["target"]["plain"] == looked["target"]["plain"] == assisted["target"]["plain"]
+    assert looked["target"]["refused"] > looked["target"]["plain"]
+    assert assisted["target"]["refused"] < assisted["target"]["plain"] / 2
+    assert assisted["target_assistant"]["guesses"] >= plain["target"]["plain"]
+    assert costs["plain"][1] < costs["assisted"][1] < costs["looked"][1]
+    models = json.loads((tmp_path / "assisted" / "run.json").read_text())["models"]
+    assert models["target_assistant"].keys() == models["target"].keys()
+    assert 0 < models["target_assistant"]["parameters"] < models["target"]["parameters"]
+    shown = speclrm(f"leaderboard {tmp_path / 'assisted'} --format json")
+    assert json.loads(shown.out)
+    assert shown.code == 0
+
+
+def test_the_progress_of_a_run_counts_what_is_written_and_not_what_is_refused(plain):
+    progress, tokens = Progress(total=1), Tokens(0, 0, 7, 0, 0, requests=1)
+    usage = {
+        "target": {"plain": tokens, "refused": tokens},
+        "target_assistant": {"guesses": tokens},
+    }
+    progress.ended(replace(next(iter(read_attempts(plain))), usage=usage))
+    assert progress.generated == 7
 
 
 def test_a_run_does_not_go_on_with_another_way_of_decoding(plain):

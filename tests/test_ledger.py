@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engines.protocol import Completion
+from pipeline.engines.protocol import Completion, Computed
 from pipeline.ledger import Ledger, Use
 from pipeline.records import Tokens
 
@@ -40,6 +40,23 @@ def test_a_use_of_a_reasoners_own_is_counted_under_its_name():
     ledger = Ledger()
     ledger.book("target", "debate", completion(prompt=10, new=3, cached=4))
     assert ledger.usage()["target"]["debate"].generated == 3
+
+
+def test_what_was_computed_for_guesses_is_booked_apart_and_the_assistants_under_its_own_role():
+    ledger = Ledger()
+    done = replace(
+        completion(prompt=10, new=3),
+        refused=Computed(prompt=0, attended_prompt=0, tokens=5, attended=60),
+        assisted=Computed(prompt=9, attended_prompt=45, tokens=7, attended=80),
+    )
+    ledger.book("draft", Use.DRAFT_KEPT, done)
+    ledger.book("draft", Use.DRAFT_DROPPED, done)
+    usage = ledger.usage()
+    assert usage.keys() == {"draft", "draft_assistant"}
+    assert usage["draft"].keys() == {"draft_kept", "draft_dropped", "refused"}
+    assert usage["draft"]["draft_kept"].generated == 3
+    assert usage["draft"]["refused"] == Tokens(0, 0, 10, 0, 120, requests=0)
+    assert usage["draft_assistant"] == {"guesses": Tokens(18, 0, 14, 90, 160, requests=0)}
 
 
 def test_nothing_booked_is_no_usage():

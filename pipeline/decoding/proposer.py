@@ -1,11 +1,41 @@
 """What a proposer is, and what it sees of a text that a model writes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 
+@dataclass(slots=True)
+class Work:
+    """Tokens that a model was fed beside those that a text needs, and what they attended to.
+
+    `attended` sums the positions that the tokens saw, each itself and all before it.
+    """
+
+    prompt: int = 0
+    attended_prompt: int = 0
+    fed: int = 0
+    attended: int = 0
+
+    def read(self, tokens: int) -> None:
+        """Count a prompt, of which no logits are needed."""
+        self.prompt += tokens
+        self.attended_prompt += tokens * (tokens + 1) // 2
+
+    def feed(self, after: int, tokens: int) -> None:
+        """Count tokens that follow `after` others."""
+        self.fed += tokens
+        self.attended += tokens * after + tokens * (tokens + 1) // 2
+
+
 class Text(Protocol):
-    """A text that a model writes, as windows see it."""
+    """A text that a model writes, as windows see it.
+
+    `refused` counts what the model was fed in vain, `assisted` what an assistant was fed.
+    """
+
+    refused: Work
+    assisted: Work
 
     @property
     def token_ids(self) -> Sequence[int]:

@@ -58,9 +58,12 @@ def step(
     logits = logits if len(texts) == 1 else logits.cpu()
     counts.forwards += 1
     for row, (text, guess) in enumerate(zip(texts, guesses, strict=True)):
+        before = len(text.token_ids) - 1
         written = grow(text, guess, logits[row])
         rows.forget(row, len(guess) + 1 - written)
-        counts.computed += len(guess) + 1
+        # Rows with fewer guesses than others are filled up, which is computed too.
+        text.refused.feed(before + written, logits.shape[1] - written)
+        counts.computed += logits.shape[1]
         counts.committed += written
         if proposer is not None and text.room:
             proposer.learn(row, text, logits[row, written : len(guess) + 1])

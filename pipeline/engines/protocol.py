@@ -39,6 +39,19 @@ class SamplingRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """Tokens that a model computed for a completion beside its own: a prompt, and others.
+
+    `attended_prompt` and `attended` sum how many positions they attended to.
+    """
+
+    prompt: int
+    attended_prompt: int
+    tokens: int
+    attended: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What came back for one request.
 
@@ -50,6 +63,8 @@ class Completion:
     `prompt_tokens` and `cached_prompt_tokens` are None where the server does not report them.
     `seconds` is wall time. `completion_tokens` is the server's own count of new tokens, where it
     gives one: the only one without `token_ids`.
+    `refused` is what the model computed for guesses that were no part of its text, `assisted` what
+    another model did that made guesses; None where there was nothing of the kind.
     """
 
     text: str
@@ -61,6 +76,8 @@ class Completion:
     seconds: float
     logprobs: Mapping[int, float] | None = None
     completion_tokens: int | None = None
+    refused: Computed | None = None
+    assisted: Computed | None = None
 
     @property
     def generated(self) -> int | None:
@@ -77,7 +94,7 @@ class ModelFacts:
     `parameters` counts all weights once (tied embeddings too); `body_parameters` those that every
     token is multiplied with in the layers; `head_parameters` those that make logits of a position.
     `attention_width` is the mean width of all queries and of all values of a layer. `context` is
-    in tokens.
+    in tokens. `assistant` is a model that guesses tokens for it, where there is one.
     """
 
     model: str
@@ -89,6 +106,7 @@ class ModelFacts:
     head_parameters: int | None
     layers: int | None
     attention_width: int | None
+    assistant: "ModelFacts | None" = None
 
 
 class Tokenizer(Protocol):

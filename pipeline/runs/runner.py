@@ -17,6 +17,7 @@ from pipeline.engines.protocol import Ability, Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
+from pipeline.ledger import assistant_of
 from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem, ProblemSet, default_refs_dir, load_problems
 from pipeline.problems.prompting import (
@@ -374,8 +375,7 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             "fingerprint": problems.fingerprint,
         },
         "slice": _slice(planned, earlier),
-        "models": {"target": None, "draft": None}
-        | {role: asdict(engine.facts) for role, engine in engines.by_role.items()},
+        "models": {"target": None, "draft": None} | _models(engines.by_role),
         "sessions": [
             *(earlier["sessions"] if earlier is not None else ()),
             {
@@ -387,6 +387,16 @@ def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -
             },
         ],
     }
+
+
+def _models(by_role: Mapping[str, Engine]) -> dict[str, Any]:
+    """The facts of every model, those of assistants under roles of their own."""
+    facts = {role: engine.facts for role, engine in by_role.items()}
+    facts |= {assistant_of(role): one.assistant for role, one in facts.items() if one.assistant}
+    recorded = {role: asdict(one) for role, one in facts.items()}
+    for one in recorded.values():
+        del one["assistant"]
+    return recorded
 
 
 def _slice(planned: Plan, earlier: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Literal
 from pipeline.engines.protocol import Engine
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.ledger import Ledger, known_sum
+from pipeline.ledger import UNWRITTEN, Ledger, known_sum
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
@@ -66,8 +66,9 @@ class Progress:
         self.failed += attempt.status == "error"
         self.failures.ended(attempt)
         for uses in (attempt.usage or {}).values():
-            for tokens in uses.values():
-                self.generated = known_sum(self.generated, tokens.generated)
+            for use, tokens in uses.items():
+                if use not in UNWRITTEN:
+                    self.generated = known_sum(self.generated, tokens.generated)
 
     def asked_to_wait(self, seconds: float) -> None:
         """Take down that a server is busy and asks to be asked again later."""

@@ -42,6 +42,7 @@ class Assistant:
             self.model(input_ids=piece, past_key_values=cache, logits_to_keep=1)
             self.forwards += 1
         self.computed += len(known)
+        text.assisted.read(len(known))
         self.rows.join(cache, len(known))
         self._known.append(known)
         self._sure.append(len(known))
@@ -60,7 +61,8 @@ class Assistant:
         ahead = [text.ahead() for text in texts]
         for _ in range(max(most)):
             logits = self._forward(fed)
-            for row, choose in enumerate(ahead):
+            for row, (text, choose) in enumerate(zip(texts, ahead, strict=True)):
+                text.assisted.feed(len(self._known[row]), logits.shape[1])
                 if len(guesses[row]) < most[row]:
                     self._known[row] += fed[row]
                     guesses[row].append(self._choice(choose, logits[row, len(fed[row]) - 1]))
@@ -84,8 +86,8 @@ class Assistant:
 
     def _forward(self, fed: list[list[int]]) -> Any:
         self.forwards += 1
-        self.computed += sum(map(len, fed))
         logits = self.rows.forward(fed)
+        self.computed += len(fed) * int(logits.shape[1])
         return logits if len(fed) == 1 else logits.cpu()
 
     def _choice(self, choose: Callable[[Any], int], logits: Any) -> int:

@@ -13,12 +13,14 @@ from dataclasses import replace
 
 import torch
 
+from pipeline.decoding.proposer import Work
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES, WINDOW
 from pipeline.engines.facts import read_facts
 from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.protocol import (
     Ability,
     Completion,
+    Computed,
     Message,
     ModelFacts,
     SamplingRequest,
@@ -33,7 +35,7 @@ from pipeline.engines.transformers.loading import (
     load_model,
 )
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
-from pipeline.engines.transformers.proposing import check_decoding, proposers
+from pipeline.engines.transformers.proposing import assistant_of, check_decoding, proposers
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.engines.transformers.worker import Worker
@@ -82,6 +84,11 @@ class TransformersEngine:
         loop = asyncio.get_running_loop()
         facts = await loop.run_in_executor(self._pool, read_facts, self._settings)
         stepper = await loop.run_in_executor(self._pool, self.load, facts)
+        assistant = assistant_of(self._settings)
+        if assistant is not None:
+            facts = replace(
+                facts, assistant=await loop.run_in_executor(self._pool, read_facts, assistant)
+            )
         self._facts = replace(facts, dtype=str(stepper.model.dtype).split(".")[-1])
         self._tokenizer = stepper.tokenizer
         self._worker = Worker(
@@ -115,6 +122,8 @@ class TransformersEngine:
             cached_prompt_tokens=generated.cached_tokens,
             seconds=time.perf_counter() - began,
             logprobs=generated.logprobs,
+            refused=_computed(generated.refused),
+            assisted=_computed(generated.assisted),
         )
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
@@ -164,3 +173,10 @@ class TransformersEngine:
         if settings.decoding != PLAIN:
             stepper.use_windows(settings.window or WINDOW, proposers(settings, stepper))
         return stepper
+
+
+def _computed(work: Work) -> Computed | None:
+    """Work as the ledger books it; None where there was none."""
+    if not (work.prompt or work.fed):
+        return None
+    return Computed(work.prompt, work.attended_prompt, work.fed, work.attended)

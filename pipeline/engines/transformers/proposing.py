@@ -48,8 +48,9 @@ def proposers(settings: EngineSettings, stepper: Stepper) -> Callable[[], Propos
     Raises:
         UserMistake: the assistant cannot be loaded, or has another tokenizer.
     """
-    if settings.assistant_model is not None:
-        return _assistants(settings, settings.assistant_model, stepper)
+    own = assistant_of(settings)
+    if own is not None:
+        return _assistants(settings, own, stepper)
     end_id = min(stepper.tokenizer.eos_ids, default=0)
     known: dict[str | None, Callable[[], Proposer]] = {
         None: Lookup,
@@ -60,8 +61,24 @@ def proposers(settings: EngineSettings, stepper: Stepper) -> Callable[[], Propos
     return known[settings.proposer]
 
 
-def _assistants(settings: EngineSettings, name: str, stepper: Stepper) -> Callable[[], Proposer]:
-    own = replace(settings, model=name, revision=None, tokenizer=None, max_model_len=None)
+def assistant_of(settings: EngineSettings) -> EngineSettings | None:
+    """How the assistant is loaded: as the model, but for its name; None where there is none."""
+    if settings.assistant_model is None:
+        return None
+    return replace(
+        settings,
+        model=settings.assistant_model,
+        revision=None,
+        tokenizer=None,
+        max_model_len=None,
+        assistant_model=None,
+    )
+
+
+def _assistants(
+    settings: EngineSettings, own: EngineSettings, stepper: Stepper
+) -> Callable[[], Proposer]:
+    name = own.model
     shorter, longer = read_context(own), read_context(settings)
     if HFTokenizer.of(own).fingerprint != stepper.tokenizer.fingerprint:
         raise UserMistake(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from pipeline.decoding.proposer import Work
 from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.protocol import FinishReason, SamplingRequest
 from pipeline.engines.stopping import StopWatch
@@ -23,6 +24,8 @@ class Generated(NamedTuple):
     stop_string: str | None
     cached_tokens: int
     logprobs: dict[int, float] | None
+    refused: Work
+    assisted: Work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +55,7 @@ class Text:
         self.job = job
         self.done: Generated | None = None
         self.token_ids = list(job.prompt)
+        self.refused, self.assisted = Work(), Work()
         self._eos_ids = tokenizer.eos_ids
         self._watch = StopWatch(tokenizer, job.sampling.stop)
         self._cached_tokens = cached_tokens
@@ -88,8 +92,16 @@ class Text:
 
     def _generated(self, finish: FinishReason) -> Generated:
         text, stop_string = self._watch.finish()
-        ids = tuple(self._watch.token_ids)
-        return Generated(text, ids, finish, stop_string, self._cached_tokens, self._logprobs)
+        return Generated(
+            text,
+            tuple(self._watch.token_ids),
+            finish,
+            stop_string,
+            self._cached_tokens,
+            self._logprobs,
+            self.refused,
+            self.assisted,
+        )
 
 
 def _logprobs(logits: Any, token_ids: Sequence[int]) -> dict[int, float] | None:
