@@ -28,7 +28,8 @@ WITH_DRAFT = $(EXPERIMENT) $(if $(DRAFT_MODEL),--draft-model $(DRAFT_MODEL))
 MATRIX = results/matrix-$(DATASET)
 MATRIX_RUNS = $(addprefix $(MATRIX)-,baseline parallel spec spec-async spec-methods)
 
-DEMO = --dataset pocket --problem-id first:90
+# At the default temperature these tiny models repeat themselves: docs/pocket.md, the hard problems.
+DEMO = --dataset pocket-hard --problem-id first:90 --temperature 1.5 --top-p 1
 DEMO_RUNS = $(addprefix results/demo-,target draft parallel spec spec-async spec-methods)
 
 .DEFAULT_GOAL := help
@@ -62,7 +63,7 @@ demo: install ## all five experiments with the bundled pair, offline: graded, in
 	$(SPECLRM) leaderboard $(DEMO_RUNS) --baseline demo-target --html results/demo.html
 	@echo "Charts, and every attempt as a trace: open results/demo.html"
 	@echo "One file per problem: results/demo-target/problems/, verdicts: results/demo-target/verdicts.jsonl"
-	@echo "One attempt as a trace: $(SPECLRM) show results/demo-target --problem-id 0"
+	@echo "One attempt as a trace: $(SPECLRM) show results/demo-spec --problem-id 37"
 
 baseline: install ## the target reasons alone
 	$(SPECLRM) run baseline $(EXPERIMENT)

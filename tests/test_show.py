@@ -82,9 +82,19 @@ def test_a_trace_tells_steps_answer_gold_and_cost(shown, expected):
     assert expected in said.out
 
 
-def test_a_judged_draft_is_shown_with_its_score(shown):
-    said = shown(one_step(score=2.345, draft_text="a=8", finish="length"))
-    assert "cut by length, score 2.35, rejected draft: 'a=8'" in said.out
+def test_a_kept_draft_is_shown_with_its_score(shown):
+    assert "target, 3 tokens, 0.50 s, score 9.00" in shown(one_step(score=9.0)).out
+
+
+@pytest.mark.parametrize(
+    ("score", "told"),
+    [(2.345, "rejected draft with score 2.35: 'a=8'"), (None, "rejected draft: 'a=8'")],
+)
+def test_the_score_of_a_rejected_draft_stands_with_the_draft_not_with_its_rewrite(
+    shown, score, told
+):
+    said = shown(one_step(score=score, draft_text="a=8", finish="length"))
+    assert f"cut by length, {told}" in said.out
 
 
 def test_the_problem_is_shown_if_the_dataset_is_as_the_run_saw_it(shown, asked):

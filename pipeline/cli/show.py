@@ -120,10 +120,12 @@ def _about(step: Step) -> str:
     parts = [step.author, f"{tokens} tokens", _seconds(step.seconds)]
     if step.finish == "length":
         parts.append("cut by length")
-    if step.score is not None:
-        parts.append(f"score {step.score:.2f}")
+    score = "" if step.score is None else f"score {step.score:.2f}"
     if step.draft_text is not None:
-        parts.append(f"rejected draft: {step.draft_text!r}")
+        # The score is the draft's, and would read as the rewrite's beside its tokens.
+        parts.append(f"rejected draft{f' with {score}' if score else ''}: {step.draft_text!r}")
+    elif score:
+        parts.append(score)
     return ", ".join(parts)
 
 
