@@ -1,4 +1,4 @@
-"""The README's picture: a leaderboard's page down to its map of attempts.
+"""The README's picture: a leaderboard's page down to its charts of costs and outcomes.
 
     python docs/screenshot.py [PAGE [PICTURE]]
 
@@ -39,14 +39,14 @@ def main() -> None:
 
 
 def take(page: Path, picture: Path, chromium: str) -> None:
-    """Save `page` from its top to the heading of its map of attempts."""
+    """Save `page` from its top to the end of its charts of costs and outcomes."""
     with sync_playwright() as playwright:
         # Containers run as root, where Chromium's own sandbox cannot start.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": WIDTH, "height": 800}, color_scheme="light")
         tab.goto(page.resolve().as_uri())
         height = tab.evaluate(
-            "document.getElementById('h-heat').getBoundingClientRect().top + window.scrollY"
+            "document.querySelector('.beside').getBoundingClientRect().bottom + window.scrollY"
         )
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
         tab.screenshot(path=picture, clip=clip, full_page=True)

@@ -166,8 +166,24 @@ def test_settings_name_no_folder_of_the_machine(file):
     assert not any("/" in value for value in told.values())
 
 
+def test_settings_end_with_short_hashes_of_the_templates(tmp_path):
+    prompts = {"score.j2": "0123456789abcdef" * 4}
+    run = write_run(tmp_path / "run", {"a": [True]}, prompts=prompts)
+    told = run_settings(run_manifest(run))
+    assert list(told.items())[-1] == ("prompts.score.j2", "0123456789ab")
+
+
+def test_what_is_none_in_one_run_and_not_there_in_the_other_is_no_difference(page):
+    page.evaluate(f"DATA.runs[1].settings.lora = 'none'; go('settings/{NAMES[1]}'); 0")
+    page.wait_for_selector("dialog[open]")
+    page.select_option("#settings-other", label=NAMES[2])
+    assert page.inner_text("#settings-body") == "All settings are the same."
+
+
 def test_a_printed_page_has_its_tables_and_no_buttons(page):
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
     assert not page.locator("#board .tools").is_visible()
     assert page.locator("#board table").is_visible()
     assert not page.locator(".filters").is_visible()

@@ -7,11 +7,12 @@ from typing import Any
 from evaluators.run_files.run_manifest import RunManifest
 
 SHOWN = ("identity", "dataset", "models")
+HASH_DIGITS = 12
 LAST_SESSION = ("started", "concurrency", "versions", "hardware")
 
 
 def run_settings(manifest: RunManifest) -> dict[str, str]:
-    """The settings by dotted name, in the manifest's order.
+    """The settings by dotted name, in the manifest's order; the templates' hashes, in short, last.
 
     Of a path only its last part is told: a page is for others. The command stays out, as it holds
     nothing that the settings do not.
@@ -26,6 +27,9 @@ def run_settings(manifest: RunManifest) -> dict[str, str]:
     sessions = recorded.get("sessions")
     if isinstance(sessions, list) and sessions and isinstance(sessions[-1], Mapping):
         told |= {name: sessions[-1][name] for name in LAST_SESSION if name in sessions[-1]}
+    prompts = told.pop("prompts", None)
+    if isinstance(prompts, Mapping):
+        told["prompts"] = {name: str(hash_)[:HASH_DIGITS] for name, hash_ in prompts.items()}
     return dict(_flat("", told))
 
 

@@ -86,7 +86,7 @@ function groupTables() {
     const columns = [
       { head: kind, value: (name) => names.indexOf(name), show: (name) => name, text: true, worth: 0 },
       { head: "problems", value: (name) => Math.max(...runs.map((run) => of(run, name)?.problems ?? 0)), show: (name) => String(Math.max(...runs.map((run) => of(run, name)?.problems ?? 0))), worth: 0 },
-      ...runs.map((run, at) => ({ head: NARROW ? run.short : run.run, fold: true, value: (name) => of(run, name)?.accuracy ?? null, show: (name) => { const one = of(run, name); return one ? `${percent(one.accuracy)} (${range(one.population_low, one.population_high)})` : "–"; }, worth: at })),
+      ...runs.map((run, at) => ({ head: NARROW ? run.short : run.run, fold: true, value: (name) => of(run, name)?.accuracy ?? null, show: (name) => { const one = of(run, name); return one ? element("span", {}, percent(one.accuracy), " ", element("span", { class: "range" }, `(${range(one.population_low, one.population_high)})`)) : "–"; }, worth: at })),
     ];
     made.push([kind, columns, names]);
   }

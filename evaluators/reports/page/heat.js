@@ -81,7 +81,7 @@ async function searchOutputs() {
   status.textContent = "";
   if (!text) { drawHeat(); return; }
   const byBlock = new Map();
-  DATA.runs.forEach((run, r) => run.places.forEach((places, at) => { for (let j = 0; j < run.repeats; j++) if (run.codes[at][j] !== "m") { const of = places[2 * j]; byBlock.set(of, [...(byBlock.get(of) ?? []), [places[2 * j + 1], `${r},${at},${j}`]]); } }));
+  DATA.runs.forEach((run, r) => run.places.forEach((places, at) => { for (let j = 0; j < run.repeats; j++) if (run.codes[at][j] !== "m") { if (!byBlock.has(places[2 * j])) byBlock.set(places[2 * j], []); byBlock.get(places[2 * j]).push([places[2 * j + 1], `${r},${at},${j}`]); } }));
   const hits = new Set();
   let done = 0;
   for (const [number, attempts] of byBlock) {

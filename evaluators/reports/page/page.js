@@ -71,8 +71,8 @@ function drawGuided() {
   const rows = DATA.runs.flatMap((run) => run.guided.map((one) => ({ run, ...one })));
   document.getElementById("guided-section").hidden = rows.length === 0;
   const columns = [
-    { head: "run", value: (one) => one.run.run, show: (one) => runName(one.run), text: true, worth: 0 }, { head: "role or method", value: (one) => one.name, show: (one) => one.name, text: true, worth: 0 },
-    { head: "tracks", value: (one) => one.tracks, show: (one) => String(one.tracks), worth: 2 }, { head: "correct", value: (one) => one.correct, show: (one) => String(one.correct), worth: 3 }, { head: "accuracy", value: (one) => one.accuracy, show: (one) => percent(one.accuracy), worth: 1 },
+    { head: "run", value: (one) => one.run.run, show: (one) => runName(one.run), text: true, worth: 0 }, { head: "role or method", value: (one) => one.name, show: (one) => one.name, text: true, fold: true, worth: 0 },
+    { head: "tracks", value: (one) => one.tracks, show: (one) => String(one.tracks), worth: 2 }, { head: "correct", value: (one) => one.correct, show: (one) => String(one.correct), worth: 3 }, { head: "accuracy", value: (one) => one.accuracy, show: (one) => percent(one.accuracy), worth: 0 },
   ];
   return rows.length ? [new ReaderTable(document.getElementById("guided"), { columns, rows })] : [];
 }

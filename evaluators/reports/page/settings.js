@@ -13,7 +13,8 @@ function openSettings(at) {
 
 function drawSettings(run, other) {
   const names = [...new Set([...Object.keys(run.settings), ...Object.keys(other?.settings ?? {})])];
-  const differ = names.filter((name) => !other || run.settings[name] !== other.settings[name]);
+  // What one run has not and the other has as none is no difference.
+  const differ = names.filter((name) => !other || (run.settings[name] ?? "none") !== (other.settings[name] ?? "none"));
   const value = (one, name) => element("td", { class: "text" }, one.settings[name] ?? "–");
   const rows = differ.map((name) => element("tr", {}, element("th", { scope: "row", class: "text" }, name), value(run, name), other ? value(other, name) : null));
   const head = element("tr", {}, ...["setting", run.run, other?.run].filter(Boolean).map((text) => element("th", { scope: "col", class: "text" }, text)));
