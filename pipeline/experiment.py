@@ -13,6 +13,7 @@ from pipeline.engines.model_extras import extras_where_set, template_settings
 from pipeline.engines.sampling import FURTHER, OPTIONS, Sampling, further
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
+from pipeline.problems.rows import file_safe
 
 Thinking = Literal["auto", "on", "off"]
 
@@ -173,10 +174,10 @@ class Experiment:
 
     @property
     def dataset_name(self) -> str:
-        """The dataset's name: the manifest's, or the stem of the user's own file."""
+        """The dataset's name: the manifest's, or that of the user's own file, as in attempts."""
         if self.dataset is not None:
             return self.dataset
-        return self.data_file.stem if self.data_file is not None else "pocket"
+        return file_safe(self.data_file.stem) if self.data_file is not None else "pocket"
 
     def settings(self) -> dict[str, Any]:
         """The settings that decide what is written; a resumed run must have the same."""

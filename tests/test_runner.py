@@ -524,3 +524,10 @@ def test_the_name_is_a_pure_function_of_the_settings(experiment):
     assert experiment.name() == replace(experiment, concurrency=1, repeats=9).name()
     assert experiment.name() != replace(experiment, seed=1).name()
     assert experiment.name().startswith("sums-baseline-m-")
+
+
+@pytest.mark.parametrize("name", ["my sums.jsonl", "sümmen.jsonl", "sums (1).v2.jsonl"])
+def test_a_run_on_a_file_of_any_name_can_be_continued(experiment, tmp_path, name):
+    named = replace(experiment, data_file=experiment.data_file.rename(tmp_path / name), repeats=1)
+    assert runner.run(named, tmp_path / "run").done == PROBLEMS
+    assert runner.run(replace(named, repeats=2), tmp_path / "run").done == PROBLEMS

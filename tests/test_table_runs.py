@@ -1,16 +1,33 @@
 """A table's run: each cell once, rows evenly, one failure alone, and on where it was stopped."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
 import signal
+import struct
+import subprocess
+import sys
+import termios
 import time
 
 import pytest
+from rich.cells import cell_len
 
 from pipeline.runs.directory import read_attempts
 from pipeline.tables.lock_file import lock_path
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place, process_of
 
+ANYWHERE = {
+    **{name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    "TERM": "xterm-256color",
+}
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+MOVES = re.compile(r"\r|\x1b\[[0-9;?]*[a-zA-Z]")
 SLOW = {"decode_token": 0.0005}
 FILE = """\
 title = "Sums"
@@ -185,6 +202,36 @@ def test_a_table_that_was_killed_again_and_again_is_the_same_as_one_that_was_not
         struck(place, signal.SIGKILL, lines)
     assert table(place).code == 0
     assert written(place) == written(whole)
+
+
+def test_on_a_terminal_there_is_a_bar_for_all_cells_and_one_a_run(place):
+    place.script("target", latency=SLOW)
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *command(place).split()],
+        stderr=theirs,
+        stdout=subprocess.DEVNULL,
+        env=ANYWHERE,
+    )
+    os.close(theirs)
+    written = bytearray()
+    with contextlib.suppress(OSError):  # so Linux says that nobody writes any more
+        while part := os.read(terminal, 4096):
+            written += part
+    os.close(terminal)
+    assert process.wait() == 0
+    frame = MOVES.sub("\n", COLOURS.sub("", written.decode())).splitlines()
+    assert max(map(cell_len, frame)) <= 80
+    last = [line for line in frame if "ETA" in line][-5:]
+    assert last[0].startswith("all cells: 0 failed, ")
+    assert [line.split("━")[0].strip() for line in last[1:]] == [
+        "large / sums (+5)",
+        "parallel / sums (+2)",
+        "spec score_threshold=5 / sums (+2)",
+        "spec score_threshold=9 / sums (+2)",
+    ]
+    assert [re.search(r"\d+/\d+", line)[0] for line in last] == ["32/32"] + ["8/8"] * 4
 
 
 def test_a_table_that_ctrl_c_stops_half_way_has_as_much_of_every_row_and_goes_on(place):

@@ -43,8 +43,32 @@ COMMANDS = {
     "status": f"status {FIRST} {SECOND} {TROUBLED}",
     "replay": "replay spec-methods",
     "vote": "vote spec-methods",
+    "table": "table table.toml --report",
+    "table plan": "table table.toml --dry-run",
     "plan": "plan --accuracy 0.8 --between 0.5 --difference 5 --repeats 1,2 --problems 30,300",
 }
+TABLE = """
+title = "A table whose title is longer than the terminal that it is printed on, whatever it is"
+columns = ["sums.jsonl", {name = "a column with a name", data_file = "sums.jsonl"}]
+[models.big]
+engine = "scripted"
+script = "target.json"
+usd_per_gpu_hour = 100000
+released = 2025-03-05
+[models.small]
+engine = "scripted"
+script = "draft.json"
+usd_per_gpu_hour = 1
+[defaults]
+target = "big"
+draft = "small"
+[rows.the-target-alone]
+reasoner = "baseline"
+expected = [{column = "sums", value = 0.7, source = "Somebody et al. 2025, table 3, first row"}]
+[rows.spec]
+reasoner = "spec"
+sweep = {score_threshold = [5, 9], first_n_steps_base_model = [1, 2]}
+"""
 EACH = """
 import shlex, sys
 from pipeline.cli import main
@@ -92,6 +116,9 @@ def place(tmp_path_factory):
     place = Place.made(folder)
     assert place.speclrm("spec-methods").code == 0
     assert speclrm(f"grade {place.run('spec-methods')}").code == 0
+    (folder / "table.toml").write_text(TABLE)
+    with contextlib.chdir(folder):
+        assert speclrm("table table.toml").code == 0
     return folder
 
 
@@ -140,6 +167,17 @@ def test_nothing_is_cut_on_a_terminal(screen):
     for text in said.values():
         assert "…" not in text
         assert max(map(cell_len, text.splitlines()[1:])) <= width
+
+
+def test_a_table_of_runs_holds_every_number_on_a_terminal(screen, place):
+    _, said = screen
+    cells = cells_of(said["table"])
+    for one in read(place, COMMANDS["table"])["cells"]:
+        accuracy, low, high = (
+            100 * one[name] for name in ("accuracy", "accuracy_low", "accuracy_high")
+        )
+        assert f"{accuracy:.1f}% ({low:.1f}–{high:.1f})" in cells
+    assert {"the-target-alone", "70.0%", "6 of 6"} <= cells | cells_of(said["table plan"])
 
 
 def tables_in(text):

@@ -79,6 +79,16 @@ def place(tmp_path_factory):
     (place.folder / f"mine{NAME}.jsonl").write_text(json.dumps(problems) + "\n")
     samples = {"doc": {"id": HOSTILE, "problem": HOSTILE}, "resps": [[HOSTILE]]}
     (place.folder / "samples_x.jsonl").write_text(json.dumps(samples) + "\n")
+    # What JSON and TOML write in quotes is the same.
+    name, label, script = map(json.dumps, (NAME, HOSTILE, str(place.folder / "target.json")))
+    data = json.dumps(str(place.folder / f"mine{NAME}.jsonl"))
+    (place.folder / f"table{NAME}.toml").write_text(
+        f"title = {label}\ncolumns = [{{name = {label}, data_file = {data}}}]\n"
+        f'models.{name} = {{engine = "scripted", script = {script}}}\n'
+        f'[rows.{name}]\nreasoner = "baseline"\ntarget = {name}\n'
+        f"expected = [{{column = {label}, value = 1, source = {label}}}]\n"
+        f'[rows."other {HOSTILE[0]}"]\nreasoner = "baseline"\ntarget = {name}\n'
+    )
     return place
 
 
@@ -93,6 +103,7 @@ def said(place, tmp_path):
         "cases": place.folder / "cases.jsonl",
         "samples": place.folder / "samples_x.jsonl",
         "script": place.folder / "target.json",
+        "table": place.folder / f"table{NAME}.toml",
         "id": f"0{NAME}",
         "last": f"5{NAME}",
         "bad": HOSTILE.replace("\x00", ""),
@@ -128,6 +139,14 @@ SHOWN = [
     "datasets --data-file {data}",
     "run baseline --data-file {data} --engine scripted --script {script} --output-dir {out}",
     "import {samples} --from lm-eval --data-file {data} --output-dir {out}",
+    "status {run}",
+    "table {table} --results {out} --dry-run",
+    "table {table} --results {out} --dry-run --json",
+    "table {table} --results {out} --html {out}.html",
+    "table {table} --results {out} --format markdown",
+    "table {table} --results {out} --format latex",
+    "table {table} --results {out} --format csv",
+    "table {table} --results {out} --format json",
 ]
 REFUSED = [
     "{bad}",
@@ -157,6 +176,12 @@ REFUSED = [
     "import {samples} --from lm-eval --dataset pocket --output-dir {out}",
     "import {bad} --from ssr --dataset pocket --output-dir {out}",
     "doctor --no-engine --model {bad}",
+    "status {bad}",
+    "table {bad}",
+    "table {table} --rows {bad}",
+    "table {table} --set {bad}",
+    "table {table} --set title.{bad}=1",
+    "table {table} --set baseline={bad}",
 ]
 
 

@@ -13,6 +13,7 @@ from evaluators.statistics.sign_flips import p_text
 SIGNIFICANT = 0.05
 SEEN = "†"
 PARTIAL = "…"
+UNKNOWN = "–"
 OF_ACCURACY = (
     "Accuracy with its 95 % interval over the population of problems; errors count as not correct."
 )
@@ -78,7 +79,7 @@ def mark_notes(table: ResultTable) -> list[str]:
 def _accuracies(table: ResultTable) -> Part:
     def text(cell: ResultCell | None) -> str:
         if cell is None or cell.metrics is None:
-            return "–"
+            return UNKNOWN
         metrics = cell.metrics
         accuracy = share(metrics.accuracy) + interval_text(metrics.uncertainty.population)
         return f"{accuracy} {marks(cell)}".strip()
@@ -107,7 +108,7 @@ def _differences(table: ResultTable) -> Part:
             found = (f"{difference_text(one)}{star}", p_text(one.p), p_text(one.adjusted_p), counts)
             lines.append((*place, *found))
         elif cell.not_compared is not None:
-            lines.append((*place, cell.not_compared, "–", "–", "–"))
+            lines.append((*place, cell.not_compared, UNKNOWN, UNKNOWN, UNKNOWN))
     notes = OF_DIFFERENCES.format(
         baseline=table.baseline, comparisons=len(compared), level=SIGNIFICANT
     )
@@ -122,8 +123,6 @@ def _differences(table: ResultTable) -> Part:
 
 def _costs(table: ResultTable) -> Part:
     cells = [cell for cell in table.in_order if cell.metrics is not None]
-    hours = any(cell.source.gpu_hours is not None for cell in cells)
-    dollars = any(cell.source.dollars is not None for cell in cells)
     lines = []
     for cell in cells:
         assert cell.metrics is not None  # noqa: S101 - chosen above
@@ -135,24 +134,26 @@ def _costs(table: ResultTable) -> Part:
                 source.column,
                 f"{source.attempts} of {'?' if source.planned is None else source.planned}",
                 *_tokens(costs),
-                "–" if costs.flops_decode is None else f"{costs.flops_decode / 1e9:,.2f}",
-                "–" if ratio is None else fixed(ratio.ratio),
+                UNKNOWN if costs.flops_decode is None else f"{costs.flops_decode / 1e9:,.2f}",
+                UNKNOWN if ratio is None else fixed(ratio.ratio),
                 fixed(costs.seconds_p50),
-                *([_amount(source.gpu_hours)] if hours else []),
-                *([_amount(source.dollars)] if dollars else []),
+                _amount(source.gpu_hours),
+                _amount(source.dollars),
             )
         )
-    prices = [*(["GPU-hours"] if hours else []), *(["dollars"] if dollars else [])]
+    priced = any(cell.source.dollars is not None for cell in cells)
+    headings = (
+        *("row", "column", "attempts", "target tokens", "draft tokens"),
+        *("GFLOPs", "× GFLOPs", "seconds p50", "GPU-hours", "dollars"),
+    )
+    said = [n for n in range(len(headings)) if any(line[n] != UNKNOWN for line in lines)]
     return Part(
         title="Costs",
-        headings=(
-            *("row", "column", "attempts", "target tokens", "draft tokens"),
-            *("GFLOPs", "× GFLOPs", "seconds p50", *prices),
-        ),
-        lines=tuple(lines),
+        headings=tuple(headings[n] for n in said),
+        lines=tuple(tuple(line[n] for n in said) for line in lines),
         texts=2,
         notes=" ".join(
-            [OF_COSTS.format(baseline=table.baseline), *([OF_PRICES] if prices else [])]
+            [OF_COSTS.format(baseline=table.baseline), *([OF_PRICES] if priced else [])]
         ),
     )
 
@@ -163,13 +164,13 @@ def _reported(table: ResultTable) -> Part:
         reported = cell.source.reported
         if reported is None:
             continue
-        measured = "–"
+        measured = UNKNOWN
         if cell.metrics is not None:
             metrics = cell.metrics
             measured = share(metrics.accuracy) + interval_text(metrics.uncertainty.population)
-        inside = {None: "–", True: "yes", False: "no"}[cell.within]
+        inside = {None: UNKNOWN, True: "yes", False: "no"}[cell.within]
         place = (cell.source.row, cell.source.column)
-        lines.append((*place, reported.source or "–", share(reported.value), measured, inside))
+        lines.append((*place, reported.source or UNKNOWN, share(reported.value), measured, inside))
     return Part(
         title="Reported and measured",
         headings=("row", "column", "source", "reported", "measured", "in the interval"),
@@ -184,4 +185,4 @@ def _tokens(costs: Costs) -> Sequence[str]:
 
 
 def _amount(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.3g}"
+    return UNKNOWN if value is None else f"{value:,.3g}"

@@ -97,9 +97,9 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     write_lock(file, table.title, planned)
     log = results / f"{file.stem}.engine.log"
     result = run_table(shared_runs(wanted), log, retry_errors=retry_errors, display=live_table)
-    complete = _tell(result, planned)
     # Only now the directories hold what the run has made.
     planned = plan_cells(cells, table.document, results)
+    complete = _tell(result, planned)
     print_results(table, _with_baseline(table, every, planned, results), form, page)
     if not complete or not all(one.complete for one in planned):
         sys.exit(INCOMPLETE)

@@ -15,6 +15,7 @@ from pipeline.cli.terminal import counted
 from pipeline.tables.engine_sets import engine_sets
 from pipeline.tables.lock_file import Invalidated
 from pipeline.tables.planning import PlannedCell, shared_runs
+from pipeline.tables.results import seen
 from pipeline.tables.table_file import TableFile
 from pipeline.tables.to_go import ToGo, to_go
 
@@ -76,7 +77,13 @@ def _cells(one: PlannedCell, left: ToGo | None) -> list[str]:
 
 def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> list[str]:
     """What is to be said below the table."""
-    lines = [f"Cannot run: {one.cell.name}: {one.trouble}" for one in planned if one.trouble]
+    troubles: dict[str, list[str]] = {}
+    for one in planned:
+        if one.trouble is not None:
+            troubles.setdefault(one.trouble, []).append(one.cell.name)
+    lines = [f"Cannot run: {', '.join(names)}: {why}" for why, names in troubles.items()]
+    older = {(one.cell.column.name, seen(one.cell)) for one in planned}
+    lines += [f"{column}: {why}." for column, why in sorted(older, key=str) if why is not None]
     lines += [
         f"Note: {note}." for note in dict.fromkeys(n for one in planned for n in one.cell.notes)
     ]
@@ -146,5 +153,6 @@ def _as_json(one: PlannedCell, planned: Sequence[PlannedCell]) -> dict[str, Any]
         "shared_with": [name for name in _serves(one.directory, planned) if name != one.cell.name],
         "expected": None if expected is None else asdict(expected),
         "notes": list(one.cell.notes),
+        "seen": seen(one.cell),
         "trouble": one.trouble,
     }

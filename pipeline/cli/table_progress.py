@@ -5,20 +5,18 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.cells import cell_len, set_cell_size
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from pipeline.cli.console import safe_console
 from pipeline.cli.progress import LINE_SECONDS, REFRESH_SECONDS, detail
 from pipeline.cli.terminal import echo
 from pipeline.runs.scheduler import Progress
+
+BAR_WIDTH = 10
+BESIDE_NAMES = 44
+"""Columns for the bar, two counts of six digits, the time, and the spaces between."""
 
 
 @contextlib.contextmanager
@@ -51,31 +49,35 @@ def all_together(runs: Mapping[str, Progress]) -> Progress:
 
 
 def _show_bars(runs: Mapping[str, Progress], ended: threading.Event) -> None:
+    console = safe_console(err=True)
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=BAR_WIDTH),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=safe_console(err=True)) as bars:
+    room = max(1, console.width - BESIDE_NAMES)
+    with Bars(*columns, console=console) as bars:
         # The sum stands first: where there are more bars than lines, the last are not shown.
-        total = bars.add_task("all cells", total=all_together(runs).total, detail="")
+        whole = all_together(runs)
+        total = bars.add_task("all cells", total=whole.total)
         tasks = {
-            name: bars.add_task(name, total=one.total, detail="") for name, one in runs.items()
+            name: bars.add_task(_shortened(name, room), total=one.total)
+            for name, one in runs.items()
         }
-
-        def update(task: TaskID, progress: Progress) -> None:
-            bars.update(task, completed=progress.done, detail=detail(progress))
-
         waiting = True
         while waiting:
             waiting = not ended.wait(REFRESH_SECONDS)
-            update(total, all_together(runs))
+            whole = all_together(runs)
+            said = f"all cells: {detail(whole)}"
+            bars.update(total, completed=whole.done, description=_shortened(said, room))
             for name, task in tasks.items():
-                update(task, runs[name])
+                bars.update(task, completed=runs[name].done)
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1)}…"
 
 
 def _show_lines(runs: Mapping[str, Progress], ended: threading.Event) -> None:

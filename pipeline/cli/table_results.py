@@ -52,8 +52,13 @@ def print_results(
         _print(results)
     else:
         echo(WRITERS[form](results))
-    if page is not None:
-        write_page(_measured(results, planned), page, _page_options(results))
+    if page is None:
+        return
+    measured = _measured(results, planned)
+    if measured:
+        write_page(measured, page, _page_options(results))
+    else:
+        echo("No page was written: no attempt is recorded yet.", err=True)
 
 
 def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[MeasuredRun]:
@@ -62,8 +67,6 @@ def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[Meas
     for one in planned:
         if results.cells[one.cell.row.name, one.cell.column.name].metrics is not None:
             names.setdefault(one.directory, one.cell.name)
-    if not names:
-        raise UserMistake("No attempt is recorded yet, so that there is nothing for a page.")
     runs = {path: replace(graded_run(path), name=name) for path, name in names.items()}
     return [MeasuredRun(path, run, metrics_of(run)) for path, run in runs.items()]
 
@@ -98,3 +101,11 @@ def _print(results: ResultTable) -> None:
             keys=min(part.texts, 2),
             texts=part.texts,
         )
+    runs = dict.fromkeys(cell.source.run for cell in results.in_order if cell.metrics is not None)
+    for run in runs:
+        names = [
+            f"{cell.source.row} / {cell.source.column}"
+            for cell in results.in_order
+            if cell.source.run == run
+        ]
+        console.print(Text(safe(f"{', '.join(names)}: {run}")))
