@@ -19,6 +19,7 @@ ENGINE ?= auto
 OPTIONS ?=
 RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 HTML ?= results/leaderboard.html
+TABLE ?= examples/demo.toml
 # Each needs a core and about 4 GiB.
 TEST_PROCESSES ?= 2
 
@@ -34,12 +35,12 @@ DEMO_RUNS = $(addprefix results/demo-,target draft parallel spec spec-async spec
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard \
-	compare doctor test test-browser screenshot bench clean
+	compare table doctor test test-browser screenshot bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 	@echo
-	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS HTML VENV"
+	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS HTML TABLE VENV"
 	@echo "Example:   make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B"
 
 install: $(STAMP) ## install into $(VENV)
@@ -97,6 +98,9 @@ leaderboard: install ## compare graded RUNS, in the terminal and as the page HTM
 
 compare: install ## compare graded RUNS with the first of them, in pairs
 	$(SPECLRM) compare $(RUNS)
+
+table: install ## run what is missing of a file of experiments, and print it: make table TABLE=examples/ssr.toml
+	$(SPECLRM) table $(TABLE)
 
 doctor: install ## check what is installed and what would work
 	$(SPECLRM) doctor

@@ -16,6 +16,7 @@ import time
 import pytest
 from rich.cells import cell_len
 
+from pipeline import reasoners
 from pipeline.runs.directory import read_attempts
 from pipeline.tables.lock_file import lock_path
 from speclrm_testing.commands import speclrm
@@ -243,3 +244,21 @@ def test_a_table_that_ctrl_c_stops_half_way_has_as_much_of_every_row_and_goes_on
     assert 8 <= sum(counts) < 24
     assert max(counts) - min(counts) <= 1
     assert table(place).code == 0
+
+
+def test_a_row_that_hits_a_bug_ends_alone(place, monkeypatch):
+    load = reasoners.load
+
+    async def broken(assignment):
+        raise AttributeError("no such thing")
+
+    monkeypatch.setattr(
+        reasoners, "load", lambda name: broken if name == "parallel" else load(name)
+    )
+    few = "--columns sums --set defaults.repeats=4 --set defaults.concurrency=2"
+    said = table(place, few)
+    assert said.code == 1
+    assert "by AttributeError: no such thing" in said.err
+    assert said.err.count("Not complete: parallel / sums: ") == 1, said.err
+    left = {cell["row"]: cell["missing"] for cell in planned(place, few)["cells"]}
+    assert {row for row, missing in left.items() if missing} == {"parallel"}

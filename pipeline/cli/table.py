@@ -12,6 +12,7 @@ from pipeline.cli.table_progress import live_table
 from pipeline.cli.table_results import WRITERS, print_results
 from pipeline.cli.table_settings import RunOptions
 from pipeline.cli.terminal import counted, echo
+from pipeline.engines.masking import Secrets
 from pipeline.runs.runner import RESULTS
 from pipeline.tables.cells import Cell, cells_of, chosen
 from pipeline.tables.lock_file import invalidated, write_lock
@@ -131,7 +132,9 @@ def _tell(result: TableRun, planned: Collection[PlannedCell]) -> bool:
         **result.troubles,
     }
     for name, trouble in troubles.items():
-        echo(f"Not complete: {name}: {trouble}", err=True)
+        echo(Secrets.of().masked(f"Not complete: {name}: {trouble}"), err=True)
+    for name, failure in result.failures.items():
+        echo(Secrets.of().masked(f"Failed: {name}: {failure}."), err=True)
     echo(f"{counted(result.made, 'attempt')} made, {result.failed} failed.", err=True)
     if result.interrupted:
         echo("Interrupted: repeat the command to continue.", err=True)

@@ -20,10 +20,13 @@ TableDisplay = Callable[[Mapping[str, Progress]], contextlib.AbstractContextMana
 
 @dataclass(slots=True)
 class TableRun:
-    """What came of a table's run: what runs said, by their names, and why some ended, by cells."""
+    """What came of a table's run: what runs said and what most of their failed attempts met, by
+    their names, and why some ended, by their cells.
+    """
 
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
     made: int = 0
     failed: int = 0
     interrupted: bool = False
@@ -188,3 +191,7 @@ async def _make(
         result.interrupted = draining.is_set()
     result.made += sum(one.done for one in progress.values())
     result.failed += sum(one.failed for one in progress.values())
+    for name, one in progress.items():
+        commonest = one.failures.commonest
+        if commonest is not None:
+            result.failures[name] = commonest
