@@ -60,7 +60,11 @@ class Opening(NamedTuple):
 
 
 class SectionSettings(Protocol):
-    """Settings that some reasoners have: a frozen dataclass, `SECTION` its name in the identity."""
+    """Settings that some reasoners have: a frozen dataclass, `SECTION` its name in the identity.
+
+    One with a class variable `WHERE_SET` that is true stands there only where it is not the
+    default, so that runs from before it keep theirs.
+    """
 
     SECTION: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -202,7 +206,9 @@ class Experiment:
                     f"The reasoner {self.reasoner!r} calls a section of its settings "
                     f"{section.SECTION!r}, which is a setting of every run; rename the section."
                 )
-            settings[section.SECTION] = asdict(section)
+            unset = getattr(section, "WHERE_SET", False) and section == type(section)()
+            if not unset:
+                settings[section.SECTION] = asdict(section)
         return settings
 
     def _sampling_where_set(self) -> dict[str, Any]:

@@ -20,9 +20,17 @@ from pipeline.engines.openai.server import Server, meet
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.step_watch import StepWatch
+from pipeline.engines.transformers.engine import TransformersEngine
 from pipeline.engines.vllm import setup as vllm_setup
 from pipeline.engines.vllm.engine import VllmEngine
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
+from pipeline.experiment import Experiment
+from pipeline.ledger import Ledger
+from pipeline.problems.problem_set import Problem
+from pipeline.problems.prompting import open_prompt_set, task_prompt, thinking_close
+from pipeline.reasoners.baseline import BASELINE
+from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.settings import ThinkingLimit
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=5)
 LONG = replace(GREEDY, max_tokens=480, temperature=1.0)
@@ -237,6 +245,34 @@ async def test_vllms_own_server_gives_what_vllm_gives_in_process(
     assert (stopped.finish_reason, stopped.stop_string) == ("stop", letter)
     assert stopped.text == text[: text.index(letter)]
     await stranger.stop()
+
+
+@pytest.mark.vllm
+async def test_thinking_is_closed_at_its_budget_alike_in_vllm_and_transformers(
+    engine: VllmEngine, tiny_model: Path
+) -> None:
+    other = TransformersEngine(EngineSettings("transformers", str(tiny_model)))
+    await other.start()
+    limited = Experiment(
+        "baseline",
+        EngineSettings("vllm", "m"),
+        thinking="on",
+        temperature=0.0,
+        token_budget=30,
+        sections=(ThinkingLimit(tokens=12),),
+    )
+    prompts = open_prompt_set("standard")
+    problem = Problem("mine", "1", "1", (), "1+1?", "2", "integer", (), (), None)
+    prompt = replace(task_prompt(prompts, problem, ""), text="1+1?")  # the model's context is short
+    tracks = []
+    for one in (engine, other):
+        given = Assignment(limited, problem, prompt, prompts, 0, one, None, Ledger())
+        [track] = (await BASELINE.solve(given)).tracks
+        assert [step.tokens for step in track.steps] == [12, 18]
+        assert track.steps[0].text.endswith(thinking_close(prompts))
+        tracks.append(track.text)
+    assert tracks[0] == tracks[1]
+    await other.stop()
 
 
 async def test_digit_logprobs_are_refused_under_speculative_decoding(tiny_model: Path) -> None:

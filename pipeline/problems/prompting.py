@@ -144,6 +144,16 @@ def score_question(prompt_set: PromptSet) -> Prompt:
     return _render(prompt_set, "score.j2", {})
 
 
+def thinking_close(prompt_set: PromptSet) -> str:
+    """The text that ends a thinking block from outside."""
+    return _render(prompt_set, "thinking/close.j2", {}).text
+
+
+def thinking_wait(prompt_set: PromptSet) -> str:
+    """The text in place of a thinking block's end, after which the model thinks on."""
+    return _render(prompt_set, "thinking/wait.j2", {}).text
+
+
 def method_question(
     prompt_set: PromptSet, problem: Problem, pool: tuple[LetteredMethod, ...], count: int
 ) -> Prompt:

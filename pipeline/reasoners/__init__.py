@@ -68,11 +68,6 @@ def with_defaults(experiment: Experiment) -> Experiment:
         raise UserMistake(f"The reasoner {experiment.reasoner!r} has no use for a {role} model.")
     for role in experiment.own_sampling.keys() - experiment.models.keys():
         raise UserMistake(f"The reasoner {experiment.reasoner!r} has no {role} model to sample.")
-    penalised = any(experiment.sampling(role).presence_penalty for role in experiment.models)
-    if penalised and any(section.in_pieces for section in known.sections):
-        raise UserMistake(
-            f"The reasoner {experiment.reasoner!r} writes a track in many requests, at each of "
-            "which a presence penalty forgets what was written before; drop --presence-penalty, or "
-            "take --repetition-penalty, which counts the prompt too."
-        )
+    for section, settings in zip(known.sections, settled, strict=True):
+        section.check_experiment(settings, experiment)
     return replace(experiment, sections=settled)

@@ -1,7 +1,8 @@
-"""Baseline: the target reasons alone, in one completion."""
+"""Baseline: the target reasons alone, in one completion, or to a limit and then to an answer."""
 
 from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.protocol import Assignment, Outcome
+from pipeline.reasoners.thinking_section import THINKING
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.reasoners.whole_chain import reason_alone
 
@@ -9,9 +10,9 @@ TRACK = "0"
 
 
 async def solve(assignment: Assignment) -> Outcome:
-    """One track, one step to the end of the text, at most the token budget."""
+    """One track to the end of the text, at most the token budget."""
     track = await reason_alone(assignment, TrackPlan(TRACK, assignment.prompt))
-    return Outcome((track,), vote=None, response=track.steps[0].text, answer=track.answer)
+    return Outcome((track,), vote=None, response=track.text, answer=track.answer)
 
 
 BASELINE = ReasonerEntry(
@@ -19,4 +20,5 @@ BASELINE = ReasonerEntry(
     "The target alone, in one completion.",
     solve,
     models={"target": frozenset()},
+    sections=(THINKING,),
 )

@@ -7,7 +7,7 @@ from typing import Any, Generic
 from pipeline.declared_option import DeclaredOption
 from pipeline.engines.protocol import Ability, Tokenizer
 from pipeline.errors import Misdeclared, UserMistake
-from pipeline.experiment import Settings, check_names
+from pipeline.experiment import Experiment, Settings, check_names
 from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import PromptSet
@@ -40,14 +40,12 @@ class Section(Generic[Settings]):
 
     What is here holds for plain settings, an option for each field; a section that asks more of a
     run has a class of its own. `drops` says that tokens are written that no accepted step holds, so
-    that the token budget bounds the accepted steps only; `in_pieces` that a track is written in
-    several requests, so that what holds within one does not hold for the track.
+    that the token budget bounds the accepted steps only.
     """
 
     defaults: Settings
     options: tuple[Option, ...] = ()
     drops: bool = False
-    in_pieces: bool = False
 
     @property
     def name(self) -> str:
@@ -88,11 +86,23 @@ class Section(Generic[Settings]):
     def check(self, reasoner: str, settings: Settings) -> None:
         """Raise `UserMistake` for settings that this reasoner cannot have."""
 
+    def check_experiment(self, settings: Settings, experiment: Experiment) -> None:
+        """Raise `UserMistake` for other settings that these do not go with."""
+
     def check_prompts(self, settings: Settings, prompt_set: PromptSet) -> None:
         """Raise `UserMistake` for prompts that the settings cannot do with."""
 
     def check_target(self, settings: Settings, tokenizer: Tokenizer) -> None:
         """Raise `UserMistake` for a target whose tokenizer cannot do what the settings take."""
+
+    def check_opening(
+        self, settings: Settings, experiment: Experiment, tokenizer: Tokenizer
+    ) -> None:
+        """Raise `UserMistake` where the target's chains do not begin as the settings need."""
+
+    def prompts(self, settings: Settings) -> tuple[str, ...]:  # noqa: ARG002
+        """Beginnings of the paths of templates that these settings use besides the reasoner's."""
+        return ()
 
     def needs(self, settings: Settings) -> frozenset[Ability]:  # noqa: ARG002 - others look at it
         """What the target must be able to do, besides what the reasoner always needs."""
@@ -166,3 +176,13 @@ class ReasonerEntry:
     def options(self) -> dict[str, Option]:
         """The options of all its sections by name."""
         return {option.name: option for section in self.sections for option in section.options}
+
+
+def refuse_presence_penalty(experiment: Experiment) -> None:
+    """Raise `UserMistake` for a presence penalty, which holds within each request alone."""
+    if any(experiment.sampling(role).presence_penalty for role in experiment.models):
+        raise UserMistake(
+            "A track is written in several requests here, at each of which a presence penalty "
+            "forgets what was written before; drop --presence-penalty, or take "
+            "--repetition-penalty, which counts the prompt too."
+        )

@@ -7,6 +7,7 @@ from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.outcome import outcome_of
 from pipeline.reasoners.protocol import Assignment, Outcome
 from pipeline.reasoners.settings import TrackSettings
+from pipeline.reasoners.thinking_section import THINKING
 from pipeline.reasoners.track_plans import GUIDANCE_PROMPTS, TrackPlan, plan_tracks
 from pipeline.reasoners.track_section import any_tracks
 from pipeline.reasoners.whole_chain import reason_alone
@@ -44,5 +45,5 @@ PARALLEL = ReasonerEntry(
     solve,
     models={"target": frozenset()},
     prompts=GUIDANCE_PROMPTS,
-    sections=(any_tracks(TrackSettings(tracks=3)),),
+    sections=(any_tracks(TrackSettings(tracks=3)), THINKING),
 )

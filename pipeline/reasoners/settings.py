@@ -1,4 +1,6 @@
-"""Settings of the reasoners that have tracks or judge steps; sections of an `Experiment`."""
+"""Settings of the reasoners that have tracks, judge steps or limit thinking; sections of an
+`Experiment`.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -76,3 +78,22 @@ class StepSettings:
             )
         if self.lookahead < 0:
             raise UserMistake(f"--lookahead is {self.lookahead}; it must be 0 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingLimit:
+    """After how many tokens of thinking the model must answer; None: whenever it wants to.
+
+    A model that stops thinking earlier is sent back at most `waits` times.
+    """
+
+    SECTION: ClassVar[str] = "think_budget"
+    WHERE_SET: ClassVar[bool] = True
+
+    tokens: int | None = None
+    waits: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can have."""
+        if self.tokens is None and self.waits:
+            raise UserMistake("--wait has an effect with --thinking-budget only.")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from pipeline.engines.protocol import Ability, Tokenizer
-from pipeline.reasoners.entry import Option, Section
+from pipeline.experiment import Experiment
+from pipeline.reasoners.entry import Option, Section, refuse_presence_penalty
 from pipeline.reasoners.settings import MAX_SCORE, ScoreMethod, StepSettings, ThinkClose
 from pipeline.reasoners.step_score import digit_ids
 
@@ -42,7 +43,10 @@ class StepSection(Section[StepSettings]):
 
     options: tuple[Option, ...] = STEP_OPTIONS
     drops: bool = True
-    in_pieces: bool = True
+
+    def check_experiment(self, settings: StepSettings, experiment: Experiment) -> None:  # noqa: ARG002
+        """Refuse penalties that forget the steps before."""
+        refuse_presence_penalty(experiment)
 
     def check_target(self, settings: StepSettings, tokenizer: Tokenizer) -> None:  # noqa: ARG002
         """Refuse a target that cannot score by digits."""

@@ -1,4 +1,4 @@
-"""The target alone: a whole chain of reasoning in one completion."""
+"""The target alone: a whole chain of reasoning, in one completion unless thinking is limited."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,9 @@ from pipeline.ledger import Use
 from pipeline.reasoners.complete_answer import answer_form
 from pipeline.reasoners.opening import messages, open_chain
 from pipeline.reasoners.protocol import Assignment
+from pipeline.reasoners.settings import ThinkingLimit
 from pipeline.reasoners.step_ends import REPLACEMENT, track_answer
+from pipeline.reasoners.thinking_budget import think_and_answer
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.records import Step, Stop, Track
 from pipeline.seeds import request_seed
@@ -21,8 +23,14 @@ class Room(NamedTuple):
 
 
 async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
-    """One track of one step to the end of the text, at most the token budget."""
+    """One track to the end of the text, at most the token budget.
+
+    It has one step, or, where the experiment limits thinking, one for each request.
+    """
     experiment, engine = assignment.experiment, assignment.target
+    for limit in experiment.sections:
+        if isinstance(limit, ThinkingLimit) and limit.tokens is not None:
+            return await think_and_answer(assignment, plan, limit, limit.tokens)
     by_tokens = Ability.TOKEN_PROMPTS in engine.abilities
     task = plan.prompt.text
     opening = experiment.opening("target")

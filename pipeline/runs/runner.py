@@ -118,7 +118,11 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with the recorded one."""
-        used = reasoners.entry(self.experiment.reasoner).prompts
+        sections = reasoners.settled(self.experiment)
+        used = (
+            *reasoners.entry(self.experiment.reasoner).prompts,
+            *(each for section, settings in sections for each in section.prompts(settings)),
+        )
         hashes = prompt_hashes(self.prompt_set)
         return self.experiment.settings() | {
             "dataset_fingerprint": self.problems.fingerprint,
@@ -355,8 +359,10 @@ def _refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
                 f"The {role}'s engine {name!r} offers no {lacking}, which the reasoner "
                 f"{experiment.reasoner!r} needs; {entry(name).remedy(missing, role)}."
             )
-    for section, settings in settled:
-        section.check_target(settings, engines.by_role["target"].tokenizer)
+    target = engines.by_role["target"]
+    for section, settings in settled if Ability.TOKEN_PROMPTS in target.abilities else ():
+        section.check_target(settings, target.tokenizer)
+        section.check_opening(settings, experiment, target.tokenizer)
 
 
 def _manifest(planned: Plan, earlier: dict[str, Any] | None, engines: Engines) -> dict[str, Any]:

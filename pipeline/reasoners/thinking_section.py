@@ -1,0 +1,85 @@
+"""The limit of thinking as options, and what it asks of a run."""
+
+from dataclasses import dataclass
+
+from pipeline.engines.protocol import Ability, Tokenizer
+from pipeline.errors import UserMistake
+from pipeline.experiment import Experiment
+from pipeline.problems.prompting import PromptSet, thinking_close, thinking_wait
+from pipeline.reasoners.entry import Option, Section, refuse_presence_penalty
+from pipeline.reasoners.opening import THINK_CLOSE, opens_thinking
+from pipeline.reasoners.settings import ThinkingLimit
+
+PROMPTS = ("thinking/",)
+OPTIONS = (
+    Option(
+        "thinking_budget",
+        "Tokens of thinking, after which the block is closed and the model answers.",
+        int,
+        least=1,
+        field="tokens",
+    ),
+    Option(
+        "wait",
+        "How often a model that stops thinking before the budget is sent back to think on.",
+        int,
+        least=0,
+        field="waits",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingSection(Section[ThinkingLimit]):
+    """A limit, or none."""
+
+    def check_experiment(self, settings: ThinkingLimit, experiment: Experiment) -> None:
+        """Refuse a limit that leaves no token for the answer, and penalties that forget."""
+        if settings.tokens is None:
+            return
+        if settings.tokens >= experiment.token_budget:
+            raise UserMistake(
+                f"--thinking-budget {settings.tokens} leaves no token of --token-budget "
+                f"{experiment.token_budget} for the answer; lower one or raise the other."
+            )
+        refuse_presence_penalty(experiment)
+
+    def check_prompts(self, settings: ThinkingLimit, prompt_set: PromptSet) -> None:
+        """Refuse a closing text that closes nothing."""
+        if settings.tokens is None:
+            return
+        thinking_wait(prompt_set)
+        if THINK_CLOSE not in thinking_close(prompt_set):
+            raise UserMistake(f"the prompt thinking/close.j2 holds no {THINK_CLOSE}; put it there")
+
+    def check_opening(
+        self, settings: ThinkingLimit, experiment: Experiment, tokenizer: Tokenizer
+    ) -> None:
+        """Refuse a target that does not think."""
+        if settings.tokens is None:
+            return
+        if not opens_thinking(tokenizer, "1+1?", *experiment.opening("target")):
+            raise UserMistake(
+                "--thinking-budget needs a target that thinks: its chains begin in no thinking "
+                "block; add --thinking on where the model knows <think>, or drop it."
+            )
+
+    def needs(self, settings: ThinkingLimit) -> frozenset[Ability]:
+        """Prompts that hold the thinking so far, and to be told of its end."""
+        if settings.tokens is None:
+            return frozenset()
+        return frozenset({Ability.TOKEN_PROMPTS, Ability.STOP_STRING})
+
+    def prompts(self, settings: ThinkingLimit) -> tuple[str, ...]:
+        """The texts that close the block and that send the model back."""
+        return () if settings.tokens is None else PROMPTS
+
+    def in_words(self, settings: ThinkingLimit) -> str | None:
+        """The limit."""
+        if settings.tokens is None:
+            return None
+        back = f", sent back {settings.waits} times at most" if settings.waits else ""
+        return f"{settings.tokens} tokens of thinking{back}, then the answer"
+
+
+THINKING = ThinkingSection(ThinkingLimit(), OPTIONS)
