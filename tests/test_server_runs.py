@@ -62,6 +62,19 @@ def test_tokens_that_a_server_does_not_count_are_unknown_from_the_record_to_the_
     assert "unknown generated" in speclrm("show run --problem-id 0").out
 
 
+def test_tracks_vote_on_a_server_that_is_asked_by_chats_which_cannot_be_made_to_stop_thinking():
+    with speaking(chat("so \\boxed{1}")) as url:
+        command = (
+            f"run parallel --data-file sums.jsonl --engine openai --base-url {url} --model m "
+            "--output-dir run"
+        )
+        refused = speclrm(f"{command} --thinking-budget 9")
+        assert speclrm(command).code == 0
+    assert [attempt.vote.winner for attempt in read_attempts(Path("run"))] == ["1", "1"]
+    assert refused.code == 2
+    assert "offers no naming of the stop string, token prompts" in refused.sentence
+
+
 @pytest.mark.parametrize("bad", [math.nan, -3, 10**30, "3", True], ids=str)
 def test_a_count_that_is_none_is_an_error_record_and_the_run_can_be_read(bad):
     with speaking(counting(), counting(completion_tokens=bad), counting()) as url:
