@@ -220,7 +220,7 @@ def test_a_plan_tells_what_is_set(place):
         ("run baseline --presence-penalty nan", "'nan' is not a finite number"),
         ("run spec --draft-temperature 3", "3.0 is not in the range 0<=x<=2"),
         ("run baseline --draft-top-k 5", "'baseline' uses no draft model; drop --draft-top-k"),
-        ("run spec --presence-penalty 1", "'spec' writes a track in many requests, at each of"),
+        ("run spec --presence-penalty 1", "'spec' writes a track in several requests here, at"),
         ("run spec --draft-presence-penalty 1", "take --repetition-penalty, which counts the"),
     ],
 )

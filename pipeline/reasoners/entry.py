@@ -182,7 +182,7 @@ def refuse_presence_penalty(experiment: Experiment) -> None:
     """Raise `UserMistake` for a presence penalty, which holds within each request alone."""
     if any(experiment.sampling(role).presence_penalty for role in experiment.models):
         raise UserMistake(
-            "A track is written in several requests here, at each of which a presence penalty "
-            "forgets what was written before; drop --presence-penalty, or take "
-            "--repetition-penalty, which counts the prompt too."
+            f"The reasoner {experiment.reasoner!r} writes a track in several requests here, at "
+            "each of which a presence penalty forgets what was written before; drop "
+            "--presence-penalty, or take --repetition-penalty, which counts the prompt too."
         )
