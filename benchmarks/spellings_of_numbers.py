@@ -46,11 +46,13 @@ def decimal(c: Chance) -> Drawn:
     value = Fraction(n, 10**places)
     text = f"{n / 10**places:.{places}f}"
     right = [text, f"{text}0", plain(value), frac(value), f"{n}\\times 10^{{-{places}}}", f"x={text}", f"{text}00", f"{n}e-0{places}"]
-    right += [text.replace(".", ","), text.replace(".", "{,}"), f"{n} \\cdot 10^{{-{places}}}", f"≈{text}", f"\\approx {text}"]
+    grouped = places == 3 and not text.startswith("0.")
+    commas = [text.replace(".", ","), text.replace(".", "{,}")]
+    right += [*([] if grouped else commas), f"{n} \\cdot 10^{{-{places}}}", f"≈{text}", f"\\approx {text}"]
     if text.startswith("0."):
         right.append(text[1:])
     bad = f"{(n + c.choice([-1, 1, 2])) / 10**places:.{places}f}"
-    return Drawn([text], right, [bad, f"-{text}", f"{n}", f"{float(value) * 10:.{places}f}", f"{text}{c.randint(6, 9)}"])
+    return Drawn([text], right, [*(commas if grouped else []), bad, f"-{text}", f"{n}", f"{float(value) * 10:.{places}f}", f"{text}{c.randint(6, 9)}"])
 
 
 def percent(c: Chance) -> Drawn:

@@ -11,7 +11,7 @@ _LOOKS = re.compile(r"(?:[ \t*`:：}]|_(?!\{))*")
 _DISPLAY = re.compile(r"\s*(\$\$|\\\[|\\\(|\$|\*\*|`|“)")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$", "**": "**", "`": "`", "“": "”"}
 _SENTENCE_END = re.compile(
-    r"(?:(?:(?<!\.\.)(?<!\bi\.e)(?<!\be\.g)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?!or\b|alternatively\b)(?=[A-Za-z]{3})|(?<!\s)\s+(?:because|since|as|which)\s)"
+    r"(?:(?:(?<!\.\.)(?<!\bi\.e)(?<!\be\.g)(?<!\bsq)(?<!\bcu)[.?]|(?<=[a-z]{2})!)(?=\s+[^\s\d]|\s*$)|。|！|(?<!\\);\s+(?!or\b|alternatively\b)(?=[A-Za-z]{3})|(?<!\s)\s+(?:because|since|as|which)\s)"
 )
 # What may follow a closed formula and still belongs to the answer: units, percent, a second part.
 _CHANGES = ("squared", "cubed", "factorial", "percent", "pct", *SCALES)

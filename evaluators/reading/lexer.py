@@ -35,7 +35,9 @@ MAX_BRACES = 200
 
 
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+\*?|.)", re.DOTALL)
-_LETTERS = re.compile(r"[ap]\.m\.?|[A-Za-z]{2,}['’][a-z]{1,2}(?![A-Za-z])|[A-Za-z]+")
+_LETTERS = re.compile(
+    r"(sq|cu)\.(?=\s?[a-z])|[ap]\.m\.?|[A-Za-z]{2,}['’][a-z]{1,2}(?![A-Za-z])|[A-Za-z]+"
+)
 _HYPHENED = re.compile(r"[-‐‑]([A-Za-z]+)")
 _BRACED = re.compile(r"\s*(?:\[[^\[\]]{0,80}\])?\s*\{([^{}]{0,400})\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*([a-zA-Z]+\*?)\s*\}(?:\s*\{[lcr|\s\d]*\}|\s*\[[a-z]\])?")
@@ -134,7 +136,7 @@ class _Lexer:
         if match is None:
             self.at += 1
             return
-        run = match.group()
+        run = match.group(1) or match.group()
         self.at = match.end()
         for kind, text in read_letters(run, prose=self._in_text()):
             self._emit(kind, text)
