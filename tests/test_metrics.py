@@ -9,6 +9,8 @@ from graded_runs import verdict_row, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.reports.board_columns import as_markdown
+from evaluators.reports.leaderboard import as_csv, rows
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts, pass_at_k
 from evaluators.statistics.metrics import run_metrics
@@ -30,6 +32,27 @@ def test_accuracy_is_the_mean_of_problem_means_with_its_uncertainty(tmp_path):
     assert (metrics.problems, metrics.repeats) == (3, 4)
     assert metrics.uncertainty.population_error == pytest.approx(0.25 / 3**0.5)
     assert metrics.uncertainty.population.low < 0.25 < metrics.uncertainty.population.high
+
+
+REFINED, WINDOWS = {"model": "m", "decoding": "refine"}, {"model": "m", "decoding": "window"}
+
+
+@pytest.mark.parametrize(
+    ("models", "shown"),
+    [
+        ({}, "baseline"),
+        ({"target": WINDOWS, "draft": WINDOWS}, "baseline"),
+        ({"target": REFINED}, "baseline (unverified tokens)"),
+        ({"draft": REFINED}, "baseline (unverified tokens)"),
+        ({"models": {"judge": REFINED}}, "baseline (unverified tokens)"),
+    ],
+)
+def test_a_run_whose_tokens_no_model_verified_is_marked_at_its_reasoner(tmp_path, models, shown):
+    metrics = run_metrics(write_run(tmp_path / "run", RIGHT, **models))
+    assert metrics.reasoner == shown
+    table = rows([metrics])
+    assert shown in as_markdown(table)
+    assert shown in as_csv(table)
 
 
 def test_pass_and_majority_are_for_the_k_that_was_asked(tmp_path):

@@ -17,9 +17,10 @@ MANIFEST = "run.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model's settings, of which its name is read."""
+    """A model's settings, of which its name is read, and whether its tokens are its own choice."""
 
     model: str
+    decoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,13 @@ class Identity:
     seed: int | None = None
     thinking: str | None = None
     steps: dict[str, Any] | None = None
+
+    @property
+    def procedure(self) -> str:
+        """The reasoner, with a mark where tokens are not those that its models would choose."""
+        models = (self.target, self.draft, *self.models.values())
+        refined = any(one is not None and one.decoding == "refine" for one in models)
+        return f"{self.reasoner} (unverified tokens)" if refined else self.reasoner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

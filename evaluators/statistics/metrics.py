@@ -207,7 +207,7 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
     return RunMetrics(
         run=run.name,
         dataset=run.identity.dataset,
-        reasoner=run.identity.reasoner,
+        reasoner=run.identity.procedure,
         model=run.identity.target.model,
         problems=len(counts),
         repeats=run.repeats,
