@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fake_server import MODELS, chat, serving
 
 from pipeline.problems.manifests import load_manifest
 from pipeline.problems.problem_set import Problem, ProblemSet
@@ -14,7 +15,7 @@ from speclrm_testing.commands import speclrm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TABLES = sorted(file.stem for file in EXAMPLES.glob("*.toml"))
-CELLS = {"demo": 6, "gpqa": 7, "own": 3, "specreason": 39, "ssr": 21}
+CELLS = {"demo": 6, "gpqa": 7, "own": 2, "specreason": 39, "ssr": 21}
 
 
 @pytest.fixture
@@ -82,3 +83,22 @@ def test_the_papers_table_runs_with_the_pocket_pair_in_place_of_its_models(examp
     assert said.code == 0, said.err
     assert "3 attempts made, 0 failed." in said.err
     assert "ssr-fast fast=2" in said.out
+
+
+def test_own_problems_run_on_an_openai_compatible_server(examples):
+    def answer(path):
+        return MODELS if path.endswith("/models") else chat("so \\boxed{42}")
+
+    with serving(answer) as url:
+        words = [
+            *("table", str(examples / "own.toml"), "--results", str(examples / "results")),
+            *("--set", f"models.mine.base_url={url}", "--set", "models.mine.model=m", "--json"),
+        ]
+        said = speclrm(shlex.join(words))
+    assert said.code == 0, said.err
+    cells = json.loads(said.out)["cells"]
+    assert [(cell["row"], cell["attempts"]) for cell in cells] == [
+        ("sampled", 3),
+        ("greedy", 3),
+    ]
+    assert cells[0]["accuracy"] == pytest.approx(1 / 3)
