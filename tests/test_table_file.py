@@ -224,3 +224,26 @@ def test_rows_are_chosen_by_name_or_by_their_sweeps_name(read):
     ]
     with pytest.raises(UserMistake, match="no row 'speck'"):
         chosen(cells, ["speck"], [])
+
+
+PLACES = [
+    *("title", "baseline", "columns", "defaults", "models", "rows", "defaults.token_budget"),
+    *("defaults.draft", "models.qwq", "models.qwq.model", "models.qwq.sampling", "rows.large"),
+    *("models.qwq.sampling.top_p", "models.qwq.released", "models.qwq.usd_per_gpu_hour"),
+    *("models.qwq.gpus", "models.qwq.source", "models.qwq.engine", "rows.large.reasoner"),
+    *("rows.large.target", "rows.large.repeats", "rows.spec.sweep", "rows.spec.expected"),
+    *("rows.spec.sweep.score_threshold", "rows.spec.sweep.target", "rows.large.prompts"),
+]
+VALUES = ["1.5", "true", "nan", "'x'", "[]", "['x', []]", "[{}]", "{x = [1]}", "2025-03-05"]
+VALUES += ["[{column = [], value = 'x'}]", "[{dataset = 1, name = []}]"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_stands_anywhere_is_read_or_refused_with_a_sentence(read, place):
+    shorter = (FILE[FILE.index("columns") : FILE.index("[defaults]")], 'columns = ["pocket"]\n')
+    rows = ("[5, 7]", "[5]"), ('"twice"', '"pocket"')
+    for value in VALUES:
+        try:
+            read(shorter, *rows, settings=(f"{place}={value}",))
+        except UserMistake as refused:
+            assert str(refused).endswith((".", '"]')), (value, str(refused))

@@ -248,7 +248,7 @@ def _rows(document: Document, columns: Collection[Column], roles: Collection[str
             settings = {**settings_at(document, ("defaults",)), **own, **swept}
             cards = {role: settings[role] for role in roles if role in settings}
             for role, card in cards.items():
-                if card.value not in known:
+                if not isinstance(card.value, str) or card.value not in known:
                     raise document.unknown(card.keys, "model", str(card.value), known, role)
             values = {key: setting.value for key, setting in swept.items()}
             words = " ".join(f"{key}={value}" for key, value in values.items())
