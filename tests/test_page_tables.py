@@ -28,7 +28,11 @@ def file(tmp_path_factory):
         changed |= {"tokenizer": "/home/somebody/models/qwq"}
         write_attempts(write_run(folder / name, right, rows, **changed), lambda _: [[step("x")]])
     groups = Groups({"level": {str(n): f"Level {n // 4 * 8 + 2}" for n in range(8)}})
-    options = ReportOptions(title="Budgets <5> & more", groups=lambda _: groups)
+    options = ReportOptions(
+        title="Budgets <5> & more",
+        groups=lambda _: groups,
+        seen={folder / NAMES[2]: "public since 2024-02, before the release of qwq (2025-03-05)"},
+    )
     write_report(measured_runs([folder / name for name in NAMES]), folder / "p.html", options)
     return folder / "p.html"
 
@@ -128,9 +132,19 @@ def test_a_table_is_copied_as_markdown_and_latex_that_show_it_as_it_is(page):
     assert "$\\times$ total" in latex
 
 
+def test_a_run_whose_model_may_have_seen_the_problems_is_marked_and_says_why(page):
+    row = page.locator("#board tbody tr", has_text=NAMES[2])
+    assert row.locator("td").nth(1).inner_text() == "62.5 % †"
+    assert "before the release of qwq" in row.locator("td span[title]").get_attribute("title")
+    assert page.locator("#board td", has_text="†").count() == 1
+    assert "†: the problems are older than the release of a model" in page.inner_text("#notes")
+    assert "62.5 \\% $^{\\dagger}$" in copied(page, "board", "LaTeX")
+
+
 @pytest.mark.parametrize(
     ("text", "latex"),
     [
+        ("\N{MINUS SIGN}3.1 to +3.1 …", "$-$3.1 to +3.1 \\ldots{}"),
         ("a_b & 5% #1 {x} $y$", "a\\_b \\& 5\\% \\#1 \\{x\\} \\$y\\$"),
         ("\\frac~^", "\\textbackslash{}frac\\textasciitilde{}\\textasciicircum{}"),
         ("± 1–2 <3", "$\\pm$ 1--2 $<$3"),

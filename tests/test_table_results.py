@@ -182,6 +182,15 @@ def test_the_page_begins_with_the_table_and_shows_each_run_once(place, tmp_path)
     assert "<b>others" not in text
 
 
+def test_the_page_has_the_dollars_of_an_attempt_by_the_models_cards(place, tmp_path):
+    page = tmp_path / "page.html"
+    assert table(place, f"--report --html {page}").code == 0
+    [data] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    dollars = {run["run"]: run["dollars"] for run in json.loads(data)["runs"]}
+    large, weak = (one for name, one in dollars.items() if "sums.jsonl[" not in name)
+    assert large > weak > 0
+
+
 def cell_of(dataset, *released):
     cards = [Card(str(n), {}, {}, released=date) for n, date in enumerate(released)]
     roles = dict(zip(("target", "draft"), cards, strict=False))

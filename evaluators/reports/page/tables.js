@@ -122,9 +122,9 @@ class ReaderTable {
 
 const kindOf = (column) => [column.text && "text", column.main && "main", column.fold && "fold"].filter(Boolean).join(" ");
 
-const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "×": "$\\times$", "±": "$\\pm$", "–": "--", "→": "$\\to$", "<": "$<$", ">": "$>$", "≥": "$\\geq$", "\u00a0": "~" };
+const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "×": "$\\times$", "±": "$\\pm$", "–": "--", "→": "$\\to$", "<": "$<$", ">": "$>$", "≥": "$\\geq$", "\u00a0": "~", "†": "$^{\\dagger}$", "…": "\\ldots{}", "−": "$-$" };
 // Text that LaTeX sets as it stands, whatever a run is called.
-const latexText = (text) => text.replace(/\s+/g, " ").replace(/[\\~^×±–→<>≥\u00a0#$%&_{}]/g, (sign) => LATEX[sign] ?? "\\" + sign);
+const latexText = (text) => text.replace(/\s+/g, " ").replace(/[\\~^×±–→<>≥\u00a0†…−#$%&_{}]/g, (sign) => LATEX[sign] ?? "\\" + sign);
 
 // Copies without asking for a permission, which a page from disk may not have; says that it did.
 function copyText(button, text) {
