@@ -1,4 +1,7 @@
-"""Pages opened in a browser that must neither fail nor ask for anything beside themselves."""
+"""Pages opened in a browser that must neither fail nor ask for anything beside themselves.
+
+Waiting for an expression needs a function (`() => …`): a page does not evaluate texts.
+"""
 
 from contextlib import contextmanager
 

@@ -104,7 +104,7 @@ def test_a_trace_begins_with_the_problem_and_its_math_is_set(page):
     assert problem.locator("li .katex .mfrac").count() == 1
     assert problem.locator("li").all_inner_texts()[1] == "<b>two</b>"
     page.check("#raw")
-    page.wait_for_function("!document.querySelector('#trace-body .katex')")
+    page.wait_for_function("() => !document.querySelector('#trace-body .katex')")
     assert "Solve $x^2=4$." in problem.inner_text()
 
 
@@ -131,7 +131,7 @@ def test_the_keyboard_alone_opens_moves_and_closes(page):
     assert page.inner_text("#trace-title") == "plain: problem b, repeat 0"
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "document.getElementById('trace-title').textContent.startsWith('spec: problem b')"
+        "() => document.getElementById('trace-title').textContent.startsWith('spec: problem b')"
     )
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0

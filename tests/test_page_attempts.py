@@ -98,7 +98,7 @@ def test_an_attempt_is_opened_by_its_address_whatever_its_problem_is_called(brow
         waits_for_title(page, "run-1: problem a/b, repeat 1")
         assert "run 1 problem a%2Fb repeat 1" in page.inner_text("#trace-body")
         page.get_by_role("button", name="Close").last.click()
-        page.wait_for_function("location.hash === ''")
+        page.wait_for_function("() => location.hash === ''")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_click_an_arrow_and_the_way_back_change_the_address(page):
     waits_for_title(page, "run-0: problem b, repeat 1")
     assert page.evaluate("location.hash") == "#run-0/b/1"
     page.go_back()
-    page.wait_for_function("!document.querySelector('dialog[open]')")
+    page.wait_for_function("() => !document.querySelector('dialog[open]')")
 
 
 def test_two_runs_traces_of_one_problem_stand_side_by_side(page):
@@ -134,7 +134,7 @@ def test_two_runs_traces_of_one_problem_stand_side_by_side(page):
     assert "run 1 problem c repeat 1" in said[1]
     assert page.evaluate("location.hash") == "#run-0/c/1/run-1"
     page.get_by_role("button", name="previous attempt").click()
-    page.wait_for_function("location.hash === '#run-0/c/0/run-1'")
+    page.wait_for_function("() => location.hash === '#run-0/c/0/run-1'")
 
 
 def test_on_a_phone_a_trace_fits_and_two_stand_one_below_the_other(browser, file):
@@ -158,7 +158,7 @@ def test_answers_in_the_vote_line_are_set_and_marks_of_thought_are_told(page):
     )
     assert page.locator(".thought").all_inner_texts() == ["thinking ends", "thinking begins"]
     page.check("#raw")
-    page.wait_for_function("!document.querySelector('#trace-body .thought')")
+    page.wait_for_function("() => !document.querySelector('#trace-body .thought')")
     assert "</think>" in page.inner_text(".step .model")
 
 
