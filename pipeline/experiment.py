@@ -30,7 +30,14 @@ ENGINE_IDENTITY = (
     "lora",
     "speculative",
 )
-IDENTITY_WHERE_SET = ("decoding", "proposer", "window", "assistant_model")
+IDENTITY_WHERE_SET = (
+    "decoding",
+    "proposer",
+    "window",
+    "assistant_model",
+    "append_eos",
+    "refine_rounds",
+)
 """The same, but only where they have another value than their default: they came later, and runs
 that were named without them keep their names."""
 NAME_HASH_DIGITS = 8

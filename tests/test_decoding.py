@@ -73,7 +73,8 @@ def answers(stepper: Stepper, jobs: list[Job]) -> list[Generated]:
     while stepper.busy:
         stepper.step()
     done = [job.answer.result(timeout=0) for job in jobs]
-    return [one._replace(logprobs=None, refused=Work(), assisted=Work()) for one in done]
+    work = {"refused": Work(), "assisted": Work(), "forwards": 0}
+    return [one._replace(logprobs=None, **work) for one in done]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import UserMistake
 from pipeline.generating.prompts import from_texts, read_prompts
+from pipeline.generating.self_check import Agreement
 from speclrm_testing.commands import Said, speclrm
 
 SCRIPT = {"rules": [{"when": "one", "text": "uno"}, {"when": "two", "text": "dos"}]}
@@ -267,3 +268,73 @@ def test_the_documents_spellings_are_taken():
     )
     assert said.code == 0, said.err
     assert rows("o.json")[0]["tokens"] == 3
+
+
+POCKET = (
+    "generate --engine transformers --model pocket-target --use-chat-template --temperature 0 "
+    "--prompts 'What is 4 + 5 * 3?' 'What is 7 * 8?' --max-new-tokens 40"
+)
+
+
+def test_refining_is_told_round_by_round_and_the_trace_changes_no_answer():
+    said = speclrm(f"{POCKET} --decoding refine --append-eos 7 --refine-rounds 2 --trace")
+    assert said.code == 0, said.err
+    assert "tokens that the model has not verified" in said.sentence
+    assert "block 0, round 1: 0 sure, 7 of 7 changed" in said.out
+    speclrm(f"{POCKET} --decoding refine --add_eos_length 7 --refine_iter 2 --output-file o.jsonl")
+    for traced, row in zip(rows(), rows("o.jsonl"), strict=True):
+        assert row["response"] == traced["response"]
+        assert "trace" not in row
+        trace = traced["trace"]
+        assert len(trace) == row["rounds"] == row["forwards"] - 1
+        assert trace[-1]["block"] == row["blocks"] - 1
+        assert {one["round"] for one in trace} <= {1, 2}
+        assert 0 < row["unverified"] < row["tokens"] < row["computed"]
+
+
+def test_the_self_check_refuses_a_model_that_refining_makes_write_something_else():
+    lossy = f"{POCKET} --decoding refine --append-eos 7 --self-check 2"
+    said = speclrm(lossy)
+    assert said.code == 2
+    assert "0 of 2 answers equal those of plain decoding" in said.out
+    assert "--decoding window" in said.sentence
+    assert not Path(RESULTS).exists()
+    assert speclrm(f"{lossy} --force").code == 0
+    exact = speclrm(f"{POCKET} --decoding refine --append-eos 3 --refine-rounds 4 --self-check 1 "
+                    "--output-file exact.jsonl")  # fmt: skip
+    assert exact.code == 0, exact.err
+    assert "1 of 1 answers equal" in exact.out
+    assert speclrm(f"{POCKET} --output-file plain.jsonl").code == 0
+    assert responses("exact.jsonl") == responses("plain.jsonl")
+    assert {row["unverified"] for row in rows("exact.jsonl")} == {0}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--append-eos 7", "choose --decoding refine"),
+        ("--decoding refine --window 8", "choose --decoding window"),
+        ("--decoding window --refine-rounds 2", "choose --decoding refine"),
+        ("--trace", "--trace has no effect"),
+        ("--self-check 2", "this is plain"),
+        ("--decoding refine --refine-rounds 0", "refine-rounds"),
+    ],
+)
+def test_settings_of_another_decoding_are_refused(options, why):
+    said = speclrm(f"{POCKET} {options}")
+    assert said.code == 2
+    assert why in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("pairs", "equal", "share", "low"),
+    [
+        ((((1, 2, 3), (1, 2, 3)),), 1, 1.0, False),
+        ((((1, 2, 3, 4), (1, 2, 9)), ((5,) * 16, (5,) * 16)), 1, 0.9, False),
+        ((((1, 2), (3, 2)), ((1, 2), (1, 2))), 1, 0.5, True),
+        ((((1, 2), (1, 2, 3)),), 0, 1.0, False),
+    ],
+)
+def test_agreement_is_the_share_of_tokens_before_the_first_difference(pairs, equal, share, low):
+    agreement = Agreement(pairs)
+    assert (agreement.equal, agreement.share, agreement.is_low) == (equal, share, low)

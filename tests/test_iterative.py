@@ -1,5 +1,6 @@
 """Iterative block generation, against whole forwards as the documents describe them."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from pipeline.decoding import iterative_generate
 from pipeline.decoding.iterative import GreedyText, refine
 from pipeline.decoding.refining import Refining
 from pipeline.engines.bundled_models import TARGET, with_model_folder
+from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
+from pipeline.engines.transformers.requests import Job
+from pipeline.engines.transformers.stepper import Stepper
 
 END, PAD = 256, 257
 SIZES = sorted({(n, m) for n in (0, 1, 7, 31) for m in (1, 2, 3, n + 1)})
@@ -150,6 +155,53 @@ def test_what_is_computed_does_not_grow_with_the_prompt(tiny):
         assert costs[-1].forwards <= 8 + 1
         assert costs[-1].computed <= costs[-1].forwards * 15
     assert costs[0].forwards == pytest.approx(costs[1].forwards, abs=2)
+
+
+def requested(tiny, tiny_model, prompts, sampling, *, size, rows) -> list:
+    """What the engine makes of prompts that are in flight together; without a size plainly."""
+    tokenizer = HFTokenizer.load(str(tiny_model))
+    stepper = Stepper(tiny, tokenizer, PrefixBlocks(), rows)
+    if size is not None:
+        stepper.use_refining(lambda: Refining(*size, min(tokenizer.eos_ids)))
+    jobs = [Job(prompt, sampling, sampling.max_tokens) for prompt in prompts]
+    for job in jobs:
+        stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    return [job.answer.result(timeout=0) for job in jobs]
+
+
+GREEDY = SamplingRequest(max_tokens=30, temperature=0.0, top_p=1.0, seed=0)
+PROMPTS = [prompt_of(length, seed) for seed, length in enumerate((3, 90, 17, 40))]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(("n", "m"), [(0, 1), (5, 1), (5, 2), (7, 3), (31, 2)])
+def test_the_engine_s_requests_are_refined_alike_whatever_else_is_in_flight(
+    tiny, tiny_model, *, n, m, rows
+):
+    found = requested(tiny, tiny_model, PROMPTS, GREEDY, size=(n, m), rows=rows)
+    assert [list(one.token_ids) for one in found] == [
+        documents(tiny, prompt, n, m, 30, {END}) for prompt in PROMPTS
+    ]
+    for one in found:
+        assert one.forwards == len(one.rounds) + 1
+        assert one.refused.fed >= 0
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        replace(GREEDY, temperature=0.6, top_p=0.95),
+        replace(GREEDY, temperature=1.0, top_k=20, top_p=0.9, presence_penalty=0.5),
+        replace(GREEDY, temperature=1.0, stop=("a", "e")),
+        replace(GREEDY, repetition_penalty=1.3),
+    ],
+)
+def test_enough_rounds_give_the_same_draws_as_plain_decoding(tiny, tiny_model, sampling):
+    plain = requested(tiny, tiny_model, PROMPTS, sampling, size=None, rows=1)
+    refined = requested(tiny, tiny_model, PROMPTS, sampling, size=(6, 7), rows=3)
+    assert [one[:4] for one in refined] == [one[:4] for one in plain]
 
 
 def test_the_prompt_s_own_end_of_text_stops_nothing(tiny):

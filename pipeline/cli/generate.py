@@ -13,16 +13,24 @@ from pipeline.cli.common_options import sampling_options
 from pipeline.cli.engine_options import engine_options, engine_settings, is_named
 from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
-from pipeline.cli.terminal import counted, echo
+from pipeline.cli.terminal import counted, echo, json_line
 from pipeline.engines.sampling import OPTIONS, Sampling
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import PLAIN, REFINE, EngineSettings
 from pipeline.errors import UserMistake
+from pipeline.generating.answers import ENGINE_LOG, folder_of
 from pipeline.generating.generation import ROLE, Generation, Summary, generate
 from pipeline.generating.prompts import Prompt, from_texts, read_prompts
+from pipeline.generating.self_check import self_check as measured
 
 SOME_FAILED = 1
 STOPPED = 3
 CUDA = "cuda"
+UNCHECKED = (
+    "Warning: --decoding refine keeps tokens that the model has not verified; --self-check 5 says "
+    "how far its answers are the model's own."
+)
+EFFORT = ("forwards", "computed", "rounds", "unverified")
+"""What a shown answer tells of the work, where the engine says it."""
 
 
 OWN = (
@@ -74,6 +82,16 @@ OWN = (
         show_default=True,
         help="Answers that are printed at the end.",
     ),
+    click.Option(["--trace"], is_flag=True, help="Tell the rounds in which blocks were refined."),
+    click.Option(
+        ["--self-check"],
+        type=click.IntRange(1),
+        metavar="K",
+        help="Compare with plain decoding on the first K prompts before anything is answered.",
+    ),
+    click.Option(
+        ["--force"], is_flag=True, help="Go on with a model that --self-check finds unsuited."
+    ),
     click.Option(["--retry-errors"], is_flag=True, help="Ask prompts again that failed."),
     click.Option(["--overwrite"], is_flag=True, help="Answer all prompts anew."),
     click.Option(["--seed"], type=int, default=0, show_default=True),
@@ -93,6 +111,8 @@ def generate_command(  # the click boundary: options arrive as keywords
     prompts_file: Path | None,
     output_file: Path,
     max_display: int,
+    self_check: int | None,
+    force: bool,
     retry_errors: bool,
     overwrite: bool,
     **values: Any,
@@ -114,6 +134,7 @@ def generate_command(  # the click boundary: options arrive as keywords
         f"{generation.model.engine}, into {output_file}",
         err=True,
     )
+    _check(generation, asked, output_file, self_check, force=force)
     summary = generate(
         generation,
         asked,
@@ -161,7 +182,36 @@ def _generation(values: Mapping[str, Any]) -> Generation:
         max_length=values["max_length"],
         chat_template=values["use_chat_template"],
         batch_size=values["batch_size"],
+        trace=values["trace"],
     )
+
+
+def _check(
+    generation: Generation,
+    asked: tuple[Prompt, ...],
+    output_file: Path,
+    prompts: int | None,
+    *,
+    force: bool,
+) -> None:
+    """Measure the agreement with plain decoding where that is asked for; refuse a low one."""
+    decoding = generation.model.decoding
+    if generation.trace and decoding != REFINE:
+        raise UserMistake(f"--trace has no effect with --decoding {decoding}; drop it.")
+    if prompts is None:
+        if decoding == REFINE:
+            echo(UNCHECKED, err=True)
+        return
+    if decoding == PLAIN:
+        raise UserMistake("--self-check compares with plain decoding, and this is plain; drop it.")
+    agreement = measured(generation, asked[:prompts], folder_of(output_file) / ENGINE_LOG)
+    echo(f"Self-check: {agreement.in_words}.")
+    if decoding == REFINE and agreement.is_low and not force:
+        raise UserMistake(
+            f"{generation.model.model} does not write its own text with --decoding refine; choose "
+            "--decoding window, more --refine-rounds, a smaller --append-eos, or a model that was "
+            "trained to refine (--force goes on all the same)."
+        )
 
 
 def _devices(named: str | None) -> str | None:
@@ -186,7 +236,14 @@ def _print_row(row: Mapping[str, Any]) -> None:
         echo(f"  failed: {row['error']['message']}\n")
         return
     echo(f"{row['response']}")
-    echo(f"  ({row['tokens']} tokens, {row['stop']}, {row['seconds']:.2f} s)\n")
+    for one in row.get("trace", ()):
+        echo(
+            f"  block {one['block']}, round {one['round']}: {one['sure']} sure, "
+            f"{one['changed']} of {one['tokens']} changed: {json_line(one['text'])}"
+        )
+    told = [f"{row[name]} {name}" for name in EFFORT if name in row]
+    numbers = ", ".join([f"{row['tokens']} tokens", row["stop"], *told])
+    echo(f"  ({numbers}, {row['seconds']:.2f} s)\n")
 
 
 def _print_summary(summary: Summary, output_file: Path) -> None:

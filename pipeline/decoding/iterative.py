@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from pipeline.decoding.proposer import Work
 from pipeline.decoding.refining import Refining, Round
 from pipeline.decoding.rows import ManyRows, OneRow, Rows, is_plain
 from pipeline.decoding.windows import Counts
@@ -24,6 +25,7 @@ class GreedyText:
     room: int
     end_ids: Collection[int] = ()
     rounds: list[Round] = field(default_factory=list)
+    refused: Work = field(default_factory=Work)
 
     def grow(self, logits: Any) -> int:
         """Write the likeliest token; of several the first."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pipeline.decoding.proposer import Work
 from pipeline.decoding.rows import Rows
 from pipeline.decoding.windows import Counts
 
@@ -33,6 +34,7 @@ class RefinedText(Protocol):
     """A text that is written in blocks, and the rounds that it took; see `proposer.Text`."""
 
     rounds: list[Round]
+    refused: Work
 
     @property
     def token_ids(self) -> Sequence[int]:
@@ -106,8 +108,10 @@ class Refining:
             left = self._blocks[row].left
             right = self._keep(row, text, logits[row, len(tokens) - left : len(tokens)])
             rows.forget(row, len(tokens) - right)
-            counts.computed += len(tokens)
-            counts.committed += len(text.token_ids) - before
+            written = len(text.token_ids) - before
+            text.refused.feed(before - 1 + written, logits.shape[1] - written)
+            counts.computed += logits.shape[1]
+            counts.committed += written
 
     def _keep(self, row: int, text: RefinedText, logits: Any) -> int:
         """Grow the text by what this round gives; how many of the fed tokens were right."""

@@ -52,6 +52,20 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
+class RefineRound:
+    """What one forward made of a block: its tokens from place `start` of the answer on.
+
+    The first `sure` of them are the model's own. Those of a block's last round are all kept.
+    """
+
+    block: int
+    number: int
+    start: int
+    tokens: tuple[int, ...]
+    sure: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What came back for one request.
 
@@ -64,7 +78,8 @@ class Completion:
     `seconds` is wall time. `completion_tokens` is the server's own count of new tokens, where it
     gives one: the only one without `token_ids`.
     `refused` is what the model computed for guesses that were no part of its text, `assisted` what
-    another model did that made guesses; None where there was nothing of the kind.
+    another model did that made guesses; None where there was nothing of the kind. `forwards` are
+    those that gave its tokens, None where unknown; `rounds` are those of refined blocks.
     """
 
     text: str
@@ -78,6 +93,8 @@ class Completion:
     completion_tokens: int | None = None
     refused: Computed | None = None
     assisted: Computed | None = None
+    forwards: int | None = None
+    rounds: tuple[RefineRound, ...] = ()
 
     @property
     def generated(self) -> int | None:

@@ -12,6 +12,8 @@ ProcessMode = Literal["auto", "inprocess", "subprocess"]
 SERVER_SECONDS = 600.0
 PLAIN = "plain"
 """In `decoding`: token by token."""
+REFINE = "refine"
+"""In `decoding`: by blocks that are kept after some rounds, whether the model wrote them or not."""
 CPU = "cpu"
 """In `devices`: no GPU, though there be one."""
 LOCAL_SECONDS = 3600.0
@@ -34,8 +36,10 @@ class EngineSettings:
     which `on_wait` is told (openai).
     `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
     `speculative` is vLLM's own token-level speculative_config as JSON text.
-    `decoding` is `plain` or `window` (transformers); `proposer`, `window` and `assistant_model` say
-    who guesses the tokens of windows, how many tokens a window has at most, and with which model.
+    `decoding` is `plain`, `window` or `refine` (transformers); `proposer`, `window` and
+    `assistant_model` say who guesses the tokens of windows, how many tokens a window has at most,
+    and with which model; `append_eos` and `refine_rounds` how many tokens are appended to refine,
+    and how often.
     `chat_template_kwargs` is a JSON object for the model's chat template, `reasoning_effort` a
     level that the template or the server knows, and `extra_body` a JSON object of further fields
     for every request to a server (openai).
@@ -62,6 +66,8 @@ class EngineSettings:
     proposer: str | None = None
     window: int | None = None
     assistant_model: str | None = None
+    append_eos: int | None = None
+    refine_rounds: int | None = None
     trust_remote_code: bool = False
     process: ProcessMode = "auto"
     base_url: str | None = None

@@ -26,8 +26,8 @@ Record = dict[str, Any]
 class Answer:
     """One row of the output: of a prompt that failed `error` says why, and there is no response.
 
-    Numbers are None where the engine does not tell them. `seconds` is wall time, and of the token
-    numbers `computed` counts all that the model was fed to write, refused guesses too.
+    Numbers are None where the engine does not tell them. `seconds` is wall time. `more` are fields
+    that only some engines tell; see `pipeline.generating.effort`.
     """
 
     prompt: Prompt

@@ -14,6 +14,7 @@ from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, UserMistake
 from pipeline.experiment import engine_identity
 from pipeline.generating.answers import ENGINE_LOG, Answer, AnswerFile, Stop, opened
+from pipeline.generating.effort import effort_of
 from pipeline.generating.prompts import Prompt
 from pipeline.runs.interrupts import call, drain_on_interrupt
 from pipeline.runs.runner import ProgressDisplay, engine_of
@@ -30,7 +31,8 @@ class Generation:
 
     `max_new_tokens` is what an answer may have, `max_length` what prompt and answer may have
     together. With `chat_template` a text is asked as what the user says in a chat; a chat always
-    is. `batch_size` is how many prompts are in flight.
+    is. `batch_size` is how many prompts are in flight. With `trace` a row tells the rounds in which
+    blocks were refined.
     """
 
     model: EngineSettings
@@ -40,6 +42,7 @@ class Generation:
     max_length: int = 8192
     chat_template: bool = False
     batch_size: int = 1
+    trace: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that nothing can be generated with."""
@@ -163,10 +166,10 @@ async def answer_to(prompt: Prompt, generation: Generation, engines: Engines) ->
     engine = engines.by_role[ROLE]
     try:
         try:
-            completion = await _complete(prompt, generation, engine)
+            completion = await ask(prompt, generation, engine)
         except EngineDead:
             await engines.mend()
-            completion = await _complete(prompt, generation, engine)
+            completion = await ask(prompt, generation, engine)
     except (EngineFailure, UserMistake) as error:
         said = {"type": type(error).__name__, "message": str(error)}
         return Answer(prompt, round(time.monotonic() - began, 6), error=said)
@@ -177,10 +180,17 @@ async def answer_to(prompt: Prompt, generation: Generation, engines: Engines) ->
         stop=_stop(completion, generation),
         prompt_tokens=completion.prompt_tokens,
         tokens=completion.generated,
+        more=effort_of(completion, engine.tokenizer if generation.trace else None),
     )
 
 
-async def _complete(prompt: Prompt, generation: Generation, engine: Engine) -> Completion:
+async def ask(prompt: Prompt, generation: Generation, engine: Engine) -> Completion:
+    """What the engine makes of a prompt.
+
+    Raises:
+        EngineFailure: there is no room for an answer, or the request failed.
+        UserMistake: the prompt cannot be rendered.
+    """
     as_chat = generation.chat_template or not isinstance(prompt.asked, str)
     seed = request_seed(
         generation.seed, "generate", prompt.prompt_id, 0, track="0", step=0, purpose="plain"

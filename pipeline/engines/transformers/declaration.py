@@ -8,7 +8,10 @@ from pipeline.engines.declaration import (
     EngineOption,
 )
 from pipeline.engines.sampling import FURTHER
-from pipeline.engines.settings import PLAIN
+from pipeline.engines.settings import PLAIN, REFINE
+
+APPENDED, ROUNDS = 127, 2
+"""What holds for refining unless something is given."""
 
 TRANSFORMERS = EngineEntry(
     name="transformers",
@@ -31,9 +34,10 @@ TRANSFORMERS = EngineEntry(
         EngineOption(
             name="decoding",
             type=str,
-            help="Token by token, or in windows of guesses that the model checks.",
+            help="Token by token, in windows of guesses that the model checks, or by refining "
+            "blocks that it does not check.",
             default=PLAIN,
-            choices=(PLAIN, "window"),
+            choices=(PLAIN, "window", REFINE),
         ),
         EngineOption(
             name="proposer",
@@ -53,6 +57,22 @@ TRANSFORMERS = EngineEntry(
             name="assistant_model",
             type=str,
             help="Small model with the same tokenizer, which guesses.",
+        ),
+        EngineOption(
+            name="append_eos",
+            type=int,
+            help="End-of-text tokens that are appended to be refined.",
+            least=0,
+            unset=str(APPENDED),
+            aliases=("add_eos_length",),
+        ),
+        EngineOption(
+            name="refine_rounds",
+            type=int,
+            help="Rounds in which they are refined; then they are kept.",
+            least=1,
+            unset=str(ROUNDS),
+            aliases=("refine_iter",),
         ),
     ),
     automatic=True,

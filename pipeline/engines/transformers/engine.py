@@ -23,9 +23,10 @@ from pipeline.engines.protocol import (
     Computed,
     Message,
     ModelFacts,
+    RefineRound,
     SamplingRequest,
 )
-from pipeline.engines.settings import CPU, PLAIN, EngineSettings
+from pipeline.engines.settings import CPU, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.loading import (
@@ -35,7 +36,12 @@ from pipeline.engines.transformers.loading import (
     load_model,
 )
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
-from pipeline.engines.transformers.proposing import assistant_of, check_decoding, proposers
+from pipeline.engines.transformers.proposing import (
+    assistant_of,
+    check_decoding,
+    proposers,
+    refining,
+)
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.engines.transformers.worker import Worker
@@ -124,6 +130,17 @@ class TransformersEngine:
             logprobs=generated.logprobs,
             refused=_computed(generated.refused),
             assisted=_computed(generated.assisted),
+            forwards=generated.forwards,
+            rounds=tuple(
+                RefineRound(
+                    block=one.block,
+                    number=one.number,
+                    start=one.start - len(prompt),
+                    tokens=one.tokens,
+                    sure=one.sure,
+                )
+                for one in generated.rounds
+            ),
         )
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
@@ -170,7 +187,9 @@ class TransformersEngine:
         if rows > 1:
             check_rows(model, settings.model)
         stepper = Stepper(model, tokenizer, PrefixBlocks.on(model.device), rows)
-        if settings.decoding != PLAIN:
+        if settings.decoding == REFINE:
+            stepper.use_refining(refining(settings, stepper))
+        elif settings.decoding != PLAIN:
             stepper.use_windows(settings.window or WINDOW, proposers(settings, stepper))
         return stepper
 

@@ -1,4 +1,4 @@
-"""Who guesses tokens for windows, by the settings."""
+"""Who guesses tokens for windows, and how blocks are refined, by the settings."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,9 +9,11 @@ from pipeline.decoding.proposers.assistant import Assistant
 from pipeline.decoding.proposers.end_block import EndBlock
 from pipeline.decoding.proposers.lookup import Lookup
 from pipeline.decoding.proposers.recycled import Recycled
+from pipeline.decoding.refining import Refining
 from pipeline.engines.facts import read_context
-from pipeline.engines.settings import PLAIN, EngineSettings
+from pipeline.engines.settings import REFINE, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.declaration import APPENDED, ROUNDS
 from pipeline.engines.transformers.loading import check_keeps_tokens, check_rows, load_model
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.errors import UserMistake
@@ -20,18 +22,25 @@ ASSISTANT = "assistant"
 
 
 def check_decoding(settings: EngineSettings) -> None:
-    """Raise `UserMistake` for settings of windows that do not go together."""
-    given = {
-        "--proposer": settings.proposer,
-        "--window": settings.window,
-        "--assistant-model": settings.assistant_model,
+    """Raise `UserMistake` for settings of windows and of refining that do not go together."""
+    given: dict[str, dict[str, object]] = {
+        "window": {
+            "--proposer": settings.proposer,
+            "--window": settings.window,
+            "--assistant-model": settings.assistant_model,
+        },
+        REFINE: {
+            "--append-eos": settings.append_eos,
+            "--refine-rounds": settings.refine_rounds,
+        },
     }
-    idle = [name for name, value in given.items() if value is not None]
-    if settings.decoding == PLAIN and idle:
-        raise UserMistake(
-            f"{' and '.join(idle)} {'have' if len(idle) > 1 else 'has'} no effect with --decoding "
-            "plain; choose --decoding window"
-        )
+    for decoding, values in given.items():
+        idle = [name for name, value in values.items() if value is not None]
+        if settings.decoding != decoding and idle:
+            raise UserMistake(
+                f"{' and '.join(idle)} {'have' if len(idle) > 1 else 'has'} no effect with "
+                f"--decoding {settings.decoding}; choose --decoding {decoding}"
+            )
     if settings.proposer == ASSISTANT and settings.assistant_model is None:
         raise UserMistake(
             "--proposer assistant needs --assistant-model, a small model with the same tokenizer"
@@ -59,6 +68,17 @@ def proposers(settings: EngineSettings, stepper: Stepper) -> Callable[[], Propos
         "recycled": partial(Recycled, end_id),
     }
     return known[settings.proposer]
+
+
+def refining(settings: EngineSettings, stepper: Stepper) -> Callable[[], Refining]:
+    """What refines new rows."""
+    appended, rounds = settings.append_eos, settings.refine_rounds
+    return partial(
+        Refining,
+        APPENDED if appended is None else appended,
+        ROUNDS if rounds is None else rounds,
+        min(stepper.tokenizer.eos_ids, default=0),
+    )
 
 
 def assistant_of(settings: EngineSettings) -> EngineSettings | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from pipeline.decoding.proposer import Work
+from pipeline.decoding.refining import Round
 from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.protocol import FinishReason, SamplingRequest
 from pipeline.engines.stopping import StopWatch
@@ -26,6 +27,8 @@ class Generated(NamedTuple):
     logprobs: dict[int, float] | None
     refused: Work
     assisted: Work
+    forwards: int
+    rounds: tuple[Round, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,8 @@ class Text:
         self.done: Generated | None = None
         self.token_ids = list(job.prompt)
         self.refused, self.assisted = Work(), Work()
+        self.forwards = 1
+        self.rounds: list[Round] = []
         self._eos_ids = tokenizer.eos_ids
         self._watch = StopWatch(tokenizer, job.sampling.stop)
         self._cached_tokens = cached_tokens
@@ -101,6 +106,8 @@ class Text:
             self._logprobs,
             self.refused,
             self.assisted,
+            self.forwards,
+            tuple(self.rounds),
         )
 
 

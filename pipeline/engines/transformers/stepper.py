@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from pipeline.decoding.proposer import Proposer
+from pipeline.decoding.refining import Refining
 from pipeline.decoding.rows import ManyRows, OneRow, Rows
 from pipeline.decoding.windows import Counts, guesses_for, step
 from pipeline.engines.tokenizer import HFTokenizer
@@ -25,7 +26,7 @@ FULL = "the device's memory is full ({error}); lower --max-num-seqs or the lengt
 class Stepper:
     """A loaded model, the blocks it keeps, and at most `most_rows` requests. For one thread.
 
-    Every forward gives a row one token, unless windows are used.
+    Every forward gives a row one token, unless windows are used or blocks are refined.
     """
 
     model: Any
@@ -40,6 +41,8 @@ class Stepper:
     _window: int = 1
     _make_proposer: Callable[[], Proposer] | None = None
     _rows: Rows = field(init=False)
+    _refining: Refining | None = field(init=False)
+    _make_refining: Callable[[], Refining] | None = None
 
     def __post_init__(self) -> None:
         self._forget_rows()
@@ -47,6 +50,11 @@ class Stepper:
     def use_windows(self, window: int, make_proposer: Callable[[], Proposer]) -> None:
         """From now on feed rows at most `window` tokens: their last, and guesses of a proposer."""
         self._window, self._make_proposer = window, make_proposer
+        self._forget_rows()
+
+    def use_refining(self, make_refining: Callable[[], Refining]) -> None:
+        """From now on write texts by blocks that are kept unchecked."""
+        self._make_refining = make_refining
         self._forget_rows()
 
     def no_rows(self, model: Any) -> Rows:
@@ -83,6 +91,7 @@ class Stepper:
         self._texts = []
         self._rows = self.no_rows(self.model)
         self.proposer = self._make_proposer() if self._make_proposer else None
+        self._refining = self._make_refining() if self._make_refining else None
 
     def _drop_cancelled(self) -> None:
         if self._reading and self._reading[0].answer.cancelled():
@@ -118,6 +127,8 @@ class Stepper:
             self._rows.join(reading.cache, len(job.prompt))
             if self.proposer is not None:
                 self.proposer.join(text)
+            if self._refining is not None:
+                self._refining.join(text)
             self._texts.append(text)
         except torch.OutOfMemoryError as error:
             self._reading = None
@@ -126,8 +137,13 @@ class Stepper:
     def _grow_rows(self) -> None:
         if not self._texts:
             return
+        for text in self._texts:
+            text.forwards += 1
         try:
-            step(self._rows, self._texts, self._guesses(), self.counts, self.proposer)
+            if self._refining is not None:
+                self._refining.step(self._rows, self._texts, self.counts)
+            else:
+                step(self._rows, self._texts, self._guesses(), self.counts, self.proposer)
         except torch.OutOfMemoryError as error:
             # A forward that broke off has written some layers of every row.
             failed = self._texts
@@ -152,5 +168,7 @@ class Stepper:
         self._rows.leave(row)
         if self.proposer is not None:
             self.proposer.leave(row)
+        if self._refining is not None:
+            self._refining.leave(row)
         self._texts[row] = self._texts[-1]
         self._texts.pop()

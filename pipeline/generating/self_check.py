@@ -1,0 +1,97 @@
+"""How far a way of decoding gives what plain decoding gives, on a few prompts."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.engines.settings import PLAIN, EngineSettings
+from pipeline.errors import EngineFailure, UserMistake
+from pipeline.generating.generation import KEPT, ROLE, Generation, ask, started
+from pipeline.generating.prompts import Prompt
+from pipeline.runs.interrupts import call
+from pipeline.runs.scheduler import Progress
+
+LOW = 0.9
+"""A smaller share of plain decoding's tokens before the first difference is low agreement."""
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Answers by plain decoding and by the other, in pairs of token ids."""
+
+    pairs: tuple[tuple[Ids, Ids], ...]
+
+    @property
+    def equal(self) -> int:
+        """How many answers are the same to the end."""
+        return sum(plain == other for plain, other in self.pairs)
+
+    @property
+    def matched(self) -> list[int]:
+        """How many tokens each pair begins with alike."""
+        return [_common(plain, other) for plain, other in self.pairs]
+
+    @property
+    def share(self) -> float:
+        """The share of plain decoding's tokens before the first difference, over all answers."""
+        return sum(self.matched) / sum(len(plain) for plain, _ in self.pairs)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the other way does not write the model's own text."""
+        return self.share < LOW
+
+    @property
+    def in_words(self) -> str:
+        """One sentence, without its full stop."""
+        lengths = ", ".join(
+            f"{same} of {len(plain)}"
+            for same, (plain, _) in zip(self.matched, self.pairs, strict=True)
+        )
+        return (
+            f"{self.equal} of {len(self.pairs)} answers equal those of plain decoding; "
+            f"{self.share:.0%} of its tokens come before the first difference ({lengths})"
+        )
+
+
+def self_check(generation: Generation, prompts: Sequence[Prompt], log: Path) -> Agreement:
+    """Answer the prompts by plain decoding and as the settings say, each with its own engine.
+
+    Raises:
+        UserMistake: every prompt fails, so that nothing can be compared.
+        RunStopped: an engine failed.
+    """
+    plain = EngineSettings(engine=generation.model.engine, model=generation.model.model)
+    windows = ("proposer", "window", "assistant_model", "append_eos", "refine_rounds")
+    usual = {name: getattr(plain, name) for name in windows}
+    base = replace(generation, model=replace(generation.model, decoding=PLAIN, **usual))
+    found: list[dict[str, Ids]] = []
+
+    async def answer(settings: Generation) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            engines = await started(settings, log, Progress(total=len(prompts)), stack)
+            ids = {}
+            for prompt in prompts:
+                with contextlib.suppress(EngineFailure, UserMistake):
+                    completion = await ask(prompt, settings, engines.by_role[ROLE])
+                    ids[prompt.prompt_id] = completion.token_ids or ()
+            found.append(ids)
+
+    for settings in (base, generation):
+        call(answer(settings), KEPT)
+    first, second = found
+    pairs = tuple((first[one], second[one]) for one in first if one in second)
+    if not any(plain_ids for plain_ids, _ in pairs):
+        raise UserMistake("--self-check got no answer to compare: each of its prompts failed.")
+    return Agreement(pairs)
+
+
+def _common(first: Ids, second: Ids) -> int:
+    same = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        same += 1
+    return same
