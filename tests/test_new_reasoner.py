@@ -71,6 +71,29 @@ def test_it_has_its_place_in_plan_table_trace_and_page(place: Place) -> None:
     assert "direct, seed" in speclrm(f"show {run} --problem-id 1").out
 
 
+def test_its_option_stands_in_a_table_without_another_list_of_options(place: Place) -> None:
+    table = place.folder / "table.toml"
+    table.write_text(
+        """\
+        columns = ["sums.jsonl"]
+        models.big = {engine = "scripted", script = "target.json"}
+        [defaults]
+        target = "big"
+        greeting = "Good day. "
+        [rows.baseline]
+        reasoner = "baseline"
+        [rows.direct]
+        reasoner = "direct"
+        sweep.greeting = ["Hello. ", ""]
+        """
+    )
+    said = speclrm(f"table {table} --results {place.folder / 'results'} --json")
+    assert said.code == 0, said.err
+    runs = {cell["row"]: Path(cell["run"]) for cell in json.loads(said.out)["cells"]}
+    manners = read_manifest(runs["direct greeting=Hello. "])["identity"]["manners"]
+    assert manners == {"greeting": "Hello. "}
+
+
 def test_a_broken_plug_in_is_told_of_in_the_help_and_disturbs_no_other(place: Place, offer) -> None:
     offer("mine", "reasoners", "odd = mine:X", code="1 / 0")
     assert "odd" in speclrm("run --help").out

@@ -251,9 +251,9 @@ def _rows(document: Document, columns: Collection[Column], roles: Collection[str
                 if not isinstance(card.value, str) or card.value not in known:
                     raise document.unknown(card.keys, "model", str(card.value), known, role)
             values = {key: setting.value for key, setting in swept.items()}
-            words = " ".join(f"{key}={value}" for key, value in values.items())
+            words = [f"{key}={value}" for key, value in values.items()]
             yield Row(
-                name=f"{family} {words}".strip(),
+                name=" ".join([family, *words]),
                 family=family,
                 reasoner=_reasoner(document, keys),
                 cards=cards,
