@@ -117,7 +117,16 @@ def test_tokens_of_a_verdict_row_are_those_of_the_attempt() -> None:
 def test_the_settings_that_reports_read_are_those_of_an_experiment() -> None:
     engine = EngineSettings("scripted", "m")
     full = Experiment(
-        "spec", engine, draft=engine, others={"reward": engine}, sections=(StepSettings(),)
+        "spec",
+        engine,
+        draft=engine,
+        others={"reward": engine},
+        sections=(StepSettings(),),
+        # Part of the settings only where they are not what they always were.
+        top_k=20,
+        min_p=0.1,
+        presence_penalty=0.5,
+        repetition_penalty=1.1,
     )
     read = msgspec.convert(full.settings(), Identity)
     assert set(read.models) == {"reward"}
