@@ -1,4 +1,5 @@
-"""Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`.
+"""Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`; answer
+prompts: `pipeline.generate`.
 
 The names are loaded when first used, so that `import pipeline` is quick.
 """
@@ -12,14 +13,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pipeline.engines.settings import EngineSettings
     from pipeline.experiment import Experiment
+    from pipeline.generating.generation import Generation, generate
     from pipeline.review.grading import grade_run
     from pipeline.runs.runner import plan, run
 
-__all__ = ["EngineSettings", "Experiment", "grade_run", "plan", "run"]
+__all__ = [
+    "EngineSettings",
+    "Experiment",
+    "Generation",
+    "generate",
+    "grade_run",
+    "plan",
+    "run",
+]
 
 _HOMES = {
     "EngineSettings": "pipeline.engines.settings",
     "Experiment": "pipeline.experiment",
+    "Generation": "pipeline.generating.generation",
+    "generate": "pipeline.generating.generation",
     "grade_run": "pipeline.review.grading",
     "plan": "pipeline.runs.runner",
     "run": "pipeline.runs.runner",

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_server import MODELS, chat, serving
 
 from pipeline.errors import UserMistake
 from pipeline.generating.prompts import from_texts, read_prompts
@@ -249,6 +250,17 @@ def test_kill_dash_nine_loses_no_answer_and_doubles_none():
     said = generated(f"--prompts {numbers}")
     assert f"{40 - kept} made, {kept} already there" in said.out
     assert [row["id"] for row in rows()] == [str(number) for number in range(40)]
+
+
+def test_a_server_that_takes_only_chats_is_asked_by_chats_and_refuses_bare_texts():
+    with serving(lambda path: MODELS if path.endswith("/models") else chat("uno")) as url:
+        command = f"generate --engine openai --base-url {url} --model m --prompt one"
+        said = speclrm(command)
+        assert said.code == 2
+        assert "--use-chat-template" in said.sentence
+        assert not Path(RESULTS).exists()
+        assert speclrm(f"{command} --use-chat-template").code == 0
+    assert responses() == {"0": "uno"}
 
 
 def test_few_answers_are_shown_and_a_model_must_be_named():

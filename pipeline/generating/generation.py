@@ -121,6 +121,7 @@ async def _answer_all(
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         engines = await started(generation, answers.folder / ENGINE_LOG, progress, stack)
+        _refuse_bare_texts(generation, missing, engines.by_role[ROLE])
         shown = display(progress) if display is not None else contextlib.nullcontext()
         with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
             progress.begin()
@@ -209,6 +210,15 @@ async def ask(prompt: Prompt, generation: Generation, engine: Engine) -> Complet
         )
     most = min(generation.max_new_tokens, room)
     return await engine.complete(ids, generation.sampling.request(most, seed))
+
+
+def _refuse_bare_texts(generation: Generation, prompts: list[Prompt], engine: Engine) -> None:
+    bare = any(isinstance(one.asked, str) for one in prompts) and not generation.chat_template
+    if bare and Ability.TOKEN_PROMPTS not in engine.abilities:
+        raise UserMistake(
+            "This server takes chats only, as its tokenizer is not known: give "
+            "--use-chat-template, or name the tokenizer with --tokenizer."
+        )
 
 
 def _stop(completion: Completion, generation: Generation) -> Stop:
