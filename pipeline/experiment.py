@@ -215,7 +215,7 @@ class Experiment:
                 )
             unset = getattr(section, "WHERE_SET", False) and section == type(section)()
             if not unset:
-                settings[section.SECTION] = asdict(section)
+                settings[section.SECTION] = _as_written(asdict(section))
         return settings
 
     def _sampling_where_set(self) -> dict[str, Any]:
@@ -249,7 +249,12 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
         if one.name in IDENTITY_WHERE_SET and getattr(settings, one.name) != one.default:
             shared[one.name] = getattr(settings, one.name)
     own = engines.entry(settings.engine).own_identity(settings)
-    return shared | own | extras_where_set(settings)
+    return shared | _as_written(own) | extras_where_set(settings)
+
+
+def _as_written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON has them: a path is its text."""
+    return {name: str(one) if isinstance(one, Path) else one for name, one in values.items()}
 
 
 def check_names(reasoner: str, roles: Iterable[str], sections: Iterable[SectionSettings]) -> None:

@@ -1,17 +1,17 @@
 """What every reasoner's runs hold to: subclass `ReasonerContract` and name yours."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 import pytest
 
 from pipeline.engines.scripted.engine import ScriptedEngine
 from pipeline.reasoners import entry
 from pipeline.records import Attempt, Step
-from speclrm_testing.scripted_runs import CHAIN, EVERY, HANGS, PROBLEMS, Place, once, statuses
+from speclrm_testing.scripted_runs import CHAIN, EVERY, HANGS, PROBLEMS, Place, Rule, once, statuses
 
 SLOW = {"decode_token": 0.012}
 """Seconds a token: the shortest attempt takes a third of a second, so a blow finds some left."""
@@ -29,17 +29,23 @@ class ReasonerContract:
     """The tests of one reasoner, on whole runs with scripted engines.
 
     A subclass names the reasoner; `options` are given to every command, and `change` is an option
-    of its own with the difference that a resume under it is refused for.
+    of its own with the difference that a resume under it is refused for. `rules` are what models
+    say, by role: what a judge is asked and answers is known to its reasoner alone. Without them the
+    target is right, every other model wrong, and every request for a score gets one.
     """
 
     reasoner: str
     options: str = ""
+    rules: Mapping[str, Sequence[Rule]] = MappingProxyType({})
     change: tuple[str, str] = ("--seed 1", "seed: 0 recorded, 1 asked")
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Place:
-        """Six problems, a target and a draft."""
-        return Place.made(tmp_path, self.options)
+        """Six problems, and a script for each model."""
+        place = Place.made(tmp_path, self.options, self.rules)
+        for role in entry(self.reasoner).models:
+            place.script(role)
+        return place
 
     @pytest.fixture(autouse=True)
     def _hard_limit(self) -> Iterator[None]:
@@ -55,14 +61,14 @@ class ReasonerContract:
         signal.signal(signal.SIGALRM, before)
 
     def slow(self, place: Place) -> None:
-        """Let both models take their time."""
-        place.script("target", latency=SLOW)
-        place.script("draft", latency=SLOW)
+        """Let all models take their time."""
+        for role in entry(self.reasoner).models:
+            place.script(role, latency=SLOW)
 
     def quick(self, place: Place) -> None:
-        """Let both models answer at once."""
-        place.script("target")
-        place.script("draft")
+        """Let all models answer at once."""
+        for role in entry(self.reasoner).models:
+            place.script(role)
 
     def test_kill_dash_nine_and_the_same_command_leave_every_attempt_once(
         self, place: Place
@@ -93,27 +99,27 @@ class ReasonerContract:
         assert place.speclrm(self.reasoner).code == 0
         assert place.keys(self.reasoner) == once()
 
-    @pytest.mark.parametrize("dying", ["target", "draft"])
+    @pytest.mark.parametrize("dying", ["target", "draft", "others"])
     def test_an_engine_that_dies_once_comes_back_and_nothing_is_lost(
         self, place: Place, dying: str
     ) -> None:
-        self.skip_without(dying)
-        place.script(dying, faults={"die": [5]})
+        for role in self.roles(dying):
+            place.script(role, faults={"die": [5]})
         assert place.speclrm(self.reasoner).code == 0
         assert place.keys(self.reasoner) == once()
         assert statuses(place.attempts(self.reasoner)) == {"ok"}
 
-    @pytest.mark.parametrize("dying", ["target", "draft"])
+    @pytest.mark.parametrize("dying", ["target", "draft", "others"])
     def test_an_engine_that_dies_again_and_again_ends_the_run_and_keeps_what_is_done(
         self, place: Place, dying: str
     ) -> None:
-        self.skip_without(dying)
-        place.script(dying, faults={"die": EVERY[24:]})
+        for role in self.roles(dying):
+            place.script(role, faults={"die": EVERY[24:]})
         said = place.speclrm(self.reasoner, "--concurrency 1 --repeats 5")
         kept = place.keys(self.reasoner)
         assert (said.code, "died 4 times" in said.sentence) == (3, True)
         assert 0 < len(kept) < 5 * PROBLEMS
-        place.script(dying)
+        self.quick(place)
         again = place.speclrm(self.reasoner, "--repeats 5")
         assert again.out.startswith(f"Attempts: {5 * PROBLEMS - len(kept)} made")
         assert place.keys(self.reasoner) == once(5)
@@ -166,8 +172,8 @@ class ReasonerContract:
 
     def test_an_attempt_is_a_function_of_problem_repeat_and_seed(self, place: Place) -> None:
         by_seed = {"when": "+1?", "texts": [CHAIN.format(number) for number in range(7)]}
-        for model in ("target", "draft"):
-            place.script(model, rules=[by_seed, {"when": "", "score": 9}])
+        for role in entry(self.reasoner).models.keys() - self.rules.keys():
+            place.script(role, rules=[by_seed, {"when": "", "score": 9}])
         place.speclrm(self.reasoner, "--repeats 2")
         first = {one.key: timeless(one) for one in place.attempts(self.reasoner)}
         place.speclrm(self.reasoner, "--repeats 2 --force --concurrency 1")
@@ -195,10 +201,14 @@ class ReasonerContract:
         ]
         assert sum(filter(None, booked)) == sum(filter(None, written)) > 0
 
-    def skip_without(self, model: str) -> None:
-        """Skip a test of the draft where the reasoner has none."""
-        if model == "draft" and not entry(self.reasoner).uses_draft:
-            pytest.skip("the reasoner has no draft")
+    def roles(self, which: str) -> list[str]:
+        """The target, the draft, or the others; the test is skipped where there are none."""
+        models = entry(self.reasoner).models
+        wanted = [which] if which != "others" else sorted(models.keys() - {"target", "draft"})
+        roles = [role for role in wanted if role in models]
+        if not roles:
+            pytest.skip(f"the reasoner has no model of the role {which}")
+        return roles
 
 
 def timeless(attempt: Attempt) -> Attempt:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import records
+from pipeline.engines.declaration import prefix_of
 from pipeline.reasoners import entry
 from pipeline.runs.directory import attempt_files, read_attempts
 from speclrm_testing.commands import Said, speclrm
 
+Rule = Mapping[str, object]
+"""A rule of a script, as in docs/engines.md."""
 PROBLEMS = 6
 HANGS = 120.0
 """Seconds after which a command that should have ended by itself hangs."""
@@ -27,30 +30,35 @@ CHAIN = "first\n\nsecond\n\n</think>\n\n\\boxed{{{}}}"
 class Place:
     """A folder with problems, a target and a draft whose last step is wrong.
 
-    `options` are given to every command.
+    `options` are given to every command; `rules` are those of the scripts of models, by role, that
+    are to say something else.
     """
 
     folder: Path
     options: str = ""
+    rules: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
 
     @classmethod
-    def made(cls, folder: Path, options: str = "") -> "Place":
+    def made(
+        cls, folder: Path, options: str = "", rules: Mapping[str, Sequence[Rule]] | None = None
+    ) -> "Place":
         """Six sums; the target scores a wrong box 1 and everything else 9."""
         rows = [{"id": str(n), "problem": f"{n}+1?", "answer": str(n + 1)} for n in range(PROBLEMS)]
         lines = "".join(json.dumps(row | {"kind": "integer"}) + "\n" for row in rows)
         (folder / "sums.jsonl").write_text(lines)
-        place = cls(folder, options)
+        place = cls(folder, options, rules or {})
         place.script("target")
         place.script("draft")
         return place
 
     def script(self, name: str, **more: object) -> None:
-        """What `target` or `draft` says from now on, with faults, latency or a context."""
+        """What the model of that role says from now on, with faults, latency or a context."""
         numbers = range(PROBLEMS)
         right = name == "target"
         rules = [{"when": f"{n}+1?", "text": CHAIN.format(n + 1 if right else 99)} for n in numbers]
         judged = [{"when": "\\boxed{99}", "score": 1}], [{"when": "my score", "score": 9}]
-        body = {"rules": [*judged[0], *rules, *judged[1]]} | more
+        said = self.rules.get(name, [*judged[0], *rules, *judged[1]])
+        body = {"rules": said} | more
         (self.folder / f"{name}.json").write_text(json.dumps(body))
 
     def run(self, reasoner: str) -> Path:
@@ -59,11 +67,12 @@ class Place:
 
     def command(self, reasoner: str, options: str = "") -> str:
         """The command that runs it."""
-        uses_draft = entry(reasoner).uses_draft
-        draft = f"--draft-script {self.folder / 'draft.json'}" if uses_draft else ""
+        scripts = [
+            f"--{prefix_of(role)}script {self.folder / role}.json" for role in entry(reasoner).models
+        ]
         return (
             f"run {reasoner} --data-file {self.folder / 'sums.jsonl'} --engine scripted "
-            f"--script {self.folder / 'target.json'} {draft} --output-dir {self.run(reasoner)} "
+            f"{' '.join(scripts)} --output-dir {self.run(reasoner)} "
             f"{self.options} {options}"
         )
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from graded_runs import verdict_row, write_run
@@ -23,6 +24,7 @@ from pipeline.reasoners.baseline import BASELINE
 from pipeline.reasoners.entry import ReasonerEntry
 from pipeline.reasoners.opening import open_chain
 from speclrm_testing.commands import speclrm
+from speclrm_testing.reasoner_contract import ReasonerContract
 
 USAGE = {
     "target": {"plain": {"generated": 20}},
@@ -66,6 +68,43 @@ def test_a_role_that_could_be_taken_for_another_or_no_option_is_refused(role):
     settings = EngineSettings("scripted", "m")
     with pytest.raises(UserMistake, match="cannot be the role"):
         Experiment("baseline", settings, others={role: settings})
+
+
+JUDGED_CODE = """
+from pipeline.engines.protocol import Ability, SamplingRequest
+from pipeline.ledger import Use
+from pipeline.reasoners.baseline import BASELINE
+from pipeline.reasoners.entry import ReasonerEntry
+from pipeline.reasoners.opening import open_chain
+
+async def solve(assignment):
+    outcome = await BASELINE.solve(assignment)
+    judge = assignment.others["judge"]
+    prompt = open_chain(judge.tokenizer, f"Is it right? {outcome.response}", "off")
+    verdict = await judge.complete(prompt, SamplingRequest(5, 0.0, 1.0, seed=0))
+    assignment.ledger.book("judge", Use.VERIFY, verdict)
+    assert "right" in verdict.text
+    return outcome
+
+JUDGED = ReasonerEntry(
+    name="judged-twice",
+    summary="The target alone, and a judge reads its answer.",
+    solve=solve,
+    models={"target": frozenset(), "judge": frozenset({Ability.TOKEN_PROMPTS})},
+)
+"""
+
+
+class TestJudged(ReasonerContract):
+    """A reasoner of a package, with a third model, is held to the contract."""
+
+    reasoner = "judged-twice"
+    change = "--judge-model other", "models.judge.model: 'scripted' recorded, 'other' asked"
+    rules = MappingProxyType({"judge": [{"when": "", "text": "right"}]})
+
+    @pytest.fixture(autouse=True)
+    def _installed(self, offer):
+        offer("judges", "reasoners", "judged-twice = judges:JUDGED", code=JUDGED_CODE)
 
 
 async def solve(assignment):

@@ -1,5 +1,8 @@
 """Entries of plug-ins that do not hold together are refused by name, and disturb nothing else."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pipeline import engines
@@ -7,13 +10,14 @@ from pipeline.cli.common_options import common_flags
 from pipeline.cli.plugin_checks import plugin_findings
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
-from pipeline.experiment import Experiment
+from pipeline.experiment import Experiment, engine_identity
 from pipeline.reasoners import REASONERS, with_defaults
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place
 
 REASONER = """
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 from pipeline.reasoners.baseline import BASELINE
 from pipeline.reasoners.entry import Option, Section
@@ -25,6 +29,7 @@ class Own:
     share: float = 0.5
     seed: int = 0
     word: str = "a"
+    place: Path | None = None
 
 @dataclass(frozen=True)
 class Even:
@@ -44,6 +49,7 @@ ODD = odd(%s)
 """
 ENGINE = """
 from dataclasses import replace
+from pathlib import Path
 from pipeline.engines.declaration import EngineEntry, EngineOption
 from pipeline.engines.scripted.engine import ScriptedEngine
 
@@ -174,6 +180,29 @@ def test_bounds_of_whole_numbers_hold_on_the_command_line(reasoner, place, value
     said = place.speclrm("odd", f"--size {value} --dry-run")
     assert said.code == (0 if sentence is None else 2)
     assert (sentence or "") in said.sentence
+
+
+def test_a_path_of_a_reasoner_is_written_and_compared_as_its_text(
+    reasoner, place, tmp_path
+):
+    reasoner("section(Option('place', 'Where.', type=Path))")
+    assert place.speclrm("odd", "--place notes/a.txt").code == 0
+    identity = json.loads((place.run("odd") / "run.json").read_text())["identity"]
+    assert identity["own"]["place"] == "notes/a.txt"
+    assert place.speclrm("odd", "--place notes/a.txt").out.startswith("Attempts: 0 made")
+    other = place.speclrm("odd", "--place b.txt")
+    assert "own.place: 'notes/a.txt' recorded, 'b.txt' asked" in other.sentence
+    table = tmp_path / "table.toml"
+    rows = f'[models.m]\nengine = "scripted"\nscript = "{tmp_path / "target.json"}"\n'
+    rows += '[rows.odd]\nreasoner = "odd"\ntarget = "m"\nplace = "notes/a.txt"\n'
+    table.write_text('columns = ["sums.jsonl"]\n' + rows)
+    assert speclrm(f"table {table} --results {tmp_path / 'results'}").code == 0
+
+
+def test_a_path_of_an_engine_is_written_as_its_text(engine):
+    engine("EngineOption(name='book', type=Path, help='Its book.')")
+    settings = EngineSettings("odd", "m", own={"book": Path("b.txt")})
+    assert engine_identity(settings)["book"] == "b.txt"
 
 
 def test_settings_refuse_values_by_the_errors_that_python_has_for_it(reasoner, place):
