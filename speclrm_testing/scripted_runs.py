@@ -67,9 +67,8 @@ class Place:
 
     def command(self, reasoner: str, options: str = "") -> str:
         """The command that runs it."""
-        scripts = [
-            f"--{prefix_of(role)}script {self.folder / role}.json" for role in entry(reasoner).models
-        ]
+        roles = entry(reasoner).models
+        scripts = [f"--{prefix_of(role)}script {self.folder / role}.json" for role in roles]
         return (
             f"run {reasoner} --data-file {self.folder / 'sums.jsonl'} --engine scripted "
             f"{' '.join(scripts)} --output-dir {self.run(reasoner)} "

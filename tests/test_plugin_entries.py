@@ -182,9 +182,7 @@ def test_bounds_of_whole_numbers_hold_on_the_command_line(reasoner, place, value
     assert (sentence or "") in said.sentence
 
 
-def test_a_path_of_a_reasoner_is_written_and_compared_as_its_text(
-    reasoner, place, tmp_path
-):
+def test_a_path_of_a_reasoner_is_written_and_compared_as_its_text(reasoner, place, tmp_path):
     reasoner("section(Option('place', 'Where.', type=Path))")
     assert place.speclrm("odd", "--place notes/a.txt").code == 0
     identity = json.loads((place.run("odd") / "run.json").read_text())["identity"]

@@ -15,8 +15,9 @@ from test_records import ATTEMPT
 
 from pipeline import reasoners
 from pipeline.cli.progress import detail
+from pipeline.engines.protocol import Completion
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment, engine_identity
 from pipeline.ledger import Ledger
 from pipeline.records import Tokens
@@ -423,6 +424,112 @@ def test_an_attempt_whose_reasoner_books_nothing_or_returns_nothing_is_an_error_
     assert ("assignment.ledger.book" if returned else "instead of an Outcome") in (
         attempt.error.message
     )
+
+
+def twin(outcome):
+    return replace(outcome, tracks=(*outcome.tracks, *outcome.tracks))
+
+
+def foreign(outcome):
+    [track] = outcome.tracks
+    steps = tuple(replace(step, author="ghost") for step in track.steps)
+    return replace(outcome, tracks=(replace(track, steps=steps),))
+
+
+def listed(outcome):
+    return replace(outcome, tracks=list(outcome.tracks))
+
+
+def listed_steps(outcome):
+    [track] = outcome.tracks
+    return replace(outcome, tracks=(replace(track, steps=list(track.steps)),))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (twin, "its tracks are called 0, 0: each needs its own id"),
+        (foreign, "it names the model 'ghost', as a step's author or in the ledger"),
+        (listed, "the outcome's tracks are a list, and no tuple"),
+        (listed_steps, "a track's steps are a list, and no tuple"),
+    ],
+)
+def test_an_outcome_that_contradicts_itself_or_its_models_is_an_error_record(
+    experiment, tmp_path, monkeypatch, change, sentence
+):
+    whole = runner.reasoners.load("baseline")
+
+    async def reason(assignment):
+        return change(await whole(assignment))
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+    runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    [attempt] = read_attempts(tmp_path / "run")
+    assert sentence in attempt.error.message
+
+
+def test_tokens_booked_for_a_model_that_there_is_not_are_an_error_record(
+    experiment, tmp_path, monkeypatch
+):
+    whole = runner.reasoners.load("baseline")
+
+    async def reason(assignment):
+        outcome = await whole(assignment)
+        assignment.ledger.book("ghost", "plain", Completion("", (1,), "stop", None, 1, 0, 0.0))
+        return outcome
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+    runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    [attempt] = read_attempts(tmp_path / "run")
+    assert "it names the model 'ghost'" in attempt.error.message
+
+
+def test_code_of_an_attempt_that_ends_the_program_ends_only_the_attempt(
+    experiment, tmp_path, monkeypatch
+):
+    async def reason(assignment):
+        raise SystemExit(3)
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+    runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    [attempt] = read_attempts(tmp_path / "run")
+    assert "ended the program (SystemExit: 3)" in attempt.error.message
+    assert "raise SystemExit(3)" in attempt.error.traceback[-1]
+
+
+def test_an_engine_that_dies_under_tracks_in_a_task_group_is_mended_and_the_attempt_repeated(
+    experiment, tmp_path, monkeypatch
+):
+    whole, died = runner.reasoners.load("baseline"), []
+
+    async def die():
+        raise EngineDead("gone")
+
+    async def reason(assignment):
+        async with asyncio.TaskGroup() as group:
+            if not died:
+                died.append(group.create_task(die()))
+            outcome = group.create_task(whole(assignment))
+        return outcome.result()
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+    runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    [attempt] = read_attempts(tmp_path / "run")
+    assert attempt.status == "ok"
+
+
+def test_a_bug_in_a_task_group_is_named_and_not_the_group(experiment, tmp_path, monkeypatch):
+    async def bug():
+        raise ZeroDivisionError("by nought")
+
+    async def reason(assignment):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bug())
+
+    monkeypatch.setattr(runner.reasoners, "load", lambda name: reason)
+    runner.run(replace(experiment, problem_range="1", repeats=1), tmp_path / "run")
+    [attempt] = read_attempts(tmp_path / "run")
+    assert (attempt.error.type, attempt.error.message) == ("ZeroDivisionError", "by nought")
 
 
 def test_a_run_whose_first_attempts_meet_the_same_bug_stops_and_keeps_them(

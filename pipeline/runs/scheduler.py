@@ -7,7 +7,7 @@ the disk takes the record. Nothing is kept of an attempt once its line is on the
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import Literal
 from pipeline.engines.protocol import Engine
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
-from pipeline.ledger import UNWRITTEN, Ledger, known_sum
+from pipeline.ledger import UNWRITTEN, Ledger, assistant_of, known_sum
 from pipeline.problems.problem_set import Problem
 from pipeline.problems.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
-from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
+from pipeline.records import Attempt, Failure, Step, Track, UnreadableAttempt, unread
 from pipeline.runs.bugs import Failures, FirstAttempts, frames_of
 from pipeline.runs.turns import Turn, Turns
 from pipeline.seeds import request_seed
@@ -229,11 +229,8 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
         ledger = Ledger()
         try:
             outcome = await run.reasoner(_assignment(run, work, ledger))
-            _check(outcome, ledger)
+            _check(outcome, ledger, run.engines.by_role.keys())
             return _record(attempt, ledger, outcome, None)
-        except EngineDead as death:
-            failure = death
-            await run.engines.mend()
         except RunStopped:
             raise
         except asyncio.CancelledError as error:
@@ -242,9 +239,15 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
             failure = EngineFailure("a request was cancelled by its engine, not by the run")
             failure.__cause__ = error
             break
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever fails becomes a record
-            failure = error
+        except SystemExit as error:
+            failure = RuntimeError(f"code of the attempt ended the program (SystemExit: {error})")
+            failure.__traceback__ = error.__traceback__
             break
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever fails becomes a record
+            failure = _first_of(error)
+            if not isinstance(failure, EngineDead):
+                break
+            await run.engines.mend()
     return _record(attempt, ledger, None, failure)
 
 
@@ -263,17 +266,44 @@ def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
     )
 
 
-def _check(outcome: Outcome, ledger: Ledger) -> None:
+def _first_of(error: Exception) -> Exception:
+    """Of a group of errors, which tracks that run side by side end in, the one to act on.
+
+    That is the death of an engine, since it can be mended, and else the first.
+    """
+    while isinstance(error, ExceptionGroup):
+        error = (error.subgroup(EngineDead) or error).exceptions[0]
+    return error
+
+
+def _check(outcome: Outcome, ledger: Ledger, roles: Collection[str]) -> None:
     """Hold a reasoner to what records, costs and comparisons rest on; it may be of a plug-in.
 
     Raises:
-        TypeError: it returned no outcome.
-        ValueError: its tracks have tokens, and none are booked.
+        TypeError: it returned no outcome, or one whose tracks or steps are no tuple.
+        ValueError: two tracks have one id, a model is named that it does not have, or its tracks
+            have tokens, and none are booked.
     """
     if not isinstance(outcome, Outcome):
         raise TypeError(f"the reasoner returned {outcome!r} instead of an Outcome")
+    if not isinstance(outcome.tracks, tuple):
+        raise TypeError(f"the outcome's tracks are a {type(outcome.tracks).__name__}, and no tuple")
     tracks = [track for track in outcome.tracks if isinstance(track, Track)]  # else: unreadable
-    steps = [step for track in tracks for step in track.steps]
+    for track in tracks:
+        if not isinstance(track.steps, tuple):
+            raise TypeError(f"a track's steps are a {type(track.steps).__name__}, and no tuple")
+    ids = [track.id for track in tracks]
+    if len({*ids}) < len(ids):
+        raise ValueError(f"its tracks are called {', '.join(map(str, ids))}: each needs its own id")
+    steps = [step for track in tracks for step in track.steps if isinstance(step, Step)]
+    assistants = {assistant_of(role) for role in roles}
+    strangers = {step.author for step in steps} - {*roles}
+    strangers |= ledger.usage().keys() - assistants - {*roles}
+    if strangers:
+        raise ValueError(
+            f"it names the model {min(strangers)!r}, as a step's author or in the ledger, and its "
+            f"models are {', '.join(roles)}"
+        )
     if any(step.tokens for step in steps) and not ledger.usage():
         raise ValueError(
             f"its tracks have {sum(step.tokens or 0 for step in steps)} tokens and its ledger has "
