@@ -191,6 +191,19 @@ def test_the_page_has_the_dollars_of_an_attempt_by_the_models_cards(place, tmp_p
     assert large > weak > 0
 
 
+def test_the_page_has_the_accuracy_by_level_where_problems_have_levels(place, tmp_path):
+    file, page = place.folder / "levels.toml", tmp_path / "page.html"
+    file.write_text(
+        'columns = ["pocket[first:2]"]\n'
+        'models.big = {engine = "scripted", script = "target.json"}\n'
+        'rows.large = {reasoner = "baseline", target = "big"}\n'
+    )
+    said = speclrm(f"table {file} --results {tmp_path / 'results'} --html {page}")
+    assert said.code == 0, said.err
+    [data] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert json.loads(data)["groups"]["level"]
+
+
 def cell_of(dataset, *released):
     cards = [Card(str(n), {}, {}, released=date) for n, date in enumerate(released)]
     roles = dict(zip(("target", "draft"), cards, strict=False))

@@ -73,11 +73,13 @@ def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[Meas
 
 def _page_options(results: ResultTable) -> ReportOptions:
     there = [cell.source for cell in results.in_order]
+    again = LoadedAgain()
     return ReportOptions(
         title=results.title,
         hidden_datasets=hidden_datasets(shown=False),
         step_labels=pocket_labels,
-        statements=LoadedAgain().statements,
+        statements=again.statements,
+        groups=again.groups,
         above=as_html(results),
         seen={one.run: one.seen for one in there if one.seen is not None},
         dollars={
