@@ -124,13 +124,14 @@ def test_cards_may_be_files_of_their_own_and_their_lines_are_told(read, tmp_path
         (("repeats = 2", "repeat = 2"), 4, "no setting 'repeat'; did you mean 'repeats'"),
         (("repeats = 2", "repeats = 0"), None, "--repeats is 0; it must be 1 or more"),
         (("token_budget = 256", "token_buget = 256"), 7, "did you mean 'token_budget'"),
-        (("token_budget = 256", "lookahead = 2"), 7, "no row here has no setting 'lookahead'"),
+        (("token_budget = 256", "lookahead = 2"), 7, "no row here has a setting 'lookahead'"),
         (('draft = "r1-1.5b"', 'draft = "r1"'), 9, "there is no model 'r1'"),
         (('model = "pocket-target"', 'modle = "pocket-target"'), 12, "did you mean 'model'"),
         (("top_p = 0.9", "top_q = 0.9"), 13, "no sampling option 'top_q'; did you mean 'top_p'"),
         (("top_p = 0.9", "top_p = 9"), 13, "row 'large': top_p: 9.0 is not in the range"),
         (("2025-03-05", '"March"'), 14, "released is 'March'; it must be a date"),
         (("2.5", "-2.5"), 15, "usd_per_gpu_hour is -2.5; it must be above 0"),
+        (("2.5", "nan"), 15, "usd_per_gpu_hour is nan; it must be above 0"),
         (('"baseline"\n', '"basline"\n'), 21, "no reasoner 'basline'; did you mean 'baseline'"),
         (('"baseline"\n', '"baseline"\ndataset = "math"\n'), 22, "write it in columns"),
         (('"baseline"\n', '"baseline"\nlookahead = 2\n'), 22, "'baseline' has no setting"),
@@ -142,7 +143,9 @@ def test_cards_may_be_files_of_their_own_and_their_lines_are_told(read, tmp_path
         (("[5, 7]", "[]"), 26, "it must be a list"),
         (("[5, 7]", "[5, 12]"), 26, "row 'spec score_threshold=12'"),
         (("[5, 7]", "[5, 5]"), 26, "has a value twice"),
+        (("[5, 7]", "[5, 5.0]"), 26, "has a value twice"),
         (("value = 0.8", "value = 80"), 27, "must be a share of 1"),
+        (("value = 0.8", "value = true"), 27, "must be a share of 1"),
         (('column = "twice"', 'column = "thrice"'), 27, "no column 'thrice'; did you mean 'twice'"),
         (('source = "a', 'sorce = "a'), 27, "there is no key 'sorce'; did you mean 'source'"),
     ],
@@ -165,6 +168,8 @@ def test_what_no_table_can_say_is_refused_with_its_line(read, tmp_path, change, 
         ('columns = ["pocket"]\n[rows.a]', "line 2: the row has no reasoner"),
         ('columns = ["pocket", "pocket"]', "two columns are called 'pocket'"),
         ('columns = [{name = "x"}]', "needs a dataset or a data_file"),
+        ('columns = [{datset = "aime"}]', "needs a dataset or a data_file; one has only datset"),
+        ('columns = [{dataset = "x.csv"}]', "'x.csv' is a file; write data_file = 'x.csv'"),
         ('columns = ["pocket[first:5"]', "is no column"),
         ("columns = [3]", "3 is no column"),
         ('models = ["none.toml"]', "none.toml cannot be read"),
@@ -191,6 +196,21 @@ def test_set_puts_another_value_in_place_of_the_files(read):
         99,
         "abc",
     )
+
+
+def test_what_is_expected_of_the_files_columns_waits_while_set_puts_others_in_their_place(read):
+    [cell] = [
+        one
+        for one in read(settings=('columns=["pocket[first:2]"]',)).values()
+        if one.row.name == "spec score_threshold=7"
+    ]
+    assert cell.expected is None
+
+
+def test_a_data_file_without_a_model_is_told_which_targets_there_are(read, tmp_path):
+    (tmp_path / "own.csv").write_text("problem,answer\n1+1,2\n")
+    with pytest.raises(UserMistake, match="Or give the row a target: qwq, r1-1.5b"):
+        read(("pocket[first:5]", "own.csv"), ('target = "qwq"\n[rows.spec]', "[rows.spec]"))
 
 
 @pytest.mark.parametrize(

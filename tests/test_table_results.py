@@ -108,6 +108,10 @@ def test_a_row_without_attempts_is_there_without_numbers(place):
     assert (late["planned"], late["attempts"], late["accuracy"], late["p"]) == (12, 0, None, None)
 
 
+def test_the_plan_counts_only_the_runs_that_something_is_missing_of(place):
+    assert "To go: 12 attempts in 1 run." in table(place, "--dry-run").out
+
+
 def test_dollars_are_those_of_the_models_gpus(place):
     made = cells(place)
     hours, dollars = made["large", "sums"]["gpu_hours"], made["large", "sums"]["dollars"]
@@ -142,9 +146,52 @@ def test_markdown_holds_names_as_text(place):
     assert "| same\\_as\\_large |" in out
 
 
+HOSTILE = """\
+columns = ["sums.jsonl[first:1]"]
+baseline = "[z] <b>"
+[models.big]
+engine = "scripted"
+script = "target.json"
+[rows."[z] <b>"]
+reasoner = "baseline"
+target = "big"
+[rows."[a]"]
+reasoner = "baseline"
+target = "big"
+seed = 1
+[rows."*a, b"]
+reasoner = "baseline"
+target = "big"
+seed = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    made = Place.made(tmp_path_factory.mktemp("hostile"))
+    (made.folder / "table.toml").write_text(HOSTILE)
+    assert table(made).code == 0
+    return made
+
+
+def test_a_rows_name_is_markup_in_no_heading_of_markdown(hostile):
+    assert "## Against \\[z\\] &lt;b&gt;\n" in table(hostile, "--report --format markdown").out
+
+
+def test_a_rows_name_is_no_option_of_the_line_break_before_it_in_latex(hostile):
+    out = table(hostile, "--report --format latex").out
+    assert not re.search(r"\\\\\s*[\[*]", out)
+    assert r"[z] \textless{}b\textgreater{}" in out
+
+
+def test_a_row_whose_name_has_a_comma_can_be_chosen(hostile):
+    rows = {row for row, _ in cells(hostile, "--report --json --rows '*a, b'")}
+    assert rows == {"[z] <b>", "*a, b"}
+
+
 def test_latex_is_a_booktabs_table_with_every_column_filled(place):
     out = table(place, "--report --format latex").out
-    assert r"\caption{Sums \& <b>others</b>." in out
+    assert r"\caption{Sums \& \textless{}b\textgreater{}others\textless{}/b\textgreater{}." in out
     body = out[out.index(r"\midrule") : out.index(r"\bottomrule")].strip().splitlines()[1:]
     assert [line.split(" & ")[0].strip() for line in body] == [
         "large",
@@ -162,7 +209,7 @@ def test_latex_has_no_special_character_of_a_name(text):
     shown = result_files.latex(text)
     for word in re.findall(r"\\[a-z]+\{\}|\\.|\$[^$]*\$", shown):
         shown = shown.replace(word, "")
-    assert not set("\\&%$#_{}~^") & set(shown)
+    assert not set("\\&%$#_{}~^<>|") & set(shown)
 
 
 def test_csv_has_a_line_for_each_cell_and_no_formula(place):
@@ -177,7 +224,12 @@ def test_the_page_begins_with_the_table_and_shows_each_run_once(place, tmp_path)
     text = page.read_text()
     main = text[text.index("<main>") :]
     assert main.index("Accuracy</h2>") < main.index("Runs</h2>")
-    assert "large / sums" in text
+    # A run that serves several cells has the accuracy of none of them, and so not its name alone.
+    [data] = re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)
+    assert {run["run"] for run in json.loads(data)["runs"]} == {
+        "large, same_as_large / sums, sums[first:3]",
+        "weak / sums, sums[first:3]",
+    }
     assert "<title>Sums &amp; &lt;b&gt;others&lt;/b&gt;</title>" in text
     assert "<b>others" not in text
 

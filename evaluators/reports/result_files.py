@@ -19,6 +19,9 @@ LATEX = {
     "…": r"\ldots{}",
     "–": "--",
     "×": r"$\times$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 SPECIAL = re.compile("|".join(map(re.escape, LATEX)))
@@ -53,7 +56,10 @@ def as_latex(table: ResultTable) -> str:
     for row in table.rows:
         cells = (table.cells.get((row, column)) for column in table.columns)
         texts = [text for cell in cells for text in _latex_cell(cell)[:each]]
-        lines.append(rf"    {' & '.join([latex(row), *texts])} \\")
+        name = latex(row)
+        # After the \\ of the line before, LaTeX would take these for a length and a star.
+        name = f"{{}}{name}" if name.startswith(("[", "*")) else name
+        lines.append(rf"    {' & '.join([name, *texts])} \\")
     return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"])
 
 

@@ -51,7 +51,12 @@ def as_markdown(table: ResultTable) -> str:
     """All parts as Markdown; no name in it is taken for markup or HTML, or breaks a table."""
     said = [f"# {markdown_text(table.title)}"]
     for part in parts(table):
-        said += ["", f"## {part.title}", "", *markdown_table([part.headings, *part.lines])]
+        said += [
+            "",
+            f"## {markdown_text(part.title)}",
+            "",
+            *markdown_table([part.headings, *part.lines]),
+        ]
         said += ["", markdown_text(part.notes)]
     return "\n".join(said)
 

@@ -80,7 +80,8 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     """
     table = read_table(file, assignments, roles())
     every = cells_of(table, RunOptions())
-    cells = chosen(every, _listed(rows), _listed(columns))
+    names = {name for cell in every for name in (cell.row.name, cell.row.family, cell.column.name)}
+    cells = chosen(every, _listed(rows, names), _listed(columns, names))
     planned = plan_cells(cells, table.document, results)
     wanted = tuple(one for one in planned if not (only_missing and one.complete))
     changed = invalidated(file, planned)
@@ -141,6 +142,11 @@ def _tell(result: TableRun, planned: Collection[PlannedCell]) -> bool:
     return not troubles and not result.failed and not result.interrupted
 
 
-def _listed(names: Collection[str]) -> list[str]:
-    """Names that are given one by one, or several with commas."""
-    return [name.strip() for given in names for name in given.split(",") if name.strip()]
+def _listed(asked: Collection[str], names: Collection[str]) -> list[str]:
+    """Names that are given one by one, or several with commas; some of `names` have commas."""
+    return [
+        name.strip()
+        for given in asked
+        for name in ([given] if given in names else given.split(","))
+        if name.strip()
+    ]

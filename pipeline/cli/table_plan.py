@@ -98,8 +98,9 @@ def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> 
     for number, each in enumerate(sets, start=1):
         lines.append(f"Engines, set {number} of {len(sets)}: {', '.join(each.engines)}.")
     runs = shared_runs(planned)
-    missing = sum(sum(1 for _ in run.work(run.cells[0].there)) for run in runs)
-    lines.append(f"To go: {counted(missing, 'attempt')} in {counted(len(runs), 'run')}.")
+    missing = [sum(1 for _ in run.work(run.cells[0].there)) for run in runs]
+    unfinished = sum(count > 0 for count in missing)
+    lines.append(f"To go: {counted(sum(missing), 'attempt')} in {counted(unfinished, 'run')}.")
     return lines
 
 

@@ -20,6 +20,7 @@ from pipeline.cli.terminal import echo
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
 from pipeline.review.step_labels import pocket_labels
+from pipeline.tables.cells import Cell, names_of
 from pipeline.tables.planning import PlannedCell
 from pipeline.tables.results import grade_what_is_new, sources
 from pipeline.tables.table_file import TableFile
@@ -62,12 +63,12 @@ def print_results(
 
 
 def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[MeasuredRun]:
-    """The runs that have attempts, each once and whole, by the name of its first cell."""
-    names: dict[Path, str] = {}
+    """The runs that have attempts, each once and whole, by the names of all its cells."""
+    served: dict[Path, list[Cell]] = {}
     for one in planned:
         if results.cells[one.cell.row.name, one.cell.column.name].metrics is not None:
-            names.setdefault(one.directory, one.cell.name)
-    runs = {path: replace(graded_run(path), name=name) for path, name in names.items()}
+            served.setdefault(one.directory, []).append(one.cell)
+    runs = {path: replace(graded_run(path), name=names_of(cells)) for path, cells in served.items()}
     return [MeasuredRun(path, run, metrics_of(run)) for path, run in runs.items()]
 
 
@@ -82,9 +83,10 @@ def _page_options(results: ResultTable) -> ReportOptions:
         groups=again.groups,
         above=as_html(results),
         seen={one.run: one.seen for one in there if one.seen is not None},
+        # Of the cells that share a run the widest is nearest to the whole run, and comes last.
         dollars={
             one.run: one.dollars / one.attempts
-            for one in there
+            for one in sorted(there, key=lambda source: source.attempts)
             if one.dollars is not None and one.attempts
         },
     )

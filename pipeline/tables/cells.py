@@ -63,6 +63,15 @@ class Cell:
         return self.row.expected.get(self.column.name)
 
 
+def names_of(cells: Collection[Cell]) -> str:
+    """The rows and columns of cells that share a run: `large, same / sums, sums[first:3]`."""
+    rows = dict.fromkeys(cell.row.name for cell in cells)
+    columns = dict.fromkeys(cell.column.name for cell in cells)
+    if len(rows) * len(columns) > len(cells):
+        return ", ".join(cell.name for cell in cells)
+    return f"{', '.join(rows)} / {', '.join(columns)}"
+
+
 def cells_of(table: TableFile, options: Options) -> tuple[Cell, ...]:
     """Every cell, row by row.
 
@@ -71,7 +80,7 @@ def cells_of(table: TableFile, options: Options) -> tuple[Cell, ...]:
     """
     _refuse_unused_defaults(table, options)
     for card in table.cards.values():
-        _refuse_unknown(table.document, card.options, options.of_models(), "a model")
+        _refuse_unknown(table.document, card.options, options.of_models(), "a model has no")
     crossed = itertools.product(table.rows, table.columns)
     return tuple(_cell(table, row, column, options) for row, column in crossed)
 
@@ -79,7 +88,7 @@ def cells_of(table: TableFile, options: Options) -> tuple[Cell, ...]:
 def _cell(table: TableFile, row: Row, column: Column, options: Options) -> Cell:
     document = table.document
     known = _known(document, row, options)
-    whose = f"the reasoner {row.reasoner!r}"
+    whose = f"the reasoner {row.reasoner!r} has no"
     _refuse_unknown(document, row.settings, known, whose)
     _refuse_unknown(document, column.settings, known, whose)
     for key in row.settings.keys() & column.settings.keys():
@@ -124,7 +133,9 @@ def _cell(table: TableFile, row: Row, column: Column, options: Options) -> Cell:
     except BadSetting as error:
         keys = settings[error.key].keys if error.key is not None else ("rows", row.family)
         key = f"{error.key}: " if error.key is not None else ""
-        raise document.mistake(keys, f"row {row.name!r}: {key}{error}") from error
+        no_target = "target" not in row.cards and bool(table.cards)
+        hint = f" Or give the row a target: {', '.join(table.cards)}." if no_target else ""
+        raise document.mistake(keys, f"row {row.name!r}: {key}{error}{hint}") from error
     return Cell(row, column, experiment, cards, tuple(notes))
 
 
@@ -146,9 +157,7 @@ def _refuse_unknown(
     for name, setting in settings.items():
         if name not in known:
             instead = nearest(name, sorted(known))
-            raise document.mistake(
-                setting.keys, f"{whose} has no setting {name!r}; {instead}.", name
-            )
+            raise document.mistake(setting.keys, f"{whose} setting {name!r}; {instead}.", name)
 
 
 def _refuse_unused_defaults(table: TableFile, options: Options) -> None:
@@ -156,7 +165,7 @@ def _refuse_unused_defaults(table: TableFile, options: Options) -> None:
     every = {"reasoner", *(role for row in table.rows for role in row.cards)}
     for row in table.rows:
         every |= set(_known(table.document, row, options))
-    _refuse_unknown(table.document, table.defaults, every, "no row here")
+    _refuse_unknown(table.document, table.defaults, every, "no row here has a")
 
 
 def chosen(

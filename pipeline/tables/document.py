@@ -122,6 +122,10 @@ class Document:
         """The error that `sentence` says of a key."""
         return UserMistake(f"{self.where(keys, near)}: {sentence}")
 
+    def is_set(self, keys: Keys) -> bool:
+        """Whether the value is one of `--set`, not of a file."""
+        return isinstance(self._parts.get(keys), str)
+
     def folder(self, keys: Keys) -> Path:
         """The folder of the file that a key stands in: paths are relative to it."""
         depth = next(size for size in range(len(keys), -1, -1) if keys[:size] in self._parts)

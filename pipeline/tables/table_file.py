@@ -1,6 +1,7 @@
 """What a table's file says, typed: models, rows with their sweeps, columns, expected values."""
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import manifest_names
-from pipeline.tables.document import Document, Keys, nearest
+from pipeline.tables.document import Document, Keys, is_a, nearest
 
 PARTS = ("title", "baseline", "columns", "defaults", "models", "rows")
 COLUMN_KEYS = ("name", "dataset", "data_file", "problem_range")
@@ -164,7 +165,7 @@ def _card(document: Document, name: str) -> Card:
     price = document.get((*keys, "usd_per_gpu_hour"), float)
     gpus = document.get((*keys, "gpus"), int)
     for what, amount in (("usd_per_gpu_hour", price), ("gpus", gpus)):
-        if amount is not None and amount <= 0:
+        if amount is not None and not 0 < amount < math.inf:
             raise document.mistake((*keys, what), f"{what} is {amount}; it must be above 0.")
     return Card(
         name=name,
@@ -212,8 +213,14 @@ def _column(document: Document, entry: object) -> Column:
         if not isinstance(value, str):
             raise document.mistake(keys, f"a column's {key} is {value!r}; it must be a text.", key)
     if not given.keys() & {"dataset", "data_file"}:
-        raise document.mistake(keys, "a column needs a dataset or a data_file.")
+        raise document.mistake(
+            keys, f"a column needs a dataset or a data_file; one has only {', '.join(entry)}."
+        )
     dataset, data_file = given.get("dataset"), given.get("data_file")
+    if dataset is not None and dataset.endswith(DATA_FILES):
+        raise document.mistake(
+            keys, f"{dataset!r} is a file; write data_file = {dataset!r}.", dataset
+        )
     if dataset is not None and dataset not in manifest_names():
         raise document.unknown(keys, "dataset", dataset, manifest_names(), near=dataset)
     ranged = given.get("problem_range", "all")
@@ -282,7 +289,7 @@ def _combinations(document: Document, keys: Keys) -> Iterator[Settings]:
             raise document.mistake(
                 place, f"sweep.{key} is {values!r}; it must be a list of values."
             )
-        if len({repr(value) for value in values}) < len(values):
+        if any(one == other for one, other in itertools.combinations(values, 2)):
             raise document.mistake(place, f"sweep.{key} has a value twice.")
         if key in document.values["rows"][keys[-1]]:
             raise document.mistake(
@@ -308,9 +315,11 @@ def _expected(
         for key in entry.keys() - set(known):
             raise document.unknown(place, "key", key, known, near=key)
         column, value = entry["column"], entry["value"]
+        if column not in columns and document.is_set(("columns",)):
+            continue
         if column not in columns:
             raise document.unknown(place, "column", str(column), columns, near=str(column))
-        if not isinstance(value, int | float) or not 0 <= value <= 1:
+        if not is_a(value, float) or not 0 <= value <= 1:
             raise document.mistake(
                 place,
                 f"the expected value {value!r} must be a share of 1: 0.733 for 73.3 %.",
