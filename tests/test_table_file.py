@@ -209,7 +209,7 @@ def test_what_is_expected_of_the_files_columns_waits_while_set_puts_others_in_th
 
 def test_a_data_file_without_a_model_is_told_which_targets_there_are(read, tmp_path):
     (tmp_path / "own.csv").write_text("problem,answer\n1+1,2\n")
-    with pytest.raises(UserMistake, match="Or give the row a target: qwq, r1-1.5b"):
+    with pytest.raises(UserMistake, match=r"Or give the row a target: qwq, r1-1\.5b"):
         read(("pocket[first:5]", "own.csv"), ('target = "qwq"\n[rows.spec]', "[rows.spec]"))
 
 
