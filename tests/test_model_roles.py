@@ -206,3 +206,31 @@ def test_a_role_without_a_model_and_a_model_without_a_role_are_refused(command):
         reasoners.with_defaults(Experiment("judged", settings))
     with pytest.raises(UserMistake, match="has no use for a judge model"):
         reasoners.with_defaults(Experiment("baseline", settings, others={"judge": settings}))
+
+
+def test_a_third_models_tokens_are_in_the_costs_of_a_table_of_runs_and_its_files(command, tmp_path):
+    (tmp_path / "table.toml").write_text(
+        """columns = ["sums.jsonl"]
+        [models.t]
+        engine = "scripted"
+        script = "target.json"
+        [models.j]
+        engine = "scripted"
+        script = "judge.json"
+        [rows.alone]
+        reasoner = "baseline"
+        target = "t"
+        [rows.judged]
+        reasoner = "judged"
+        target = "t"
+        judge = "j"
+        """
+    )
+    asked = f"table {tmp_path / 'table.toml'} --results {tmp_path / 'results'}"
+    said = speclrm(f"{asked} --format markdown")
+    assert said.code == 0, said.err
+    assert "judge tokens" in said.out
+    cells = json.loads(speclrm(f"{asked} --report --json").out)["cells"]
+    assert [cell["judge_tokens"] for cell in cells] == [None, 5]
+    lines = csv.DictReader(io.StringIO(speclrm(f"{asked} --report --format csv").out))
+    assert [line["judge_tokens"] for line in lines] == ["", "5.0"]

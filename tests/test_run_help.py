@@ -122,3 +122,9 @@ def test_the_help_fits_a_terminal_of_80_columns(command: str) -> None:
     lines = on_a_terminal(command).splitlines()
     assert len(lines) > 30
     assert [line for line in lines if len(line) > COLUMNS] == []
+
+
+def test_a_reasoner_that_is_not_there_is_told_before_options_that_it_would_bring() -> None:
+    said = speclrm("run judged --judge-model wise --dry-run")
+    assert said.code == 2
+    assert "'judged' is not one of 'baseline'" in said.sentence

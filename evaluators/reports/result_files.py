@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from evaluators.reports.result_tables import SIGNIFICANT, mark_notes, marks
+from evaluators.reports.result_tables import SIGNIFICANT, further_roles, mark_notes, marks
 from evaluators.reports.safe_text import csv_cell, safe
 from evaluators.statistics.comparison import Comparison
 from evaluators.statistics.result_table import ResultCell, ResultTable
@@ -70,7 +71,8 @@ def latex(text: str) -> str:
 
 def as_csv(table: ResultTable) -> str:
     """Every number unrounded, one line a cell; unknown is empty, no name is a formula."""
-    flat = [flattened(cell) for cell in table.in_order]
+    roles = further_roles(table)
+    flat = [flattened(cell, roles) for cell in table.in_order]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(flat[0]), lineterminator="\n")
     writer.writeheader()
@@ -80,21 +82,23 @@ def as_csv(table: ResultTable) -> str:
 
 def as_json(table: ResultTable) -> str:
     """Every number unrounded."""
+    roles = further_roles(table)
     return json.dumps(
         {
             "title": table.title,
             "baseline": table.baseline,
-            "cells": [flattened(cell) for cell in table.in_order],
+            "cells": [flattened(cell, roles) for cell in table.in_order],
         },
         indent=2,
     )
 
 
-def flattened(cell: ResultCell) -> dict[str, Any]:
-    """A cell's numbers by name; shares of 1."""
+def flattened(cell: ResultCell, roles: Sequence[str]) -> dict[str, Any]:
+    """A cell's numbers by name; shares of 1. `roles` are those beside target and draft."""
     source, metrics, reported = cell.source, cell.metrics, cell.source.reported
     interval = metrics.uncertainty.population if metrics is not None else None
     costs = metrics.costs if metrics is not None else None
+    tokens = (costs.tokens if costs is not None else None) or {}
     return {
         "row": source.row,
         "column": source.column,
@@ -110,6 +114,7 @@ def flattened(cell: ResultCell) -> dict[str, Any]:
         "not_compared": cell.not_compared,
         "target_tokens": costs.target_tokens if costs is not None else None,
         "draft_tokens": costs.draft_tokens if costs is not None else None,
+        **{f"{role}_tokens": tokens.get(role) for role in roles},
         "flops_decode": costs.flops_decode if costs is not None else None,
         "flops_total": costs.flops_total if costs is not None else None,
         "seconds_p50": costs.seconds_p50 if costs is not None else None,

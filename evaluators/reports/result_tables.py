@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from evaluators.reports.board_columns import fixed, interval_text, markdown_table, share, whole
 from evaluators.reports.comparison_table import difference_text
 from evaluators.reports.safe_text import markdown_text
-from evaluators.statistics.metrics import Costs
+from evaluators.statistics.metrics import TWO_ROLES, Costs
 from evaluators.statistics.result_table import ResultCell, ResultTable
 from evaluators.statistics.sign_flips import p_text
 
@@ -128,7 +128,7 @@ def _differences(table: ResultTable) -> Part:
 
 def _costs(table: ResultTable) -> Part:
     cells = [cell for cell in table.in_order if cell.metrics is not None]
-    lines = []
+    lines, roles = [], further_roles(table)
     for cell in cells:
         assert cell.metrics is not None  # noqa: S101 - chosen above
         costs, source = cell.metrics.costs, cell.source
@@ -138,7 +138,7 @@ def _costs(table: ResultTable) -> Part:
                 source.row,
                 source.column,
                 f"{source.attempts} of {'?' if source.planned is None else source.planned}",
-                *_tokens(costs),
+                *_tokens(costs, roles),
                 UNKNOWN if costs.flops_decode is None else f"{costs.flops_decode / 1e9:,.2f}",
                 UNKNOWN if ratio is None else fixed(ratio.ratio),
                 fixed(costs.seconds_p50),
@@ -149,6 +149,7 @@ def _costs(table: ResultTable) -> Part:
     priced = any(cell.source.dollars is not None for cell in cells)
     headings = (
         *("row", "column", "attempts", "target tokens", "draft tokens"),
+        *(f"{role} tokens" for role in roles),
         *("GFLOPs", "× GFLOPs", "seconds p50", "GPU-hours", "dollars"),
     )
     said = [n for n in range(len(headings)) if any(line[n] != UNKNOWN for line in lines)]
@@ -185,8 +186,16 @@ def _reported(table: ResultTable) -> Part:
     )
 
 
-def _tokens(costs: Costs) -> Sequence[str]:
-    return whole(costs.target_tokens), whole(costs.draft_tokens)
+def further_roles(table: ResultTable) -> list[str]:
+    """Roles beside target and draft that wrote tokens, in the order of their appearance."""
+    every = [cell.metrics.costs.tokens for cell in table.in_order if cell.metrics is not None]
+    roles = dict.fromkeys(role for tokens in every for role in tokens or ())
+    return [role for role in roles if role not in TWO_ROLES]
+
+
+def _tokens(costs: Costs, roles: Sequence[str]) -> Sequence[str]:
+    others = [(costs.tokens or {}).get(role) for role in roles]
+    return tuple(map(whole, (costs.target_tokens, costs.draft_tokens, *others)))
 
 
 def _amount(value: float | None) -> str:

@@ -35,9 +35,13 @@ class RunCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the reasoner among the arguments, with all options known; then parse by its own."""
         ctx.meta[NAMED] = self._named(ctx, args)
+        first = next(iter(args), "-")
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            if ctx.meta[NAMED] is None and not first.startswith("-"):
+                # No reasoner is known that could have the option: that is what is wrong.
+                ReasonerName(list(REASONERS)).convert(first, self.get_params(ctx)[0], ctx)
             there = (option for options in self._shown(ctx).values() for option in options)
             near = get_close_matches(
                 error.option_name, [flag for one in there for flag in one.opts]
