@@ -409,6 +409,12 @@ def test_each_column_stands_in_one_block_and_the_first_in_all(table, width):
     assert rest == list(range(1, len(headings)))
 
 
+def test_prose_breaks_at_spaces_before_a_name_folds():
+    lines = [["dataset", "what"], ["olympiadbench", "word " * 40]]
+    assert list(blocks(lines, 1, 80, texts=2)) == [{0: 13, 1: 60}]
+    assert list(blocks(lines, 1, 80)) == [{0: 6, 1: 67}]  # numbers stay whole
+
+
 def test_what_fits_is_one_block_with_headings_on_one_line():
     out = io.StringIO()
     print_table(Console(file=out, width=PIPE_WIDTH), ["run", "a long heading"], [["x", "1"]])

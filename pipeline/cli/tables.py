@@ -44,7 +44,7 @@ def print_table(
     lines = safe_lines(headings, rows)
     if title:
         console.print(Text(safe(title), style="bold"))
-    for widths in blocks(lines, keys, console.width):
+    for widths in blocks(lines, keys, console.width, texts):
         table = Table()
         for column, width in widths.items():
             table.add_column(
@@ -74,8 +74,13 @@ def safe_lines(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[
     ]
 
 
-def blocks(lines: Sequence[Sequence[str]], keys: int, width: int) -> Iterator[dict[int, int]]:
-    """The columns of each block with their widths; the first of `lines` are the headings."""
+def blocks(
+    lines: Sequence[Sequence[str]], keys: int, width: int, texts: int = 0
+) -> Iterator[dict[int, int]]:
+    """The columns of each block with their widths; the first of `lines` are the headings.
+
+    Of the first `texts` columns those that are no keys may break at spaces, and leave room to keys.
+    """
     natural = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     needed = _needed(lines)
     names = range(keys)
@@ -91,7 +96,10 @@ def blocks(lines: Sequence[Sequence[str]], keys: int, width: int) -> Iterator[di
             taken.append(rest.pop(0))
         room = width - _edges(keys + len(taken))
         least = sum(min(LEAST_KEY, needed[name]) for name in names)
-        widths = {column: max(1, min(needed[column], room - least)) for column in taken}
+        widths = {
+            column: max(1, min(needed[column], room - (held if column < texts else least)))
+            for column in taken
+        }
         left = room - sum(widths.values())
         widths = dict(zip(names, _shrunk(needed[:keys], left), strict=True)) | widths
         for column in widths:
