@@ -132,6 +132,8 @@ def test_such_a_reasoner_leaves_the_others_and_their_options_as_they_are(reasone
 
 
 REASONERS_REFUSED = [
+    ("models={'target': {'token prompts'}}", "its target must be able to do is no frozenset"),
+    ("models={'target': frozenset(), 'judge': None}", "its judge must be able to do is no frozen"),
     ("section(Option('width', 'W.'))", "--width sets the field 'width', which Own does not have"),
     ("section(Option('size', 'S.', int, field='sizes'))", "--size sets the field 'sizes'"),
     ("section(Option('top-m', 'T.', field='word'))", "cannot be called 'top-m'"),
@@ -315,6 +317,32 @@ def test_an_engine_whose_module_ends_the_program_is_only_broken(engine):
     with pytest.raises(UserMistake, match=r"cannot be used \(SystemExit: no licence\)"):
         engines.create(EngineSettings("odd", "m"))
     assert "SystemExit: no licence" in doctor()
+
+
+UNFIT = {
+    "async def start(self): raise ConnectionError('no route')": "(ConnectionError: no route)",
+    "async def start(self): raise SystemExit('bye')": "(SystemExit: bye)",
+    "def start(self): pass": "(TypeError: object NoneType can't be used in 'await' expression)",
+    "facts = None": "its facts are None, and no ModelFacts",
+    "abilities = frozenset({'token prompts'})": "have 'token prompts', which is no Ability",
+    "tokenizer = None": "its tokenizer None cannot encode",
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), UNFIT.items(), ids=UNFIT)
+def test_an_engine_that_does_not_start_or_says_nonsense_of_itself_is_refused_by_name(
+    offer, place, body, reason
+):
+    code = ENGINE.replace(
+        "class Odd(ScriptedEngine):\n    pass", f"class Odd(ScriptedEngine):\n    {body}"
+    )
+    inside = "tokenizer='pipeline.engines.scripted.declaration:byte_tokenizer', context=None"
+    offer("mine", "engines", "odd = mine:ODD", code=code % inside)
+    sums = place.folder / "sums.jsonl"
+    said = speclrm(f"run baseline --engine odd --data-file {sums} --output-dir {place.run('odd')}")
+    assert (said.code, "Traceback" in said.err) == (2, False)
+    assert "The engine 'odd' of the package mine 1.0 cannot be used" in said.sentence
+    assert reason in said.sentence
 
 
 def test_a_function_of_an_engine_that_is_not_there_is_found_by_the_doctor(engine):

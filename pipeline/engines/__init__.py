@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pipeline.engines.declaration import EngineEntry
+from pipeline.engines.plugged import PluggedEngine
 from pipeline.engines.protocol import Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
@@ -69,4 +70,7 @@ def create(settings: EngineSettings) -> Engine:
     refuse_ignored(settings)
     values = known.own_values(settings)
     with ENGINES.blamed(known.name):
-        return known.load_class()(replace(settings, own=values))
+        engine = known.load_class()(replace(settings, own=values))
+    if known.name in ENGINES.built_in:
+        return engine
+    return PluggedEngine(engine, lambda: ENGINES.blamed(known.name))

@@ -158,6 +158,11 @@ class ReasonerEntry:
             raise Misdeclared("what solves is no function")
         if "target" not in self.models:
             raise Misdeclared("its models have no target")
+        for role, abilities in self.models.items():
+            if not isinstance(abilities, frozenset) or not all(
+                isinstance(one, Ability) for one in abilities
+            ):
+                raise Misdeclared(f"what its {role} must be able to do is no frozenset of Ability")
         for section in self.sections:
             section.check_declaration()
         for what, names in (
