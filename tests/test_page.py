@@ -235,6 +235,12 @@ def test_dear_runs_stand_on_a_logarithmic_axis_unless_their_reader_says_otherwis
     assert not log.is_checked()
 
 
+def test_the_chart_begins_with_a_cost_that_some_run_knows(page):
+    assert page.evaluate("COSTS[firstKnownCost()][0]") == "GFLOPs total"
+    page.evaluate("DATA.runs.forEach((run) => { run.flops_total = run.flops_decode = null; })")
+    assert page.evaluate("COSTS[firstKnownCost()][0]") == "tokens of all models"
+
+
 def test_points_have_colours_of_their_own(page):
     colours = page.evaluate(
         "[...document.querySelectorAll('#scatter g.point circle')]"

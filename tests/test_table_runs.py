@@ -126,6 +126,33 @@ def test_the_plan_says_which_cells_share_a_run_and_which_engines_are_up_together
     assert len(plan["engine_sets"]) == 1
 
 
+TWO_SERVERS = """\
+columns = ["sums.jsonl"]
+[models.near]
+engine = "openai"
+model = "m"
+base_url = "http://127.0.0.1:9/v1"
+[models.far]
+engine = "openai"
+model = "m"
+base_url = "http://127.0.0.2:9/v1"
+[rows.near]
+reasoner = "baseline"
+target = "near"
+[rows.far]
+reasoner = "baseline"
+target = "far"
+"""
+
+
+def test_two_servers_of_one_model_are_told_to_be_one_run(place):
+    (place.folder / "table.toml").write_text(TWO_SERVERS)
+    said = "far / sums and near / sums name different servers for 'm'"
+    assert said in table(place, "--dry-run").out
+    assert said in table(place).err
+    assert said not in table(place, "--dry-run --rows far").out
+
+
 def test_two_tables_that_share_cells_reuse_them(place):
     assert table(place, "--columns twice").code == 0
     (place.folder / "table.toml").write_text(FILE.replace('title = "Sums"', 'title = "Others"'))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.reasoner_options import roles
-from pipeline.cli.table_plan import changed_lines, plan_as_json, print_plan
+from pipeline.cli.table_plan import changed_lines, plan_as_json, print_plan, server_lines
 from pipeline.cli.table_progress import live_table
 from pipeline.cli.table_results import WRITERS, print_results
 from pipeline.cli.table_settings import RunOptions
@@ -94,7 +94,7 @@ def table_command(  # noqa: PLR0917 - one parameter an option
         else:
             print_plan(table, wanted, changed)
         return
-    for line in changed_lines(changed):
+    for line in (*changed_lines(changed), *server_lines(wanted)):
         echo(line, err=True)
     write_lock(file, table.title, planned)
     log = results / f"{file.stem}.engine.log"

@@ -93,6 +93,7 @@ def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> 
         for directory, cells in sharing.items()
         if cells > 1
     ]
+    lines += server_lines(planned)
     lines += changed_lines(changed)
     sets = engine_sets(shared_runs(planned))
     for number, each in enumerate(sets, start=1):
@@ -114,6 +115,27 @@ def changed_lines(changed: Collection[Invalidated]) -> list[str]:
         "of the earlier settings."
         for (directory, changes), names in cells.items()
     ]
+
+
+def server_lines(planned: Collection[PlannedCell]) -> list[str]:
+    """Which cells name another server than the one whose answers they get."""
+    lines = []
+    for run in shared_runs(planned):
+        first = run.cells[0].cell
+        for role, asked in run.plan.experiment.models.items():
+            others = [
+                one.cell.name
+                for one in run.cells
+                if one.cell.experiment.models[role].base_url != asked.base_url
+            ]
+            if others:
+                lines.append(
+                    f"Note: {', '.join(others)} and {first.name} name different servers for "
+                    f"{asked.model!r}, which is no setting of a run: they are one run, and only "
+                    f"the server of {first.name} is asked. To compare servers, let each offer the "
+                    "model under a name of its own."
+                )
+    return lines
 
 
 def _serves(directory: Path, planned: Collection[PlannedCell]) -> list[str]:

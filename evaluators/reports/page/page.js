@@ -7,6 +7,7 @@ const COSTS = [
   ["seconds p50", (r) => r.seconds_p50], ["seconds of the machine", (r) => r.machine_seconds],
   ["US$", (r) => r.dollars ?? (r.machine_seconds === null || !perHour() ? null : r.machine_seconds / 3600 * perHour())],
 ];
+const firstKnownCost = () => Math.max(0, COSTS.findIndex(([, cost]) => DATA.runs.some((run) => cost(run) !== null)));
 const LOG_FROM = 10; // from this ratio of the dearest to the cheapest on, the axis begins logarithmic
 let logChosen = false;
 
@@ -94,6 +95,7 @@ document.getElementById("about").textContent = `${DATA.runs.length} runs on ${da
 document.getElementById("notes").textContent = (zero.length ? `Zero in every run: ${zero.join(", ")}. ` : "") + "Costs are per attempt. A run’s name opens its settings." + (DATA.runs.some((run) => run.seen) ? " †: the problems are older than the release of a model, which may have seen them." : "");
 document.getElementById("legend").append(...Object.entries(CODES).map(([code, name]) => element("span", { class: "legend" }, element("span", { class: `cell ${code}` }, MARKS[code]), " ", name)));
 options("cost", COSTS.map(([name], at) => [at, name]));
+document.getElementById("cost").value = firstKnownCost();
 const speculative = DATA.runs.map((run, at) => [at, run.run]).filter(([at]) => DATA.runs[at].steps.place_judged.some((n) => n > 0));
 if (speculative.length) { document.getElementById("steps").hidden = false; options("steps-run", speculative); drawSteps(); }
 const tables = drawTables();
