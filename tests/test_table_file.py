@@ -237,6 +237,10 @@ def test_a_data_file_lies_beside_the_table_that_names_it(read, tmp_path):
     assert (experiment.dataset, experiment.problem_range) == (None, "first:1")
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(read):
+    assert "large / twice" in read(file="\ufeff" + FILE)
+
+
 def test_rows_are_chosen_by_name_or_by_their_sweeps_name(read):
     cells = tuple(read().values())
     assert [cell.name for cell in chosen(cells, ["spec"], ["twice"])] == [

@@ -196,7 +196,8 @@ def read(file: Path) -> tuple[dict[str, Any], Source]:
         UserMistake: it cannot be read, or is not TOML.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        # Windows' editors begin a file with a byte order mark.
+        text = file.read_text(encoding="utf-8-sig")
         values = tomllib.loads(text)
     except OSError as error:
         raise UserMistake(f"{file} cannot be read ({error.strerror}).") from error
