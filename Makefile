@@ -29,9 +29,8 @@ WITH_DRAFT = $(EXPERIMENT) $(if $(DRAFT_MODEL),--draft-model $(DRAFT_MODEL))
 MATRIX = results/matrix-$(DATASET)
 MATRIX_RUNS = $(addprefix $(MATRIX)-,baseline parallel spec spec-async spec-methods)
 
-# At the default temperature these tiny models repeat themselves: docs/pocket.md, the hard problems.
-DEMO = --dataset pocket-hard --problem-id first:90 --temperature 1.5 --top-p 1
-DEMO_RUNS = $(addprefix results/demo-,target draft parallel spec spec-async spec-methods)
+# The name of a run follows from its settings in examples/demo.toml.
+DEMO_SPEC = results/pocket-hard-spec-pocket-target-a1a762ba
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard \
@@ -53,18 +52,10 @@ $(TEST_STAMP): $(STAMP)
 	PYTHON=$(PYTHON) bash packaging/install.sh $(VENV) dev
 	@touch $@
 
-demo: install ## all five experiments with the bundled pair, offline: graded, in one table and one page
-	$(SPECLRM) run baseline $(DEMO) --model pocket-target --output-dir results/demo-target
-	$(SPECLRM) run baseline $(DEMO) --model pocket-draft --output-dir results/demo-draft
-	$(SPECLRM) run parallel $(DEMO) --output-dir results/demo-parallel
-	$(SPECLRM) run spec $(DEMO) --output-dir results/demo-spec
-	$(SPECLRM) run spec-async $(DEMO) --output-dir results/demo-spec-async
-	$(SPECLRM) run spec-methods $(DEMO) --output-dir results/demo-spec-methods
-	$(SPECLRM) grade $(DEMO_RUNS)
-	$(SPECLRM) leaderboard $(DEMO_RUNS) --baseline demo-target --html results/demo.html
+demo: install ## all five reasoners with the bundled pair, offline: in one table and one page
+	$(SPECLRM) table examples/demo.toml --html results/demo.html
 	@echo "Charts, and every attempt as a trace: open results/demo.html"
-	@echo "One file per problem: results/demo-target/problems/, verdicts: results/demo-target/verdicts.jsonl"
-	@echo "One attempt as a trace: $(SPECLRM) show results/demo-spec --problem-id 37"
+	@echo "One attempt here: $(SPECLRM) show $(DEMO_SPEC) --problem-id 37"
 
 baseline: install ## the target reasons alone
 	$(SPECLRM) run baseline $(EXPERIMENT)

@@ -105,10 +105,11 @@ def _print(results: ResultTable) -> None:
             keys=min(part.texts, 2),
             texts=part.texts,
         )
+    columns = len(results.columns) > 1
     runs = dict.fromkeys(cell.source.run for cell in results.in_order if cell.metrics is not None)
     for run in runs:
         names = [
-            f"{cell.source.row} / {cell.source.column}"
+            f"{cell.source.row} / {cell.source.column}" if columns else cell.source.row
             for cell in results.in_order
             if cell.source.run == run
         ]
