@@ -1,4 +1,4 @@
-"""The README's picture: a leaderboard's page down to its charts of costs and outcomes.
+"""The README's picture: the page of `make demo` down to its charts of costs and outcomes.
 
     python docs/screenshot.py [PAGE [PICTURE]]
 

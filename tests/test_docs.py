@@ -1,6 +1,7 @@
 """What README and docs name is there: modules, files, links, make targets, commands and options."""
 
 import importlib
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -166,6 +167,15 @@ def test_readme_answers_are_among_its_transcripts():
 def test_readme_shows_what_a_command_prints(command, printed):
     said = speclrm(command)
     assert (said.out + said.err).split() == printed.split()
+
+
+def test_the_runs_that_a_page_names_are_those_of_the_demo_or_shown_by_a_plan():
+    plan = json.loads(speclrm(f"table {ROOT / 'examples/demo.toml'} --dry-run --json").out)
+    made = {Path(cell["directory"]).name for cell in plan["cells"]}
+    alone = speclrm("run baseline --problem-id first:90 --dry-run").out
+    name = re.compile(r"\bpocket-(?:\w+-)+[0-9a-f]{8}\b")
+    for page, text in PAGES.items():
+        assert set(name.findall(text)) <= made | set(name.findall(alone)), page
 
 
 def test_readme_shows_the_present_grader():

@@ -137,7 +137,29 @@ def test_on_a_terminal_every_part_is_told(place):
     out = table(place, "--report").out
     for words in ("Accuracy", "Against large", "Costs", "Reported and measured", "dollars"):
         assert words in out
-    assert "-100.0 points" in out
+    assert re.search(r"-100\.0 \[", out)
+
+
+def test_a_table_of_one_column_names_it_once_and_does_not_repeat_what_all_rows_share(place):
+    rows = "--report --rows large,same_as_large,weak"
+    one, two = table(place, f"{rows} --columns sums").out, table(place, rows).out
+    assert sum("│ sums" in line or " sums ┃" in line for line in one.splitlines()) == 1
+    assert "All 12 attempts of every cell are recorded." in one
+    assert "12 of 12" not in one
+    assert "12 of 12" in two
+    assert re.search(r"┃ column +┃ +difference, points ┃", two)
+    assert re.search(r"^weak: .*results", one, re.MULTILINE)
+    assert re.search(r"weak / sums, weak / sums\[first:3\]: .*results", two)
+
+
+def test_attempts_that_are_missing_are_told_in_a_table_of_one_column_too(place, tmp_path):
+    other = Place.made(tmp_path)
+    (tmp_path / "table.toml").write_text(FILE.replace("repeats = 2", "repeats = 1"))
+    assert table(other, "--rows large --columns sums").code == 0
+    (tmp_path / "table.toml").write_text(FILE)
+    out = table(other, "--report --rows large --columns sums").out
+    assert "6 of 12" in out
+    assert "of every cell are recorded" not in out
 
 
 def test_markdown_holds_names_as_text(place):

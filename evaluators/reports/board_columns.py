@@ -150,10 +150,11 @@ def _tokens_by_role(costs: Costs) -> str:
 
 
 def _gflops(costs: Costs) -> str:
-    return f"{_giga(costs.flops_decode)} / {_giga(costs.flops_total)}"
+    return f"{giga(costs.flops_decode)} / {giga(costs.flops_total)}"
 
 
-def _giga(flops: float | None) -> str:
+def giga(flops: float | None) -> str:
+    """FLOPs in 10⁹, or a dash."""
     return f"{flops / GIGA:,.2f}" if flops is not None else "–"
 
 

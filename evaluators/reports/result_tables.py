@@ -1,11 +1,18 @@
 """A table of runs for people: accuracies, differences, costs, and what others report."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from evaluators.reports.board_columns import fixed, interval_text, markdown_table, share, whole
-from evaluators.reports.comparison_table import difference_text
+from evaluators.reports.board_columns import (
+    fixed,
+    giga,
+    interval_text,
+    markdown_table,
+    share,
+    whole,
+)
 from evaluators.reports.safe_text import markdown_text
+from evaluators.statistics.cost_ratios import CostRatio
 from evaluators.statistics.metrics import TWO_ROLES, Costs
 from evaluators.statistics.result_table import ResultCell, ResultTable
 from evaluators.statistics.sign_flips import p_text
@@ -14,6 +21,7 @@ SIGNIFICANT = 0.05
 SEEN = "†"
 PARTIAL = "…"
 UNKNOWN = "–"
+COLUMN = "column"
 OF_ACCURACY = (
     "Accuracy with its 95 % interval over the population of problems; errors count as not correct."
 )
@@ -21,7 +29,11 @@ OF_DIFFERENCES = (
     "Differences to {baseline} in pairs, problem by problem; p: sign-flip test; Holm p: adjusted "
     "for all {comparisons} comparisons of the table. *: Holm p at most {level:g}."
 )
-OF_COSTS = "Costs of an attempt on average; ×: relative to {baseline} at the same problems."
+OF_COSTS = (
+    "Costs of an attempt on average; ×: relative to {baseline} at the same problems; total: with "
+    "prompt tokens, but for those that were cached, by other rows too."
+)
+OF_ATTEMPTS = "All {attempts} attempts of every cell are recorded."
 OF_PRICES = "GPU-hours and dollars are those of all attempts."
 OF_REPORTED = (
     "Reported by others beside what was measured, and whether it lies in the measured interval."
@@ -44,7 +56,21 @@ class Part:
 def parts(table: ResultTable) -> list[Part]:
     """The report's tables, without those that have nothing to say."""
     made = [_accuracies(table), _differences(table), _costs(table), _reported(table)]
+    if len(table.columns) == 1:
+        # The accuracies are headed by it: every line of the others would repeat it.
+        made[1:] = [_without(COLUMN, part) for part in made[1:]]
     return [part for part in made if part.lines]
+
+
+def _without(heading: str, part: Part) -> Part:
+    """The part with one of its columns of words left out."""
+    at = part.headings.index(heading)
+    return replace(
+        part,
+        headings=part.headings[:at] + part.headings[at + 1 :],
+        lines=tuple(line[:at] + line[at + 1 :] for line in part.lines),
+        texts=part.texts - 1,
+    )
 
 
 def as_markdown(table: ResultTable) -> str:
@@ -110,7 +136,9 @@ def _differences(table: ResultTable) -> Part:
         if one is not None:
             star = " *" if one.adjusted_p <= SIGNIFICANT else ""
             counts = f"{one.wins} / {one.ties} / {one.losses}"
-            found = (f"{difference_text(one)}{star}", p_text(one.p), p_text(one.adjusted_p), counts)
+            low, high = (f"{100 * end:+.1f}" for end in one.interval)
+            points = f"{100 * one.difference:+.1f} [{low}, {high}]"
+            found = (f"{points}{star}", p_text(one.p), p_text(one.adjusted_p), counts)
             lines.append((*place, *found))
         elif cell.not_compared is not None:
             lines.append((*place, cell.not_compared, UNKNOWN, UNKNOWN, UNKNOWN))
@@ -119,7 +147,7 @@ def _differences(table: ResultTable) -> Part:
     )
     return Part(
         title=f"Against {table.baseline}",
-        headings=("row", "column", "difference", "p", "Holm p", "won / tied / lost"),
+        headings=("row", COLUMN, "difference, points", "p", "Holm p", "won / tied / lost"),
         lines=tuple(lines),
         texts=2,
         notes=notes,
@@ -129,28 +157,33 @@ def _differences(table: ResultTable) -> Part:
 def _costs(table: ResultTable) -> Part:
     cells = [cell for cell in table.in_order if cell.metrics is not None]
     lines, roles = [], further_roles(table)
+    # One number for all is said once, below the table.
+    counts = {(cell.source.attempts, cell.source.planned) for cell in cells}
+    alike = len(counts) == 1 and cells[0].source.complete
     for cell in cells:
         assert cell.metrics is not None  # noqa: S101 - chosen above
         costs, source = cell.metrics.costs, cell.source
-        ratio = None if cell.against is None else cell.against.costs.flops_decode
+        against = None if cell.against is None else cell.against.costs
+        planned = "?" if source.planned is None else source.planned
         lines.append(
             (
                 source.row,
                 source.column,
-                f"{source.attempts} of {'?' if source.planned is None else source.planned}",
+                UNKNOWN if alike else f"{source.attempts} of {planned}",
                 *_tokens(costs, roles),
-                UNKNOWN if costs.flops_decode is None else f"{costs.flops_decode / 1e9:,.2f}",
-                UNKNOWN if ratio is None else fixed(ratio.ratio),
+                _both(*(giga(flops) for flops in (costs.flops_decode, costs.flops_total))),
+                UNKNOWN
+                if against is None
+                else _both(_ratio(against.flops_decode), _ratio(against.flops_total)),
                 fixed(costs.seconds_p50),
                 _amount(source.gpu_hours),
                 _amount(source.dollars),
             )
         )
-    priced = any(cell.source.dollars is not None for cell in cells)
     headings = (
-        *("row", "column", "attempts", "target tokens", "draft tokens"),
+        *("row", COLUMN, "attempts", "target tokens", "draft tokens"),
         *(f"{role} tokens" for role in roles),
-        *("GFLOPs", "× GFLOPs", "seconds p50", "GPU-hours", "dollars"),
+        *("GFLOPs decode / total", "× decode / total", "seconds p50", "GPU-hours", "dollars"),
     )
     said = [n for n in range(len(headings)) if any(line[n] != UNKNOWN for line in lines)]
     return Part(
@@ -158,10 +191,16 @@ def _costs(table: ResultTable) -> Part:
         headings=tuple(headings[n] for n in said),
         lines=tuple(tuple(line[n] for n in said) for line in lines),
         texts=2,
-        notes=" ".join(
-            [OF_COSTS.format(baseline=table.baseline), *([OF_PRICES] if priced else [])]
-        ),
+        notes=" ".join(_notes_of_costs(table, cells[0].source.attempts if alike else None)),
     )
+
+
+def _notes_of_costs(table: ResultTable, attempts: int | None) -> Iterator[str]:
+    if attempts is not None:
+        yield OF_ATTEMPTS.format(attempts=f"{attempts:,}")
+    yield OF_COSTS.format(baseline=table.baseline)
+    if any(cell.source.dollars is not None for cell in table.in_order):
+        yield OF_PRICES
 
 
 def _reported(table: ResultTable) -> Part:
@@ -179,7 +218,7 @@ def _reported(table: ResultTable) -> Part:
         lines.append((*place, reported.source or UNKNOWN, share(reported.value), measured, inside))
     return Part(
         title="Reported and measured",
-        headings=("row", "column", "source", "reported", "measured", "in the interval"),
+        headings=("row", COLUMN, "source", "reported", "measured", "in the interval"),
         lines=tuple(lines),
         texts=3,
         notes=OF_REPORTED,
@@ -196,6 +235,15 @@ def further_roles(table: ResultTable) -> list[str]:
 def _tokens(costs: Costs, roles: Sequence[str]) -> Sequence[str]:
     others = [(costs.tokens or {}).get(role) for role in roles]
     return tuple(map(whole, (costs.target_tokens, costs.draft_tokens, *others)))
+
+
+def _both(decode: str, total: str) -> str:
+    """Two costs; a dash where neither is known."""
+    return UNKNOWN if decode == total == UNKNOWN else f"{decode} / {total}"
+
+
+def _ratio(cost: CostRatio | None) -> str:
+    return UNKNOWN if cost is None else fixed(cost.ratio)
 
 
 def _amount(value: float | None) -> str:
