@@ -96,9 +96,26 @@ def test_a_run_does_not_go_on_with_another_way_of_decoding(plain):
     assert "target.decoding: none recorded, 'window' asked" in said.sentence
 
 
+def test_a_run_says_which_models_write_unverified_tokens(tmp_path):
+    refined = f"{COMMAND} --draft-decoding refine --draft-append-eos 3 --output-dir {tmp_path}/run"
+    planned = speclrm(f"{refined} --dry-run")
+    assert "pocket-draft through transformers, decoding refine (unverified tokens)" in planned.out
+    assert planned.out.count("decoding") == 1
+    said = speclrm(refined)
+    assert said.code == 0, said.err
+    assert "Warning: --draft-decoding refine keeps tokens of pocket-draft" in said.sentence
+    assert "Warning: --decoding" not in said.sentence
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        ("--engine vllm --decoding window", """with --speculative '{"method": "ngram\""""),
+        ("--engine vllm --proposer lookup", """with --speculative '{"method": "ngram\""""),
+        (
+            "--engine vllm --assistant-model pocket-draft",
+            """with --speculative '{"method": "draft_model\"""",
+        ),
         (
             "--engine scripted --script x --decoding window",
             "--decoding has no effect with --engine",

@@ -311,6 +311,10 @@ def test_the_self_check_refuses_a_model_that_refining_makes_write_something_else
     assert "0 of 2 answers equal those of plain decoding" in said.out
     assert "--decoding window" in said.sentence
     assert not Path(RESULTS).exists()
+    written = json.loads(Path(f"{RESULTS}.run/self-check.json").read_text())
+    assert (written["equal"], written["is_low"], written["failed"]) == (0, True, [])
+    assert [one["id"] for one in written["prompts"]] == ["0", "1"]
+    assert written["settings"]["model"]["append_eos"] == 7
     assert speclrm(f"{lossy} --force").code == 0
     exact = speclrm(f"{POCKET} --decoding refine --append-eos 3 --refine-rounds 4 --self-check 1 "
                     "--output-file exact.jsonl")  # fmt: skip
@@ -338,6 +342,23 @@ def test_settings_of_another_decoding_are_refused(options, why):
     assert why in said.sentence
 
 
+def test_the_self_check_tells_of_prompts_that_failed():
+    long = "many words " * 300
+    said = speclrm(
+        f"generate --engine transformers --model pocket-target --temperature 0 --max-length 200 "
+        f"--prompts 'What is 7 * 8?' '{long}' --decoding window --self-check 2"
+    )
+    assert "; 1 of the prompts failed" in said.out
+    assert json.loads(Path(f"{RESULTS}.run/self-check.json").read_text())["failed"] == ["1"]
+
+
+def test_no_self_check_is_made_for_an_output_that_cannot_be_written():
+    said = speclrm(f"{POCKET} --decoding window --self-check 2 --output-file out.csv")
+    assert said.code == 2
+    assert "Self-check" not in said.out
+    assert not Path("out.csv.run").exists()
+
+
 @pytest.mark.parametrize(
     ("pairs", "equal", "share", "low"),
     [
@@ -348,5 +369,5 @@ def test_settings_of_another_decoding_are_refused(options, why):
     ],
 )
 def test_agreement_is_the_share_of_tokens_before_the_first_difference(pairs, equal, share, low):
-    agreement = Agreement(pairs)
+    agreement = Agreement({str(number): pair for number, pair in enumerate(pairs)})
     assert (agreement.equal, agreement.share, agreement.is_low) == (equal, share, low)

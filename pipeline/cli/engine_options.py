@@ -144,7 +144,8 @@ def engine_settings(values: Mapping[str, Any], role: str, given: set[str]) -> En
         if _value_name(role, name) in given and not known.heeds(name):
             raise UserMistake(
                 f"{option.flags(prefix)[0]} has no effect with --{prefix}engine {known.name}; "
-                f"drop it, or choose {' or '.join(sorted(_users(name, engines)))}."
+                f"drop it, or choose {' or '.join(sorted(_users(name, engines)))}"
+                f"{known.in_place_of(name, prefix)}."
             )
     for name, example in known.requires.items():
         if chosen[name] is None:

@@ -1,5 +1,6 @@
 """`speclrm generate`: prompts of the user's own, each answered once."""
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,10 +18,11 @@ from pipeline.cli.terminal import counted, echo, json_line
 from pipeline.engines.sampling import OPTIONS, Sampling
 from pipeline.engines.settings import PLAIN, REFINE, EngineSettings
 from pipeline.errors import UserMistake
-from pipeline.generating.answers import ENGINE_LOG, folder_of
+from pipeline.generating.answers import ENGINE_LOG, SELF_CHECK
 from pipeline.generating.generation import ROLE, Generation, Summary, generate
 from pipeline.generating.prompts import Prompt, from_texts, read_prompts
 from pipeline.generating.self_check import self_check as measured
+from pipeline.runs.directory import replace_file
 
 SOME_FAILED = 1
 STOPPED = 3
@@ -134,7 +136,12 @@ def generate_command(  # the click boundary: options arrive as keywords
         f"{generation.model.engine}, into {output_file}",
         err=True,
     )
-    _check(generation, asked, output_file, self_check, force=force)
+    _refuse_idle(generation, self_check)
+
+    def check(folder: Path) -> None:
+        if self_check is not None:
+            _check(generation, asked[:self_check], folder, force=force)
+
     summary = generate(
         generation,
         asked,
@@ -142,6 +149,7 @@ def generate_command(  # the click boundary: options arrive as keywords
         retry_errors=retry_errors,
         overwrite=overwrite,
         display=live_progress,
+        check=check,
     )
     for row in summary.rows[:max_display]:
         _print_row(row)
@@ -186,27 +194,27 @@ def _generation(values: Mapping[str, Any]) -> Generation:
     )
 
 
-def _check(
-    generation: Generation,
-    asked: tuple[Prompt, ...],
-    output_file: Path,
-    prompts: int | None,
-    *,
-    force: bool,
-) -> None:
-    """Measure the agreement with plain decoding where that is asked for; refuse a low one."""
+def _refuse_idle(generation: Generation, checked: int | None) -> None:
+    """Refuse what has no effect with this way of decoding; warn of unverified tokens."""
     decoding = generation.model.decoding
     if generation.trace and decoding != REFINE:
         raise UserMistake(f"--trace has no effect with --decoding {decoding}; drop it.")
-    if prompts is None:
-        if decoding == REFINE:
-            echo(UNCHECKED, err=True)
-        return
-    if decoding == PLAIN:
+    if checked is None and decoding == REFINE:
+        echo(UNCHECKED, err=True)
+    if checked is not None and decoding == PLAIN:
         raise UserMistake("--self-check compares with plain decoding, and this is plain; drop it.")
-    agreement = measured(generation, asked[:prompts], folder_of(output_file) / ENGINE_LOG)
+
+
+def _check(
+    generation: Generation, prompts: tuple[Prompt, ...], folder: Path, *, force: bool
+) -> None:
+    """Measure and write down the agreement with plain decoding; refuse a low one."""
+    agreement = measured(generation, prompts, folder / ENGINE_LOG)
     echo(f"Self-check: {agreement.in_words}.")
-    if decoding == REFINE and agreement.is_low and not force:
+    record = {"settings": generation.identity, **agreement.record}
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    replace_file(folder / SELF_CHECK, text.encode())
+    if generation.model.decoding == REFINE and agreement.is_low and not force:
         raise UserMistake(
             f"{generation.model.model} does not write its own text with --decoding refine; choose "
             "--decoding window, more --refine-rounds, a smaller --append-eos, or a model that was "

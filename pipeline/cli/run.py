@@ -17,6 +17,7 @@ from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
 from pipeline.engines.model_extras import extras_where_set
 from pipeline.engines.sampling import further
+from pipeline.engines.settings import PLAIN, REFINE
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 
@@ -108,6 +109,10 @@ def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> Non
             f", {name} {one if isinstance(one, str) else json.dumps(one)}"
             for name, one in extras_where_set(model).items()
         )
+        if model.decoding != PLAIN:
+            extras += f", decoding {model.decoding}"
+        if model.decoding == REFINE:
+            extras += " (unverified tokens)"
         echo(f"{role:14} {model.model} through {model.engine}{extras}")
     if experiment.system_prompt is not None:
         echo(f"system prompt  {shorten(experiment.system_prompt, LONGEST_SHOWN)}")

@@ -48,11 +48,12 @@ def refuse_ignored(settings: EngineSettings) -> None:
     Raises:
         UserMistake: there is one, or there is no such engine.
     """
-    for name in entry(settings.engine).ignored(settings):
+    known = entry(settings.engine)
+    for name in known.ignored(settings):
         users = [one.name for one in ENGINES.usable().values() if one.heeds(name)]
         raise UserMistake(
             f"{name!r} has no effect with the engine {settings.engine}; leave it out, or choose "
-            f"{' or '.join(sorted(users))}"
+            f"{' or '.join(sorted(users))}{known.in_place_of(name)}"
         )
 
 

@@ -66,7 +66,8 @@ class EngineEntry:
     `opens_files` says that a model's name is that of files here or on the hub, and not a server's.
     `tokenizer` and `context` are the paths of functions of the settings that say, before a start,
     the tokenizer and how many tokens there is room for; either may answer None. `remedies` say what
-    to do where the engine turns out to lack an ability. `samples` are the settings of
+    to do where the engine turns out to lack an ability; `instead` say, by options that it does not
+    have, what it has in their place. `samples` are the settings of
     `pipeline.engines.sampling` that it honours besides temperature and top-p.
     """
 
@@ -84,6 +85,7 @@ class EngineEntry:
     tokenizer: str | None = "pipeline.engines.tokenizer:HFTokenizer.of"
     context: str | None = "pipeline.engines.facts:read_context"
     remedies: Mapping[Ability, str] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
     samples: frozenset[str] = frozenset()
 
     @property
@@ -161,6 +163,11 @@ class EngineEntry:
         every = fields(EngineSettings)
         given = [one.name for one in every if getattr(settings, one.name) != one.default]
         return [name for name in given if not self.heeds(name)]
+
+    def in_place_of(self, name: str, prefix: str = "") -> str:
+        """What to say of an option that it does not have and does in another way; else nothing."""
+        other = self.instead.get(name)
+        return "" if other is None else f"; {other.replace('--', f'--{prefix}')}"
 
     def own_identity(self, settings: EngineSettings) -> dict[str, Value]:
         """Those of its own options' values that decide what a model writes."""

@@ -15,6 +15,7 @@ from pipeline.runs.lock import InUse, RunLock
 from pipeline.runs.torn_lines import repair_end
 
 SETTINGS, ROWS, ENGINE_LOG, TORN = "settings.json", "rows.jsonl", "engine.log", "torn.txt"
+SELF_CHECK = "self-check.json"
 ANOTHER = "choose another --output-file, or start over with --overwrite"
 
 Stop = Literal["end", "max_new_tokens", "max_length", "context"]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,19 @@ def generate(
     retry_errors: bool = False,
     overwrite: bool = False,
     display: ProgressDisplay | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> Summary:
     """Answer the prompts that have no answer in the output yet.
+
+    `check` is called before, with the folder beside the output, while this process holds it.
 
     Raises:
         UserMistake: what was asked cannot be done.
         RunStopped: the engine or the disk failed; what is answered is kept.
     """
     with opened(output, prompts, generation.identity, overwrite=overwrite) as answers:
+        if check is not None:
+            check(answers.folder)
         there = {
             one for one, row in answers.rows.items() if not (retry_errors and row.get("error"))
         }

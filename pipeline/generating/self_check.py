@@ -1,9 +1,10 @@
 """How far a way of decoding gives what plain decoding gives, on a few prompts."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.engines.settings import PLAIN, EngineSettings
 from pipeline.errors import EngineFailure, UserMistake
@@ -19,9 +20,18 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Answers by plain decoding and by the other, in pairs of token ids."""
+    """Answers by plain decoding and by the other, in pairs of token ids, by their prompts' ids.
 
-    pairs: tuple[tuple[Ids, Ids], ...]
+    `failed` are the prompts that have no answer by one of the two.
+    """
+
+    answers: Mapping[str, tuple[Ids, Ids]]
+    failed: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> tuple[tuple[Ids, Ids], ...]:
+        """The answers, in the order of the prompts."""
+        return tuple(self.answers.values())
 
     @property
     def equal(self) -> int:
@@ -53,7 +63,24 @@ class Agreement:
         return (
             f"{self.equal} of {len(self.pairs)} answers equal those of plain decoding; "
             f"{self.share:.0%} of its tokens come before the first difference ({lengths})"
+            + (f"; {len(self.failed)} of the prompts failed" if self.failed else "")
         )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As it is written beside the answers."""
+        return {
+            "prompts": [
+                {"id": one, "equal": plain == other, "matched": same, "plain": len(plain)}
+                for (one, (plain, other)), same in zip(
+                    self.answers.items(), self.matched, strict=True
+                )
+            ],
+            "failed": list(self.failed),
+            "equal": self.equal,
+            "share": self.share,
+            "is_low": self.is_low,
+        }
 
 
 def self_check(generation: Generation, prompts: Sequence[Prompt], log: Path) -> Agreement:
@@ -82,10 +109,11 @@ def self_check(generation: Generation, prompts: Sequence[Prompt], log: Path) -> 
     for settings in (base, generation):
         call(answer(settings), KEPT)
     first, second = found
-    pairs = tuple((first[one], second[one]) for one in first if one in second)
-    if not any(plain_ids for plain_ids, _ in pairs):
+    answers = {one: (ids, second[one]) for one, ids in first.items() if one in second}
+    if not any(plain_ids for plain_ids, _ in answers.values()):
         raise UserMistake("--self-check got no answer to compare: each of its prompts failed.")
-    return Agreement(pairs)
+    asked = [prompt.prompt_id for prompt in prompts]
+    return Agreement(answers, tuple(one for one in asked if one not in answers))
 
 
 def _common(first: Ids, second: Ids) -> int:

@@ -12,9 +12,10 @@ from typing import Any
 from pipeline import reasoners
 from pipeline.engines import create, entry
 from pipeline.engines.bundled_models import with_model_folder
+from pipeline.engines.declaration import prefix_of
 from pipeline.engines.model_extras import secrets_of
 from pipeline.engines.protocol import Ability, Engine
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import REFINE, EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.ledger import assistant_of
@@ -271,7 +272,11 @@ def opened(planned: Plan, *, retry_errors: bool = False, force: bool = False) ->
             there=there,
             kept=kept,
             progress=Progress(total=sum(key not in kept for key in planned.asked)),
-            warnings=[*planned.problems.notes, *warnings],
+            warnings=[
+                *planned.problems.notes,
+                *_unverified_warnings(planned.experiment),
+                *warnings,
+            ],
         )
 
 
@@ -436,6 +441,17 @@ def _context_warnings(planned: Plan, target: Engine) -> list[str]:
         "raise --max-model-len."
     )
     return [warning]
+
+
+def _unverified_warnings(experiment: Experiment) -> list[str]:
+    """Which models write tokens that are not sure to be those that they would choose."""
+    return [
+        f"--{prefix_of(role)}decoding refine keeps tokens of {model.model} that it has not "
+        "verified: the results are not those of the model itself. `speclrm generate --self-check` "
+        "says how far its text is its own."
+        for role, model in experiment.models.items()
+        if model.decoding == REFINE
+    ]
 
 
 def _version_warnings(

