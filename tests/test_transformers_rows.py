@@ -9,7 +9,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, DynamicCache, MistralConfig, MistralForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BertConfig,
+    DynamicCache,
+    MambaConfig,
+    MistralConfig,
+    MistralForCausalLM,
+    RwkvConfig,
+)
 
 from pipeline.decoding.rows import ManyRows, OneRow
 from pipeline.engines import create
@@ -274,6 +282,29 @@ async def test_a_model_that_forgets_tokens_answers_one_request_at_a_time(tiny_mo
     engine = create(EngineSettings("transformers", str(tmp_path)))
     await engine.start()
     assert (await engine.complete([1, 2, 3], GREEDY)).token_ids
+    await engine.stop()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        MambaConfig(vocab_size=288, hidden_size=32, num_hidden_layers=2, state_size=8),
+        RwkvConfig(vocab_size=288, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32),
+        BertConfig(vocab_size=288, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                   intermediate_size=32),
+    ],
+    ids=lambda config: config.model_type,
+)  # fmt: skip
+async def test_a_model_that_would_see_the_last_token_only_is_refused(tiny_model, tmp_path, config):
+    HFTokenizer.load(str(tiny_model))._tokenizer.save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    for weights in model.parameters():
+        weights.data *= 3
+    model.save_pretrained(tmp_path)
+    engine = create(EngineSettings("transformers", str(tmp_path)))
+    with pytest.raises(UserMistake, match=r"does not continue a text .*; use another engine"):
+        await engine.start()
     await engine.stop()
 
 

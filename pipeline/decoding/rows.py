@@ -37,6 +37,23 @@ def disturbance(model: Any) -> float:
     return worst
 
 
+def forgetting(model: Any) -> float:
+    """How much logits are changed by reading a text in pieces, as a text is that is written.
+
+    As a share of their spread, as above. Far from rounding are models that keep what they have read
+    in another way than this cache, and so see the last piece only, and those that are not causal.
+    """
+    cache = DynamicCache(config=model.config)
+    text = [1, 2, 3, 4, 5, 6, 7]
+    with torch.inference_mode():
+        for piece in (text[:4], text[4:6], text[6:]):
+            fed = torch.tensor([piece], device=model.device)
+            continued = model(input_ids=fed, past_key_values=cache).logits[0, -1].float()
+        whole = torch.tensor([text], device=model.device)
+        at_once = model(input_ids=whole).logits[0, -1].float()
+    return float((continued - at_once).abs().max()) / float(at_once.max() - at_once.min())
+
+
 class Rows(Protocol):
     """Rows of a forward, from 0; the last one takes the place of one that leaves."""
 

@@ -30,6 +30,7 @@ from pipeline.engines.settings import CPU, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.loading import (
+    check_continues,
     check_keeps_tokens,
     check_rows,
     device_of,
@@ -181,6 +182,7 @@ class TransformersEngine:
         if device_of(settings) == CPU and small and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(1)
         model = load_model(settings)
+        check_continues(model, settings.model)
         rows = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
         if rows > 1 or settings.decoding != PLAIN:
             check_keeps_tokens(model, settings.model)

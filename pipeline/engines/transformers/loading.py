@@ -7,17 +7,23 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from pipeline.decoding.rows import disturbance
+from pipeline.decoding.rows import disturbance, forgetting
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.model_files import HUB_ADVICE, first_line
 from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.engines.transformers.reading import can_be_a_row
 from pipeline.errors import UserMistake
 
-MOST_DISTURBED = 0.1
+MOST_DISTURBED, MOST_ROUNDED = 0.1, 0.001
+"""Shares of the spread of logits that may be rounding: in any type, and in float32."""
 _ONE_ROW = (
     "the model {name!r} does not give requests of one forward the logits that they have alone "
     "({why}), so it answers one at a time; drop --max-num-seqs"
+)
+
+_NOT_CONTINUED = (
+    "the model {name!r} does not continue a text from the keys and values of what it has read "
+    "({why}), as all do that this engine can run; use another engine"
 )
 
 
@@ -51,6 +57,20 @@ def check_rows(model: Any, name: str) -> None:
     # Also where it is not a number.
     if not disturbed <= MOST_DISTURBED:
         raise UserMistake(_ONE_ROW.format(name=name, why=f"they differ by {disturbed:.0%}"))
+
+
+def check_continues(model: Any, name: str) -> None:
+    """Raise `UserMistake` for a model that does not go on from what it has read before."""
+    try:
+        changed = forgetting(model)
+    # What a model's code says to arguments that it does not expect is up to each.
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise UserMistake(_NOT_CONTINUED.format(name=name, why=first_line(error))) from error
+    # Also where it is not a number.
+    most = MOST_ROUNDED if model.dtype == torch.float32 else MOST_DISTURBED
+    if not changed <= most:
+        why = f"read in pieces, a text gives logits that differ by {changed:.1%}"
+        raise UserMistake(_NOT_CONTINUED.format(name=name, why=why))
 
 
 def _loaded(settings: EngineSettings, device: str) -> Any:

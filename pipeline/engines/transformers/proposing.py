@@ -14,7 +14,12 @@ from pipeline.engines.facts import read_context
 from pipeline.engines.settings import REFINE, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.declaration import APPENDED, ROUNDS
-from pipeline.engines.transformers.loading import check_keeps_tokens, check_rows, load_model
+from pipeline.engines.transformers.loading import (
+    check_continues,
+    check_keeps_tokens,
+    check_rows,
+    load_model,
+)
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.errors import UserMistake
 
@@ -111,6 +116,7 @@ def _assistants(
             f"give --max-model-len {shorter}, or another assistant"
         )
     model = load_model(own)
+    check_continues(model, name)
     check_keeps_tokens(model, name)
     if stepper.most_rows > 1:
         check_rows(model, name)

@@ -13,7 +13,7 @@ BY_LOOKUP = (
 )
 BY_ASSISTANT = (
     "vLLM itself guesses tokens by a small model with --speculative "
-    """'{"method": "draft_model", "model": FOLDER, "num_speculative_tokens": 7}'"""
+    """'{"method": "draft_model", "model": "FOLDER", "num_speculative_tokens": 7}'"""
 )
 
 VLLM = EngineEntry(
