@@ -81,6 +81,12 @@ class Step:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_judged(self) -> bool:
+        """Whether a draft was judged here; a score of anything else is for votes alone."""
+        drafted = self.author == "draft" or self.draft_text is not None
+        return self.score is not None and drafted
+
+    @property
     def drafted(self) -> str:
         """What the draft wrote, where one was judged: the step itself, or what was rejected."""
         return self.text if self.draft_text is None else self.draft_text

@@ -11,6 +11,7 @@ from graded_runs import verdict_row, write_run
 
 from evaluators.reports import leaderboard
 from evaluators.reports.board_columns import BY_NAME
+from evaluators.run_files.attempt_record import StepLine
 from evaluators.statistics.metrics import graded_run, metrics_of
 from pipeline import reasoners, records
 from pipeline.cost import attempt_flops
@@ -234,3 +235,34 @@ def test_a_third_models_tokens_are_in_the_costs_of_a_table_of_runs_and_its_files
     assert [cell["judge_tokens"] for cell in cells] == [None, 5]
     lines = csv.DictReader(io.StringIO(speclrm(f"{asked} --report --format csv").out))
     assert [line["judge_tokens"] for line in lines] == ["", "5.0"]
+
+
+@pytest.mark.parametrize(
+    ("author", "rejected", "is_judged"),
+    [("draft", None, True), ("target", "wrong", True), ("target", None, False)],
+)
+def test_a_score_counts_as_that_of_a_draft_only_where_there_is_one(author, rejected, is_judged):
+    step = records.Step("a", author, 1, 0.1, "stop", score=5.0, draft_text=rejected)
+    line = StepLine(text="a", author=author, score=5.0, draft_text=rejected)
+    assert (step.is_judged, line.is_judged) == (is_judged, is_judged)
+
+
+def test_marks_that_a_judge_gives_to_the_targets_steps_are_no_drafts_that_were_kept(
+    command, tmp_path, monkeypatch
+):
+    async def marked(assignment):
+        outcome = await solve(assignment)
+        [track] = outcome.tracks
+        steps = tuple(replace(step, score=3.0) for step in track.steps)
+        return replace(outcome, tracks=(replace(track, steps=steps),))
+
+    entry = replace(JUDGED_BASELINE, solve=marked)
+    monkeypatch.setitem(reasoners.REASONERS.built_in, "judged", entry)
+    assert speclrm(command).code == 0
+    assert speclrm(f"grade {tmp_path / 'run'}").code == 0
+    page = tmp_path / "page.html"
+    said = speclrm(f"leaderboard {tmp_path / 'run'} --format json --html {page}")
+    row = json.loads(said.out)[0]
+    assert (row["acceptance"], row["rewrites"]) == (None, None)
+    table = speclrm(f"leaderboard {tmp_path / 'run'} --format markdown").out
+    assert "drafts kept" not in table

@@ -122,7 +122,7 @@ def flags_of(attempt: GradedAttempt, labels: Labels, counts: StepCounts) -> int:
         flags |= VOTE_LOST
     for track, rights in zip(attempt.line.tracks, labels, strict=True):
         for place, (step, right) in enumerate(zip(track.steps, rights, strict=True)):
-            if step.score is None:
+            if step.score is None or not step.is_judged:
                 continue
             kept = not step.is_rewritten
             counts.add(attempt.line.problem_id, place, step.score, kept=kept, right=right)

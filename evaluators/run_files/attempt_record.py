@@ -22,8 +22,9 @@ class StepLine:
 
     @property
     def is_judged(self) -> bool:
-        """Whether the target judged a draft here."""
-        return self.score is not None
+        """Whether a draft was judged here; a score of anything else is for votes alone."""
+        drafted = self.author in {"draft", None} or self.draft_text is not None
+        return self.score is not None and drafted
 
     @property
     def is_rewritten(self) -> bool:

@@ -249,7 +249,7 @@ def _step_totals(attempt: Attempt) -> StepTotals:
     steps = [step for track in attempt.tracks for step in track.steps]
     return StepTotals(
         all=len(steps),
-        judged=sum(step.score is not None for step in steps),
+        judged=sum(step.is_judged for step in steps),
         rewritten=sum(step.draft_text is not None for step in steps),
     )
 

@@ -75,8 +75,8 @@ class Drafted(Protocol):
         ...
 
     @property
-    def score(self) -> float | None:
-        """What the target thought of the draft; None where none was judged."""
+    def is_judged(self) -> bool:
+        """Whether a draft was judged here."""
         ...
 
 
@@ -84,6 +84,6 @@ def checked_drafts(question: Question, steps: Sequence[Drafted]) -> list[bool | 
     """Whether each judged draft was a right next step after the steps that stand before it."""
     texts = [step.text for step in steps]
     return [
-        check_step(question, texts[:place], step.drafted) if step.score is not None else None
+        check_step(question, texts[:place], step.drafted) if step.is_judged else None
         for place, step in enumerate(steps)
     ]

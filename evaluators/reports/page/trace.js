@@ -113,7 +113,7 @@ function stepPart(step, raw) {
   const part = element("div", { class: `step ${step.author}${suspect ? " suspect" : ""}` });
   part.append(modelText(step.text, raw));
   const meta = element("div", { class: "meta" }, element("span", { class: "author" }, step.author), ` · ${step.tokens === null ? "–" : step.tokens} tokens · ${fixed(step.seconds)} s`);
-  if (step.score !== null) meta.append(` · score ${fixed(step.score, 1)} · ${step.rewritten ? "draft rejected" : "kept"}`);
+  if (step.score !== null) meta.append(` · score ${fixed(step.score, 1)}${step.rewritten ? " · draft rejected" : step.author === "draft" ? " · kept" : ""}`);
   if (step.right !== null) meta.append(" · ", element("span", { class: step.right ? "right" : "wrong" }, `${step.rewritten ? "draft " : ""}${step.right ? "right" : "wrong"}`));
   part.append(meta);
   if (step.draft !== null) part.append(element("details", {}, element("summary", {}, "rejected draft"), modelText(step.draft, raw, "rejected")));
