@@ -64,8 +64,9 @@ def write_run(folder, right, rows=None, **identity):
     return folder
 
 
-def step(text, *, author="target", score=None, draft=None):
-    """One step of a track as an attempt line holds it."""
+def step(text, *, author=None, score=None, draft=None):
+    """One step of a track as an attempt line holds it; a scored one that stands is the draft's."""
+    author = author or ("draft" if score is not None and draft is None else "target")
     return {
         "text": text,
         "author": author,
