@@ -131,6 +131,7 @@ def test_cards_may_be_files_of_their_own_and_their_lines_are_told(read, tmp_path
         (("top_p = 0.9", "top_p = 9"), 13, "row 'large': top_p: 9.0 is not in the range"),
         (("2025-03-05", '"March"'), 14, "released is 'March'; it must be a date"),
         (("2.5", "-2.5"), 15, "usd_per_gpu_hour is -2.5; it must be above 0"),
+        (("2.5", "1\nchat_template_kwargs = '[1'"), 16, "--chat-template-kwargs is not JSON"),
         (("2.5", "nan"), 15, "usd_per_gpu_hour is nan; it must be above 0"),
         (('"baseline"\n', '"basline"\n'), 21, "no reasoner 'basline'; did you mean 'baseline'"),
         (('"baseline"\n', '"baseline"\ndataset = "math"\n'), 22, "write it in columns"),

@@ -54,7 +54,10 @@ class RunOptions:
         words = [word for key, one in settings.items() for word in _spelled(options[key], key, one)]
         try:
             with run_command.make_context("run", [reasoner, *words]) as context:
-                return experiment_of(reasoner, context.params)
+                experiment = experiment_of(reasoner, context.params)
+                # Its name follows from all settings: options that are JSON are read here.
+                experiment.name()
+                return experiment
         except click.BadParameter as error:
             name = None if error.param is None else error.param.name
             key = next((key for key in settings if options[key].name == name), None)
