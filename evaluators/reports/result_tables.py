@@ -58,7 +58,7 @@ def parts(table: ResultTable) -> list[Part]:
     made = [_accuracies(table), _differences(table), _costs(table), _reported(table)]
     if len(table.columns) == 1:
         # The accuracies are headed by it: every line of the others would repeat it.
-        made[1:] = [_without(COLUMN, part) for part in made[1:]]
+        made[1:] = [_without(COLUMN, part) for part in made[1:] if part.lines]
     return [part for part in made if part.lines]
 
 
