@@ -1,4 +1,4 @@
-"""The README's picture: the page of `make demo` down to its charts of costs and outcomes.
+"""The README's picture: the page of `make demo` from its runs to its charts of costs and outcomes.
 
     python docs/screenshot.py [PAGE [PICTURE]]
 
@@ -14,6 +14,8 @@ from playwright.sync_api import sync_playwright
 
 WIDTH = 1280
 """Pixels; a usual window."""
+MARGIN = 16
+"""Pixels above the heading of the runs."""
 MOST_BYTES = 400_000
 """A README should load quickly."""
 
@@ -39,16 +41,19 @@ def main() -> None:
 
 
 def take(page: Path, picture: Path, chromium: str) -> None:
-    """Save `page` from its top to the end of its charts of costs and outcomes."""
+    """Save `page` from its table of runs to the end of its charts of costs and outcomes."""
     with sync_playwright() as playwright:
         # Containers run as root, where Chromium's own sandbox cannot start.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": WIDTH, "height": 800}, color_scheme="light")
         tab.goto(page.resolve().as_uri())
-        height = tab.evaluate(
+        top = tab.evaluate(
+            "document.querySelector('#h-table').getBoundingClientRect().top + window.scrollY"
+        )
+        bottom = tab.evaluate(
             "document.querySelector('.beside').getBoundingClientRect().bottom + window.scrollY"
         )
-        clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+        clip = {"x": 0, "y": top - MARGIN, "width": WIDTH, "height": bottom - top + MARGIN}
         tab.screenshot(path=picture, clip=clip, full_page=True)
         browser.close()
 

@@ -152,6 +152,14 @@ def test_a_table_of_one_column_names_it_once_and_does_not_repeat_what_all_rows_s
     assert re.search(r"weak / sums, weak / sums\[first:3\]: .*results", two)
 
 
+def test_a_table_of_one_column_is_printed_before_it_has_attempts(place, tmp_path):
+    other = Place.made(tmp_path)
+    (tmp_path / "table.toml").write_text(FILE)
+    said = table(other, "--report --rows late --columns sums")
+    assert said.code == 0, said.err
+    assert re.search(r"│ late +│ +– │", said.out)
+
+
 def test_attempts_that_are_missing_are_told_in_a_table_of_one_column_too(place, tmp_path):
     other = Place.made(tmp_path)
     (tmp_path / "table.toml").write_text(FILE.replace("repeats = 2", "repeats = 1"))
@@ -254,6 +262,13 @@ def test_the_page_begins_with_the_table_and_shows_each_run_once(place, tmp_path)
     }
     assert "<title>Sums &amp; &lt;b&gt;others&lt;/b&gt;</title>" in text
     assert "<b>others" not in text
+
+
+def test_on_the_page_of_one_column_runs_have_the_names_of_their_rows(place, tmp_path):
+    page = tmp_path / "page.html"
+    assert table(place, f"--report --columns sums --html {page}").code == 0
+    [data] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert {run["run"] for run in json.loads(data)["runs"]} == {"large, same_as_large", "weak"}
 
 
 def test_the_page_has_the_dollars_of_an_attempt_by_the_models_cards(place, tmp_path):

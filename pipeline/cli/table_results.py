@@ -1,6 +1,6 @@
 """The table itself, as it is printed: what its runs came to, cell by cell."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,8 +68,18 @@ def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[Meas
     for one in planned:
         if results.cells[one.cell.row.name, one.cell.column.name].metrics is not None:
             served.setdefault(one.directory, []).append(one.cell)
-    runs = {path: replace(graded_run(path), name=names_of(cells)) for path, cells in served.items()}
+    runs = {
+        path: replace(graded_run(path), name=_names(results, cells))
+        for path, cells in served.items()
+    }
     return [MeasuredRun(path, run, metrics_of(run)) for path, run in runs.items()]
+
+
+def _names(results: ResultTable, cells: Collection[Cell]) -> str:
+    """What cells that share a run are called; without the name of an only column."""
+    if len(results.columns) == 1:
+        return ", ".join(cell.row.name for cell in cells)
+    return names_of(cells)
 
 
 def _page_options(results: ResultTable) -> ReportOptions:
