@@ -52,7 +52,7 @@ FLOORS = (
     ),
     ("pipeline.reasoners",),
     ("pipeline.runs",),
-    ("pipeline.review", "pipeline.imports", "pipeline.generating"),
+    ("pipeline.review", "pipeline.imports", "pipeline.generating", "pipeline.trackers"),
     ("pipeline.tables",),
     ("pipeline.cli",),
     ("pipeline.__main__", "pipeline"),

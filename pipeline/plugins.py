@@ -1,8 +1,9 @@
 """Plug-ins: what other installed packages add by entry points, known by name and loaded on use.
 
 A package names what it adds in the groups `speclrm.reasoners`, `speclrm.engines`, `speclrm.votes`,
-`speclrm.datasets` and `speclrm.prompts`. Whoever holds the built-in things of a group asks here
-for the others. Names come from the packages' metadata, so that nothing is imported to list them.
+`speclrm.datasets`, `speclrm.prompts` and `speclrm.trackers`. Whoever holds the built-in things of a
+group asks here for the others. Names come from the packages' metadata, so that nothing is imported
+to list them.
 """
 
 import re
@@ -18,13 +19,14 @@ from pipeline.errors import UserMistake
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Group = Literal["reasoners", "engines", "votes", "datasets", "prompts"]
+Group = Literal["reasoners", "engines", "votes", "datasets", "prompts", "trackers"]
 WORDS: dict[Group, str] = {
     "reasoners": "reasoner",
     "engines": "engine",
     "votes": "vote rule",
     "datasets": "dataset",
     "prompts": "prompt set",
+    "trackers": "tracker",
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # it becomes part of file names
 

@@ -81,6 +81,7 @@ OUTPUT = (
         type=click.Path(path_type=Path),
         help="The run directory.  [default: results/<name>]",
     ),
+    click.Option(["--tracker"], metavar="NAME", help="Follow the run with: mlflow, wandb."),
     click.Option(["--dry-run"], is_flag=True, help="Print the plan and stop."),
     click.Option(["--retry-errors"], is_flag=True, help="Redo failed attempts."),
     click.Option(["--force"], is_flag=True, help="Redo all attempts, recorded ones too."),

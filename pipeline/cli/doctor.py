@@ -21,6 +21,7 @@ from pipeline.engines import ENGINES, entry, resolve_auto
 from pipeline.engines.bundled_models import TARGET
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.runs import versions
+from pipeline.trackers import TRACKERS
 
 OLDEST_PYTHON = (3, 11)
 PROJECT = "speclrm"
@@ -103,6 +104,10 @@ def package_findings() -> Iterator[Finding]:
             known = [installed[one] for one in engine.versions if one in installed]
             found = known[-1] if known else "unknown version"
             yield Finding(State.OK, name, f"{found} ({auto})" if engine.automatic else found)
+    for name, tracker in TRACKERS.usable().items():
+        # Nobody needs one, so that a missing one is nothing to warn of.
+        there = "installed" if tracker.installed else f"not installed ({tracker.install})"
+        yield Finding(State.OK, f"--tracker {name}", there)
 
 
 def _package_finding(package: Requirement) -> Finding:

@@ -12,6 +12,7 @@ from pipeline.problems.manifests import load_manifest
 from pipeline.problems.problem_set import load_problems
 from pipeline.problems.prompting import compile_prompts, open_prompt_set
 from pipeline.reasoners.vote_rules import vote_rule
+from pipeline.trackers import TRACKERS
 
 
 def plugin_findings() -> Iterator[Finding]:
@@ -49,3 +50,8 @@ def _use(group: plugins.Group, name: str) -> None:
                 load_problems(name, None, seed=0)
         case "prompts":
             compile_prompts(open_prompt_set(name))
+        case "trackers":
+            tracker = TRACKERS.entry(name)
+            if tracker.installed:
+                with TRACKERS.blamed(name):
+                    tracker.load()

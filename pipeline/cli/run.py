@@ -1,8 +1,9 @@
 """`speclrm run`: an experiment from its options."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from pipeline.cli.common_options import OUTPUT, SAMPLING, WHAT_TO_RUN
+from pipeline.cli.following import followed
 from pipeline.cli.options import experiment_of
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
@@ -20,6 +22,9 @@ from pipeline.engines.sampling import further
 from pipeline.engines.settings import PLAIN, REFINE
 from pipeline.reasoners import settled
 from pipeline.runs import runner
+from pipeline.runs.scheduler import Progress
+from pipeline.trackers import tracker_entry
+from pipeline.trackers.following import Followed
 
 LONGEST_SHOWN = 100
 SOME_FAILED = 1
@@ -41,12 +46,13 @@ STOPPED = 3
     callback=show_all,
     help="Show this message with the options of every model, and exit.",
 )
-def run_command(  # the click boundary: options arrive as keywords, experiment_of types them
+def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types the others
     reasoner: str,
     output_dir: Path | None,
     dry_run: bool,
     retry_errors: bool,
     force: bool,
+    tracker: str | None,
     **values: Any,
 ) -> None:
     """Run an experiment, or continue one.
@@ -62,9 +68,16 @@ def run_command(  # the click boundary: options arrive as keywords, experiment_o
     echo(
         f"{reasoner} with {target.model} through {target.engine}, in {planned.directory}", err=True
     )
-    summary = runner.run_plan(
-        planned, retry_errors=retry_errors, force=force, display=live_progress
-    )
+    entry = None if tracker is None else tracker_entry(tracker)
+    runs = [Followed.of(planned, retry_errors=retry_errors, force=force)] if tracker else []
+
+    @contextlib.contextmanager
+    def display(progress: Progress) -> Iterator[None]:
+        with live_progress(progress), following.watching({planned.directory: progress}):
+            yield
+
+    with followed(entry, runs) as following:
+        summary = runner.run_plan(planned, retry_errors=retry_errors, force=force, display=display)
     for warning in summary.warnings:
         echo(f"Warning: {warning}", err=True)
     echo(

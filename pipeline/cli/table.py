@@ -1,24 +1,29 @@
 """`speclrm table`: a file of experiments, planned, run, and printed as one table."""
 
+import contextlib
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from pipeline.cli.following import followed
 from pipeline.cli.reasoner_options import roles
 from pipeline.cli.table_plan import changed_lines, plan_as_json, print_plan, server_lines
 from pipeline.cli.table_progress import live_table
-from pipeline.cli.table_results import WRITERS, print_results
+from pipeline.cli.table_results import WRITERS, accuracies, print_results
 from pipeline.cli.table_settings import RunOptions
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
 from pipeline.runs.runner import RESULTS
+from pipeline.runs.scheduler import Progress
 from pipeline.tables.cells import Cell, cells_of, chosen
 from pipeline.tables.lock_file import invalidated, write_lock
 from pipeline.tables.planning import PlannedCell, plan_cells, shared_runs
 from pipeline.tables.running import TableRun, run_table
 from pipeline.tables.table_file import TableFile, read_table
+from pipeline.trackers import TrackerEntry, tracker_entry
+from pipeline.trackers.following import Followed
 
 INCOMPLETE = 1
 
@@ -53,6 +58,7 @@ INCOMPLETE = 1
     help="Another value than the file's: models.qwq.model=pocket-target",
 )
 @click.option("--retry-errors", is_flag=True, help="Redo failed attempts.")
+@click.option("--tracker", metavar="NAME", help="Follow every run with: mlflow, wandb.")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
@@ -71,6 +77,7 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     only_missing: bool,
     assignments: tuple[str, ...],
     retry_errors: bool,
+    tracker: str | None,
     results: Path,
 ) -> None:
     """Run what is missing of the table in FILE, and print it.
@@ -85,8 +92,13 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     planned = plan_cells(cells, table.document, results)
     wanted = tuple(one for one in planned if not (only_missing and one.complete))
     changed = invalidated(file, planned)
+    entry = None if tracker is None else tracker_entry(tracker)
     if report:
-        print_results(table, _with_baseline(table, every, planned, results), form, page)
+        with followed(entry, _to_follow(entry, planned)) as following:
+            printed = print_results(
+                table, _with_baseline(table, every, planned, results), form, page
+            )
+            following.graded |= accuracies(printed)
         return
     if dry_run:
         if form == "json":
@@ -98,13 +110,32 @@ def table_command(  # noqa: PLR0917 - one parameter an option
         echo(line, err=True)
     write_lock(file, table.title, planned)
     log = results / f"{file.stem}.engine.log"
-    result = run_table(shared_runs(wanted), log, retry_errors=retry_errors, display=live_table)
-    # Only now the directories hold what the run has made.
-    planned = plan_cells(cells, table.document, results)
-    complete = _tell(result, planned)
-    print_results(table, _with_baseline(table, every, planned, results), form, page)
+    runs = shared_runs(wanted)
+    directories = {one.name: one.plan.directory for one in runs}
+
+    @contextlib.contextmanager
+    def display(progress: Mapping[str, Progress]) -> Iterator[None]:
+        watched = {directories[name]: one for name, one in progress.items()}
+        with live_table(progress), following.watching(watched):
+            yield
+
+    with followed(entry, _to_follow(entry, planned, retry_errors=retry_errors)) as following:
+        result = run_table(runs, log, retry_errors=retry_errors, display=display)
+        # Only now the directories hold what the run has made.
+        planned = plan_cells(cells, table.document, results)
+        complete = _tell(result, planned)
+        printed = print_results(table, _with_baseline(table, every, planned, results), form, page)
+        following.graded |= accuracies(printed)
     if not complete or not all(one.complete for one in planned):
         sys.exit(INCOMPLETE)
+
+
+def _to_follow(
+    entry: TrackerEntry | None, planned: Sequence[PlannedCell], *, retry_errors: bool = False
+) -> list[Followed]:
+    """Every run directory of the cells, where there is a tracker."""
+    runs = shared_runs(planned) if entry is not None else ()
+    return [Followed.of(one.plan, retry_errors=retry_errors) for one in runs]
 
 
 def _with_baseline(

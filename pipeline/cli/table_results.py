@@ -1,5 +1,6 @@
 """The table itself, as it is printed: what its runs came to, cell by cell."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +36,8 @@ WRITERS = {
 
 def print_results(
     table: TableFile, planned: Sequence[PlannedCell], form: str, page: Path | None
-) -> None:
-    """Grade what is new, and print the table of what is there.
+) -> ResultTable:
+    """Grade what is new, and print the table of what is there, which is returned.
 
     Raises:
         UserMistake: a run cannot be read.
@@ -54,12 +55,33 @@ def print_results(
     else:
         echo(WRITERS[form](results))
     if page is None:
-        return
+        return results
     measured = _measured(results, planned)
     if measured:
         write_page(measured, page, _page_options(results))
     else:
         echo("No page was written: no attempt is recorded yet.", err=True)
+    return results
+
+
+def accuracies(results: ResultTable) -> dict[Path, dict[str, float]]:
+    """Every run's accuracies with their intervals, as metrics of trackers.
+
+    The names of the cells stand behind them where a run serves several.
+    """
+    measured = [cell for cell in results.in_order if cell.metrics is not None]
+    served = Counter(cell.source.run for cell in measured)
+    found: dict[Path, dict[str, float]] = {run: {} for run in served}
+    for cell in measured:
+        if cell.metrics is None:
+            continue
+        run, source = cell.source.run, cell.source
+        name = f"/{source.row} / {source.column}" if served[run] > 1 else ""
+        found[run][f"accuracy{name}"] = cell.metrics.accuracy
+        if cell.metrics.uncertainty.population is not None:
+            low, high = cell.metrics.uncertainty.population
+            found[run] |= {f"accuracy_low{name}": low, f"accuracy_high{name}": high}
+    return found
 
 
 def _measured(results: ResultTable, planned: Sequence[PlannedCell]) -> list[MeasuredRun]:

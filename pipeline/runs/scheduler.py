@@ -42,7 +42,8 @@ class Work:
 class Progress:
     """What a progress display shows.
 
-    `generated` counts tokens of ended attempts, None once one is unknown; `busy_until` is when a
+    `generated` counts tokens of ended attempts, None once one is unknown; `tokens` the same by the
+    models' roles, with those that were computed and never written; `busy_until` is when a
     server that asked to wait may be asked again, in monotonic seconds.
     """
 
@@ -52,6 +53,7 @@ class Progress:
     in_flight: int = 0
     failures: Failures = field(default_factory=Failures)
     generated: int | None = 0
+    tokens: dict[str, int | None] = field(default_factory=dict)
     began: float = 0.0
     busy_until: float = 0.0
 
@@ -65,8 +67,9 @@ class Progress:
         self.done += 1
         self.failed += attempt.status == "error"
         self.failures.ended(attempt)
-        for uses in (attempt.usage or {}).values():
+        for role, uses in (attempt.usage or {}).items():
             for use, tokens in uses.items():
+                self.tokens[role] = known_sum(self.tokens.get(role, 0), tokens.generated)
                 if use not in UNWRITTEN:
                     self.generated = known_sum(self.generated, tokens.generated)
 
