@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.doctor import tracker_findings
+from pipeline.cli.findings import State
 from pipeline.runs.directory import read_attempts
 from pipeline.trackers import TRACKERS, following, run_id, tracker_entry
 from speclrm_testing.commands import speclrm
@@ -184,6 +186,14 @@ def test_our_trackers_hold_together_and_name_their_extra(name):
     entry = TRACKERS[name]
     entry.check_declaration()
     assert entry.install == f"pip install 'speclrm[{name}]'"
+
+
+def test_the_doctor_says_which_trackers_are_installed(odd):
+    odd(more=", package='no_such_package', install='pip install it'")
+    told = {one.what: one for one in tracker_findings()}
+    assert told.keys() == {"--tracker mlflow", "--tracker wandb", "--tracker odd"}
+    assert told["--tracker odd"].found == "not installed (pip install it)"
+    assert {one.state for one in told.values()} == {State.OK}
 
 
 def test_a_run_in_mlflow_goes_on_when_it_is_resumed(place, tmp_path, monkeypatch):

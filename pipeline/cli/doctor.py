@@ -45,6 +45,7 @@ def doctor_command(
     checks: list[Callable[[], Iterator[Finding]]] = [
         python_findings,
         package_findings,
+        tracker_findings,
         plugin_findings,
         hardware_findings,
         lambda: disk_findings(output_dir),
@@ -104,10 +105,6 @@ def package_findings() -> Iterator[Finding]:
             known = [installed[one] for one in engine.versions if one in installed]
             found = known[-1] if known else "unknown version"
             yield Finding(State.OK, name, f"{found} ({auto})" if engine.automatic else found)
-    for name, tracker in TRACKERS.usable().items():
-        # Nobody needs one, so that a missing one is nothing to warn of.
-        there = "installed" if tracker.installed else f"not installed ({tracker.install})"
-        yield Finding(State.OK, f"--tracker {name}", there)
 
 
 def _package_finding(package: Requirement) -> Finding:
@@ -118,6 +115,13 @@ def _package_finding(package: Requirement) -> Finding:
     if not package.specifier.contains(found, prereleases=True):
         return Finding(State.FAILURE, package.name, found, f"install '{package}'")
     return Finding(State.OK, package.name, found)
+
+
+def tracker_findings() -> Iterator[Finding]:
+    """The trackers; nobody needs one, so that a missing one is nothing to warn of."""
+    for name, tracker in TRACKERS.usable().items():
+        there = "installed" if tracker.installed else f"not installed ({tracker.install})"
+        yield Finding(State.OK, f"--tracker {name}", there)
 
 
 def hardware_findings() -> Iterator[Finding]:
