@@ -173,6 +173,6 @@ def _so_far(progress: Progress, before: RunStatus | None) -> tuple[dict[str, flo
         "attempts/failed": progress.failed + (0 if before is None else before.errors),
         **tokens,
     }
-    if progress.generated is not None and progress.seconds:
+    if progress.generated and progress.seconds:
         metrics["tokens_per_second"] = progress.generated / progress.seconds
     return metrics, step
