@@ -129,6 +129,31 @@ def test_a_run_that_is_not_complete_is_measured_on_whole_repeats_and_marked(plac
     assert re.search(r"weak .*0\.0% .*…", table(other, "--report").out)
 
 
+def test_cells_with_unverified_tokens_are_marked_in_every_format(tmp_path):
+    other = Place.made(tmp_path)
+    model = '{model = "pocket-target", engine = "transformers", decoding = "%s"}'
+    (tmp_path / "table.toml").write_text(
+        'columns = ["pocket[first:1]"]\nbaseline = "sure"\ndefaults.token_budget = 20\n'
+        f"models.w = {model % 'window'}\nmodels.r = {model % 'refine'}\n"
+        'rows.sure = {reasoner = "baseline", target = "w"}\n'
+        'rows.lossy = {reasoner = "baseline", target = "r"}\n'
+    )
+    said = table(other)
+    assert said.code == 0, said.err
+    assert "Warning: lossy / pocket[first:1]: --decoding refine keeps" in said.sentence
+    made = {row: one["unverified"] for (row, _), one in cells(other).items()}
+    assert made == {"sure": False, "lossy": True}
+    for options, mark in (
+        ("", "‡"),
+        ("--format latex", r"$^{\ddagger}$"),
+        ("--format markdown", "‡"),
+    ):
+        printed = table(other, f"--report {options}").out
+        lossy = next(each for each in printed.splitlines() if "lossy" in each)
+        assert mark in lossy, printed
+        assert "kept unverified" in " ".join(printed.split())
+
+
 def test_the_baseline_is_printed_beside_rows_that_are_chosen(place):
     assert {row for row, _ in cells(place, "--report --json --rows weak")} == {"large", "weak"}
 

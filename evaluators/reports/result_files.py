@@ -17,6 +17,7 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "†": r"$^{\dagger}$",
+    "‡": r"$^{\ddagger}$",
     "…": r"\ldots{}",
     "–": "--",
     "×": r"$\times$",
@@ -124,6 +125,7 @@ def flattened(cell: ResultCell, roles: Sequence[str]) -> dict[str, Any]:
         "reported_source": reported.source if reported is not None else None,
         "reported_in_interval": cell.within,
         "seen": source.seen,
+        "unverified": metrics.unverified if metrics is not None else None,
     }
 
 

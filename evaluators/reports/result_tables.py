@@ -20,6 +20,7 @@ from evaluators.statistics.sign_flips import p_text
 SIGNIFICANT = 0.05
 SEEN = "†"
 PARTIAL = "…"
+UNVERIFIED = "‡"
 UNKNOWN = "–"
 COLUMN = "column"
 OF_ACCURACY = (
@@ -39,6 +40,7 @@ OF_REPORTED = (
     "Reported by others beside what was measured, and whether it lies in the measured interval."
 )
 SEEN_NOTE = f"{SEEN} The problems are older than the release of a model, which may have seen them."
+UNVERIFIED_NOTE = f"{UNVERIFIED} A model's tokens were kept unverified (--decoding refine): it might write others."
 PARTIAL_NOTE = f"{PARTIAL} Not complete: of what is recorded, whole repeats or else problems count."
 
 
@@ -88,12 +90,21 @@ def as_markdown(table: ResultTable) -> str:
 
 
 def marks(cell: ResultCell) -> str:
-    """What a reader must know of a cell at once: that it is partial, or may have been seen."""
-    return f"{PARTIAL if _is_partial(cell) else ''}{SEEN if cell.source.seen is not None else ''}"
+    """What a reader must know of a cell at once: it is partial, may have been seen, is lossy."""
+    said = {
+        PARTIAL: _is_partial(cell),
+        SEEN: cell.source.seen is not None,
+        UNVERIFIED: _is_unverified(cell),
+    }
+    return "".join(mark for mark, holds in said.items() if holds)
 
 
 def _is_partial(cell: ResultCell) -> bool:
     return cell.metrics is not None and not cell.source.complete
+
+
+def _is_unverified(cell: ResultCell) -> bool:
+    return cell.metrics is not None and cell.metrics.unverified
 
 
 def mark_notes(table: ResultTable) -> list[str]:
@@ -104,6 +115,8 @@ def mark_notes(table: ResultTable) -> list[str]:
         said.append(SEEN_NOTE)
     if any(map(_is_partial, cells)):
         said.append(PARTIAL_NOTE)
+    if any(map(_is_unverified, cells)):
+        said.append(UNVERIFIED_NOTE)
     return said
 
 

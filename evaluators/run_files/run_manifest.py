@@ -45,11 +45,15 @@ class Identity:
     steps: dict[str, Any] | None = None
 
     @property
-    def procedure(self) -> str:
-        """The reasoner, with a mark where tokens are not those that its models would choose."""
+    def unverified(self) -> bool:
+        """Whether there may be tokens that are not those that its models would choose."""
         models = (self.target, self.draft, *self.models.values())
-        refined = any(one is not None and one.decoding == "refine" for one in models)
-        return f"{self.reasoner} (unverified tokens)" if refined else self.reasoner
+        return any(one is not None and one.decoding == "refine" for one in models)
+
+    @property
+    def procedure(self) -> str:
+        """The reasoner, with a mark where there may be unverified tokens."""
+        return f"{self.reasoner} (unverified tokens)" if self.unverified else self.reasoner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

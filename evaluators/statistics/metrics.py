@@ -84,7 +84,8 @@ class RunMetrics:
     `accuracy` is avg@k with k = `repeats`; `pass_at_k` and `maj_at_k` are for this row's `k`,
     with their standard errors over the population of problems (None for one problem), and
     `maj_at_k` None where it is too much work (see `evaluators.statistics.estimators`);
-    `any_correct` is the share of problems that any attempt got right.
+    `any_correct` is the share of problems that any attempt got right. `unverified` says that a
+    model's tokens may be others than it would choose.
     """
 
     run: str
@@ -105,6 +106,7 @@ class RunMetrics:
     costs: Costs
     tracks: TrackTable
     grader_version: str
+    unverified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
         costs=_costs(run.totals),
         tracks=run.tracks,
         grader_version=run.totals.grader_version,
+        unverified=run.identity.unverified,
     )
 
 
