@@ -40,7 +40,7 @@ OF_REPORTED = (
     "Reported by others beside what was measured, and whether it lies in the measured interval."
 )
 SEEN_NOTE = f"{SEEN} The problems are older than the release of a model, which may have seen them."
-UNVERIFIED_NOTE = f"{UNVERIFIED} A model's tokens were kept unverified (--decoding refine): it might write others."
+UNVERIFIED_NOTE = f"{UNVERIFIED} Tokens were kept unverified (--decoding refine)."
 PARTIAL_NOTE = f"{PARTIAL} Not complete: of what is recorded, whole repeats or else problems count."
 
 
