@@ -65,6 +65,14 @@ def test_prompts_come_from_one_source(options):
     assert responses() == {"0": "uno", "1": "dos"}
 
 
+def test_only_ends_of_lines_part_the_prompts_of_a_text():
+    Path("texts.txt").write_bytes("one\u2028line\x0c\r\ntwo\x85\n".encode())
+    assert [one.asked for one in read_prompts(Path("texts.txt"))] == [
+        "one\u2028line\x0c",
+        "two\x85",
+    ]
+
+
 @pytest.mark.parametrize("name", ["out.jsonl", "out.json"])
 def test_ids_are_kept_and_answers_stand_in_the_order_of_the_prompts(name):
     prompts = [
@@ -91,6 +99,8 @@ def test_ids_are_kept_and_answers_stand_in_the_order_of_the_prompts(name):
         ("--prompt one --temperature -1", "temperature"),
         ("--prompts-file none.txt", "cannot be read"),
         ("--prompts one -x", "No such option"),
+        ("--prompt one --force", "--force has no effect"),
+        ("--prompts-file /dev/stdin", "neither .txt nor .json, nor .jsonl"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_written(options, why):

@@ -136,7 +136,7 @@ def generate_command(  # the click boundary: options arrive as keywords
         f"{generation.model.engine}, into {output_file}",
         err=True,
     )
-    _refuse_idle(generation, self_check)
+    _refuse_idle(generation, self_check, force=force)
 
     def check(folder: Path) -> None:
         if self_check is not None:
@@ -194,7 +194,7 @@ def _generation(values: Mapping[str, Any]) -> Generation:
     )
 
 
-def _refuse_idle(generation: Generation, checked: int | None) -> None:
+def _refuse_idle(generation: Generation, checked: int | None, *, force: bool) -> None:
     """Refuse what has no effect with this way of decoding; warn of unverified tokens."""
     decoding = generation.model.decoding
     if generation.trace and decoding != REFINE:
@@ -203,6 +203,11 @@ def _refuse_idle(generation: Generation, checked: int | None) -> None:
         echo(UNCHECKED, err=True)
     if checked is not None and decoding == PLAIN:
         raise UserMistake("--self-check compares with plain decoding, and this is plain; drop it.")
+    if force and (checked is None or decoding != REFINE):
+        raise UserMistake(
+            "--force has no effect without --decoding refine and --self-check; drop it. (It is "
+            "--overwrite that answers anew.)"
+        )
 
 
 def _check(

@@ -12,6 +12,8 @@ from pipeline.problems.data_files import Row, read_rows
 TEXTS = ("prompt", "question", "text", "problem")
 """What the prompt may be called in an object."""
 MESSAGES = "messages"
+ROWS = (".jsonl", ".csv", ".parquet")
+"""Files of objects; see `pipeline.problems.data_files`."""
 ID = "id"
 
 
@@ -60,8 +62,13 @@ def read_prompts(file: Path) -> tuple[Prompt, ...]:
         rows: Iterable[Row] = _lines(file)
     elif file.suffix.lower() == ".json":
         rows = _listed(file)
-    else:
+    elif file.suffix.lower() in ROWS:
         rows = read_rows(file)
+    else:
+        raise UserMistake(
+            f"{file} is called neither .txt nor .json, nor {', '.join(ROWS)}: the name says how it "
+            "is read. What comes through a pipe is written to such a file first."
+        )
     prompts = _distinct(rows)
     if not prompts:
         raise UserMistake(f"{file} holds no prompt.")
@@ -114,7 +121,8 @@ def _messages(where: str, asked: object) -> tuple[Message, ...]:
 
 
 def _lines(file: Path) -> Iterator[Row]:
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    # Not splitlines: what it takes for ends of lines too, such as U+2028, stands within prompts.
+    for number, line in enumerate(_text(file).split("\n"), start=1):
         if line.strip():
             yield Row(f"{file.name}:{number}", {"prompt": line})
 
