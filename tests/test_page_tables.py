@@ -165,7 +165,7 @@ def test_a_runs_name_opens_its_settings_and_what_another_runs_differ_in(page):
     assert rows == ["token_budget\t50\t100", "seed\t7\t0"]
     assert page.evaluate("location.hash") == f"#settings/{NAMES[0]}"
     page.get_by_role("button", name="Close").click()
-    assert page.evaluate("location.hash") == ""
+    page.wait_for_function("() => location.hash === ''")
 
 
 def test_settings_are_opened_by_their_address(browser, file):

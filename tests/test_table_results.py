@@ -305,6 +305,14 @@ def test_the_page_has_the_dollars_of_an_attempt_by_the_models_cards(place, tmp_p
     assert large > weak > 0
 
 
+def test_a_difference_has_one_adjusted_p_on_the_page_that_of_the_table(place, tmp_path):
+    page = tmp_path / "page.html"
+    assert table(place, f"--report --html {page}").code == 0
+    [data] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert json.loads(data)["comparisons"] == []
+    assert "Holm p" in page.read_text().partition("Runs</h2>")[0]
+
+
 def test_the_page_has_the_accuracy_by_level_where_problems_have_levels(place, tmp_path):
     file, page = place.folder / "levels.toml", tmp_path / "page.html"
     file.write_text(

@@ -76,7 +76,11 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
             | run_data(one, of.by_kind, shelf, options)
             for one, row, name, of in zip(shown, rows, short, groups, strict=True)
         ],
-        "comparisons": _comparisons([one.run for one in shown], baseline, options.margin),
+        # The table above has compared its cells already, adjusted over all of them.
+        "compared_above": bool(options.above),
+        "comparisons": []
+        if options.above
+        else _comparisons([one.run for one in shown], baseline, options.margin),
     }
     inline = blocks.finish()
     with whole_file(page) as out:

@@ -86,7 +86,8 @@ function drawTables() {
     return new ReaderTable(place, { columns, rows });
   });
   const pairs = DATA.comparisons.length ? [new ReaderTable(document.getElementById("pairs"), { columns: pairColumns(), rows: DATA.comparisons, long: (one) => one.refused })] : [];
-  document.getElementById("pairs").append(...(DATA.comparisons.length ? DATA.comparisons.flatMap((one) => (one.warnings ?? []).map((text) => element("p", { class: "note" }, `warning: ${one.second}: ${text}`))) : ["There is only one run."]));
+  if (DATA.compared_above) document.getElementById("pairs").parentElement.remove();
+  else document.getElementById("pairs").append(...(DATA.comparisons.length ? DATA.comparisons.flatMap((one) => (one.warnings ?? []).map((text) => element("p", { class: "note" }, `warning: ${one.second}: ${text}`))) : ["There is only one run."]));
   return [board, ...grouped, ...pairs, ...drawGuided()];
 }
 
