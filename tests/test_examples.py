@@ -83,6 +83,11 @@ def test_the_papers_table_runs_with_the_pocket_pair_in_place_of_its_models(examp
     assert said.code == 0, said.err
     assert "3 attempts made, 0 failed." in said.err
     assert "ssr-fast fast=2" in said.out
+    # What the scores of drafts cost is in the total alone, beside what was decoded.
+    for cell in json.loads(speclrm(shlex.join([*words, "--report", "--json"])).out)["cells"]:
+        decode, total = cell["flops_decode"] / 1e9, cell["flops_total"] / 1e9
+        assert decode < total
+        assert f" {decode:,.2f} / {total:,.2f} " in said.out
 
 
 def test_own_problems_run_on_an_openai_compatible_server(examples):
