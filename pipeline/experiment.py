@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from pipeline import engines
 from pipeline.engines.model_extras import extras_where_set, template_settings
-from pipeline.engines.sampling import FURTHER, OPTIONS, Sampling, further
+from pipeline.engines.sampling import DEFAULTS, FURTHER, OPTIONS, Sampling, further
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.problems.rows import file_safe
@@ -107,12 +107,12 @@ class Experiment:
     prompts: Path | None = None
     thinking: Thinking = "auto"
     system_prompt: str | None = None
-    temperature: float = 0.6
-    top_p: float = 0.95
-    top_k: int = 0
-    min_p: float = 0.0
-    presence_penalty: float = 0.0
-    repetition_penalty: float = 1.0
+    temperature: float = DEFAULTS.temperature
+    top_p: float = DEFAULTS.top_p
+    top_k: int = DEFAULTS.top_k
+    min_p: float = DEFAULTS.min_p
+    presence_penalty: float = DEFAULTS.presence_penalty
+    repetition_penalty: float = DEFAULTS.repetition_penalty
     own_sampling: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     token_budget: int = 8192
     concurrency: int = 32

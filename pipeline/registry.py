@@ -26,6 +26,23 @@ class Declared(Protocol):
 Entry = TypeVar("Entry", bound=Declared)
 
 
+def usable(entries: Mapping[str, Entry | UserMistake]) -> dict[str, Entry]:
+    """Of loaded entries those that can be used."""
+    return {name: one for name, one in entries.items() if not isinstance(one, UserMistake)}
+
+
+def usable_entry(entries: Mapping[str, Entry | UserMistake], name: str) -> Entry:
+    """The loaded entry of that name, which there is.
+
+    Raises:
+        UserMistake: it cannot be used.
+    """
+    known = entries[name]
+    if isinstance(known, UserMistake):
+        raise known
+    return known
+
+
 class Registry(Mapping[str, Entry]):
     """Entries by name, ours first. Looking one up raises `UserMistake` for a broken plug-in.
 
@@ -113,9 +130,7 @@ class Registry(Mapping[str, Entry]):
 
     def usable(self) -> dict[str, Entry]:
         """Every entry that can be used."""
-        return {
-            name: one for name, one in self.loaded().items() if not isinstance(one, UserMistake)
-        }
+        return usable(self.loaded())
 
     def _entry_or_reason(self, name: str, check: Callable[[Entry], None]) -> Entry | UserMistake:
         try:

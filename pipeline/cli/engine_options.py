@@ -18,6 +18,7 @@ from pipeline.engines.settings import LOCAL_SECONDS, SERVER_SECONDS, EngineSetti
 from pipeline.errors import Misdeclared, UserMistake
 from pipeline.experiment import TWO_ROLES
 from pipeline.reasoners import REASONERS
+from pipeline.registry import usable, usable_entry
 
 BUNDLED = {"target": TARGET, "draft": DRAFT}
 """The models that answer where none is named; those of other roles are named."""
@@ -106,15 +107,12 @@ def engine_entry(name: str) -> EngineEntry:
     Raises:
         UserMistake: the command line cannot take it.
     """
-    known = engine_entries()[name]
-    if isinstance(known, UserMistake):
-        raise known
-    return known
+    return usable_entry(engine_entries(), name)
 
 
 def model_options() -> list[DeclaredOption]:
     """What every model has options for, each once: all engines' options, and how it is sampled."""
-    return [*_options(_usable()).values(), *SAMPLING]
+    return [*_options([*usable(engine_entries()).values()]).values(), *SAMPLING]
 
 
 def flags_of(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str]:
@@ -125,7 +123,7 @@ def flags_of(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str
 
 def engine_options(role: str) -> list[click.Option]:
     """The options of the engine of the model of that role."""
-    engines = _usable()
+    engines = [*usable(engine_entries()).values()]
     return [_click_option(role, option, engines) for option in _options(engines).values()]
 
 
@@ -135,7 +133,7 @@ def engine_settings(values: Mapping[str, Any], role: str, given: set[str]) -> En
     Raises:
         UserMistake: one is missing, or has no effect with this engine, or it cannot be used.
     """
-    engines = _usable()
+    engines = [*usable(engine_entries()).values()]
     prefix, options = prefix_of(role), _options(engines)
     chosen = {name: values[_value_name(role, name)] for name in options}
     engine = chosen["engine"] or values["engine"]  # that of other models defaults to --engine
@@ -169,11 +167,7 @@ def is_named(role: str, given: set[str]) -> bool:
 
 def option_names() -> list[str]:
     """The names of the options that a model's engine may have."""
-    return list(_options(_usable()))
-
-
-def _usable() -> list[EngineEntry]:
-    return [one for one in engine_entries().values() if isinstance(one, EngineEntry)]
+    return list(_options([*usable(engine_entries()).values()]))
 
 
 def _options(engines: Iterable[EngineEntry]) -> dict[str, EngineOption]:

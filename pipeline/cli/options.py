@@ -15,6 +15,7 @@ from pipeline.engines.sampling import OPTIONS
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.problems.manifests import load_manifest
+from pipeline.reasoners.entry import ReasonerEntry
 
 EXAMPLES = {"target": "Qwen/QwQ-32B", "draft": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"}
 """The SSR scripts' models."""
@@ -26,13 +27,11 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
     Raises:
         UserMistake: options contradict each other.
     """
-    given = given_options()
-    _refuse_models_of_others(reasoner, given)
+    given, known = given_options(), reasoner_entry(reasoner)
+    _refuse_models_of_others(known, given)
     refuse_unused_options(reasoner, given)
     dataset, data_file = values["dataset"], values["data_file"]
-    models = {
-        role: engine_settings(values, role, given) for role in reasoner_entry(reasoner).models
-    }
+    models = {role: engine_settings(values, role, given) for role in known.models}
     experiment = Experiment(
         reasoner=reasoner,
         target=models.pop("target"),
@@ -47,7 +46,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         thinking=values["thinking"],
         system_prompt=_text_or_file(values["system_prompt"]),
         **{option.name: values[option.name] for option in OPTIONS},
-        own_sampling=_own_sampling(values, reasoner_entry(reasoner).models),
+        own_sampling=_own_sampling(values, known.models),
         token_budget=values["token_budget"],
         concurrency=values["concurrency"],
         sections=sections_of(reasoner, values, given),
@@ -106,10 +105,11 @@ def _refuse_pocket_pair(experiment: Experiment, given: set[str]) -> None:
             )
 
 
-def _refuse_models_of_others(reasoner: str, given: set[str]) -> None:
-    for role in roles() - reasoner_entry(reasoner).models.keys():
-        own = reasoner_entry(reasoner).options.keys()
-        unused = sorted(name for name in given - own if name.startswith(f"{role}_"))
+def _refuse_models_of_others(reasoner: ReasonerEntry, given: set[str]) -> None:
+    for role in roles() - reasoner.models.keys():
+        unused = sorted(
+            name for name in given - reasoner.options.keys() if name.startswith(f"{role}_")
+        )
         if unused:
             flags = ", ".join("--" + name.replace("_", "-") for name in unused)
-            raise UserMistake(f"The reasoner {reasoner!r} uses no {role} model; drop {flags}.")
+            raise UserMistake(f"The reasoner {reasoner.name!r} uses no {role} model; drop {flags}.")

@@ -5,7 +5,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from rich.progress import (
     BarColumn,
@@ -27,9 +28,30 @@ LINE_SECONDS = 15.0
 @contextlib.contextmanager
 def live_progress(progress: Progress) -> Iterator[None]:
     """Show `progress` on standard error until the block ends."""
+    with shown_beside(
+        lambda ended: _show_bar(progress, ended), lambda: echo(line(progress), err=True)
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def shown_beside(
+    show_bars: Callable[[threading.Event], None], print_line: Callable[[], None]
+) -> Iterator[None]:
+    """Show progress from a thread of its own until the block ends.
+
+    On a terminal `show_bars` does, until its event is set; elsewhere `print_line` every few
+    seconds and at the end.
+    """
     ended = threading.Event()
-    show = _show_bar if sys.stderr.isatty() else _show_lines
-    watcher = threading.Thread(target=show, args=(progress, ended), daemon=True)
+
+    def print_lines() -> None:
+        while not ended.wait(LINE_SECONDS):
+            print_line()
+        print_line()
+
+    show = partial(show_bars, ended) if sys.stderr.isatty() else print_lines
+    watcher = threading.Thread(target=show, daemon=True)
     watcher.start()
     try:
         yield
@@ -54,16 +76,11 @@ def _show_bar(progress: Progress, ended: threading.Event) -> None:
         bar.update(task, completed=progress.done, detail=detail(progress))
 
 
-def _show_lines(progress: Progress, ended: threading.Event) -> None:
-    while not ended.wait(LINE_SECONDS):
-        _line(progress)
-    _line(progress)
-
-
-def _line(progress: Progress) -> None:
+def line(progress: Progress) -> str:
+    """How far it is, with the time that is left at the pace so far."""
     pace = progress.done / progress.seconds if progress.seconds else 0.0
     left = f", about {(progress.total - progress.done) / pace:,.0f} s left" if pace else ""
-    echo(f"{progress.done}/{progress.total} done, {detail(progress)}{left}", err=True)
+    return f"{progress.done}/{progress.total} done, {detail(progress)}{left}"
 
 
 def detail(progress: Progress) -> str:

@@ -12,6 +12,7 @@ from pipeline.errors import Misdeclared, UserMistake
 from pipeline.experiment import TWO_ROLES, SectionSettings
 from pipeline.reasoners import REASONERS
 from pipeline.reasoners.entry import Option, ReasonerEntry
+from pipeline.registry import usable, usable_entry
 
 LONGEST_CHOICES = 60
 """Characters: longer lists of choices stand in the help text, for terminals of 80 columns."""
@@ -48,15 +49,15 @@ def reasoner_entry(name: str) -> ReasonerEntry:
     Raises:
         UserMistake: the command line cannot take it.
     """
-    known = reasoner_entries()[name]
-    if isinstance(known, UserMistake):
-        raise known
-    return known
+    return usable_entry(reasoner_entries(), name)
 
 
 def roles() -> KeysView[str]:
     """The roles of models in any reasoner, target and draft first."""
-    every = (*TWO_ROLES, *(role for one in _usable().values() for role in one.models))
+    every = (
+        *TWO_ROLES,
+        *(role for one in usable(reasoner_entries()).values() for role in one.models),
+    )
     return dict.fromkeys(every).keys()
 
 
@@ -102,7 +103,9 @@ def refuse_unused_options(reasoner: str, given: set[str]) -> None:
     """
     anyones = _every_option()
     for name in sorted((given & anyones.keys()) - reasoner_entry(reasoner).options.keys()):
-        users = [other for other, known in _usable().items() if name in known.options]
+        users = [
+            other for other, known in usable(reasoner_entries()).items() if name in known.options
+        ]
         raise UserMistake(
             f"The reasoner {reasoner!r} cannot use {anyones[name].flag}; drop it, or choose "
             f"{_any_of(users)}."
@@ -133,13 +136,8 @@ def sections_of(
 
 def _every_option() -> dict[str, Option]:
     """The options of all reasoners; of two that share a name the first."""
-    every = [*_usable().values()]
+    every = [*usable(reasoner_entries()).values()]
     return {name: one for known in reversed(every) for name, one in known.options.items()}
-
-
-def _usable() -> dict[str, ReasonerEntry]:
-    every = reasoner_entries().items()
-    return {name: one for name, one in every if isinstance(one, ReasonerEntry)}
 
 
 def _any_of(names: list[str]) -> str:

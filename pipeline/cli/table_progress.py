@@ -1,7 +1,6 @@
 """Progress of a table: one bar for all cells and one a run on a terminal, lines elsewhere."""
 
 import contextlib
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from pipeline.cli.console import safe_console
-from pipeline.cli.progress import LINE_SECONDS, REFRESH_SECONDS, detail
+from pipeline.cli.progress import REFRESH_SECONDS, detail, line, shown_beside
 from pipeline.cli.terminal import echo
 from pipeline.runs.scheduler import Progress
 
@@ -22,15 +21,8 @@ BESIDE_NAMES = 44
 @contextlib.contextmanager
 def live_table(runs: Mapping[str, Progress]) -> Iterator[None]:
     """Show the progress of several runs on standard error until the block ends."""
-    ended = threading.Event()
-    show = _show_bars if sys.stderr.isatty() else _show_lines
-    watcher = threading.Thread(target=show, args=(runs, ended), daemon=True)
-    watcher.start()
-    try:
+    with shown_beside(lambda ended: _show_bars(runs, ended), lambda: _print_line(runs)):
         yield
-    finally:
-        ended.set()
-        watcher.join()
 
 
 def all_together(runs: Mapping[str, Progress]) -> Progress:
@@ -80,15 +72,6 @@ def _shortened(text: str, room: int) -> str:
     return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1)}…"
 
 
-def _show_lines(runs: Mapping[str, Progress], ended: threading.Event) -> None:
-    while not ended.wait(LINE_SECONDS):
-        _line(runs)
-    _line(runs)
-
-
-def _line(runs: Mapping[str, Progress]) -> None:
-    whole = all_together(runs)
-    pace = whole.done / whole.seconds if whole.seconds else 0.0
-    left = f", about {(whole.total - whole.done) / pace:,.0f} s left" if pace else ""
+def _print_line(runs: Mapping[str, Progress]) -> None:
     each = "; ".join(f"{name} {one.done}/{one.total}" for name, one in runs.items())
-    echo(f"{whole.done}/{whole.total} done, {detail(whole)}{left} ({each})", err=True)
+    echo(f"{line(all_together(runs))} ({each})", err=True)

@@ -28,14 +28,10 @@ class Work:
         self.attended += tokens * after + tokens * (tokens + 1) // 2
 
 
-class Text(Protocol):
-    """A text that a model writes, as windows see it.
-
-    `refused` counts what the model was fed in vain, `assisted` what an assistant was fed.
-    """
+class Written(Protocol):
+    """A text that a model writes; `refused` counts what the model was fed in vain."""
 
     refused: Work
-    assisted: Work
 
     @property
     def token_ids(self) -> Sequence[int]:
@@ -54,6 +50,12 @@ class Text(Protocol):
     def ahead(self) -> Callable[[Any], int]:
         """The choices that `grow` would make from here on, token by token, without making them."""
         ...
+
+
+class Text(Written, Protocol):
+    """A text as windows see it; `assisted` counts what an assistant was fed."""
+
+    assisted: Work
 
 
 class Proposer(Protocol):

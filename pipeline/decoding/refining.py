@@ -6,11 +6,11 @@ once; after the last round the rest is kept unverified. So the text is the model
 are as many rounds as tokens in a block, or if the guesses have come to agree before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.decoding.proposer import Work
+from pipeline.decoding.proposer import Written
 from pipeline.decoding.rows import Rows
 from pipeline.decoding.windows import Counts
 
@@ -30,29 +30,10 @@ class Round:
     sure: int
 
 
-class RefinedText(Protocol):
-    """A text that is written in blocks, and the rounds that it took; see `proposer.Text`."""
+class RefinedText(Written, Protocol):
+    """A text that is written in blocks, and the rounds that it took."""
 
     rounds: list[Round]
-    refused: Work
-
-    @property
-    def token_ids(self) -> Sequence[int]:
-        """The prompt and all that was written."""
-        ...
-
-    @property
-    def room(self) -> int:
-        """How many tokens may still be written; 0 where the text has ended."""
-        ...
-
-    def grow(self, logits: Any) -> int:
-        """Write the token that the model chooses by the logits after the last one."""
-        ...
-
-    def ahead(self) -> Callable[[Any], int]:
-        """The choices that `grow` would make from here on, token by token, without making them."""
-        ...
 
 
 @dataclass(slots=True)

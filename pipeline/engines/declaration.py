@@ -228,6 +228,19 @@ STEP_TIMEOUT = EngineOption(
     unset=f"{STEP_SECONDS:g}",
 )
 """Options of both, so they stand here."""
+LOADED_HERE = frozenset(
+    {
+        "revision",
+        "tokenizer",
+        "dtype",
+        "max_model_len",
+        "devices",
+        "trust_remote_code",
+        "chat_template_kwargs",
+        "reasoning_effort",
+    }
+)
+"""The settings that both honour, as every engine can that loads the model on this machine."""
 
 
 def _called(path: str | None, settings: EngineSettings) -> Any:

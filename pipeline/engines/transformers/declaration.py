@@ -1,6 +1,7 @@
 """What the transformers engine declares of itself."""
 
 from pipeline.engines.declaration import (
+    LOADED_HERE,
     MAX_NUM_SEQS,
     STEP_TIMEOUT,
     WINDOW,
@@ -16,18 +17,7 @@ APPENDED, ROUNDS = 127, 2
 TRANSFORMERS = EngineEntry(
     name="transformers",
     path="pipeline.engines.transformers.engine:TransformersEngine",
-    honours=frozenset(
-        {
-            "revision",
-            "tokenizer",
-            "dtype",
-            "max_model_len",
-            "devices",
-            "trust_remote_code",
-            "chat_template_kwargs",
-            "reasoning_effort",
-        }
-    ),
+    honours=LOADED_HERE,
     options=(
         MAX_NUM_SEQS,
         STEP_TIMEOUT,

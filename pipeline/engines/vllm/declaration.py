@@ -1,6 +1,12 @@
 """What the vLLM engine declares of itself."""
 
-from pipeline.engines.declaration import MAX_NUM_SEQS, STEP_TIMEOUT, EngineEntry, EngineOption
+from pipeline.engines.declaration import (
+    LOADED_HERE,
+    MAX_NUM_SEQS,
+    STEP_TIMEOUT,
+    EngineEntry,
+    EngineOption,
+)
 from pipeline.engines.protocol import Ability
 from pipeline.engines.sampling import FURTHER
 
@@ -19,18 +25,7 @@ BY_ASSISTANT = (
 VLLM = EngineEntry(
     name="vllm",
     path="pipeline.engines.vllm.engine:VllmEngine",
-    honours=frozenset(
-        {
-            "revision",
-            "tokenizer",
-            "dtype",
-            "max_model_len",
-            "devices",
-            "trust_remote_code",
-            "chat_template_kwargs",
-            "reasoning_effort",
-        }
-    ),
+    honours=LOADED_HERE,
     options=(
         MAX_NUM_SEQS,
         STEP_TIMEOUT,
