@@ -2,7 +2,7 @@
 role before it (`--draft-model`) for every other model.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -112,7 +112,7 @@ def engine_entry(name: str) -> EngineEntry:
 
 def model_options() -> list[DeclaredOption]:
     """What every model has options for, each once: all engines' options, and how it is sampled."""
-    return [*_options([*usable(engine_entries()).values()]).values(), *SAMPLING]
+    return [*_options(usable(engine_entries()).values()).values(), *SAMPLING]
 
 
 def flags_of(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str]:
@@ -123,7 +123,7 @@ def flags_of(options: Iterable[DeclaredOption], roles: Iterable[str]) -> set[str
 
 def engine_options(role: str) -> list[click.Option]:
     """The options of the engine of the model of that role."""
-    engines = [*usable(engine_entries()).values()]
+    engines = usable(engine_entries()).values()
     return [_click_option(role, option, engines) for option in _options(engines).values()]
 
 
@@ -133,7 +133,7 @@ def engine_settings(values: Mapping[str, Any], role: str, given: set[str]) -> En
     Raises:
         UserMistake: one is missing, or has no effect with this engine, or it cannot be used.
     """
-    engines = [*usable(engine_entries()).values()]
+    engines = usable(engine_entries()).values()
     prefix, options = prefix_of(role), _options(engines)
     chosen = {name: values[_value_name(role, name)] for name in options}
     engine = chosen["engine"] or values["engine"]  # that of other models defaults to --engine
@@ -167,7 +167,7 @@ def is_named(role: str, given: set[str]) -> bool:
 
 def option_names() -> list[str]:
     """The names of the options that a model's engine may have."""
-    return list(_options([*usable(engine_entries()).values()]))
+    return list(_options(usable(engine_entries()).values()))
 
 
 def _options(engines: Iterable[EngineEntry]) -> dict[str, EngineOption]:
@@ -177,7 +177,9 @@ def _options(engines: Iterable[EngineEntry]) -> dict[str, EngineOption]:
     }
 
 
-def _click_option(role: str, option: EngineOption, engines: list[EngineEntry]) -> click.Option:
+def _click_option(
+    role: str, option: EngineOption, engines: Collection[EngineEntry]
+) -> click.Option:
     default = option.default_for(role)
     if option.name == "model":
         default = BUNDLED.get(role)
@@ -194,7 +196,7 @@ def _click_option(role: str, option: EngineOption, engines: list[EngineEntry]) -
     )
 
 
-def _help(option: EngineOption, engines: list[EngineEntry]) -> str:
+def _help(option: EngineOption, engines: Collection[EngineEntry]) -> str:
     if option.name == "engine":
         autos = " if it is installed, else ".join(one.name for one in automatic())
         return f"{option.help}; auto: {autos}."
@@ -202,7 +204,7 @@ def _help(option: EngineOption, engines: list[EngineEntry]) -> str:
     return f"{option.help[:-1]} ({', '.join(users)})." if len(users) <= FEW else option.help
 
 
-def _users(name: str, engines: list[EngineEntry]) -> list[str]:
+def _users(name: str, engines: Collection[EngineEntry]) -> list[str]:
     return [engine.name for engine in engines if engine.heeds(name)]
 
 
