@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from evaluators.reading.phrases import BOUNDS, LETTER_UNITS
+from evaluators.reading.phrases import BOUNDS
 from evaluators.reading.tokens import Token
 from evaluators.reading.units import is_unit
+from evaluators.reading.word_runs import LETTER_UNITS
 
 _TRANSPARENT = frozenset({"=", "~", "equiv", "sim", "in", "mapsto", "parallel", "perp"})
 _EDGES = ("\\begin", "\\end")

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from evaluators.nodes import Node, Num, Op, Sym
-from evaluators.reading.phrases import is_kind
 from evaluators.reading.tokens import Token
 from evaluators.reading.tree import Group, Item
+from evaluators.reading.word_runs import is_kind
 
 _FUNCTION_NAMES = frozenset({"f", "g", "h", "p", "q", "F", "G", "H", "P", "Q", "E", "V", "S", "T"})
 _SYMBOL = frozenset({"sym"})

@@ -1,9 +1,9 @@
 """How a statement begins and ends: punctuation, marks of proofs, sentences that are cut off."""
 
 from evaluators.nodes import Unreadable
-from evaluators.reading.phrases import is_kind
 from evaluators.reading.tokens import Token
 from evaluators.reading.tree import Item
+from evaluators.reading.word_runs import is_kind
 from evaluators.reading.words import CONCLUSIONS
 
 # Trailing tokens that are punctuation of the sentence, not part of the answer.

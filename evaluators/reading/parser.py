@@ -30,18 +30,7 @@ from evaluators.reading.endings import trimmed
 from evaluators.reading.formula import read_formula
 from evaluators.reading.lexer import tokenize
 from evaluators.reading.numerals import SCALES
-from evaluators.reading.phrases import (
-    CHANGED_AFTER,
-    Run,
-    are_words,
-    is_altered,
-    is_denied,
-    is_kind,
-    is_sign,
-    runs_of,
-    unit_of,
-    words_of,
-)
+from evaluators.reading.phrases import CHANGED_AFTER, is_altered, is_denied, unit_of
 from evaluators.reading.qualifiers import (
     denies,
     without_exclusions,
@@ -53,6 +42,7 @@ from evaluators.reading.terms import with_bases
 from evaluators.reading.tokens import Comma, Token
 from evaluators.reading.tree import Group, Item, nest
 from evaluators.reading.units import canonical
+from evaluators.reading.word_runs import Run, are_words, is_kind, is_sign, runs_of, words_of
 from evaluators.reading.words import (
     BEFORE_PHRASES,
     COPULAS,

@@ -1,275 +1,69 @@
 """Words beside a formula: units, nouns and labels, and the words that deny or change its value."""
 
-from dataclasses import dataclass
-
 from evaluators.nodes import Unreadable
 from evaluators.reading.tokens import Token
 from evaluators.reading.tree import Group, Item
-from evaluators.reading.units import canonical, is_unit
-from evaluators.reading.words import NUMBER_WORDS
+from evaluators.reading.units import canonical
+from evaluators.reading.word_runs import Run, is_kind, words_of
+from evaluators.reading.words import NUMBER_WORDS, word_set
 
-WORD = frozenset({"word"})
 _DENIALS = frozenset({"not", "isn't", "never", "except", "neither", "nor", "no"})
 # Words that, before or after a value, make another value or only a bound of it.
 BOUNDS = frozenset({("at", "least"), ("at", "most"), ("up", "to"), ("or", "more"), ("or", "less")})
 # Words that a value may follow as what is stated; any other may change it, and is not read.
-_LEADING = frozenset(
-    [
-        "is",
-        "are",
-        "be",
-        "was",
-        "on",
-        "de",
-        "were",
-        "equals",
-        "equal",
-        "has",
-        "have",
-        "get",
-        "gets",
-        "find",
-        "found",
-        "that",
-        "real",
-        "need",
-        "add",
-        "must",
-        "exactly",
-        "only",
-        "it's",
-        "its",
-        "it",
-        "at",
-        "by",
-        "to",
-        "yes",
-        "answer",
-        "value",
-        "result",
-        "solution",
-        "solutions",
-        "root",
-        "total",
-        "sum",
-        "area",
-        "volume",
-        "distance",
-        "length",
-        "width",
-        "height",
-        "perimeter",
-        "radius",
-        "cost",
-        "price",
-        "minimum",
-        "maximum",
-        "min",
-        "max",
-        "largest",
-        "smallest",
-        "greatest",
-        "probability",
-        "about",
-        "around",
-        "approximately",
-        "roughly",
-        "approx",
-        "nearly",
-        "all",
-        "ans",
-        "lautet",
-        "ist",
-        "est",
-        "sind",
-        "son",
-        "son",
-        "sono",
-        "es",
-        "est",
-        "está",
-        "usd",
-        "ml",
-        "dollar",
-    ]
-) | {"pay", "pays", "paid", "cost", "costs", "spend", "spends", "spent"}
-_LEADING |= {"earn", "earns", "earned", "owes", "take", "takes", "took"}
+_LEADING = word_set(
+    """
+    is are be was on de were equals equal has have get gets find found that real need add must
+    exactly only it's its it at by to yes answer value result solution solutions root total
+    sum area volume distance length width height perimeter radius cost price minimum maximum
+    min max largest smallest greatest probability about around approximately roughly approx
+    nearly all ans lautet ist est sind son sono es está usd ml dollar pay pays paid costs
+    spend spends spent earn earns earned owes take takes took
+    """
+)
 # After these alone `to` announces a value, and after those `by` does not: not *close to*.
-_BEFORE_TO = frozenset(
+_BEFORE_TO = word_set(
     """
     equal equals equivalent simplifies simplify evaluates evaluate reduces reduce comes came
     amounts leads led adds up works boils down sums computes rounds rounded converges tends
     corresponds set according increases decreases changes grows rises falls drops goes points
-    """.split()  # noqa: SIM905 - a list of words reads better as a text
+    """
 )
 _BEFORE_BY = frozenset({"divisible", "divided", "multiplied", "bounded", "off"})
 # Behind a value: words that end its noun, words that say nothing, and words that are no noun.
-_PREPOSITIONS = frozenset(
-    [
-        "of",
-        "in",
-        "on",
-        "to",
-        "for",
-        "from",
-        "per",
-        "at",
-        "that",
-        "long",
-        "wide",
-        "tall",
-        "high",
-        "deep",
-        "old",
-    ]
+_PREPOSITIONS = word_set(
+    """
+    of in on to for from per at that long wide tall high deep old
+    """
 )
-_IDLE = frozenset(
-    [
-        "left",
-        "remaining",
-        "total",
-        "altogether",
-        "each",
-        "only",
-        "exactly",
-        "approximately",
-        "around",
-        "about",
-        "again",
-        "away",
-        "long",
-        "wide",
-        "tall",
-        "high",
-        "deep",
-        "old",
-        "answer",
-        "solution",
-        "result",
-        "value",
-        "integer",
-        "number",
-        "possibility",
-        "our",
-        "the",
-        "final",
-        "correct",
-        "is",
-        "are",
-        "in",
-        "order",
-        "repeating",
-        "recurring",
-        "of",
-        "them",
-        "any",
-        "text",
-    ]
+_IDLE = word_set(
+    """
+    left remaining total altogether each only exactly approximately around about again away
+    long wide tall high deep old answer solution result value integer number possibility our
+    the final correct is are in order repeating recurring of them any text
+    """
 )
-_NO_NOUNS = frozenset(
-    [
-        "gross",
-        "score",
-        "scores",
-        "tens",
-        "hundreds",
-        "thousands",
-        "millions",
-        "billions",
-        "dozens",
-        "quarters",
-        "halves",
-        "thirds",
-        "fourths",
-        "fifths",
-        "tenths",
-        "hundredths",
-        "thousandths",
-        "millionths",
-        "too",
-        "lakhs",
-        "crores",
-        "times",
-        "fails",
-        "works",
-        "does",
-        "was",
-        "has",
-        "exists",
-        "holds",
-        "exceeds",
-        "plus",
-        "minus",
-        "less",
-        "lower",
-        "upper",
-        "bound",
-        "bounds",
-        "below",
-        "above",
-        "under",
-        "over",
-        "more",
-        "fewer",
-        "inverse",
-        "remainder",
-        "modulo",
-        "power",
-        "powers",
-        "root",
-        "roots",
-        "factorial",
-        "tripled",
-        "doubled",
-        "halved",
-        "negated",
-        "excluded",
-        "th",
-        "st",
-        "nd",
-        "rd",
-    ]
+_NO_NOUNS = word_set(
+    """
+    gross score scores tens hundreds thousands millions billions dozens quarters halves thirds
+    fourths fifths tenths hundredths thousandths millionths too lakhs crores times fails works
+    does was has exists holds exceeds plus minus less lower upper bound bounds below above
+    under over more fewer inverse remainder modulo power powers root roots factorial tripled
+    doubled halved negated excluded th st nd rd
+    """
 )
-_PLURALS = frozenset(
-    [
-        "people",
-        "men",
-        "women",
-        "children",
-        "mice",
-        "geese",
-        "feet",
-        "teeth",
-        "fish",
-        "sheep",
-        "dice",
-        "unit",
-    ]
+_PLURALS = word_set(
+    """
+    people men women children mice geese feet teeth fish sheep dice unit
+    """
 )
 _PARTICLES = frozenset({"by", "into", "with", "and", "or", "nor", "unless", "if"})
 # Words behind a one that are no noun, beside those above.
-_NO_SINGULARS = frozenset(
-    [
-        "maybe",
-        "perhaps",
-        "mod",
-        "short",
-        "off",
-        "too",
-        "mil",
-        "bil",
-        "where",
-        "not",
-        "else",
-        "extra",
-        "and",
-        "but",
-        "gives",
-        "would",
-        "could",
-        "might",
-        "because",
-    ]
+_NO_SINGULARS = word_set(
+    """
+    maybe perhaps mod short off too mil bil where not else extra and but gives would could
+    might because
+    """
 )
 # A noun of more words than this is a sentence.
 _MAX_NOUN = 4
@@ -277,20 +71,6 @@ CHANGED_AFTER = frozenset({"squared", "cubed", "factorial"})
 REJECTED = frozenset({"wrong", "incorrect", "false", "rejected", "impossible"})
 _PRONOUNS = frozenset({"it", "this", "that", "actually", "really"})
 _NUMBER = frozenset({"num"})
-_UNIT_SIGNS = ("^", "/", "-", "*")
-# Letters run together between signs are a product up to this many, a word beyond.
-LONGEST_NAME = 5
-LETTER_UNITS = frozenset(
-    {"m", "s", "g", "h", "l", "L", "J", "N", "W", "V", "K", "A", "T", "C", "F", "H"}
-)
-
-
-@dataclass(slots=True)
-class Run:
-    """Neighbouring items that are all words, or all formula."""
-
-    wordy: bool
-    items: list[Item]
 
 
 def is_denied(before: list[Run]) -> bool:
@@ -400,89 +180,3 @@ def is_taken_back(behind: list[Item]) -> bool:
     said = words_of(behind).lower().split()
     other = said[:1] and said[0] in _PRONOUNS and any(is_kind(item, _NUMBER) for item in behind)
     return bool(other) or said[:1] == ["not"] or not REJECTED.isdisjoint(said)
-
-
-def runs_of(items: list[Item]) -> list[Run]:
-    """The items as runs of words and runs of formula."""
-    runs: list[Run] = []
-    for index, item in enumerate(items):
-        wordy = _wordy(items, index)
-        if runs and runs[-1].wordy and not wordy and len(runs) > 1 and _extends_unit(items, index):
-            wordy = True
-        if runs and runs[-1].wordy == wordy:
-            runs[-1].items.append(item)
-        else:
-            runs.append(Run(wordy, [item]))
-    return runs
-
-
-def _wordy(items: list[Item], index: int) -> bool:
-    item = items[index]
-    if isinstance(item, Group):
-        script = index > 0 and is_sign(items[index - 1], "^_")
-        return (
-            bool(item.items)
-            and len(items) > 1
-            and not script
-            and all(is_kind(inner, WORD) for inner in item.items)
-        )
-    if item.kind != "word":
-        return False
-    if len(item.text) > 1 or not item.text.isascii():
-        return not _is_product(items, index)
-    if len(items) == 1:
-        return True
-    before = items[index - 1] if index else None
-    after = items[index + 1] if index + 1 < len(items) else None
-    if before is not None and (item.text in LETTER_UNITS or is_kind(before, WORD)):
-        return not isinstance(before, Token) or before.kind in ("num", "word", "sym")
-    return after is not None and is_kind(after, WORD)
-
-
-def _is_product(items: list[Item], index: int) -> bool:
-    """Letters run together that a formula continues: `abcd/4`, `rate*time`."""
-    item = items[index]
-    if isinstance(item, Group) or item.prose or len(item.text) > LONGEST_NAME:
-        return False
-    neighbours = items[max(0, index - 1) : index] + items[index + 1 : index + 2]
-    return any(
-        isinstance(n, Token) and n.kind == "op" and n.text in ("+", "-", "*", "/", "_")
-        for n in neighbours
-    ) and not is_unit(item.text)
-
-
-def _extends_unit(items: list[Item], index: int) -> bool:
-    """Powers, slashes and hyphens inside a unit: `cm^2`, `km/h`."""
-    item, previous = items[index], items[index - 1]
-    if isinstance(item, Token) and item.kind == "op" and item.text in ("-", "*"):
-        return is_kind(previous, WORD) and are_words(items[index + 1 : index + 2] or [item])
-    if isinstance(item, Token) and item.kind == "op" and item.text in _UNIT_SIGNS:
-        return index + 1 < len(items)
-    return isinstance(previous, Token) and previous.kind == "op" and previous.text in _UNIT_SIGNS
-
-
-def words_of(run: list[Item]) -> str:
-    """The words of a run, powers joined to their units."""
-    pieces: list[str] = []
-    for item in run:
-        if isinstance(item, Token):
-            pieces.append(item.text)
-        else:
-            texts = [i.text for i in item.items if isinstance(i, Token)]
-            pieces += ["".join(texts)] if pieces[-1:] == ["^"] else texts
-    return " ".join(pieces).replace("^ ", "^")
-
-
-def is_kind(item: Item, kinds: frozenset[str]) -> bool:
-    """Whether the item is a token of one of the kinds."""
-    return isinstance(item, Token) and item.kind in kinds
-
-
-def is_sign(item: Item, signs: str) -> bool:
-    """Whether the item is one of the operator signs."""
-    return isinstance(item, Token) and item.kind == "op" and item.text in signs
-
-
-def are_words(items: list[Item]) -> bool:
-    """Whether the items are words and nothing else."""
-    return all(is_kind(item, WORD) for item in items)

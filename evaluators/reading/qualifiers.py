@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from evaluators.nodes import Node, Sym, Unreadable, Words
 from evaluators.reading.domains import ORDER, PARAMETER_SETS
-from evaluators.reading.phrases import WORD, is_kind, is_taken_back, words_of
+from evaluators.reading.phrases import is_taken_back
 from evaluators.reading.tokens import Token
 from evaluators.reading.tree import Group, Item
+from evaluators.reading.word_runs import WORD, is_kind, words_of
 from evaluators.reading.words import INTRODUCTIONS, PAIRED_QUALIFIERS, QUALIFIERS
 
 _RELATION = frozenset({"rel"})

@@ -3,7 +3,8 @@
 from types import MappingProxyType
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that are apart by blanks or line ends."""
     return frozenset(text.split())
 
 
@@ -11,7 +12,7 @@ def _list(text: str) -> list[str]:
     return text.split()
 
 
-FUNCTIONS = _words(
+FUNCTIONS = word_set(
     """
     sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec
     arccsc arcsinh arccosh arctanh exp ln log lg sqrt cbrt abs floor ceil max min gcd lcm det
@@ -47,7 +48,7 @@ ALIASES = MappingProxyType(
         "Pi": "pi",
     }
 )
-GREEK = _words(
+GREEK = word_set(
     """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu
     xi rho varrho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma
@@ -72,14 +73,14 @@ NUMBER_WORDS = MappingProxyType(
 )
 # Words that bind statements or qualify them, rather than being answers.
 JOINERS = frozenset({"and", "or", "und", "oder", "et", "ou", "y"})
-QUALIFIERS = _words(
+QUALIFIERS = word_set(
     """
     where when whenever for if with given because since such while assuming provided wherever
     unless which as but
     """
 )
 # Words that begin what only leads up to an answer: `in total, 204`.
-INTRODUCTIONS = _words(
+INTRODUCTIONS = word_set(
     """
     in after overall altogether finally lastly indeed now yes for by from on with without at
     including ignoring counting clearly together next again once then
@@ -88,14 +89,16 @@ INTRODUCTIONS = _words(
 # Words that qualify before these only: `such that`, and not `the least such n`.
 PAIRED_QUALIFIERS = MappingProxyType(
     {
-        "such": _words("that as"),
-        **dict.fromkeys(("attained", "achieved", "reached"), _words("at when by for if iff only")),
+        "such": word_set("that as"),
+        **dict.fromkeys(
+            ("attained", "achieved", "reached"), word_set("at when by for if iff only")
+        ),
     }
 )
 # Verbs behind which a value is stated.
-COPULAS = _words("is are be was were equals")
+COPULAS = word_set("is are be was were equals")
 # Words after which a derivation goes on to what it found.
-CONCLUSIONS = _words(
+CONCLUSIONS = word_set(
     """
     so thus therefore hence then giving gives yields implies implying consequently
     """
@@ -120,8 +123,8 @@ PHRASES = MappingProxyType(
     }
 )
 # Words before a phrase that do not change it.
-BEFORE_PHRASES = _words("all any every the there is are")
-SHORT_WORDS = _words(
+BEFORE_PHRASES = word_set("all any every the there is are")
+SHORT_WORDS = word_set(
     """
     the is so we to of by it be are not all any has in on at as an no yes its our his her he
     she they you thus can may was one two six ten odd per sum way set box red day did get let
