@@ -39,7 +39,7 @@ FLOORS = (
         "pipeline.decoding",
     ),
     ("pipeline.decoding.proposers",),
-    ("pipeline.plugins", "pipeline.declared_option"),
+    ("pipeline.plugins", "pipeline.declared_option", "pipeline.shards"),
     ("pipeline.registry",),
     ("pipeline.engines", "pipeline.cost", "pipeline.problems"),
     (
