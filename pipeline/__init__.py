@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pipeline.experiment import Experiment
     from pipeline.generating.generation import Generation, generate
     from pipeline.review.grading import grade_run
-    from pipeline.runs.runner import plan, run
+    from pipeline.runs.planning import plan
+    from pipeline.runs.runner import run
 
 __all__ = [
     "EngineSettings",
@@ -33,7 +34,7 @@ _HOMES = {
     "Generation": "pipeline.generating.generation",
     "generate": "pipeline.generating.generation",
     "grade_run": "pipeline.review.grading",
-    "plan": "pipeline.runs.runner",
+    "plan": "pipeline.runs.planning",
     "run": "pipeline.runs.runner",
 }
 

@@ -17,7 +17,7 @@ from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment, engine_identity
 from pipeline.resources import pocket_dir
-from pipeline.runs.runner import plan
+from pipeline.runs.planning import plan
 
 
 def test_auto_is_an_engine_that_there_is() -> None:

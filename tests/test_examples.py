@@ -10,7 +10,7 @@ from fake_server import MODELS, chat, serving
 
 from pipeline.problems.manifests import load_manifest
 from pipeline.problems.problem_set import Problem, ProblemSet
-from pipeline.runs.runner import problems_of
+from pipeline.runs.planning import problems_of
 from speclrm_testing.commands import speclrm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

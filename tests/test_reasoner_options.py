@@ -18,7 +18,7 @@ from pipeline.reasoners import REASONERS
 from pipeline.reasoners.settings import StepSettings, TrackSettings
 from pipeline.review.replay import replay
 from pipeline.review.revote import revote
-from pipeline.runs import runner
+from pipeline.runs import planning
 from pipeline.runs.directory import read_attempts, read_manifest
 
 SCRIPTED = EngineSettings("scripted", "m")
@@ -267,7 +267,7 @@ def test_a_pool_larger_than_the_prompt_set_is_refused_before_the_run(files):
 
 def test_without_a_draft_a_speculative_reasoner_is_refused():
     with pytest.raises(UserMistake, match="needs a draft model"):
-        runner.plan(Experiment("spec", SCRIPTED))
+        planning.plan(Experiment("spec", SCRIPTED))
 
 
 def test_a_target_that_cannot_score_is_refused_before_the_run(files, monkeypatch):

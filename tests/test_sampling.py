@@ -19,7 +19,7 @@ from pipeline.engines.transformers.next_token import choose, penalised, possible
 from pipeline.engines.vllm.engine import VllmEngine
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
-from pipeline.runs import runner
+from pipeline.runs import planning
 from pipeline.runs.directory import read_manifest
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place
@@ -232,13 +232,13 @@ def test_what_cannot_be_done_is_refused_before_the_run(command, sentence):
 
 def test_an_engine_that_does_not_say_that_it_does_a_setting_is_not_asked_for_it(monkeypatch):
     plain = EngineEntry(name="mine", path="nowhere:Mine")
-    monkeypatch.setattr(runner, "entry", lambda _name: plain)
+    monkeypatch.setattr(planning, "entry", lambda _name: plain)
     settings = EngineSettings("scripted", "m")
     with pytest.raises(UserMistake, match=r"The engine mine does not do --top-k; use another"):
-        runner.plan(Experiment("baseline", settings, top_k=3))
+        planning.plan(Experiment("baseline", settings, top_k=3))
     own = {"draft": {"min_p": 0.1}}
     with pytest.raises(UserMistake, match=r"The engine mine does not do --draft-min-p"):
-        runner.plan(Experiment("spec", settings, settings, own_sampling=own))
+        planning.plan(Experiment("spec", settings, settings, own_sampling=own))
 
 
 def test_vllm_refuses_min_p_under_speculative_decoding():

@@ -22,6 +22,7 @@ from pipeline.engines.sampling import further
 from pipeline.engines.settings import PLAIN, REFINE
 from pipeline.reasoners import settled
 from pipeline.runs import runner
+from pipeline.runs.planning import Plan, plan
 from pipeline.runs.scheduler import Progress
 from pipeline.trackers import tracker_entry
 from pipeline.trackers.following import Followed
@@ -60,7 +61,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
     Repeating the command resumes it: attempts in the run directory are not run again. A wider
     range or more repeats add to it.
     """
-    planned = runner.plan(experiment_of(reasoner, values), output_dir)
+    planned = plan(experiment_of(reasoner, values), output_dir)
     if dry_run:
         _print_plan(planned, retry_errors=retry_errors, force=force)
         return
@@ -104,7 +105,7 @@ def _in_words(sampling: Mapping[str, float]) -> str:
     return ", ".join(f"{name.replace('_', '-')} {one:g}" for name, one in sampling.items())
 
 
-def _print_plan(planned: runner.Plan, *, retry_errors: bool, force: bool) -> None:
+def _print_plan(planned: Plan, *, retry_errors: bool, force: bool) -> None:
     # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
     from pipeline.runs.estimate import budget_is_of_steps, estimate_of  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from evaluators.run_files.run_names import distinct_names, shortened_names
 from evaluators.statistics.metrics import TWO_ROLES
 from pipeline.cli.tables import fits, print_table, table_console
 from pipeline.cli.terminal import counted, echo
-from pipeline.runs.runner import RESULTS
+from pipeline.runs.planning import RESULTS
 from pipeline.runs.status import NoStatus, RunStatus, State, statuses
 
 MINUTE, HOUR = 60, 3600

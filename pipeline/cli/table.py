@@ -15,7 +15,7 @@ from pipeline.cli.table_results import WRITERS, accuracies, print_results
 from pipeline.cli.table_settings import RunOptions
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
-from pipeline.runs.runner import RESULTS
+from pipeline.runs.planning import RESULTS
 from pipeline.runs.scheduler import Progress
 from pipeline.tables.cells import Cell, cells_of, chosen
 from pipeline.tables.lock_file import invalidated, write_lock

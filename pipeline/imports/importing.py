@@ -22,7 +22,7 @@ from pipeline.reasoners import REASONERS
 from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
 from pipeline.runs import versions
 from pipeline.runs.directory import RunDirectory
-from pipeline.runs.runner import MANIFEST_SCHEMA
+from pipeline.runs.manifest import MANIFEST_SCHEMA
 
 Source = Literal["specreason", "ssr", "lm-eval"]
 SOURCES: tuple[Source, ...] = get_args(Source)

@@ -8,7 +8,7 @@ from pipeline.experiment import Experiment
 from pipeline.problems.problem_set import Problem
 from pipeline.reasoners import settled
 from pipeline.reasoners.opening import open_chain
-from pipeline.runs.runner import Plan
+from pipeline.runs.planning import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Self
 from evaluators.run_files.run_manifest import MANIFEST
 from pipeline.engines.masking import Secrets
 from pipeline.engines.model_extras import secrets_of
-from pipeline.runs.runner import Plan
+from pipeline.runs.planning import Plan
 from pipeline.runs.scheduler import Progress
 from pipeline.runs.status import RunStatus, statuses
 from pipeline.trackers.tracker import Tracker, TrackerEntry

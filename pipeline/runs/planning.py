@@ -1,0 +1,134 @@
+"""What a run would do, worked out without an engine: its problems, prompts, keys and identity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import reasoners
+from pipeline.engines import entry
+from pipeline.experiment import Experiment
+from pipeline.plugins import Group
+from pipeline.problems.problem_set import Problem, ProblemSet, default_refs_dir, load_problems
+from pipeline.problems.prompting import (
+    Prompt,
+    PromptSet,
+    open_prompt_set,
+    prompt_hashes,
+    task_prompt,
+)
+from pipeline.runs.attempt_keys import Asked
+from pipeline.runs.directory import (
+    MANIFEST,
+    Recorded,
+    file_name,
+    lost_manifest,
+    read_manifest,
+    recorded_attempts,
+    refuse_changes,
+)
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, worked out without an engine; `prompts` are by problem id."""
+
+    experiment: Experiment
+    problems: ProblemSet
+    selected: tuple[Problem, ...]
+    prompt_set: PromptSet
+    prompts: Mapping[str, Prompt]
+    directory: Path
+
+    @property
+    def asked(self) -> Asked:
+        """Every attempt asked for."""
+        by_id = {problem.problem_id: problem for problem in self.selected}
+        return Asked(by_id, self.experiment.repeats)
+
+    def files(self) -> set[str]:
+        """The names of all files that a run on this dataset may have in its folder `problems`."""
+        return {file_name(each.dataset, each.problem_id) for each in self.problems.problems}
+
+    def recorded(self) -> Recorded:
+        """Which attempts the run directory holds.
+
+        Raises:
+            UserMistake: they are of other settings, or nothing says of which, or cannot be read.
+        """
+        manifest = self.directory / MANIFEST
+        if manifest.exists():
+            identity = read_manifest(self.directory)["identity"]
+            refuse_changes(self.directory, identity, self.identity())
+        there = recorded_attempts(self.directory)
+        if len(there) and not manifest.exists():
+            raise lost_manifest(self.directory, len(there))
+        return there
+
+    def used(self) -> set[tuple[Group, str]]:
+        """What of the run a plug-in may have added, by group and name."""
+        experiment = self.experiment
+        sections = reasoners.settled(experiment)
+        return {
+            ("reasoners", experiment.reasoner),
+            ("datasets", experiment.dataset or ""),
+            ("prompts", self.prompt_set.name),
+            *(("engines", model.engine) for model in experiment.models.values()),
+            *(each for section, settings in sections for each in section.uses(settings)),
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must share with the recorded one."""
+        sections = reasoners.settled(self.experiment)
+        used = (
+            *reasoners.entry(self.experiment.reasoner).prompts,
+            *(each for section, settings in sections for each in section.prompts(settings)),
+        )
+        hashes = prompt_hashes(self.prompt_set)
+        return self.experiment.settings() | {
+            "dataset_fingerprint": self.problems.fingerprint,
+            "prompts": {file: sha for file, sha in hashes.items() if file.startswith(used)},
+        }
+
+
+def plan(
+    experiment: Experiment, output_dir: Path | None = None, problems: ProblemSet | None = None
+) -> Plan:
+    """Load the problems, unless they are given, and settle the slice, the prompts, the directory.
+
+    Raises:
+        UserMistake: the reasoner, the dataset, the range or the prompts are not there.
+    """
+    experiment = reasoners.with_defaults(experiment)
+    for role, model in experiment.models.items():
+        entry(model.engine).check_sampling(experiment.sampling(role), role)
+    if problems is None:
+        problems = problems_of(experiment)
+    prompt_set = open_prompt_set(problems.prompt_set, experiment.prompts)
+    for section, settings in reasoners.settled(experiment):
+        section.check_prompts(settings, prompt_set)
+    selected = problems.select(experiment.problem_range)
+    return Plan(
+        experiment=experiment,
+        problems=problems,
+        selected=selected,
+        prompt_set=prompt_set,
+        prompts={p.problem_id: task_prompt(prompt_set, p, guidance="") for p in selected},
+        directory=output_dir or RESULTS / experiment.name(),
+    )
+
+
+def problems_of(experiment: Experiment) -> ProblemSet:
+    """The problems that an experiment's slice is taken from.
+
+    Raises:
+        UserMistake: they cannot be loaded.
+    """
+    return load_problems(
+        experiment.dataset,
+        experiment.data_file,
+        seed=experiment.seed,
+        refs_dir=default_refs_dir(),
+    )
