@@ -54,6 +54,7 @@ FLOORS = (
     ("pipeline.runs",),
     ("pipeline.review", "pipeline.imports", "pipeline.generating", "pipeline.trackers"),
     ("pipeline.tables",),
+    ("pipeline.measuring",),
     ("pipeline.cli",),
     ("pipeline.__main__", "pipeline"),
     ("speclrm_testing.commands", "speclrm_testing.engine_contract"),

@@ -1,0 +1,57 @@
+"""Every forward that `generate()` prepares, seen before it runs: how long, on which cache."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One forward of a model.
+
+    `length` is that of the whole sequences so far, guesses included; `computed` the tokens of all
+    rows that go through the model now, padding too. `layers` is how many of them it runs through.
+    """
+
+    length: int
+    computed: int
+    layers: int | None
+    cache: Any
+
+
+@contextmanager
+def watched(model: Any, see: Callable[[Forward], None]) -> Iterator[None]:
+    """Call `see` before every forward of `model` in a `generate()` meanwhile.
+
+    The hook is where inputs are prepared, not on the module: there it would be traced into a
+    compiled forward, and could not tell the whole sequence from what is computed of it.
+    """
+    prepare = model.prepare_inputs_for_generation
+
+    # `generate` reads the signature, to know which arguments are misspelt.
+    @functools.wraps(prepare)
+    def seen(input_ids: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+        inputs: dict[str, Any] = prepare(input_ids, *arguments, **named)
+        tokens = inputs.get("input_ids")
+        rows = inputs["inputs_embeds"][..., 0] if tokens is None else tokens
+        cache = inputs.get("past_key_values")
+        see(Forward(input_ids.shape[1], rows.numel(), layer_count(model), cache))
+        return inputs
+
+    model.prepare_inputs_for_generation = seen
+    try:
+        yield
+    finally:
+        del model.prepare_inputs_for_generation
+
+
+def layer_count(model: Any) -> int | None:
+    """How many layers a forward of `model` runs through now.
+
+    Early exit drafts with the model itself, and lowers the number in its settings meanwhile.
+    """
+    body = getattr(model, model.base_model_prefix, model)
+    count: int | None = getattr(body.config, "num_hidden_layers", None)
+    return count
