@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import StoppingCriteria
 
-from pipeline.measuring.forwards import Forward, layer_count, watched
+from pipeline.measuring.forwards import Forward, layer_count, watched, whole_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Clock:
         self._target, self._assisting = _Count(), _Count()
         full = layer_count(self.model)
         with ExitStack() as watching:
+            watching.enter_context(whole_again(self.model))
             watching.enter_context(watched(self.model, lambda one: self._target_forward(one, full)))
             if self.assistant is not None:
                 watching.enter_context(watched(self.assistant, self._assisting.add))

@@ -28,23 +28,42 @@ def watched(model: Any, see: Callable[[Forward], None]) -> Iterator[None]:
     The hook is where inputs are prepared, not on the module: there it would be traced into a
     compiled forward, and could not tell the whole sequence from what is computed of it.
     """
-    prepare = model.prepare_inputs_for_generation
 
-    # `generate` reads the signature, to know which arguments are misspelt.
-    @functools.wraps(prepare)
-    def seen(input_ids: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
-        inputs: dict[str, Any] = prepare(input_ids, *arguments, **named)
-        tokens = inputs.get("input_ids")
-        rows = inputs["inputs_embeds"][..., 0] if tokens is None else tokens
-        cache = inputs.get("past_key_values")
-        see(Forward(input_ids.shape[1], rows.numel(), layer_count(model), cache))
-        return inputs
+    def counting(prepare: Callable[..., Any]) -> Callable[..., Any]:
+        # `generate` reads the signature, to know which arguments are misspelt.
+        @functools.wraps(prepare)
+        def seen(input_ids: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+            inputs: dict[str, Any] = prepare(input_ids, *arguments, **named)
+            tokens = inputs.get("input_ids")
+            rows = inputs["inputs_embeds"][..., 0] if tokens is None else tokens
+            cache = inputs.get("past_key_values")
+            see(Forward(input_ids.shape[1], rows.numel(), layer_count(model), cache))
+            return inputs
 
-    model.prepare_inputs_for_generation = seen
+        return seen
+
+    with replaced(model, "prepare_inputs_for_generation", counting):
+        yield
+
+
+@contextmanager
+def replaced(
+    model: Any, name: str, changed: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
+    """A method of `model` changed meanwhile; nothing where this version has none of that name."""
+    original = getattr(model, name, None)
+    if original is None:
+        yield
+        return
+    own = vars(model).get(name)
+    setattr(model, name, changed(original))
     try:
         yield
     finally:
-        del model.prepare_inputs_for_generation
+        if own is None:
+            delattr(model, name)
+        else:
+            setattr(model, name, own)
 
 
 def layer_count(model: Any) -> int | None:
@@ -52,6 +71,20 @@ def layer_count(model: Any) -> int | None:
 
     Early exit drafts with the model itself, and lowers the number in its settings meanwhile.
     """
-    body = getattr(model, model.base_model_prefix, model)
-    count: int | None = getattr(body.config, "num_hidden_layers", None)
+    count: int | None = getattr(_body_config(model), "num_hidden_layers", None)
     return count
+
+
+@contextmanager
+def whole_again(model: Any) -> Iterator[None]:
+    """Give the model all its layers back in the end: a draft of early exit that fails does not."""
+    full = layer_count(model)
+    try:
+        yield
+    finally:
+        if full is not None:
+            _body_config(model).num_hidden_layers = full
+
+
+def _body_config(model: Any) -> Any:
+    return getattr(model, model.base_model_prefix, model).config
