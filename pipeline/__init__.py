@@ -1,5 +1,5 @@
-"""Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`; answer
-prompts: `pipeline.generate`.
+"""Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`, and
+`pipeline.merge` for shards of a run; answer prompts: `pipeline.generate`.
 
 The names are loaded when first used, so that `import pipeline` is quick.
 """
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from pipeline.experiment import Experiment
     from pipeline.generating.generation import Generation, generate
     from pipeline.review.grading import grade_run
+    from pipeline.runs.merging import merge
     from pipeline.runs.planning import plan
     from pipeline.runs.runner import run
+    from pipeline.shards import Shard
 
 __all__ = [
     "EngineSettings",
     "Experiment",
     "Generation",
+    "Shard",
     "generate",
     "grade_run",
+    "merge",
     "plan",
     "run",
 ]
@@ -34,8 +38,10 @@ _HOMES = {
     "Generation": "pipeline.generating.generation",
     "generate": "pipeline.generating.generation",
     "grade_run": "pipeline.review.grading",
+    "merge": "pipeline.runs.merging",
     "plan": "pipeline.runs.planning",
     "run": "pipeline.runs.runner",
+    "Shard": "pipeline.shards",
 }
 
 

@@ -50,6 +50,7 @@ FURTHER_KEYS = (
     "prompts",
     "own_sampling",
     "system_prompt",
+    "shard",
     *FURTHER,
 )
 """What else may stand in a run's identity, so that no section can be called so."""

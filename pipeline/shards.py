@@ -45,3 +45,15 @@ class Shard:
     def holds(self, place: int) -> bool:
         """Whether the work at that place, counted from 0, is this shard's: they take turns."""
         return place % self.count == self.number - 1
+
+    def repeats_at(self, place: int, repeats: int) -> range:
+        """Of the repeats of the problem at that place of its dataset those that are this shard's.
+
+        Repeat r of it has the place `place + r`: whether a run has many problems or many repeats,
+        its shards are about as large, and a wider range or more repeats move no attempt.
+        """
+        return range((self.number - 1 - place) % self.count, repeats, self.count)
+
+
+WHOLE = Shard(1, 1)
+"""All of the work."""

@@ -22,8 +22,8 @@ PAGES = {
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 WRITTEN = {"--greeting", "--number", "--draft-number", "--judge-model"}
 """Options of what docs/extending.md writes: a reasoner, an engine, and a judge."""
-FOREIGN = {"--log_samples", "--results_dir"} | WRITTEN
-"""Options of lm-eval and of the SSR scripts are not ours either."""
+FOREIGN = {"--log_samples", "--results_dir", "--array"} | WRITTEN
+"""Options of lm-eval, of the SSR scripts and of sbatch are not ours either."""
 # Placeholders in what a page shows: `NAME`, `<set>`, `*`, `{a,b}`, `…`.
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<>*{}…]")
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.runs.directory import attempt_files
+from pipeline.runs.shard_directories import shard_directory
+from pipeline.shards import Shard
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place
 
@@ -59,6 +61,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         found["The attempt line"] |= set(fields(lines(attempt_files(run))))
         rows = [row | {"usage": None} for row in lines([run / "verdicts.jsonl"])]  # the attempt's
         found["verdicts.jsonl"] |= set(fields(rows))
+    assert place.speclrm("spec-async", "--shard 1/2").code == 0
+    shard = shard_directory(place.run("spec-async"), Shard(1, 2))
+    found["run.json"] |= set(fields(json.loads((shard / "run.json").read_text())))
     return found
 
 

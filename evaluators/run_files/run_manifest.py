@@ -68,10 +68,11 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Which attempts were asked for: each repeat of each problem."""
+    """Which attempts were asked for: each repeat of each problem; of a shard its part of them."""
 
     problem_ids: tuple[str, ...]
     repeats: int
+    shard: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

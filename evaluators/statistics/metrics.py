@@ -162,6 +162,11 @@ def graded_run(run: Path, asked: Slice | None = None) -> GradedRun:
         NotGraded: a file of it is missing or broken, or the two do not belong together.
     """
     manifest = run_manifest(run)
+    if manifest.slice.shard is not None:
+        raise NotGraded(
+            f"{run} is shard {manifest.slice.shard} of a run; put its shards together with "
+            "`speclrm merge`, then grade the run."
+        )
     table = verdict_table(run, manifest.identity.dataset, asked)
     if asked is not None:
         manifest = replace(manifest, slice=asked)

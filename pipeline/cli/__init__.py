@@ -23,6 +23,7 @@ from pipeline.signals import RUN_STOPPED
 
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
+    "merge": "pipeline.cli.merge:merge_command",
     "status": "pipeline.cli.status:status_command",
     "table": "pipeline.cli.table:table_command",
     "generate": "pipeline.cli.generate:generate_command",
@@ -40,6 +41,7 @@ COMMANDS = {
 }
 SUMMARIES = {
     "run": "Run an experiment, or continue one.",
+    "merge": "Put the shards of a run together.",
     "status": "Say what runs, what is unfinished, how far, and what it cost so far.",
     "table": "Run a file of experiments, rows by columns, and print the table.",
     "generate": "Answer prompts of your own, into one file.",

@@ -81,6 +81,16 @@ OUTPUT = (
         type=click.Path(path_type=Path),
         help="The run directory.  [default: results/<name>]",
     ),
+    click.Option(
+        ["--shard"], metavar="I/N", help="Only shard I of N, in a directory of its own: 1/8 to 8/8."
+    ),
+    click.Option(
+        ["--shards"],
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Processes on this machine that share the run.",
+    ),
     click.Option(["--tracker"], metavar="NAME", help="Follow the run with: mlflow, wandb."),
     click.Option(["--dry-run"], is_flag=True, help="Print the plan and stop."),
     click.Option(["--retry-errors"], is_flag=True, help="Redo failed attempts."),

@@ -17,6 +17,7 @@ from pipeline.cli.console import safe_console
 from pipeline.cli.terminal import echo, json_line
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.review.grading import Grading, grade_run, graded_cases, verdicts_of
+from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.directory import read_manifest
 
 
@@ -98,7 +99,7 @@ def _grade_with_progress(run: Path) -> Grading:
     # Where it is no terminal rich draws nothing, and leaves an empty line.
     shown = console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task(run.name, total=len(planned["problem_ids"]) * planned["repeats"])
+        task = bar.add_task(run.name, total=sum(1 for _ in asked_in(planned)))
         return grade_run(run, lambda graded: bar.update(task, completed=graded))
 
 

@@ -15,15 +15,18 @@ from pipeline.cli.following import followed
 from pipeline.cli.options import experiment_of
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_help import RunCommand, show_all
+from pipeline.cli.run_shards import in_words, is_complete, run_in_shards
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
 from pipeline.engines.model_extras import extras_where_set
 from pipeline.engines.sampling import further
 from pipeline.engines.settings import PLAIN, REFINE
+from pipeline.errors import UserMistake
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 from pipeline.runs.planning import Plan, plan
 from pipeline.runs.scheduler import Progress
+from pipeline.shards import Shard
 from pipeline.trackers import tracker_entry
 from pipeline.trackers.following import Followed
 
@@ -50,6 +53,8 @@ STOPPED = 3
 def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types the others
     reasoner: str,
     output_dir: Path | None,
+    shard: str | None,
+    shards: int,
     dry_run: bool,
     retry_errors: bool,
     force: bool,
@@ -61,9 +66,14 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
     Repeating the command resumes it: attempts in the run directory are not run again. A wider
     range or more repeats add to it.
     """
-    planned = plan(experiment_of(reasoner, values), output_dir)
+    part = None if shard is None else Shard.read(shard)
+    if part is not None and shards > 1:
+        raise UserMistake("--shard makes one shard and --shards makes all; drop one of them.")
+    planned = plan(experiment_of(reasoner, values), output_dir, shard=part)
+    if shards > 1 and not dry_run and (retry_errors or force or not is_complete(planned)):
+        sys.exit(run_in_shards(planned, shards, click.get_current_context()))
     if dry_run:
-        _print_plan(planned, retry_errors=retry_errors, force=force)
+        _print_plan(planned, shards, retry_errors=retry_errors, force=force)
         return
     target = planned.experiment.target
     echo(
@@ -105,7 +115,7 @@ def _in_words(sampling: Mapping[str, float]) -> str:
     return ", ".join(f"{name.replace('_', '-')} {one:g}" for name, one in sampling.items())
 
 
-def _print_plan(planned: Plan, *, retry_errors: bool, force: bool) -> None:
+def _print_plan(planned: Plan, shards: int, *, retry_errors: bool, force: bool) -> None:
     # Counting tokens loads transformers and torch, which takes seconds; only --dry-run pays.
     from pipeline.runs.estimate import budget_is_of_steps, estimate_of  # noqa: PLC0415
 
@@ -113,6 +123,8 @@ def _print_plan(planned: Plan, *, retry_errors: bool, force: bool) -> None:
     estimate = estimate_of(planned, retry_errors=retry_errors, force=force)
     again = f", {estimate.again} of them to be redone" if estimate.again else ""
     echo(f"run directory  {planned.directory}")
+    if shards > 1:
+        echo(f"shards         {in_words(planned, shards)}")
     echo(f"dataset        {planned.problems.name}: {planned.problems.source}")
     echo(
         f"attempts       {estimate.attempts}: {counted(len(planned.selected), 'problem')} x "

@@ -22,6 +22,8 @@ from pipeline.reasoners.entry import ReasonerEntry
 
 NAMED = "pipeline.cli.run_help.reasoner"
 TWINS_TOO = "pipeline.cli.run_help.twins"
+TYPED = "pipeline.cli.run_help.typed"
+"""In a context's `meta`: the arguments as they were given."""
 TWINS_IN_SHORT = (
     "Every option of the target also exists for the {0}, such as --{1}model for --model; "
     "--help-all lists them."
@@ -35,6 +37,7 @@ class RunCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the reasoner among the arguments, with all options known; then parse by its own."""
         ctx.meta[NAMED] = self._named(ctx, args)
+        ctx.meta[TYPED] = tuple(args)
         first = next(iter(args), "-")
         try:
             return super().parse_args(ctx, args)

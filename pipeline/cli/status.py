@@ -24,6 +24,7 @@ COLUMN_NOTES = {
     "left": "Left: at the pace of this session.",
     "graded": "Graded: verdicts that are there.",
 }
+MERGED_NOTE = "Merged: counted in the whole run."
 
 
 @click.command("status")
@@ -71,7 +72,10 @@ def _print_table(runs: Sequence[RunStatus]) -> None:
         ]
         if fits(headings, rows, console.width):
             break
-    said = " ".join(note for heading, note in COLUMN_NOTES.items() if heading in columns)
+    notes = [note for heading, note in COLUMN_NOTES.items() if heading in columns]
+    if any(run.state is State.MERGED for run in runs):
+        notes.append(MERGED_NOTE)
+    said = " ".join(notes)
     print_table(console, headings, rows, texts=2, notes=said)
 
 
@@ -101,7 +105,11 @@ def _columns(runs: Sequence[RunStatus]) -> dict[str, list[str]]:
 
 
 def _state(run: RunStatus) -> str:
-    done = "" if run.state is State.COMPLETE else f" {int(100 * run.recorded / run.planned)}%"
+    done = (
+        ""
+        if run.state in {State.COMPLETE, State.MERGED}
+        else f" {int(100 * run.recorded / run.planned)}%"
+    )
     return run.state.value + done
 
 
@@ -125,7 +133,11 @@ def duration(seconds: float) -> str:
 
 
 def _sums(runs: Sequence[RunStatus]) -> dict[str, Any]:
-    """Over all runs; the tokens of a role are unknown where one run does not know them."""
+    """Over all runs; the tokens of a role are unknown where one run does not know them.
+
+    What is merged counts once, in the whole run.
+    """
+    runs = [run for run in runs if run.state is not State.MERGED]
     roles = sorted({role for run in runs for role in run.tokens}, reverse=True)
     counts = {role: [run.tokens.get(role, 0) for run in runs] for role in roles}
     return {

@@ -46,6 +46,19 @@ class Recorded:
     def __len__(self) -> int:
         return sum(bits.bit_count() for bits in self.repeats.values())
 
+    def __or__(self, other: "Recorded") -> "Recorded":
+        """Those of both."""
+        both = {**self.repeats}
+        for problem_id, bits in other.repeats.items():
+            both[problem_id] = both.get(problem_id, 0) | bits
+        return Recorded(both)
+
+    def without(self, other: "Recorded") -> "Recorded":
+        """Those that are not also in the other, and which of them failed."""
+        left = {one: bits & ~other.repeats.get(one, 0) for one, bits in self.repeats.items()}
+        failed = {one: bits & left.get(one, 0) for one, bits in self.failed.items()}
+        return Recorded(left, failed)
+
     def kept(self, *, retry_errors: bool, force: bool) -> "Recorded":
         """Those that are not made again: none by `force`, none that failed by `retry_errors`."""
         if force:
@@ -240,7 +253,7 @@ def recorded_attempts(run: Path) -> Recorded:
     failed: dict[str, int] = {}
     identity = _identity(run)
     for file in attempt_files(run):
-        for _, attempt in _attempts_of(file, complete_lines(file), identity):
+        for _, attempt in attempts_of(file, complete_lines(file), identity):
             bit = 1 << attempt.repeat_id
             repeats[attempt.problem_id] = repeats.get(attempt.problem_id, 0) | bit
             if attempt.status == "error":
@@ -253,7 +266,7 @@ def read_lines(file: Path, identity: Mapping[str, Any]) -> Iterator[tuple[bytes,
 
     `identity` is what the manifest says of the run that they are of.
     """
-    return _attempts_of(file, attempt_lines.whole_lines(file), identity)
+    return attempts_of(file, attempt_lines.whole_lines(file), identity)
 
 
 def _identity(run: Path) -> Mapping[str, Any]:
@@ -264,9 +277,10 @@ def _identity(run: Path) -> Mapping[str, Any]:
     return identity
 
 
-def _attempts_of(
+def attempts_of(
     file: Path, lines: Iterator[bytes], identity: Mapping[str, Any]
 ) -> Iterator[tuple[bytes, records.Attempt]]:
+    """The attempts of these lines of a problem's file, each with its line; see `read_lines`."""
     lines_of: dict[Key, int] = {}
     try:
         for number, line in enumerate(lines, start=1):

@@ -39,7 +39,7 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
     experiment, asked = plan.experiment, plan.asked
     settings = with_model_folder(experiment.target)
     there = plan.recorded()
-    kept = there.kept(retry_errors=retry_errors, force=force)
+    kept = plan.kept(there, retry_errors=retry_errors, force=force)
     recorded = sum(key in there for key in asked)
     again = recorded - sum(key in kept for key in asked)
     opened = _openings(plan, plan.selected[0])
@@ -53,9 +53,8 @@ def estimate_of(plan: Plan, *, retry_errors: bool = False, force: bool = False) 
     context = None if budget_is_of_steps(experiment) else engine.read_context(settings)
     prompt_tokens = generated = 0
     for problem in plan.selected:
-        missing = sum(
-            (problem.problem_id, repeat) not in kept for repeat in range(experiment.repeats)
-        )
+        name = problem.problem_id
+        missing = sum((name, repeat) not in kept for repeat in asked.repeats_of(name))
         for texts in _openings(plan, problem) if missing else ():
             opening = experiment.opening("target")
             lengths = [len(open_chain(tokenizer, text, *opening)) for text in texts]

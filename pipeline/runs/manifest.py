@@ -41,6 +41,7 @@ def session_manifest(
             {
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "command": secrets_of(*experiment.models.values()).masked(shlex.join(sys.argv)),
+                **({} if planned.shard is None else {"shard": str(planned.shard)}),
                 "concurrency": experiment.concurrency,
                 "versions": versions.versions(planned.used()),
                 "hardware": versions.hardware(),
@@ -66,7 +67,15 @@ def widened_slice(planned: Plan, earlier: dict[str, Any] | None) -> dict[str, An
         before = earlier["slice"]
     asked = {problem.problem_id for problem in planned.selected} | set(before["problem_ids"])
     everything = (problem.problem_id for problem in planned.problems.problems)
-    return {
-        "problem_ids": [problem_id for problem_id in everything if problem_id in asked],
+    problem_ids = [problem_id for problem_id in everything if problem_id in asked]
+    widened = {
+        "problem_ids": problem_ids,
         "repeats": max(planned.experiment.repeats, before["repeats"]),
+    }
+    if planned.shard is None:
+        return widened
+    places = planned.places
+    return widened | {
+        "shard": str(planned.shard),
+        "places": [places[problem_id] for problem_id in problem_ids],
     }

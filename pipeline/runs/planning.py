@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import reasoners
 from pipeline.engines import entry
+from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.plugins import Group
 from pipeline.problems.problem_set import Problem, ProblemSet, default_refs_dir, load_problems
@@ -27,6 +28,8 @@ from pipeline.runs.directory import (
     recorded_attempts,
     refuse_changes,
 )
+from pipeline.runs.shard_directories import made_elsewhere, shard_directory
+from pipeline.shards import WHOLE, Shard
 
 RESULTS = Path("results")
 
@@ -41,12 +44,18 @@ class Plan:
     prompt_set: PromptSet
     prompts: Mapping[str, Prompt]
     directory: Path
+    shard: Shard | None = None
 
     @property
     def asked(self) -> Asked:
         """Every attempt asked for."""
         by_id = {problem.problem_id: problem for problem in self.selected}
-        return Asked(by_id, self.experiment.repeats)
+        return Asked(by_id, self.experiment.repeats, self.shard or WHOLE, self.places)
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Where each problem stands in its dataset, counted from 0."""
+        return {one.problem_id: place for place, one in enumerate(self.problems.problems)}
 
     def files(self) -> set[str]:
         """The names of all files that a run on this dataset may have in its folder `problems`."""
@@ -66,6 +75,23 @@ class Plan:
         if len(there) and not manifest.exists():
             raise lost_manifest(self.directory, len(there))
         return there
+
+    def kept(self, there: Recorded, *, retry_errors: bool, force: bool) -> Recorded:
+        """What is not made: of those that are there what stays, and what the whole run holds.
+
+        Raises:
+            UserMistake: attempts would be made that another directory of this run holds.
+        """
+        missing = [key for key in self.asked if key not in there]
+        merged = made_elsewhere(self.directory, self.identity(), missing).without(there)
+        stays = merged.kept(retry_errors=retry_errors, force=force)
+        redone = sum(key in merged and key not in stays for key in missing)
+        if redone:
+            raise UserMistake(
+                f"{redone} of the attempts that would be redone are in the merged run and not in "
+                f"{self.directory}: redo them there, without shards."
+            )
+        return there.kept(retry_errors=retry_errors, force=force) | merged
 
     def used(self) -> set[tuple[Group, str]]:
         """What of the run a plug-in may have added, by group and name."""
@@ -90,13 +116,19 @@ class Plan:
         return self.experiment.settings() | {
             "dataset_fingerprint": self.problems.fingerprint,
             "prompts": {file: sha for file, sha in hashes.items() if file.startswith(used)},
+            **({} if self.shard is None else {"shard": str(self.shard)}),
         }
 
 
 def plan(
-    experiment: Experiment, output_dir: Path | None = None, problems: ProblemSet | None = None
+    experiment: Experiment,
+    output_dir: Path | None = None,
+    problems: ProblemSet | None = None,
+    shard: Shard | None = None,
 ) -> Plan:
     """Load the problems, unless they are given, and settle the slice, the prompts, the directory.
+
+    A shard has a directory of its own beside that of the whole run.
 
     Raises:
         UserMistake: the reasoner, the dataset, the range or the prompts are not there.
@@ -116,7 +148,8 @@ def plan(
         selected=selected,
         prompt_set=prompt_set,
         prompts={p.problem_id: task_prompt(prompt_set, p, guidance="") for p in selected},
-        directory=output_dir or RESULTS / experiment.name(),
+        directory=shard_directory(output_dir or RESULTS / experiment.name(), shard),
+        shard=shard,
     )
 
 

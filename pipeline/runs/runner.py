@@ -24,6 +24,7 @@ from pipeline.runs.manifest import session_manifest, widened_slice
 from pipeline.runs.planning import Plan, plan
 from pipeline.runs.scheduler import Engines, Progress, Run, run_attempts
 from pipeline.runs.writer import record_writer
+from pipeline.shards import Shard
 
 ProgressDisplay = Callable[[Progress], contextlib.AbstractContextManager[None]]
 
@@ -49,11 +50,12 @@ def run(
     experiment: Experiment,
     output_dir: Path | None = None,
     *,
+    shard: Shard | None = None,
     retry_errors: bool = False,
     force: bool = False,
     display: ProgressDisplay | None = None,
 ) -> RunSummary:
-    """Run an experiment; works in a script and inside a notebook's running event loop.
+    """Run an experiment, or one shard; works in a script and in a notebook's running event loop.
 
     What the directory already holds is not run again, unless `retry_errors` (its error records
     in the asked slice) or `force` (all of the asked slice) says so. Even then it stays until its
@@ -63,7 +65,7 @@ def run(
         UserMistake: what was asked cannot be done; nothing was changed.
         RunStopped: the run could not go on; what was finished is kept.
     """
-    planned = plan(experiment, output_dir)
+    planned = plan(experiment, output_dir, shard=shard)
     return run_plan(planned, retry_errors=retry_errors, force=force, display=display)
 
 
@@ -82,6 +84,8 @@ class OpenRun:
         """Settle a run of which nothing is missing: whole last lines, and all that was asked."""
         manifest = self.directory.manifest()
         if manifest is None:
+            # A shard of which nothing is asked leaves no folder.
+            self.directory.take_back()
             return
         self.warnings.extend(self.directory.repair(self.planned.files()))
         widened = manifest | {"slice": widened_slice(self.planned, manifest)}
@@ -136,8 +140,9 @@ def opened(planned: Plan, *, retry_errors: bool = False, force: bool = False) ->
         UserMistake: it is in use, or is that of other settings.
     """
     with RunDirectory(planned.directory) as directory:
-        there = planned.recorded()
-        kept = there.kept(retry_errors=retry_errors, force=force)
+        with taken_back_on_error(directory):
+            there = planned.recorded()
+            kept = planned.kept(there, retry_errors=retry_errors, force=force)
         warnings = version_warnings(directory.manifest(), planned.used())
         yield OpenRun(
             planned=planned,

@@ -17,7 +17,10 @@ from evaluators.run_files.run_manifest import MANIFEST, RunManifest, run_manifes
 from evaluators.run_files.verdict_rows import VERDICTS, NotGraded, UseTokens
 from evaluators.statistics.in_flight import Span, attempt_span, covered, instant
 from pipeline.errors import UserMistake
+from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.lock import LOCK, holder_of
+from pipeline.runs.shard_directories import shard_name
+from pipeline.shards import Shard
 
 DEEPEST = 3
 """Folders within folders in which runs are looked for."""
@@ -29,6 +32,8 @@ class State(Enum):
     RUNNING = "running"
     UNFINISHED = "unfinished"
     COMPLETE = "complete"
+    MERGED = "merged"
+    """A shard all of whose attempts are also in the whole run beside it, where they are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +100,40 @@ def statuses(places: Sequence[Path]) -> Iterator[RunStatus | NoStatus]:
     for place in places:
         if not place.is_dir():
             raise UserMistake(f"{place} is no folder; name a run's, or one that holds runs.")
-    for place in places:
-        yield from _in_folder(place, DEEPEST)
+    wholes: dict[Path, frozenset[Key]] = {}
+    found = [one for place in places for one in _in_folder(place, DEEPEST, wholes)]
+    yield from found
+    yield from _not_here([one for one in found if isinstance(one, RunStatus)])
 
 
-def _in_folder(folder: Path, depth: int) -> Iterator[RunStatus | NoStatus]:
+def _not_here(runs: Sequence[RunStatus]) -> Iterator[NoStatus]:
+    """The shards of which there is no folder, of runs that are not merged yet."""
+    here: dict[tuple[str, int], dict[int, RunStatus]] = {}
+    for one in runs:
+        named = shard_name(one.path)
+        if named is not None:
+            same = here.setdefault((named.run, named.shard.count), {})
+            same[named.shard.number] = one
+    for (run, count), shards in here.items():
+        first = next(iter(shards.values())).path
+        part = run_manifest(first).recorded["slice"]
+        missing = [str(Shard(n, count)) for n in range(1, count + 1) if n not in shards]
+        missing = [shard for shard in missing if any(asked_in(part | {"shard": shard}))]
+        if missing and any(one.state is not State.MERGED for one in shards.values()):
+            yield NoStatus(first.with_name(run), f"no folder of shard {', '.join(missing)}")
+
+
+def _in_folder(
+    folder: Path, depth: int, wholes: dict[Path, frozenset[Key]]
+) -> Iterator[RunStatus | NoStatus]:
     """What a folder is: a run, a folder of runs, or something else."""
     try:
         if any((folder / part).exists() for part in (MANIFEST, PROBLEMS, LOCK)):
-            yield _status(folder)
+            yield _status(folder, wholes)
             return
         within = sorted(one for one in folder.iterdir() if one.is_dir())
-        found = [one for sub in within for one in _in_folder(sub, depth - 1)] if depth else []
+        inner = within if depth else []
+        found = [one for sub in inner for one in _in_folder(sub, depth - 1, wholes)]
     except OSError as error:
         yield NoStatus(folder, f"cannot be read ({error.strerror})")
         return
@@ -116,7 +143,7 @@ def _in_folder(folder: Path, depth: int) -> Iterator[RunStatus | NoStatus]:
         yield NoStatus(folder, f"no run (it has no {MANIFEST})")
 
 
-def _status(run: Path) -> RunStatus | NoStatus:
+def _status(run: Path, wholes: dict[Path, frozenset[Key]]) -> RunStatus | NoStatus:
     try:
         holder = holder_of(run)
         manifest = run_manifest(run)
@@ -129,13 +156,14 @@ def _status(run: Path) -> RunStatus | NoStatus:
         return NoStatus(run, f"{error.filename or run} cannot be read ({error.strerror})")
     if not manifest.slice.problem_ids or manifest.slice.repeats < 1:
         return NoStatus(run, "asks for no attempts")
-    asked = {
-        (problem, repeat)
-        for problem in manifest.slice.problem_ids
-        for repeat in range(manifest.slice.repeats)
-    }
+    try:
+        asked = {*asked_in(manifest.recorded["slice"])}
+    except (UserMistake, LookupError, TypeError, ValueError):
+        return NoStatus(run, f"{MANIFEST} does not say which shard it is")
     recorded = len(there.keys & asked)
     state = State.COMPLETE if recorded == len(asked) else State.UNFINISHED
+    if recorded and _is_merged(run, there.keys, wholes):
+        state = State.MERGED
     return RunStatus(
         path=run,
         state=state if holder is None else State.RUNNING,
@@ -152,6 +180,18 @@ def _status(run: Path) -> RunStatus | NoStatus:
         seconds_left=None if holder is None else _seconds_left(manifest, there, len(asked)),
         broken=tuple(there.broken),
     )
+
+
+def _is_merged(run: Path, there: set[Key], wholes: dict[Path, frozenset[Key]]) -> bool:
+    """Whether the whole run beside a shard has all of its attempts; each run is read once."""
+    named = shard_name(run)
+    if named is None:
+        return False
+    whole = run.with_name(named.run)
+    if whole not in wholes:
+        found = _recorded(whole).keys if (whole / MANIFEST).exists() else ()
+        wholes[whole] = frozenset(found)
+    return there <= wholes[whole]
 
 
 def _recorded(run: Path) -> _Recorded:

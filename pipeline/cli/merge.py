@@ -1,0 +1,53 @@
+"""`speclrm merge`: shards of a run put together."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.terminal import counted, echo
+from pipeline.runs.merging import Merged, merge
+
+INCOMPLETE = 1
+
+
+@click.command("merge")
+@click.argument(
+    "directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
+)
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The run directory of all attempts; one that is there is added to.",
+)
+@click.option("--partial", is_flag=True, help="Merge what is there, though some is missing.")
+def merge_command(directories: tuple[Path, ...], *, into: Path, partial: bool) -> None:
+    """Put the shards of a run in DIR... together as one run.
+
+    \b
+    speclrm merge results/study.shard-* --into results/study
+
+    The shards are only read. Repeating the command adds what has come since.
+    """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
+    if not told(merge(directories, into, partial=partial)):
+        sys.exit(INCOMPLETE)
+
+
+def told(merged: Merged) -> bool:
+    """Say what came of a merge; whether the run was written."""
+    for missing in merged.missing:
+        echo(f"Incomplete: {missing}.", err=True)
+    if not merged.written:
+        echo(
+            f"Nothing was merged into {merged.directory}: finish the shards, or merge what is "
+            "there with --partial.",
+            err=True,
+        )
+        return False
+    echo(
+        f"{counted(merged.attempts, 'attempt')}, {merged.added} of them new, {merged.failed} "
+        "failed."
+    )
+    echo(f"{merged.directory}")
+    return True
