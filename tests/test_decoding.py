@@ -156,11 +156,15 @@ PROPOSERS = {
 }
 
 
+def places(most_rows: int):
+    return OneRow if most_rows == 1 else ManyRows
+
+
 @pytest.mark.parametrize("most_rows", [1, 5])
 @pytest.mark.parametrize("name", PROPOSERS)
 def test_no_proposer_changes_a_token_at_any_temperature(tiny, tokenizer, plain, name, most_rows):
     stepper = Stepper(tiny, tokenizer, PrefixBlocks(), most_rows)
-    stepper.use_windows(6, partial(PROPOSERS[name], tiny, stepper.no_rows))
+    stepper.use_windows(6, partial(PROPOSERS[name], tiny, places(most_rows)))
     assert answers(stepper, requests()) == plain
     assert stepper.counts.forwards <= stepper.counts.committed
 
@@ -183,9 +187,9 @@ def test_the_pocket_target_writes_in_windows_what_it_writes_alone(name):
     for windows in (False, True):
         stepper = Stepper(models["target"], tokenizer, PrefixBlocks(), 3)
         if windows:
-            make = partial(PROPOSERS[name], models["draft"], stepper.no_rows)
+            make = partial(PROPOSERS[name], models["draft"], ManyRows)
             if name == "assistant":
-                make = lambda: Assistant(models["draft"], stepper.no_rows(models["draft"]), 512)  # noqa: B023, E731
+                make = lambda: Assistant(models["draft"], ManyRows(models["draft"]), 512)  # noqa: E731
             stepper.use_windows(9, make)
         jobs = [Job(prompt, kind, 60) for prompt, kind in zip(prompts, cycle(kinds), strict=False)]
         written[windows] = answers(stepper, jobs)
@@ -325,7 +329,7 @@ def test_work_counts_each_token_and_all_that_it_sees(fed):
 @pytest.mark.parametrize("name", PROPOSERS)
 def test_all_that_is_computed_is_written_refused_or_the_assistants(writer, tiny, rows, name):
     stepper, jobs = writer(rows), requests()
-    stepper.use_windows(6, partial(PROPOSERS[name], tiny, stepper.no_rows))
+    stepper.use_windows(6, partial(PROPOSERS[name], tiny, places(rows)))
     for job in jobs:
         stepper.add(job)
     while stepper.busy:

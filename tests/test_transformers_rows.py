@@ -201,7 +201,7 @@ def test_memory_is_given_back_as_rows_end(stepper):
     while one.busy:
         one.step()
         if one._rows._cache is not None:
-            held.append(one._rows._cache.layers[0].keys.shape[0])
+            held.append(one._rows._cache.keys[0].shape[0])
     assert max(held) >= 24
     assert held[-1] <= 4
     assert one._rows._cache is None

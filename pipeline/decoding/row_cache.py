@@ -1,5 +1,6 @@
 """Keys and values of several sequences of different lengths: a row each, from column 0."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -11,9 +12,9 @@ WASTE = 4
 
 
 class Place(NamedTuple):
-    """Where the tokens of a forward go, (rows, tokens) each, and up to which column rows are read.
+    """Where the tokens of a forward go, and up to which column rows are read.
 
-    `rows` has one column only, and is broadcast.
+    `rows` are (rows, 1, 1), `columns` (rows, 1, tokens of each).
     """
 
     rows: Any
@@ -22,63 +23,86 @@ class Place(NamedTuple):
 
 
 class RowLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typed
-    """One layer: keys and values are (rows, heads, columns, width of a head)."""
+    """One layer for one forward: keys and values are (rows, heads, columns, width of a head)."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Any, values: Any, place: Place) -> None:
         super().__init__()
-        self.place: Place | None = None
+        self.keys, self.values, self.place = keys, values, place
+        self.is_initialized = True
 
     def update(
         self, key_states: Any, value_states: Any, *_args: object, **_kwargs: object
     ) -> tuple[Any, Any]:
         """Write the new tokens where `place` says; all that the rows have up to its width."""
-        if self.place is None or self.keys is None or self.values is None:
-            raise RuntimeError("nobody said where these keys and values go")
         rows, columns, width = self.place
-        self.keys[rows, :, columns] = key_states.transpose(1, 2)
-        self.values[rows, :, columns] = value_states.transpose(1, 2)
-        return self.keys[: len(rows), :, :width], self.values[: len(rows), :, :width]
+        heads = torch.arange(key_states.shape[1], device=key_states.device)[:, None]
+        self.keys.index_put_((rows, heads, columns), key_states)
+        self.values.index_put_((rows, heads, columns), value_states)
+        rows_fed = rows.shape[0]
+        return self.keys[:rows_fed, :, :width], self.values[:rows_fed, :, :width]
 
     def get_seq_length(self) -> int:
         """Columns that are read; rows may be shorter."""
-        return 0 if self.place is None else self.place.width
+        return self.place.width
 
 
-class RowCache(Cache):  # type: ignore[misc]  # transformers is not typed
+class RowForward(torch.nn.Module):  # type: ignore[misc]  # torch is not typed
+    """A model's forward over rows, as a function of tensors alone."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Any, positions: Any, columns: Any, mask: Any, *kept: Any) -> Any:
+        """The logits after each token; its keys and values are written into `kept`.
+
+        `kept` are the keys of all layers and then the values of all, of more rows and columns
+        perhaps than `ids` and `mask` have. `mask` is added to the attention.
+        """
+        rows = torch.arange(ids.shape[0], device=ids.device)[:, None, None]
+        place = Place(rows, columns[:, None], mask.shape[3])
+        layers = len(kept) // 2
+        held = zip(kept[:layers], kept[layers:], strict=True)
+        return self.model(
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=mask,
+            past_key_values=Cache(layers=[RowLayer(*one, place) for one in held]),
+        ).logits
+
+
+@dataclass(slots=True)
+class RowCache:
     """The layers of one model. What lies beyond a row's length is stale and must be masked."""
 
-    def __init__(self, layers: int) -> None:
-        super().__init__(layers=[RowLayer() for _ in range(layers)])
+    keys: list[Any]
+    values: list[Any]
 
-    def put_at(self, place: Place) -> None:
-        """Say where the next forward's tokens go."""
-        for layer in self.layers:
-            layer.place = place
+    @classmethod
+    def like(cls, other: Any) -> "RowCache":
+        """No rows yet, of layers as another cache has them."""
+        layers = other.layers
+        return cls([one.keys[:0] for one in layers], [one.values[:0] for one in layers])
 
-    def fit(self, rows: int, columns: int, like: Any) -> None:
-        """Have room for so many rows and columns, and not for far more; `like` has the layers."""
-        first = self.layers[0].keys
-        have_rows, have_columns = (0, 0) if first is None else (first.shape[0], first.shape[2])
+    def fit(self, rows: int, columns: int) -> None:
+        """Have room for so many rows and columns, and not for far more."""
+        have_rows, _, have_columns, _ = self.keys[0].shape
         fits = rows <= have_rows and columns <= have_columns
         rows, columns = 1 << (rows - 1).bit_length(), _with_reserve(columns)
-        if fits and have_rows * have_columns <= WASTE * rows * columns:
-            return
-        for ours, theirs in zip(self.layers, like.layers, strict=True):
-            ours.keys = _resized(ours.keys, rows, columns, theirs.keys)
-            ours.values = _resized(ours.values, rows, columns, theirs.values)
-            ours.is_initialized = True
+        if not fits or have_rows * have_columns > WASTE * rows * columns:
+            self.keys = [_resized(one, rows, columns) for one in self.keys]
+            self.values = [_resized(one, rows, columns) for one in self.values]
 
     def write(self, row: int, other: Any) -> None:
         """Copy the one row of another cache into this row."""
-        for ours, theirs in zip(self.layers, other.layers, strict=True):
-            ours.keys[row, :, : theirs.keys.shape[2]] = theirs.keys[0]
-            ours.values[row, :, : theirs.values.shape[2]] = theirs.values[0]
+        for keys, values, layer in zip(self.keys, self.values, other.layers, strict=True):
+            keys[row, :, : layer.keys.shape[2]] = layer.keys[0]
+            values[row, :, : layer.values.shape[2]] = layer.values[0]
 
     def move(self, row: int, to: int, length: int) -> None:
         """Copy the first `length` columns of a row over another row."""
-        for layer in self.layers:
-            layer.keys[to, :, :length] = layer.keys[row, :, :length]
-            layer.values[to, :, :length] = layer.values[row, :, :length]
+        for one in (*self.keys, *self.values):
+            one[to, :, :length] = one[row, :, :length]
 
 
 def _with_reserve(columns: int) -> int:
@@ -87,15 +111,12 @@ def _with_reserve(columns: int) -> int:
     return -(-columns // step) * step
 
 
-def _resized(held: Any, rows: int, columns: int, like: Any) -> Any:
+def _resized(held: Any, rows: int, columns: int) -> Any:
     """`held` with other numbers of rows and columns, cut or filled with zeros.
 
     Not with what lies in memory by chance: a share of 0 of what is not a number is not a number.
     """
-    made = torch.zeros(
-        (rows, like.shape[1], columns, like.shape[3]), dtype=like.dtype, device=like.device
-    )
-    if held is not None:
-        some, part = min(rows, held.shape[0]), min(columns, held.shape[2])
-        made[:some, :, :part] = held[:some, :, :part]
+    made = held.new_zeros((rows, held.shape[1], columns, held.shape[3]))
+    some, part = min(rows, held.shape[0]), min(columns, held.shape[2])
+    made[:some, :, :part] = held[:some, :, :part]
     return made

@@ -1,13 +1,13 @@
 """Sequences that a model continues together: each is a row of one forward."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from pipeline.decoding.row_cache import Place, RowCache
+from pipeline.decoding.row_cache import RowCache, RowForward
 
 
 def is_plain(cache: Any) -> bool:
@@ -109,20 +109,25 @@ class OneRow:
 class ManyRows:
     """Rows of different lengths, each with its own positions and blind to the others.
 
-    Sums run over other shapes than in a row alone, so logits differ from its own by rounding.
+    Sums of several run over other shapes than in a row alone, so logits differ from its own by
+    rounding. `compute` is called as a `RowForward`; without one it is the model's own.
     """
 
     model: Any
+    compute: Callable[..., Any] | None = None
     lengths: list[int] = field(default_factory=list)
     _cache: RowCache | None = None
+
+    def __post_init__(self) -> None:
+        self.compute = self.compute or RowForward(self.model)
 
     def join(self, cache: Any, length: int) -> None:
         """Copy the row in; raises `ValueError` for a cache that forgets tokens."""
         if not is_plain(cache):
             raise ValueError("a cache that forgets tokens cannot be one of several rows")
         if self._cache is None:
-            self._cache = RowCache(len(cache.layers))
-        self._cache.fit(len(self.lengths) + 1, max([length, *self.lengths]) + 1, cache)
+            self._cache = RowCache.like(cache)
+        self._cache.fit(len(self.lengths) + 1, max([length, *self.lengths]) + 1)
         self._cache.write(len(self.lengths), cache)
         self.lengths.append(length)
 
@@ -136,28 +141,25 @@ class ManyRows:
         if not self.lengths:
             self._cache = None
         elif self._cache is not None:
-            self._cache.fit(len(self.lengths), max(self.lengths) + 1, self._cache)
+            self._cache.fit(len(self.lengths), max(self.lengths) + 1)
 
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
         """Feed every row its tokens; the logits after each."""
-        if self._cache is None:
+        if self._cache is None or self.compute is None:
             raise ValueError("there is no row to feed")
         device, most = self.model.device, max(map(len, fed))
         width = max(self.lengths) + most
-        self._cache.fit(len(fed), width, self._cache)
+        self._cache.fit(len(fed), width)
         lengths = torch.tensor(self.lengths, device=device)[:, None]
-        columns = lengths + torch.arange(most, device=device)
-        self._cache.put_at(Place(torch.arange(len(fed), device=device)[:, None], columns, width))
-        # Rows with fewer tokens are filled up; positions stay where the row has been fed.
-        ends = lengths + torch.tensor([[len(tokens) - 1] for tokens in fed], device=device)
+        columns = positions = lengths + torch.arange(most, device=device)
+        if any(len(tokens) < most for tokens in fed):
+            # They are filled up; positions stay where the row has been fed.
+            ends = torch.tensor([[len(tokens) - 1] for tokens in fed], device=device)
+            positions = torch.minimum(columns, lengths + ends)
         filled = [[*tokens, *tokens[-1:] * (most - len(tokens))] for tokens in map(list, fed)]
         self.lengths = [had + len(tokens) for had, tokens in zip(self.lengths, fed, strict=True)]
-        return self.model(
-            input_ids=torch.tensor(filled, device=device),
-            position_ids=torch.minimum(columns, ends),
-            attention_mask=self._mask(columns, width),
-            past_key_values=self._cache,
-        ).logits
+        ids, mask = torch.tensor(filled, device=device), self._mask(columns, width)
+        return self.compute(ids, positions, columns, mask, *self._cache.keys, *self._cache.values)
 
     def forget(self, row: int, tokens: int) -> None:
         """Undo the last tokens: they lie beyond the row's length."""

@@ -29,13 +29,7 @@ from pipeline.engines.protocol import (
 from pipeline.engines.settings import CPU, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.loading import (
-    check_continues,
-    check_keeps_tokens,
-    check_rows,
-    device_of,
-    load_model,
-)
+from pipeline.engines.transformers.loading import device_of, load_model, rows_for
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.proposing import (
     assistant_of,
@@ -182,13 +176,9 @@ class TransformersEngine:
         if device_of(settings) == CPU and small and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(1)
         model = load_model(settings)
-        check_continues(model, settings.model)
         rows = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
-        if rows > 1 or settings.decoding != PLAIN:
-            check_keeps_tokens(model, settings.model)
-        if rows > 1:
-            check_rows(model, settings.model)
-        stepper = Stepper(model, tokenizer, PrefixBlocks.on(model.device), rows)
+        blocks = PrefixBlocks.on(model.device)
+        stepper = Stepper(model, tokenizer, blocks, rows, rows_for(model, settings))
         if settings.decoding == REFINE:
             stepper.use_refining(refining(settings, stepper))
         elif settings.decoding != PLAIN:

@@ -1,5 +1,7 @@
 """Loading a model's weights onto the device that was asked for."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,10 +9,12 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from pipeline.decoding.rows import disturbance, forgetting
+from pipeline.decoding.recording import Recorded
+from pipeline.decoding.rows import ManyRows, OneRow, Rows, disturbance, forgetting
+from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.model_files import HUB_ADVICE, first_line
-from pipeline.engines.settings import CPU, EngineSettings
+from pipeline.engines.settings import CPU, PLAIN, EngineSettings
 from pipeline.engines.transformers.reading import can_be_a_row
 from pipeline.errors import UserMistake
 
@@ -35,6 +39,27 @@ def load_model(settings: EngineSettings) -> Any:
             return _loaded(settings, device_of(settings)).eval()
         finally:
             enable_progress_bar()
+
+
+def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
+    """What makes a place for the requests that the model is to answer together.
+
+    Raises:
+        UserMistake: it cannot answer so many, or not by the decoding that is asked for.
+    """
+    most = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
+    check_continues(model, settings.model)
+    if most > 1 or settings.decoding != PLAIN:
+        check_keeps_tokens(model, settings.model)
+    if most > 1:
+        check_rows(model, settings.model)
+    if can_be_a_row(model):
+        with START_LOCK, output_to(settings.log):
+            compute = Recorded(model)
+        # A row alone must have the logits that it always had, and there is nothing else to gain.
+        if most > 1 or (compute.is_replayed and disturbance(model) <= _most_rounded(model)):
+            return partial(ManyRows, model, compute)
+    return partial(OneRow, model)
 
 
 def check_keeps_tokens(model: Any, name: str) -> None:
@@ -67,10 +92,13 @@ def check_continues(model: Any, name: str) -> None:
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=first_line(error))) from error
     # Also where it is not a number.
-    most = MOST_ROUNDED if model.dtype == torch.float32 else MOST_DISTURBED
-    if not changed <= most:
+    if not changed <= _most_rounded(model):
         why = f"read in pieces, a text gives logits that differ by {changed:.1%}"
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=why))
+
+
+def _most_rounded(model: Any) -> float:
+    return MOST_ROUNDED if model.dtype == torch.float32 else MOST_DISTURBED
 
 
 def _loaded(settings: EngineSettings, device: str) -> Any:

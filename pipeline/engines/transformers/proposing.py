@@ -14,12 +14,7 @@ from pipeline.engines.facts import read_context
 from pipeline.engines.settings import REFINE, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.declaration import APPENDED, ROUNDS
-from pipeline.engines.transformers.loading import (
-    check_continues,
-    check_keeps_tokens,
-    check_rows,
-    load_model,
-)
+from pipeline.engines.transformers.loading import load_model, rows_for
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.errors import UserMistake
 
@@ -116,13 +111,10 @@ def _assistants(
             f"give --max-model-len {shorter}, or another assistant"
         )
     model = load_model(own)
-    check_continues(model, name)
-    check_keeps_tokens(model, name)
-    if stepper.most_rows > 1:
-        check_rows(model, name)
+    new_rows = rows_for(model, own)
     vocabulary: int = stepper.model.get_output_embeddings().weight.shape[0]
 
     def make() -> Proposer:
-        return Assistant(model, stepper.no_rows(model), vocabulary)
+        return Assistant(model, new_rows(), vocabulary)
 
     return make

@@ -26,13 +26,16 @@ FULL = "the device's memory is full ({error}); lower --max-num-seqs or the lengt
 class Stepper:
     """A loaded model, the blocks it keeps, and at most `most_rows` requests. For one thread.
 
-    Every forward gives a row one token, unless windows are used or blocks are refined.
+    Every forward gives a row one token, unless windows are used or blocks are refined. `new_rows`
+    makes the place for the requests before there are any; without it the model's own forward is
+    called for them.
     """
 
     model: Any
     tokenizer: HFTokenizer
     blocks: PrefixBlocks = field(default_factory=PrefixBlocks)
     most_rows: int = 1
+    new_rows: Callable[[], Rows] | None = None
     counts: Counts = field(default_factory=Counts)
     proposer: Proposer | None = field(init=False)
     _waiting: deque[Job] = field(default_factory=deque)
@@ -56,10 +59,6 @@ class Stepper:
         """From now on write texts by blocks that are kept unchecked."""
         self._make_refining = make_refining
         self._forget_rows()
-
-    def no_rows(self, model: Any) -> Rows:
-        """Rows for as many requests as there may be, before there are any."""
-        return OneRow(model) if self.most_rows == 1 else ManyRows(model)
 
     @property
     def busy(self) -> bool:
@@ -89,7 +88,10 @@ class Stepper:
 
     def _forget_rows(self) -> None:
         self._texts = []
-        self._rows = self.no_rows(self.model)
+        if self.new_rows is not None:
+            self._rows = self.new_rows()
+        else:
+            self._rows = OneRow(self.model) if self.most_rows == 1 else ManyRows(self.model)
         self.proposer = self._make_proposer() if self._make_proposer else None
         self._refining = self._make_refining() if self._make_refining else None
 
