@@ -71,7 +71,8 @@ class SectionSettings(Protocol):
     """Settings that some reasoners have: a frozen dataclass, `SECTION` its name in the identity.
 
     One with a class variable `WHERE_SET` that is true stands there only where it is not the
-    default, so that runs from before it keep theirs.
+    default, so that runs from before it keep theirs; so does a field with the metadata
+    `FIELD_WHERE_SET`.
     """
 
     SECTION: ClassVar[str]
@@ -79,6 +80,8 @@ class SectionSettings(Protocol):
 
 
 Settings = TypeVar("Settings", bound=SectionSettings)
+FIELD_WHERE_SET = {"where_set": True}
+"""Metadata of a section's field that came later than the section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ class Experiment:
                 )
             unset = getattr(section, "WHERE_SET", False) and section == type(section)()
             if not unset:
-                settings[section.SECTION] = _as_written(asdict(section))
+                settings[section.SECTION] = _as_written(_where_set(section))
         return settings
 
     def _sampling_where_set(self) -> dict[str, Any]:
@@ -253,9 +256,22 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     return shared | _as_written(own) | extras_where_set(settings)
 
 
+def _where_set(section: SectionSettings) -> dict[str, Any]:
+    """A section's fields, those that came later only where they are not the default."""
+    later = {one.name: one.default for one in fields(section) if one.metadata == FIELD_WHERE_SET}
+    return {
+        name: one
+        for name, one in asdict(section).items()
+        if name not in later or one != later[name]
+    }
+
+
 def _as_written(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as JSON has them: a path is its text."""
-    return {name: str(one) if isinstance(one, Path) else one for name, one in values.items()}
+    """Settings as JSON has them: a path is its text, a tuple a list."""
+    return {
+        name: str(one) if isinstance(one, Path) else [*one] if isinstance(one, tuple) else one
+        for name, one in values.items()
+    }
 
 
 def check_names(reasoner: str, roles: Iterable[str], sections: Iterable[SectionSettings]) -> None:

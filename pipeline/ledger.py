@@ -15,12 +15,16 @@ class Use(StrEnum):
     VERIFY = "verify"
     REWRITE = "rewrite"
     SELECTION = "selection"
+    EARLY = "early"
+    """Answers at smaller thinking budgets, which are recorded beside the track's own."""
     REFUSED = "refused"
     """Guesses of tokens that were no part of the text."""
     GUESSES = "guesses"
     """What an assistant computed to guess tokens."""
 
 
+UNKNOWN = Tokens(None, None, None, None, None, None)
+"""Tokens that nobody counted."""
 UNWRITTEN = frozenset({Use.REFUSED, Use.GUESSES})
 """Uses whose tokens were computed and never written: they cost, but are no progress."""
 
@@ -46,7 +50,7 @@ class Ledger:
 
     def _add(self, model: str, use: str, tokens: Tokens) -> None:
         before = self._sums.get((model, use))
-        self._sums[model, use] = tokens if before is None else _both(before, tokens)
+        self._sums[model, use] = tokens if before is None else both(before, tokens)
 
     def usage(self) -> dict[str, dict[str, Tokens]]:
         """The counts as the attempt line holds them: model -> use -> tokens."""
@@ -85,7 +89,7 @@ def _computed(work: Computed) -> Tokens:
     )
 
 
-def _both(first: Tokens, second: Tokens) -> Tokens:
+def both(first: Tokens, second: Tokens) -> Tokens:
     """The counts of two; what is unknown of one is unknown of both."""
     return Tokens(
         prompt_new=known_sum(first.prompt_new, second.prompt_new),

@@ -93,8 +93,29 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyAnswer:
+    """How a track would have ended with the smaller thinking budget of `budget` tokens.
+
+    It has the first `whole_steps` steps of the track, the first `characters` characters of the next
+    one, with which the text of its own first step goes on, and then its own `steps`. `tokens` is
+    what the target would have spent on that track alone.
+    """
+
+    budget: Count
+    whole_steps: Count
+    characters: Count
+    steps: tuple[Step, ...]
+    stop: Stop
+    answer: str | None
+    tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
-    """One chain of reasoning. `role` or `method` names its guidance, if it had any."""
+    """One chain of reasoning. `role` or `method` names its guidance, if it had any.
+
+    `early` are its answers at smaller thinking budgets, left out where none were asked for.
+    """
 
     id: str
     steps: tuple[Step, ...]
@@ -103,6 +124,7 @@ class Track:
     role: str | None = None
     method: str | None = None
     notes: tuple[str, ...] = ()
+    early: tuple[EarlyAnswer, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def text(self) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.records import Tokens
+from pipeline.review.budgets import attempt_at
 from pipeline.runs.directory import read_attempts
 from pipeline.runs.scheduler import Progress
 from speclrm_testing.commands import speclrm
+from speclrm_testing.reasoner_contract import timeless
 
 COMMAND = "run spec --engine transformers --problem-id first:2 --token-budget 60"
 ASSISTED = "--decoding window --assistant-model pocket-draft"
@@ -130,3 +132,22 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(tmp_path, options, s
     assert said.code == 2
     assert sentence in said.sentence
     assert not (tmp_path / "run").exists()
+
+
+def test_answers_at_several_budgets_of_thinking_are_those_of_runs_with_each_alone(tmp_path):
+    command = "run parallel --tracks 2 --engine transformers --concurrency 1 --token-budget 60"
+    command = f"{command} --problem-id first:2 --thinking-budget"
+    assert speclrm(f"{command} 8,40 --output-dir {tmp_path}/several").code == 0
+    windows = f"{command} 8,40 --decoding window --output-dir {tmp_path}/windows"
+    assert speclrm(windows).code == 0
+    for budget in (8, 40):
+        run = tmp_path / str(budget)
+        assert speclrm(f"{command} {budget} --output-dir {run}").code == 0
+        alone = list(read_attempts(run))
+        several, guessed = (
+            [attempt_at(one, budget) for one in read_attempts(tmp_path / name)]
+            for name in ("several", "windows")
+        )
+        assert list(map(timeless, several)) == list(map(timeless, alone))
+        assert [one.response for one in guessed] == [one.response for one in alone]
+        assert all(one.usage["target"]["refused"].generated is None for one in guessed)

@@ -20,7 +20,7 @@ BY_NAME = {"versions", "usage"}
 HEADINGS = ["run.json", "The attempt line", "verdicts.jsonl"]
 RUNS = [
     ("baseline", "--top-k 40 --min-p 0.1 --presence-penalty 1 --repetition-penalty 1.1"),
-    ("parallel", "--use-role-prompts --system-prompt Short. --thinking on --thinking-budget 9"),
+    ("parallel", "--use-role-prompts --system-prompt Short. --thinking on --thinking-budget 4,9"),
     ("spec", "--tracks 2 --draft-temperature 0.2"),
     ("spec-methods", "--method-pool 6"),
 ]

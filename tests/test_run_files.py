@@ -33,7 +33,7 @@ LEFT_OUT = {
         *("dataset", "reasoner", "gold", "choice_order", "usage"),
         *("answer", "selection", "schema"),
     },
-    records.Track: {"answer"},
+    records.Track: {"answer", "early"},
     records.Step: {
         *("finish", "digits", "draft_tokens", "draft_seconds", "score_seconds", "notes"),
     },

@@ -142,6 +142,14 @@ def test_a_context_that_fills_while_thinking_closing_or_answering_ends_the_track
     assert attempt.tracks[0].stop is Stop.LENGTH
 
 
+def test_a_context_that_is_full_when_the_model_is_sent_back_ends_the_track(here):
+    _, attempt = run(("1+1?", THOUGHT), options="", reasoner="baseline")
+    context = attempt.usage["target"]["plain"].prompt_new + len(THOUGHT) + 2
+    options = "--thinking-budget 100 --wait 1"
+    _, attempt = run(("1+1?", THOUGHT), options=options, reasoner="parallel", context=context)
+    assert {track.stop for track in attempt.tracks} == {Stop.LENGTH}
+
+
 def test_every_track_of_parallel_thinks_for_itself_up_to_the_budget(here):
     rules = ("I have to give the solution", AFTER_CLOSE), ("1+1?", CLOSED)
     _, attempt = run(*rules, options="--thinking-budget 9 --tracks 2", reasoner="parallel")
@@ -173,7 +181,7 @@ def test_a_plan_tells_the_limit(here):
     ("reasoner", "options", "sentence"),
     [
         ("baseline", "--wait 2", "--wait has an effect with --thinking-budget only"),
-        ("baseline", "--thinking-budget 0", "0 is not in the range x>=1"),
+        ("baseline", "--thinking-budget 0", "--thinking-budget is 0; it must be at least 1"),
         ("baseline", "--thinking-budget 9 --wait -1", "-1 is not in the range x>=0"),
         ("baseline", "--thinking-budget 8192", "leaves no token of --token-budget 8192 for the"),
         ("parallel", "--thinking-budget 9 --presence-penalty 1", "a presence penalty forgets"),

@@ -229,6 +229,9 @@ def silent_columns(table: Sequence[Row]) -> set[str]:
     for name, ratio in (("x-total", "flops_total"), ("x-decode", "flops_decode")):
         if all(times(row, ratio) == "–" for row in table):
             silent.add(name)
+    for name, cost in (("seconds", "seconds_p50"), ("gflops", "flops_decode")):
+        if all(getattr(row.metrics.costs, cost) is None for row in table):
+            silent.add(name)
     if all(row.relative is None for row in table):
         silent |= {"x", "x-tokens"}
     if all(row.metrics.repeats == 1 for row in table):

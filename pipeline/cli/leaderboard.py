@@ -1,5 +1,7 @@
 """`speclrm leaderboard`: graded runs side by side."""
 
+import tempfile
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -19,8 +21,10 @@ from pipeline.cli.finite import MARGIN
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
+from pipeline.review.budgets import budgets_of, runs_by_budget
 from pipeline.review.step_labels import pocket_labels
 
+BUDGET = "budget"
 DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
 
 
@@ -44,7 +48,12 @@ DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
     metavar="NAME,…",
     help="These columns: " + ", ".join(board_columns.BY_NAME) + ".",
 )
-@click.option("--by", type=click.Choice(KINDS), help="Also the accuracy by level or by subject.")
+@click.option(
+    "--by",
+    type=click.Choice([*KINDS, BUDGET]),
+    help="Also the accuracy by level or by subject; or each run with several thinking budgets as "
+    "a run for each.",
+)
 @click.option(
     "--html",
     "page",
@@ -91,6 +100,8 @@ def leaderboard_command(  # noqa: PLR0917 - one parameter an option
         raise UserMistake("--title is the page's; give --html PATH too.")
     if margin is not None and page is None:
         raise UserMistake("--margin applies to the page; give --html PATH too, or use compare.")
+    if by == BUDGET:
+        runs, by = _at_each_budget(runs), None
     try:
         name = None if baseline is None else baseline_name(runs, baseline)
         measured = measured_runs(runs, k)
@@ -135,6 +146,26 @@ def _columns(asked: str | None) -> list[Column]:
             )
     # A row is known by its run.
     return [known[name] for name in dict.fromkeys(["run", *names])]
+
+
+def _at_each_budget(runs: Sequence[Path]) -> tuple[Path, ...]:
+    """The runs, in place of each that has several thinking budgets one for each of them.
+
+    Raises:
+        UserMistake: there is none of these.
+    """
+    if not any(map(budgets_of, runs)):
+        raise UserMistake(
+            "--by budget needs a run with several thinking budgets, such as "
+            "--thinking-budget 256,512,1024; none of these has them."
+        )
+    scratch = click.get_current_context().with_resource(
+        tempfile.TemporaryDirectory(prefix="speclrm-")
+    )
+    made: list[Path] = []
+    for number, run in enumerate(runs):
+        made += runs_by_budget(run, Path(scratch) / str(number)) if budgets_of(run) else [run]
+    return tuple(made)
 
 
 def _groups(

@@ -1,6 +1,7 @@
-"""`speclrm replay`: a run at other thresholds, and how well scores tell right from wrong."""
+"""`speclrm replay`: a run at other thresholds or thinking budgets; what scores are worth."""
 
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,8 +9,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from evaluators.reports import leaderboard
+from evaluators.statistics.metrics import measured_runs
+from pipeline.cli.board_print import Shown, print_board
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
+from pipeline.errors import UserMistake
+from pipeline.review.budgets import budgets_of, runs_by_budget
 from pipeline.review.calibration import RELIABLE
 from pipeline.review.replay import Group, Replay, replay
 
@@ -28,8 +34,23 @@ SETTINGS_HEADINGS = (
 @click.command("replay")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def replay_command(run: Path, form: str) -> None:
-    """Replay RUN's recorded scores at every threshold; no engine is needed."""
+@click.option(
+    "--output-dir",
+    "kept",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the runs of each thinking budget in this new folder, for other commands.",
+)
+def replay_command(run: Path, form: str, kept: Path | None) -> None:
+    """Replay RUN's recorded scores at every threshold; no engine is needed.
+
+    A run with several thinking budgets is shown at each of them, as if it had been run with that
+    one alone.
+    """
+    if budgets_of(run):
+        _replay_budgets(run, form, kept)
+        return
+    if kept is not None:
+        raise UserMistake(f"--output-dir is for runs with several thinking budgets; {run} has not.")
     result = replay(run)
     if form == "json":
         echo(json.dumps(asdict(result), default=str, indent=2))
@@ -41,6 +62,23 @@ def replay_command(run: Path, form: str) -> None:
     _print_groups(console, "role or method", result.by_guidance)
     counts = "  ".join(f"{digit}: {count}" for digit, count in enumerate(result.histogram))
     console.print(Text(f"scores (greedy)  {counts}"))
+
+
+def _replay_budgets(run: Path, form: str, kept: Path | None) -> None:
+    """Print a row for each budget, the smallest first."""
+    with tempfile.TemporaryDirectory(prefix="speclrm-") as scratch:
+        runs = runs_by_budget(run, kept or Path(scratch) / "replayed")
+        metrics = [one.metrics for one in measured_runs(runs)]
+    largest = metrics[-1].run
+    by_name = {row.metrics.run: row for row in leaderboard.rows(metrics, largest)}
+    rows = [by_name[one.run] for one in metrics]
+    if form == "json":
+        echo(leaderboard.as_json(rows))
+    else:
+        print_board(rows, Shown(baseline=largest))
+        echo("A run is named by its thinking budget, and costs what it would cost alone.")
+    if kept is not None:
+        echo(f"{kept}: {len(runs)} graded runs", err=True)
 
 
 def _print_settings(console: Console, result: Replay) -> None:

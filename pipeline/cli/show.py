@@ -109,6 +109,9 @@ def _track(track: Track, styles: Mapping[str, str]) -> Panel:
             body.append(f"note: {note}\n", style="yellow")
     for note in track.notes:
         body.append(f"note: {note}\n", style="yellow")
+    for early in track.early or ():
+        answer = early.answer or "no answer"
+        body.append(f"at {early.budget} tokens of thinking ({early.stop.value}): {answer}\n", "dim")
     name = " ".join(filter(None, (f"track {track.id}", track.role, track.method)))
     stop = track.stop.value if track.stop is not None else "end unknown"
     end = f"{stop}: {track.answer or 'no answer'}"

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from pipeline.records import Attempt, Failure, Track, UnreadableAttempt, unread
 from pipeline.runs import versions
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.manifest import MANIFEST_SCHEMA
+from pipeline.runs.whole_folder import whole_folder
 
 Source = Literal["specreason", "ssr", "lm-eval"]
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -63,21 +63,9 @@ def import_run(
         UserMistake: a file is missing, refused, or about a problem that `problems` lacks; two
             files hold one attempt, or were made under different settings; or the folder is taken.
     """
-    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
-        raise UserMistake(f"{output_dir} is not empty; choose a new --output-dir for the import.")
-    try:
-        output_dir.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the run, so that a rename can put the finished run into its place.
-        with tempfile.TemporaryDirectory(prefix=".importing-", dir=output_dir.parent) as beside:
-            fresh = Path(beside) / output_dir.name
-            with RunDirectory(fresh) as directory:
-                content = _write(directory, READERS[source](paths, problems), problems)
-                directory.write_manifest(
-                    _manifest(output_dir.name, source, problems, content, models)
-                )
-            fresh.replace(output_dir)
-    except OSError as error:
-        raise UserMistake(f"Cannot import into {output_dir} ({error}).") from error
+    with whole_folder(output_dir) as fresh, RunDirectory(fresh) as directory:
+        content = _write(directory, READERS[source](paths, problems), problems)
+        directory.write_manifest(_manifest(output_dir.name, source, problems, content, models))
     return Imported(output_dir, len(content.places), content.failed)
 
 

@@ -2,10 +2,12 @@
 `Experiment`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 from pipeline.errors import UserMistake
+from pipeline.experiment import FIELD_WHERE_SET
 
 TrackPrompts = Literal["same", "roles", "methods"]
 SelectedBy = Literal["model", "random", "same"]
@@ -84,7 +86,8 @@ class StepSettings:
 class ThinkingLimit:
     """After how many tokens of thinking the model must answer; None: whenever it wants to.
 
-    A model that stops thinking earlier is sent back at most `waits` times.
+    A model that stops thinking earlier is sent back at most `waits` times. `early` are smaller
+    budgets, rising, at which its answers are recorded too.
     """
 
     SECTION: ClassVar[str] = "think_budget"
@@ -92,8 +95,19 @@ class ThinkingLimit:
 
     tokens: int | None = None
     waits: int = 0
+    early: tuple[int, ...] = field(default=(), metadata=FIELD_WHERE_SET)
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""
-        if self.tokens is None and self.waits:
-            raise UserMistake("--wait has an effect with --thinking-budget only.")
+        if self.tokens is None:
+            if self.waits or self.early:
+                name = "--wait has" if self.waits else "Answers at smaller budgets have"
+                raise UserMistake(f"{name} an effect with --thinking-budget only.")
+            return
+        budgets = (0, *self.early, self.tokens)
+        if any(one >= other for one, other in pairwise(budgets)):
+            given = ",".join(map(str, budgets[1:]))
+            raise UserMistake(
+                f"--thinking-budget is {given}; it must be at least 1, and of several each must "
+                "be larger than the one before it."
+            )

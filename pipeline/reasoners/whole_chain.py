@@ -5,11 +5,11 @@ from typing import NamedTuple
 from pipeline.engines.protocol import Ability, Completion
 from pipeline.ledger import Use
 from pipeline.reasoners.complete_answer import answer_form
+from pipeline.reasoners.early_answers import think_and_answer
 from pipeline.reasoners.opening import messages, open_chain
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.settings import ThinkingLimit
 from pipeline.reasoners.step_ends import REPLACEMENT, track_answer
-from pipeline.reasoners.thinking_budget import think_and_answer
 from pipeline.reasoners.track_plans import TrackPlan
 from pipeline.records import Step, Stop, Track
 from pipeline.seeds import request_seed
