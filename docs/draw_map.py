@@ -55,6 +55,7 @@ FLOORS = (
     ("pipeline.review", "pipeline.imports", "pipeline.generating", "pipeline.trackers"),
     ("pipeline.tables",),
     ("pipeline.measuring",),
+    ("pipeline.measuring.decoders",),
     ("pipeline.cli",),
     ("pipeline.__main__", "pipeline"),
     ("speclrm_testing.commands", "speclrm_testing.engine_contract"),

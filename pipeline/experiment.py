@@ -51,6 +51,7 @@ FURTHER_KEYS = (
     "own_sampling",
     "system_prompt",
     "shard",
+    "decoder",
     *FURTHER,
 )
 """What else may stand in a run's identity, so that no section can be called so."""

@@ -69,10 +69,10 @@ def _tokens(completion: Completion) -> Tokens:
         prompt_new=None if prompt is None else prompt - (cached or 0),
         prompt_cached=cached,
         generated=generated,
-        attended_prompt=None if prompt is None else _attended(cached or 0, prompt),
+        attended_prompt=None if prompt is None else attended(cached or 0, prompt),
         attended_generated=None
         if prompt is None or generated is None or requests is None
-        else _attended(prompt, prompt + generated - requests),
+        else attended(prompt, prompt + generated - requests),
         requests=requests,
     )
 
@@ -106,6 +106,6 @@ def known_sum(known: int | None, added: int | None) -> int | None:
     return None if known is None or added is None else known + added
 
 
-def _attended(start: int, end: int) -> int:
+def attended(start: int, end: int) -> int:
     """Positions that the tokens start+1..end attend to: each sees itself and all before it."""
     return (end * (end + 1) - start * (start + 1)) // 2

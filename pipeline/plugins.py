@@ -1,9 +1,9 @@
 """Plug-ins: what other installed packages add by entry points, known by name and loaded on use.
 
 A package names what it adds in the groups `speclrm.reasoners`, `speclrm.engines`, `speclrm.votes`,
-`speclrm.datasets`, `speclrm.prompts` and `speclrm.trackers`. Whoever holds the built-in things of a
-group asks here for the others. Names come from the packages' metadata, so that nothing is imported
-to list them.
+`speclrm.datasets`, `speclrm.prompts`, `speclrm.trackers` and `speclrm.decoders`. Whoever holds the
+built-in things of a group asks here for the others. Names come from the packages' metadata, so that
+nothing is imported to list them.
 """
 
 import re
@@ -19,7 +19,7 @@ from pipeline.errors import UserMistake
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Group = Literal["reasoners", "engines", "votes", "datasets", "prompts", "trackers"]
+Group = Literal["reasoners", "engines", "votes", "datasets", "prompts", "trackers", "decoders"]
 WORDS: dict[Group, str] = {
     "reasoners": "reasoner",
     "engines": "engine",
@@ -27,6 +27,7 @@ WORDS: dict[Group, str] = {
     "datasets": "dataset",
     "prompts": "prompt set",
     "trackers": "tracker",
+    "decoders": "decoder",
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # it becomes part of file names
 

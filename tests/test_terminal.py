@@ -179,6 +179,7 @@ REFUSED = [
     "doctor --no-engine --model {bad}",
     "status {bad}",
     "generate --engine scripted --script {script} --prompts-file {bad}",
+    "measure {bad}",
     "table {bad}",
     "table {table} --rows {bad}",
     "table {table} --set {bad}",

@@ -24,6 +24,13 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """How the texts were written, where `speclrm measure` did."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """The settings that make two runs the same experiment; `models` are those of further roles."""
 
@@ -43,6 +50,7 @@ class Identity:
     seed: int | None = None
     thinking: str | None = None
     steps: dict[str, Any] | None = None
+    decoder: Decoder | None = None
 
     @property
     def unverified(self) -> bool:
@@ -52,8 +60,11 @@ class Identity:
 
     @property
     def procedure(self) -> str:
-        """The reasoner, with a mark where there may be unverified tokens."""
-        return f"{self.reasoner} (unverified tokens)" if self.unverified else self.reasoner
+        """The reasoner, with the decoder where one was measured, and a mark where there may be
+        unverified tokens.
+        """
+        name = self.reasoner if self.decoder is None else f"{self.reasoner} by {self.decoder.name}"
+        return f"{name} (unverified tokens)" if self.unverified else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,19 @@ def difference_interval(differences: Sequence[float]) -> Interval:
     return Interval(max(-1.0, mean - half), min(1.0, mean + half))
 
 
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Interval for the mean of values without bounds, such as seconds: Student's.
+
+    None for fewer than two values.
+    """
+    error = population_error(values)
+    if error is None:
+        return None
+    mean = statistics.fmean(values)
+    half = student_quantile((1 + LEVEL) / 2, len(values) - 1) * error
+    return Interval(mean - half, mean + half)
+
+
 @lru_cache(maxsize=256)
 def student_quantile(probability: float, freedom: int) -> float:
     """The quantile of Student's t, for probabilities of at least one half.

@@ -8,6 +8,7 @@ from pipeline.cli.findings import Finding, State
 from pipeline.cli.reasoner_options import reasoner_entry
 from pipeline.engines import ENGINES
 from pipeline.errors import UserMistake
+from pipeline.measuring.table import decoder_named
 from pipeline.problems.manifests import load_manifest
 from pipeline.problems.problem_set import load_problems
 from pipeline.problems.prompting import compile_prompts, open_prompt_set
@@ -50,6 +51,8 @@ def _use(group: plugins.Group, name: str) -> None:
                 load_problems(name, None, seed=0)
         case "prompts":
             compile_prompts(open_prompt_set(name))
+        case "decoders":
+            decoder_named(name)
         case "trackers":
             tracker = TRACKERS.entry(name)
             if tracker.installed:

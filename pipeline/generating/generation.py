@@ -205,8 +205,7 @@ async def ask(prompt: Prompt, generation: Generation, engine: Engine) -> Complet
         most = min(generation.max_new_tokens, generation.max_length)
         return await engine.chat(prompt.messages, generation.sampling.request(most, seed))
     tokenizer = engine.tokenizer
-    text = tokenizer.render_chat(prompt.messages) if as_chat else str(prompt.asked)
-    ids = tokenizer.encode(text)
+    ids = tokenizer.encode(prompt.text_for(tokenizer, as_chat=as_chat))
     room = generation.max_length - len(ids)
     if room < 1:
         raise PromptTooLong(

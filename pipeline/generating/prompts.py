@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engines.protocol import Message
+from pipeline.engines.protocol import Message, Tokenizer
 from pipeline.errors import UserMistake
 from pipeline.problems.data_files import Row, read_rows
 
@@ -31,12 +31,30 @@ class Prompt:
             return ({"role": "user", "content": self.asked},)
         return self.asked
 
+    def text_for(self, tokenizer: Tokenizer, *, as_chat: bool) -> str:
+        """What the model continues; a chat of messages is one whatever is said."""
+        if as_chat or not isinstance(self.asked, str):
+            return tokenizer.render_chat(self.messages)
+        return self.asked
+
     @property
     def recorded(self) -> dict[str, object]:
         """What an answer's row says of it."""
         if isinstance(self.asked, str):
             return {ID: self.prompt_id, "prompt": self.asked}
         return {ID: self.prompt_id, MESSAGES: [dict(message) for message in self.asked]}
+
+
+def from_objects(given: Iterable[object]) -> tuple[Prompt, ...]:
+    """Texts and objects, as a file's list holds them.
+
+    Raises:
+        UserMistake: there is none, or one is no prompt.
+    """
+    prompts = _distinct(_entries("prompts", given))
+    if not prompts:
+        raise UserMistake("there is no prompt")
+    return prompts
 
 
 def from_texts(texts: Iterable[str]) -> tuple[Prompt, ...]:
@@ -134,8 +152,12 @@ def _listed(file: Path) -> Iterator[Row]:
         raise UserMistake(f"{file} is not JSON ({error}).") from error
     if not isinstance(content, list):
         raise UserMistake(f"{file} is no list; give a list of texts or of objects, or a .jsonl.")
+    yield from _entries(file.name, content)
+
+
+def _entries(name: str, content: Iterable[object]) -> Iterator[Row]:
     for number, one in enumerate(content):
-        where = f"{file.name}, entry {number}"
+        where = f"{name}, entry {number}"
         if isinstance(one, str):
             yield Row(where, {"prompt": one})
         elif isinstance(one, dict):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import StoppingCriteria
 
+from pipeline.engines.protocol import Computed
 from pipeline.measuring.forwards import Forward, layer_count, watched, whole_again
 
 
@@ -27,7 +28,8 @@ class CallTimes:
     sequences last, at the end of the call. `assistant_forwards` are those of the assistant, or of
     the target's own first layers where they draft. `computed` counts the tokens that went through a
     model, padding and refused guesses too. `proposed` guesses were put before the target and
-    `accepted` of them committed; a window that the end of a text cuts counts what is kept.
+    `accepted` of them committed; a window that the end of a text cuts counts what is kept. `work`
+    is `computed` with the prompts apart, and the positions that were attended to.
     """
 
     seconds: float
@@ -40,16 +42,35 @@ class CallTimes:
     assistant_computed: int | None
     proposed: int | None
     accepted: int | None
+    target_work: Computed | None = None
+    assistant_work: Computed | None = None
 
 
 @dataclass
 class _Count:
     forwards: int = 0
     computed: int = 0
+    prompt: int = 0
+    attended: int = 0
+    attended_prompt: int = 0
 
-    def add(self, forward: Forward) -> None:
+    def add(self, forward: Forward, width: int) -> None:
+        """Count a forward; one that is no longer than the prompts reads them."""
         self.forwards += 1
         self.computed += forward.computed
+        self.attended += forward.attended
+        if forward.length <= width:
+            self.prompt += forward.computed
+            self.attended_prompt += forward.attended
+
+    @property
+    def work(self) -> Computed:
+        return Computed(
+            prompt=self.prompt,
+            attended_prompt=self.attended_prompt,
+            tokens=self.computed - self.prompt,
+            attended=self.attended - self.attended_prompt,
+        )
 
 
 @dataclass
@@ -92,7 +113,7 @@ class Clock:
             watching.enter_context(whole_again(self.model))
             watching.enter_context(watched(self.model, lambda one: self._target_forward(one, full)))
             if self.assistant is not None:
-                watching.enter_context(watched(self.assistant, self._assisting.add))
+                watching.enter_context(watched(self.assistant, self._assisted))
             self._start = self._synchronised()
             yield
             self._seconds = self._synchronised() - self._start
@@ -115,6 +136,8 @@ class Clock:
             assistant_computed=self._assisting.computed,
             proposed=self._proposed,
             accepted=self._accepted,
+            target_work=self._target.work,
+            assistant_work=self._assisting.work,
         )
 
     def committed(self, length: int) -> None:
@@ -126,12 +149,15 @@ class Clock:
 
     def _target_forward(self, forward: Forward, full: int | None) -> None:
         if forward.layers != full:
-            self._assisting.add(forward)
+            self._assisted(forward)
             return
-        self._target.add(forward)
+        self._target.add(forward, self._width)
         # A prompt that is read in pieces is shorter than what is committed.
         self._guesses = max(forward.length - self._length, 0)
         self._proposed += self._guesses
+
+    def _assisted(self, forward: Forward) -> None:
+        self._assisting.add(forward, self._width)
 
     def _times(self, count: int) -> Iterator[float]:
         commits = iter(self._commits)

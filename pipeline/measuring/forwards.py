@@ -19,6 +19,13 @@ class Forward:
     computed: int
     layers: int | None
     cache: Any
+    rows: int = 1
+
+    @property
+    def attended(self) -> int:
+        """How many positions its tokens attend to: each sees itself and all before it."""
+        own = self.computed // self.rows
+        return self.rows * (own * (self.length - own) + own * (own + 1) // 2)
 
 
 @contextmanager
@@ -37,7 +44,8 @@ def watched(model: Any, see: Callable[[Forward], None]) -> Iterator[None]:
             tokens = inputs.get("input_ids")
             rows = inputs["inputs_embeds"][..., 0] if tokens is None else tokens
             cache = inputs.get("past_key_values")
-            see(Forward(input_ids.shape[1], rows.numel(), layer_count(model), cache))
+            length = input_ids.shape[1]
+            see(Forward(length, rows.numel(), layer_count(model), cache, len(rows)))
             return inputs
 
         return seen

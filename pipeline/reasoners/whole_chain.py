@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
-from pipeline.engines.protocol import Ability, Completion
+from pipeline.engines.protocol import Ability, Completion, SamplingRequest
+from pipeline.experiment import Experiment
 from pipeline.ledger import Use
+from pipeline.problems.problem_set import Problem
 from pipeline.reasoners.complete_answer import answer_form
 from pipeline.reasoners.early_answers import think_and_answer
 from pipeline.reasoners.opening import messages, open_chain
@@ -15,10 +17,10 @@ from pipeline.records import Step, Stop, Track
 from pipeline.seeds import request_seed
 
 
-class Room(NamedTuple):
-    """The tokens a completion may have, and the note that says why they are fewer than asked."""
+class Request(NamedTuple):
+    """How a whole chain is asked for, and the note that says why it may have fewer tokens."""
 
-    budget: int
+    sampling: SamplingRequest
     notes: tuple[str, ...]
 
 
@@ -35,18 +37,9 @@ async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
     task = plan.prompt.text
     opening = experiment.opening("target")
     prompt = open_chain(engine.tokenizer, task, *opening) if by_tokens else []
-    room = _room(experiment.token_budget, engine.facts.context if by_tokens else None, len(prompt))
-    sampling = experiment.sampling("target").request(
-        max_tokens=room.budget,
-        seed=request_seed(
-            experiment.seed,
-            assignment.problem.dataset,
-            assignment.problem.problem_id,
-            assignment.repeat_id,
-            plan.track_id,
-            step=0,
-            purpose="reason",
-        ),
+    context = engine.facts.context if by_tokens else None
+    sampling, notes = request_for(
+        experiment, (assignment.problem, assignment.repeat_id), plan.track_id, len(prompt), context
     )
     completion = (
         await engine.complete(prompt, sampling)
@@ -54,15 +47,35 @@ async def reason_alone(assignment: Assignment, plan: TrackPlan) -> Track:
         else await engine.chat(messages(task, opening.system), sampling)
     )
     assignment.ledger.book("target", Use.PLAIN, completion)
-    return _recorded(assignment, plan, completion, room.notes)
+    return _recorded(assignment, plan, completion, notes)
 
 
-def _room(budget: int, context: int | None, prompt_tokens: int) -> Room:
-    """The budget, capped to what the context leaves after the prompt."""
-    if context is None or not 0 < context - prompt_tokens < budget:
-        return Room(budget, ())
-    left = context - prompt_tokens
-    return Room(left, (f"budget capped to the {left} tokens left in the context of {context}",))
+def request_for(
+    experiment: Experiment,
+    work: tuple[Problem, int],
+    track_id: str,
+    prompt_tokens: int,
+    context: int | None,
+) -> Request:
+    """How the chain of a problem's repeat is asked for: drawn with a seed of its own.
+
+    The budget is capped to what the context leaves after the prompt.
+    """
+    problem, repeat_id = work
+    budget, notes = experiment.token_budget, tuple[str, ...]()
+    if context is not None and 0 < context - prompt_tokens < budget:
+        budget = context - prompt_tokens
+        notes = (f"budget capped to the {budget} tokens left in the context of {context}",)
+    seed = request_seed(
+        experiment.seed,
+        problem.dataset,
+        problem.problem_id,
+        repeat_id,
+        track_id,
+        step=0,
+        purpose="reason",
+    )
+    return Request(experiment.sampling("target").request(max_tokens=budget, seed=seed), notes)
 
 
 def _recorded(

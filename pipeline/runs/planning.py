@@ -1,7 +1,7 @@
 """What a run would do, worked out without an engine: its problems, prompts, keys and identity."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,10 @@ RESULTS = Path("results")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do, worked out without an engine; `prompts` are by problem id."""
+    """What a run would do, worked out without an engine; `prompts` are by problem id.
+
+    `more` is what else decides what is written, where it is not `speclrm run` that writes.
+    """
 
     experiment: Experiment
     problems: ProblemSet
@@ -45,6 +48,7 @@ class Plan:
     prompts: Mapping[str, Prompt]
     directory: Path
     shard: Shard | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def asked(self) -> Asked:
@@ -117,6 +121,7 @@ class Plan:
             "dataset_fingerprint": self.problems.fingerprint,
             "prompts": {file: sha for file, sha in hashes.items() if file.startswith(used)},
             **({} if self.shard is None else {"shard": str(self.shard)}),
+            **self.more,
         }
 
 

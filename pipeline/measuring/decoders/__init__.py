@@ -1,0 +1,1 @@
+"""Decoders, one a file: ways to write completions. `pipeline.measuring.table` names them all."""

@@ -1,0 +1,26 @@
+"""Prompt lookup: what followed an earlier place with the same tokens is guessed (Saxena 2023)."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.measuring.ask import Ask, one_by_one
+from pipeline.measuring.decoder import Decoder
+
+if TYPE_CHECKING:
+    from pipeline.measuring.config import Config
+
+
+def asks(config: "Config", _call: Sequence[Ask]) -> Mapping[str, Any]:
+    """How many tokens are guessed at a time."""
+    return {"prompt_lookup_num_tokens": config.prompt_lookup_num_tokens}
+
+
+PROMPT_LOOKUP = Decoder(
+    name="prompt_lookup",
+    means="One completion a call; tokens are guessed from the text so far.",
+    cut=one_by_one,
+    asks=asks,
+    guesses=True,
+    exact=True,
+    plain="standard",
+)

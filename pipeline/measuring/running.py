@@ -1,0 +1,224 @@
+"""A measurement: decoders take turns through all repeats; each pass and each failure is kept."""
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserMistake
+from pipeline.experiment import differences
+from pipeline.measuring.asking import Asked
+from pipeline.measuring.config import Config
+from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.passes import Pass, PassFile
+from pipeline.measuring.planning import Planned, measured, stations
+from pipeline.measuring.recording import record_answers, record_run
+from pipeline.measuring.report import report_of
+from pipeline.measuring.session import Session, requested, session_of
+from pipeline.runs import versions
+from pipeline.runs.directory import ENGINE_LOG, replace_file
+from pipeline.runs.interrupts import call
+from pipeline.runs.lock import InUse, RunLock
+
+MANIFEST, REPORT = "measure.json", "report.json"
+RUNS, ANSWERS = "runs", "answers"
+SCHEMA = 1
+KEPT = "Interrupted: finished passes are kept; give --resume to continue."
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a measurement came to: its report, and which decoders failed."""
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def failed(self) -> list[str]:
+        """The decoders of which a pass failed."""
+        return [one["decoder"] for one in self.report["decoders"] if one["status"] == "error"]
+
+
+def measure(
+    asked: Asked,
+    planned: tuple[Planned, ...],
+    folder: Path,
+    *,
+    resume: bool = False,
+    retry_errors: bool = False,
+    tell: Tell = lambda _line: None,
+) -> Measured:
+    """Measure all that is planned and not there yet; `tell` hears of every pass.
+
+    Raises:
+        UserMistake: the folder is in use, or holds another measurement, or one to be resumed.
+        RunStopped: the disk failed, or it was interrupted; what is measured is kept.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(folder)
+    except InUse as owner:
+        raise UserMistake(f"{folder} is in use {owner}, or choose another output_dir.") from None
+    except OSError as error:
+        raise UserMistake(f"Cannot write to {folder} ({error.strerror}).") from error
+    try:
+        _begin(asked.config, planned, folder, resume=resume or retry_errors)
+        work = _Work(asked, planned, PassFile.opened(folder), tell, retry_errors)
+        call(work.measure(), KEPT)
+        return Measured(folder, work.report())
+    finally:
+        lock.release()
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is measured, and what is there of it."""
+
+    asked: Asked
+    planned: tuple[Planned, ...]
+    passes: PassFile
+    tell: Tell
+    retry_errors: bool
+
+    async def measure(self) -> None:
+        """Station by station: their models are loaded one after another."""
+        decoders = measured(self.planned)
+        for station in stations(decoders):
+            missing = [one for one in station if self.missing(one)]
+            if missing:
+                await self._station(station, missing)
+            for decoder in station:
+                await self._record(decoder)
+            self.report()
+
+    def missing(self, decoder: Decoder) -> list[int]:
+        """The repeats of which there is no pass; none where one failed and is not tried again."""
+        there = self.passes.of(decoder.name)
+        failed = any(one["error"] is not None for one in there)
+        if failed and not self.retry_errors:
+            return []
+        done = {one["repeat"] for one in there if one["error"] is None}
+        return [one for one in range(self.asked.config.repeats) if one not in done]
+
+    async def _station(self, station: tuple[Decoder, ...], missing: list[Decoder]) -> None:
+        left = {one.name: self.missing(one) for one in missing}
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                session = await stack.enter_async_context(
+                    session_of(station, self.asked, self.passes.folder / ENGINE_LOG)
+                )
+            except Exception as error:  # noqa: BLE001 - libraries: each failure is a record
+                for decoder in missing:
+                    self._failed(decoder, (left[decoder.name][0], 0), error)
+                return
+            begun: set[str] = set()
+            for repeat in range(self.asked.config.repeats):
+                turn = repeat % len(station)
+                for position, decoder in enumerate((*station[turn:], *station[:turn])):
+                    if repeat in left.get(decoder.name, ()):
+                        first = decoder.name not in begun
+                        begun.add(decoder.name)
+                        if not await self._pass(session, decoder, (repeat, position), first=first):
+                            del left[decoder.name]
+
+    async def _pass(
+        self, session: Session, decoder: Decoder, place: tuple[int, int], *, first: bool
+    ) -> bool:
+        """Make one pass and keep it; whether it went well."""
+        try:
+            done = await session.make(decoder, *place, first=first)
+        except Exception as error:  # noqa: BLE001 - libraries: each failure is a record
+            self._failed(decoder, place, error)
+            session.forget()
+            return False
+        self.passes.add(done)
+        seconds = sum(one.times.seconds for one in done.calls)
+        tokens = sum(len(row) for one in done.calls for row in one.tokens)
+        self.tell(
+            f"{decoder.name}, pass {place[0] + 1} of {self.asked.config.repeats}: {tokens} tokens "
+            f"in {seconds:.2f} s"
+        )
+        await self._record(decoder)
+        self.report()
+        return True
+
+    def _failed(self, decoder: Decoder, place: tuple[int, int], error: Exception) -> None:
+        said = {"type": type(error).__name__, "message": str(error) or repr(error)}
+        self.passes.add(
+            Pass(
+                decoder.name,
+                *place,
+                requested=requested(decoder, self.asked.config),
+                error=said,
+            )
+        )
+        self.tell(f"{decoder.name} failed: {said['type']}: {said['message']}")
+        self.report()
+
+    async def _record(self, decoder: Decoder) -> None:
+        """The texts of the first pass that went well, as a run or as answers."""
+        done = [one for one in self.passes.of(decoder.name) if one["error"] is None]
+        if not done:
+            return
+        folder = self.passes.folder
+        if self.asked.problems is not None:
+            await record_run(self.asked, decoder, done[0], folder / RUNS / decoder.name)
+        else:
+            record_answers(self.asked, done[0], folder / ANSWERS / f"{decoder.name}.jsonl")
+
+    def report(self) -> dict[str, Any]:
+        """Write what is measured so far."""
+        report = report_of(self.asked, self.planned, self.passes)
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        replace_file(self.passes.folder / REPORT, text.encode())
+        return report
+
+
+def _begin(config: Config, planned: tuple[Planned, ...], folder: Path, *, resume: bool) -> None:
+    """Refuse a folder of another measurement; write down what this one is."""
+    file = folder / MANIFEST
+    sessions: list[Any] = []
+    if file.exists():
+        try:
+            earlier = json.loads(file.read_bytes())
+            changed = differences(earlier["identity"], config.identity)
+            sessions = earlier["sessions"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserMistake(
+                f"{file} is no measurement's ({error}); choose another output_dir."
+            ) from error
+        if changed:
+            listed = "\n  ".join(changed)
+            raise UserMistake(
+                f"{folder} holds a measurement with other settings; choose another output_dir:"
+                f"\n  {listed}"
+            )
+        if not resume:
+            raise UserMistake(
+                f"{folder} holds this measurement: give --resume to measure what is missing, or "
+                "choose another output_dir."
+            )
+    elif any(one.name != ".lock" for one in folder.iterdir()):
+        raise UserMistake(f"{folder} is not empty and holds no measurement; choose another.")
+    manifest = {
+        "schema": SCHEMA,
+        "identity": config.identity,
+        "repeats": config.repeats,
+        "plan": [one.record for one in planned],
+        "sessions": [
+            *sessions,
+            {
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": shlex.join(sys.argv),
+                "versions": versions.versions(),
+                "hardware": versions.hardware(),
+            },
+        ],
+    }
+    replace_file(file, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())

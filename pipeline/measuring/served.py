@@ -1,0 +1,83 @@
+"""Decoders that an engine of this project serves, behind the same call as those of `generate()`."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+
+from pipeline.engines.protocol import Completion, Computed, Engine
+from pipeline.ledger import known_sum
+from pipeline.measuring.ask import Ask
+from pipeline.measuring.clock import CallTimes
+from pipeline.measuring.config import Config
+from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.written import NOTHING, Written, own_work
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An engine that has started."""
+
+    engine: Engine
+
+    async def write(self, decoder: Decoder, config: Config, asks: Sequence[Ask]) -> Written:
+        """Ask for all completions of a call at once.
+
+        Raises:
+            EngineFailure: one failed.
+        """
+        sampling = decoder.sampling(config)
+        began = time.perf_counter()
+        # Not a group of tasks: its first failure must come out as it is.
+        completions = await asyncio.gather(
+            *(
+                self.engine.complete(ask.prompt, sampling.request(ask.room, ask.seed))
+                for ask in asks
+            )
+        )
+        seconds = time.perf_counter() - began
+        tokens = tuple(one.token_ids or () for one in completions)
+        cached = tuple(one.cached_prompt_tokens or 0 for one in completions)
+        return Written(tuple(asks), tokens, _times(seconds, tokens, completions), cached)
+
+
+def _times(
+    seconds: float, tokens: tuple[tuple[int, ...], ...], completions: Sequence[Completion]
+) -> CallTimes:
+    """What engines tell: when each completion was there, and not when each of its tokens was."""
+    forwards: int | None = 0
+    for one in completions:
+        forwards = known_sum(forwards, one.forwards)
+    target = None if forwards is None else _sum(_own(one) for one in completions)
+    assistant = _sum(one.assisted or NOTHING for one in completions)
+    return CallTimes(
+        seconds=seconds,
+        tokens=tuple(len(row) for row in tokens),
+        token_times=None,
+        latencies=tuple(one.seconds for one in completions),
+        target_forwards=forwards,
+        assistant_forwards=None,
+        target_computed=None if target is None else target.prompt + target.tokens,
+        assistant_computed=None if target is None else assistant.prompt + assistant.tokens,
+        proposed=None,
+        accepted=None,
+        target_work=target,
+        assistant_work=None if target is None else assistant,
+    )
+
+
+def _own(completion: Completion) -> Computed:
+    """All that the model computed for a completion, its refused guesses too."""
+    own = own_work(
+        completion.prompt_tokens or 0,
+        completion.cached_prompt_tokens or 0,
+        len(completion.token_ids or ()),
+    )
+    return _sum([own, completion.refused or NOTHING])
+
+
+def _sum(works: Iterable[Computed]) -> Computed:
+    added = NOTHING
+    for one in works:
+        added = Computed(*(a + b for a, b in zip(astuple(added), astuple(one), strict=True)))
+    return added

@@ -1,0 +1,40 @@
+"""The decoders by name, each a file of its own in `pipeline.measuring.decoders` and a line here."""
+
+from pipeline.measuring.decoder import Decoder
+from pipeline.registry import Registry
+
+_FOLDER = "pipeline.measuring.decoders"
+DECODERS = Registry(
+    "decoders",
+    Decoder,
+    {
+        "standard": f"{_FOLDER}.standard:STANDARD",
+        "beam_search": f"{_FOLDER}.beam_search:BEAM_SEARCH",
+        "batched": f"{_FOLDER}.batched:BATCHED",
+        "nucleus_sampling": f"{_FOLDER}.nucleus_sampling:NUCLEUS_SAMPLING",
+        "standard_speculative": f"{_FOLDER}.standard:SPECULATIVE",
+        "beam_search_speculative": f"{_FOLDER}.beam_search:SPECULATIVE",
+        "batched_speculative": f"{_FOLDER}.batched:SPECULATIVE",
+        "nucleus_sampling_speculative": f"{_FOLDER}.nucleus_sampling:SPECULATIVE",
+        "prompt_lookup": f"{_FOLDER}.prompt_lookup:PROMPT_LOOKUP",
+        "early_exit": f"{_FOLDER}.early_exit:EARLY_EXIT",
+        "continuous_batching": f"{_FOLDER}.continuous_batching:CONTINUOUS_BATCHING",
+        "window": f"{_FOLDER}.window:WINDOW",
+        "window_speculative": f"{_FOLDER}.window:SPECULATIVE",
+        "refine": f"{_FOLDER}.refine:REFINE",
+        "vllm": f"{_FOLDER}.vllm:VLLM",
+        "vllm_lookup": f"{_FOLDER}.vllm:LOOKUP",
+        "vllm_speculative": f"{_FOLDER}.vllm:SPECULATIVE",
+    },
+)
+ALIASES = {"simple": "standard", "beam": "beam_search", "nucleus": "nucleus_sampling"}
+"""Other names of the documents."""
+
+
+def decoder_named(name: str) -> Decoder:
+    """The decoder that a user asked for by name.
+
+    Raises:
+        UserMistake: there is none, or a plug-in has it that cannot be used.
+    """
+    return DECODERS.entry(ALIASES.get(name, name))

@@ -1,0 +1,229 @@
+"""`speclrm measure` on the bundled pair: what is written, what is left out and why, what fails."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.measuring.asking import all_asked
+from pipeline.measuring.config import read_config
+from pipeline.measuring.loaded import Loaded
+from pipeline.measuring.planning import plan_decoders
+from speclrm_testing.commands import speclrm
+
+ROOT = Path(__file__).parent.parent
+PAIR = {"main_model": "pocket-target", "assistant_model": "pocket-draft"}
+PROMPTS = {
+    "prompts": ["What is 4 + 5 * 3?", "Tom has 3 apples and buys 8 more. How many has he?"],
+    "use_chat_template": True,
+}
+SMALL = PAIR | {"max_new_tokens": 12, "temperature": 0, "device": "cpu"}
+
+
+def lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def written(folder: Path, **settings: object) -> Path:
+    file = folder / "config.json"
+    file.write_text(json.dumps(settings))
+    return file
+
+
+def planned(folder: Path, **settings: object) -> dict[str, tuple[str | None, str | None]]:
+    plan = plan_decoders(all_asked(read_config(written(folder, **(SMALL | settings)))))
+    return {one.asked: (one.measured, one.reason) for one in plan}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quick example, measured."""
+    folder = tmp_path_factory.mktemp("measured")
+    said = speclrm(
+        f"measure {ROOT / 'examples' / 'measure_quick.json'} --output-dir {folder / 'out'}"
+    )
+    assert said.code == 0, said
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def report(measured: Path) -> dict:
+    return json.loads((measured / "report.json").read_text())
+
+
+def entries(report: dict) -> dict[str, dict]:
+    return {one["decoder"]: one for one in report["decoders"]}
+
+
+def test_each_decoder_has_its_answers_and_its_passes(measured, report):
+    passes = lines(measured / "passes.jsonl")
+    assert {one["status"] for one in passes} == {"ok"}
+    for name in entries(report):
+        assert [one["repeat"] for one in passes if one["decoder"] == name] == [0, 1]
+        answers = lines(measured / "answers" / f"{name}.jsonl")
+        assert {(one["prompt_id"], one["completion"]) for one in answers} == {("0", 0), ("1", 0)}
+
+
+def test_greedy_batches_and_an_assistant_write_the_tokens_of_standard(report):
+    for name in ("batched", "standard_speculative"):
+        agreement = entries(report)[name]["agreement"]
+        assert agreement["must_be_equal"]
+        assert agreement["differing"] == []
+        assert agreement["equal"] == agreement["completions"] == 2
+
+
+def test_a_speculative_row_has_speculated(report):
+    pooled = entries(report)["standard_speculative"]["pooled"]
+    plain = entries(report)["standard"]["pooled"]
+    assert pooled["assistant_forwards"] > 0
+    assert pooled["target_forwards"] < plain["target_forwards"]
+    assert plain["assistant_forwards"] == 0
+
+
+def test_tokens_are_counted_to_the_end_of_text_and_not_beyond(measured):
+    rows = [
+        (row, times)
+        for one in lines(measured / "passes.jsonl")
+        for call in one["calls"]
+        for row, times in zip(call["rows"], call["times"]["token_times"], strict=True)
+    ]
+    for row, times in rows:
+        ids = row["token_ids"]
+        assert 0 < len(ids) <= 24
+        assert len(times) == len(ids)
+    ends = {row["token_ids"][-1] for row, _ in rows if len(row["token_ids"]) < 24}
+    for row, _ in rows:
+        assert not ends & {*row["token_ids"][:-1]}
+
+
+def test_speed_of_all_and_latency_of_one_are_two_numbers_by_their_formulas(measured, report):
+    for name, entry in entries(report).items():
+        of_it = [one for one in lines(measured / "passes.jsonl") if one["decoder"] == name]
+        for one, seconds, speed in zip(
+            of_it,
+            entry["seconds"]["passes"],
+            entry["tokens_per_second"]["passes"],
+            strict=True,
+        ):
+            walls = [call["times"]["seconds"] for call in one["calls"]]
+            tokens = sum(len(row["token_ids"]) for call in one["calls"] for row in call["rows"])
+            assert seconds == pytest.approx(sum(walls))
+            assert speed == pytest.approx(tokens / sum(walls))
+            for call in one["calls"]:
+                assert all(end <= call["times"]["seconds"] for end in call["times"]["latencies"])
+
+
+def test_decoders_take_turns_and_first_calls_stand_apart(measured, report):
+    passes = lines(measured / "passes.jsonl")
+    orders = [[one["decoder"] for one in passes if one["repeat"] == repeat] for repeat in (0, 1)]
+    assert orders[1] == orders[0][1:] + orders[0][:1]
+    for entry in entries(report).values():
+        assert entry["first_call"] == entry["warm_up"][0] > 0
+    assert all((one["warm_up"] is None) == (one["repeat"] == 1) for one in passes)
+
+
+def test_a_measurement_is_not_begun_again_unless_it_is_resumed(measured):
+    command = f"measure {ROOT / 'examples' / 'measure_quick.json'} --output-dir {measured}"
+    said = speclrm(command)
+    assert said.code == 2
+    assert "--resume" in said.sentence
+    before = (measured / "passes.jsonl").read_bytes()
+    assert speclrm(f"{command} --resume").code == 0
+    assert (measured / "passes.jsonl").read_bytes() == before
+
+
+def test_problems_become_runs_that_are_graded_and_compared(tmp_path):
+    config = written(
+        tmp_path,
+        **(SMALL | {"max_new_tokens": 40}),
+        dataset="pocket",
+        problem_id="first:2",
+        num_completions=1,
+        methods_to_test=["standard", "batched", "standard_speculative"],
+        repeats=1,
+        warm_up=0,
+    )
+    out = tmp_path / "out"
+    assert speclrm(f"measure {config} --output-dir {out}").code == 0
+    runs = [out / "runs" / name for name in ("standard", "batched", "standard_speculative")]
+    assert speclrm(f"grade {' '.join(map(str, runs))}").code == 0
+    told = speclrm(f"leaderboard {' '.join(map(str, runs))} --format json")
+    assert told.code == 0, told
+    rows = json.loads(told.out)["runs"] if "runs" in told.out else json.loads(told.out)
+    assert "baseline by batched" in told.out
+    assert len(rows) == 3
+    assert speclrm(f"compare {runs[0]} {runs[1]}").code == 0
+
+
+UNSUPPORTED = {
+    "beam_search_speculative": ("beam_search", "beside beams"),
+    "batched_speculative": ("batched", "one completion at a time"),
+}
+
+
+@pytest.mark.parametrize(("name", "because"), UNSUPPORTED.items())
+def test_what_transformers_would_ignore_is_left_out_with_its_reason(tmp_path, name, because):
+    other, said = because
+    measured, reason = planned(tmp_path, **PROMPTS, methods_to_test=[name])[name]
+    assert measured is None
+    assert said in reason
+    fallen, reason = planned(tmp_path, **PROMPTS, methods_to_test=[name], fallback=True)[name]
+    assert fallen == other
+    assert said in reason
+
+
+def test_without_an_assistant_nothing_speculates(tmp_path):
+    found = planned(
+        tmp_path,
+        **PROMPTS,
+        assistant_model=None,
+        methods_to_test=["standard_speculative"],
+        fallback=True,
+    )
+    assert found["standard_speculative"][0] == "standard"
+    assert "no assistant_model" in found["standard_speculative"][1]
+
+
+@pytest.mark.parametrize("cache", ["offloaded", "offloaded_static"])
+def test_an_offloaded_cache_needs_a_gpu(tmp_path, cache):
+    found = planned(tmp_path, **PROMPTS, methods_to_test=["standard"], cache_implementation=cache)
+    assert found["standard"][0] is None
+    assert "no GPU" in found["standard"][1]
+
+
+def test_a_failure_is_a_record_and_the_others_go_on(tmp_path, monkeypatch):
+    write = Loaded.write
+
+    def failing(self, decoder, *rest):
+        if decoder.name == "batched":
+            raise MemoryError("no room")
+        return write(self, decoder, *rest)
+
+    monkeypatch.setattr(Loaded, "write", failing)
+    config = written(
+        tmp_path,
+        **SMALL,
+        **PROMPTS,
+        methods_to_test=["batched", "standard"],
+        num_completions=1,
+        repeats=1,
+        warm_up=0,
+    )
+    said = speclrm(f"measure {config} --output-dir {tmp_path / 'out'}")
+    assert said.code == 1
+    found = entries(json.loads((tmp_path / "out" / "report.json").read_text()))
+    assert found["batched"]["error"] == {"type": "MemoryError", "message": "no room"}
+    assert found["standard"]["status"] == "ok"
+    monkeypatch.undo()
+    assert speclrm(f"measure {config} --output-dir {tmp_path / 'out'} --resume").code == 1
+    assert speclrm(f"measure {config} --output-dir {tmp_path / 'out'} --retry-errors").code == 0
+
+
+def test_a_dry_run_plans_and_writes_nothing(tmp_path):
+    config = written(
+        tmp_path, **SMALL, **PROMPTS, methods_to_test=["standard", "beam_search_speculative"]
+    )
+    said = speclrm(f"measure {config} --output-dir {tmp_path / 'out'} --dry-run")
+    assert said.code == 0
+    assert "beam_search_speculative: unsupported: " in said.out
+    assert not (tmp_path / "out").exists()
