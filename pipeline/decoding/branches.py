@@ -58,8 +58,7 @@ class Branches:
         starts = self.layout.starts(list(map(len, rests)), len(trunk))
         self._live = list(range(len(prompts)))
         ends = [start + len(rest) for start, rest in zip(starts, rests, strict=True)]
-        # A token of an earlier column than one that has been read would be seen too late.
-        self._next = ends if self.layout.mode == ISOLATED else [max(ends)] * len(ends)
+        self._next = [*ends]
         return self._read(rests, starts, ends)
 
     def leave(self, row: int) -> None:

@@ -28,9 +28,9 @@ class Layout:
     Interleaved, the tokens of one time stand together, else those of one branch, as far as they are
     fed at once. `stride` times the number of a branch is added to the positions of its tokens, or,
     where a rotary module has two dimensions, is the branch's own coordinate. `align` says whether
-    columnar prompts of different lengths begin or end in the same column; what is written behind
-    them has the columns after the last of all. With `flat_index` the position of a columnar token
-    is its place in the sequence, as in the original, instead of its time.
+    columnar prompts of different lengths begin or end in the same column; each is continued from
+    its own end. With `flat_index` the position of a columnar token is its place in the sequence, as
+    in the original, instead of its time.
     """
 
     mode: str = ISOLATED
