@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pipeline.engines.settings import EngineSettings
     from pipeline.experiment import Experiment
-    from pipeline.generating.generation import Generation, generate
+    from pipeline.generating.generation import generate
+    from pipeline.generating.settings import Generation
     from pipeline.review.grading import grade_run
     from pipeline.runs.merging import merge
     from pipeline.runs.planning import plan
@@ -35,7 +36,7 @@ __all__ = [
 _HOMES = {
     "EngineSettings": "pipeline.engines.settings",
     "Experiment": "pipeline.experiment",
-    "Generation": "pipeline.generating.generation",
+    "Generation": "pipeline.generating.settings",
     "generate": "pipeline.generating.generation",
     "grade_run": "pipeline.review.grading",
     "merge": "pipeline.runs.merging",

@@ -253,6 +253,8 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     for one in fields(EngineSettings):
         if one.name in IDENTITY_WHERE_SET and getattr(settings, one.name) != one.default:
             shared[one.name] = getattr(settings, one.name)
+    if settings.branching is not None and settings.branching.identity:
+        shared["branching"] = settings.branching.identity
     own = engines.entry(settings.engine).own_identity(settings)
     return shared | _as_written(own) | extras_where_set(settings)
 

@@ -28,11 +28,10 @@ from pipeline.decoding.layout import (
     TRUNK,
     Layout,
     Token,
-    added_mask,
     in_order,
-    visible,
 )
 from pipeline.decoding.rope2d import two_dimensions
+from pipeline.decoding.visibility import added_mask, visible
 from pipeline.decoding.windows import Counts, step
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.transformers.next_token import choose

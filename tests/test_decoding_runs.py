@@ -122,7 +122,7 @@ def test_a_run_says_which_models_write_unverified_tokens(tmp_path):
             "--engine scripted --script x --decoding window",
             "--decoding has no effect with --engine",
         ),
-        ("--engine transformers --decoding branches", "'branches' is not one of 'plain', 'window'"),
+        ("--engine transformers --decoding columns", "'columns' is not one of 'plain', 'window'"),
         ("--engine transformers --window 1 --decoding window", "1 is not in the range x>=2"),
         ("--engine transformers --window 4", "--window has no effect with --decoding plain"),
     ],

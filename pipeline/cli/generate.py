@@ -1,5 +1,6 @@
 """`speclrm generate`: prompts of the user's own, each answered once."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -10,18 +11,22 @@ from typing import Any
 import click
 
 from pipeline import engines
+from pipeline.cli.branch_options import OPTIONS as BRANCH_OPTIONS
+from pipeline.cli.branch_options import branching_of
 from pipeline.cli.common_options import sampling_options
 from pipeline.cli.engine_options import engine_options, engine_settings, is_named
 from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
+from pipeline.cli.streaming import shown_answers
 from pipeline.cli.terminal import counted, echo, json_line
 from pipeline.engines.sampling import OPTIONS, Sampling
-from pipeline.engines.settings import PLAIN, REFINE, EngineSettings
+from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.generating.answers import ENGINE_LOG, SELF_CHECK
-from pipeline.generating.generation import ROLE, Generation, Summary, generate
+from pipeline.generating.generation import ROLE, Summary, generate
 from pipeline.generating.prompts import Prompt, from_texts, read_prompts
 from pipeline.generating.self_check import self_check as measured
+from pipeline.generating.settings import Generation
 from pipeline.runs.directory import replace_file
 
 SOME_FAILED = 1
@@ -31,6 +36,21 @@ UNCHECKED = (
     "Warning: --decoding refine keeps tokens that the model has not verified; --self-check 5 says "
     "how far its answers are the model's own."
 )
+UNTRAINED = (
+    "Warning: --branch-mode columnar lets branches see each other, so a model that was not trained "
+    "for it writes something else; --self-check 5 says how far its answers are its own."
+)
+LOSSY = {
+    REFINE: (
+        "--decoding refine",
+        "--decoding window, more --refine-rounds, a smaller --append-eos, or a model trained to it",
+    ),
+    BRANCHES: (
+        "--branch-mode columnar",
+        "--branch-mode isolated, or a model or adapter trained for columns",
+    ),
+}
+"""Ways that may write another text than the model's own, and what to do about it."""
 EFFORT = ("forwards", "computed", "rounds", "unverified")
 """What a shown answer tells of the work, where the engine says it."""
 
@@ -94,6 +114,16 @@ OWN = (
     click.Option(
         ["--force"], is_flag=True, help="Go on with a model that --self-check finds unsuited."
     ),
+    click.Option(
+        ["--stream", "--streaming"],
+        is_flag=True,
+        help="Show answers as they grow: live in a terminal, else line by line.",
+    ),
+    click.Option(
+        ["--do-sample/--no-do-sample"],
+        default=None,
+        help="Draw tokens, or take the likeliest; the temperature says it too.",
+    ),
     click.Option(["--retry-errors"], is_flag=True, help="Ask prompts again that failed."),
     click.Option(["--overwrite"], is_flag=True, help="Answer all prompts anew."),
     click.Option(["--seed"], type=int, default=0, show_default=True),
@@ -102,7 +132,7 @@ OWN = (
 
 @click.command(
     "generate",
-    params=[*OWN, *sampling_options(ROLE), *engine_options(ROLE)],
+    params=[*OWN, *BRANCH_OPTIONS, *sampling_options(ROLE), *engine_options(ROLE)],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def generate_command(  # the click boundary: options arrive as keywords
@@ -117,6 +147,7 @@ def generate_command(  # the click boundary: options arrive as keywords
     force: bool,
     retry_errors: bool,
     overwrite: bool,
+    stream: bool,
     **values: Any,
 ) -> None:
     """Answer prompts of your own, one file of answers.
@@ -142,16 +173,19 @@ def generate_command(  # the click boundary: options arrive as keywords
         if self_check is not None:
             _check(generation, asked[:self_check], folder, force=force)
 
-    summary = generate(
-        generation,
-        asked,
-        output_file,
-        retry_errors=retry_errors,
-        overwrite=overwrite,
-        display=live_progress,
-        check=check,
-    )
-    for row in summary.rows[:max_display]:
+    with shown_answers() if stream else contextlib.nullcontext() as hear:
+        summary = generate(
+            generation,
+            asked,
+            output_file,
+            retry_errors=retry_errors,
+            overwrite=overwrite,
+            display=None if stream else live_progress,
+            check=check,
+            hear=hear,
+        )
+    shown_before = stream and "max_display" not in given_options()
+    for row in summary.rows[: 0 if shown_before else max_display]:
         _print_row(row)
     _print_summary(summary, output_file)
 
@@ -182,9 +216,10 @@ def _generation(values: Mapping[str, Any]) -> Generation:
             f"Name the model with --model: without it the bundled {model.model} would answer, "
             f"which knows pocket problems only (--model {model.model} if that is meant)."
         )
+    branching = branching_of(values, given, model.decoding)
     return Generation(
-        model=_with_rows(model, values["batch_size"]),
-        sampling=Sampling(**{option.name: values[option.name] for option in OPTIONS}),
+        model=replace(_with_rows(model, values["batch_size"]), branching=branching),
+        sampling=_sampling(values, given),
         seed=values["seed"],
         max_new_tokens=values["max_new_tokens"],
         max_length=values["max_length"],
@@ -194,19 +229,29 @@ def _generation(values: Mapping[str, Any]) -> Generation:
     )
 
 
+def _sampling(values: Mapping[str, Any], given: set[str]) -> Sampling:
+    """How tokens are drawn; `--no-do-sample` is a temperature of 0."""
+    drawn, temperature = values["do_sample"], values["temperature"]
+    if drawn is not None and "temperature" in given and drawn != (temperature > 0):
+        flag = "--do-sample" if drawn else "--no-do-sample"
+        raise UserMistake(f"{flag} contradicts --temperature {temperature:g}; drop one of them.")
+    chosen = {option.name: values[option.name] for option in OPTIONS}
+    return Sampling(**chosen | ({"temperature": 0.0} if drawn is False else {}))
+
+
 def _refuse_idle(generation: Generation, checked: int | None, *, force: bool) -> None:
     """Refuse what has no effect with this way of decoding; warn of unverified tokens."""
-    decoding = generation.model.decoding
+    decoding, lossy = generation.model.decoding, generation.model.is_lossy
     if generation.trace and decoding != REFINE:
         raise UserMistake(f"--trace has no effect with --decoding {decoding}; drop it.")
-    if checked is None and decoding == REFINE:
-        echo(UNCHECKED, err=True)
+    if checked is None and lossy:
+        echo(UNCHECKED if decoding == REFINE else UNTRAINED, err=True)
     if checked is not None and decoding == PLAIN:
         raise UserMistake("--self-check compares with plain decoding, and this is plain; drop it.")
-    if force and (checked is None or decoding != REFINE):
+    if force and (checked is None or not lossy):
         raise UserMistake(
-            "--force has no effect without --decoding refine and --self-check; drop it. (It is "
-            "--overwrite that answers anew.)"
+            "--force has no effect without --self-check and --decoding refine or --branch-mode "
+            "columnar; drop it. (It is --overwrite that answers anew.)"
         )
 
 
@@ -219,11 +264,12 @@ def _check(
     record = {"settings": generation.identity, **agreement.record}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     replace_file(folder / SELF_CHECK, text.encode())
-    if generation.model.decoding == REFINE and agreement.is_low and not force:
+    if generation.model.is_lossy and agreement.is_low and not force:
+        refined = generation.model.decoding == REFINE
+        way, instead = LOSSY[REFINE if refined else BRANCHES]
         raise UserMistake(
-            f"{generation.model.model} does not write its own text with --decoding refine; choose "
-            "--decoding window, more --refine-rounds, a smaller --append-eos, or a model that was "
-            "trained to refine (--force goes on all the same)."
+            f"{generation.model.model} does not write its own text with {way}; choose {instead} "
+            "(--force goes on all the same)."
         )
 
 
@@ -237,6 +283,8 @@ def _devices(named: str | None) -> str | None:
 def _with_rows(model: EngineSettings, batch_size: int) -> EngineSettings:
     """The model with as many requests computed together as prompts are in flight, unless set."""
     heeded = engines.entry(model.engine).heeds("max_num_seqs")
+    if model.decoding == BRANCHES:
+        return model
     if model.max_num_seqs is None and heeded and batch_size > 1:
         return replace(model, max_num_seqs=batch_size)
     return model

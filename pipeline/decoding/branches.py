@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from pipeline.decoding.layout import ISOLATED, TRUNK, Layout, Token, added_mask, in_order, visible
+from pipeline.decoding.layout import ISOLATED, TRUNK, Layout, Token, in_order
 from pipeline.decoding.rope2d import Rope2D
 from pipeline.decoding.rows import is_plain
+from pipeline.decoding.visibility import added_mask, visible
 
 PIECE = 512
 """Tokens of prompts that are read at once, so that masks stay small."""
@@ -22,7 +23,7 @@ PIECE = 512
 class Branches:
     """The branches of one sequence, from 0; the last one takes the number of one that leaves.
 
-    They are `pipeline.decoding.rows.Rows`, but that they begin together. `rope` has two dimensions
+    They begin together. `rope` has two dimensions
     where the model has been given such a module.
     """
 

@@ -54,16 +54,8 @@ def forgetting(model: Any) -> float:
     return float((continued - at_once).abs().max()) / float(at_once.max() - at_once.min())
 
 
-class Rows(Protocol):
-    """Rows of a forward, from 0; the last one takes the place of one that leaves."""
-
-    def join(self, cache: Any, length: int) -> None:
-        """Add a row: the cache of a sequence that was read alone, and its number of tokens."""
-        ...
-
-    def leave(self, row: int) -> None:
-        """Forget a row; what was the last one has its number from then on."""
-        ...
+class Together(Protocol):
+    """Texts that are continued in one forward, from 0."""
 
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
         """Feed every row its tokens; the logits after each, (rows, most tokens, vocabulary).
@@ -74,6 +66,18 @@ class Rows(Protocol):
 
     def forget(self, row: int, tokens: int) -> None:
         """Undo the last `tokens` that the row was fed."""
+        ...
+
+
+class Rows(Together, Protocol):
+    """Rows of a forward; the last one takes the place of one that leaves."""
+
+    def join(self, cache: Any, length: int) -> None:
+        """Add a row: the cache of a sequence that was read alone, and its number of tokens."""
+        ...
+
+    def leave(self, row: int) -> None:
+        """Forget a row; what was the last one has its number from then on."""
         ...
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.decoding.proposer import Proposer, Text
-from pipeline.decoding.rows import Rows
+from pipeline.decoding.rows import Together
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ def grow(text: Text, guesses: Sequence[int], logits: Any) -> int:
 
 
 def step(
-    rows: Rows,
+    rows: Together,
     texts: Sequence[Text],
     guesses: Sequence[list[int]],
     counts: Counts,

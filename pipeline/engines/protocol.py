@@ -1,9 +1,11 @@
 """What an engine is: it turns a token prefix into a completion, and knows no reasoner."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, Protocol
+
+from pipeline.errors import EngineFailure
 
 FinishReason = Literal["stop", "length"]
 Message = Mapping[str, str]
@@ -15,6 +17,7 @@ class Ability(Enum):
     TOKEN_PROMPTS = "token prompts"  # noqa: S105 - no password
     DIGIT_LOGPROBS = "digit log-probabilities"
     STOP_STRING = "naming of the stop string"
+    STREAMING = "telling of tokens as they are written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class SamplingRequest:
     `pipeline.engines.sampling` says what the settings mean, from `temperature` on. `stop` strings
     end the completion; the text is cut before them, `token_ids` keep theirs.
     `logprobs_of` asks for the raw log-probabilities of these token ids at the first new token.
+    `on_token` is told every new token as soon as it stands, by an engine that has
+    `Ability.STREAMING`, maybe in another thread; it must return at once and raise nothing.
     """
 
     max_tokens: int
@@ -36,6 +41,7 @@ class SamplingRequest:
     min_p: float = 0.0
     presence_penalty: float = 0.0
     repetition_penalty: float = 1.0
+    on_token: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,16 @@ class Tokenizer(Protocol):
 
         `thinking` is passed to templates that know `enable_thinking`; None leaves their default.
         """
+        ...
+
+
+class Groups(Protocol):
+    """An engine that writes requests together, so that they may depend on each other."""
+
+    async def complete_together(
+        self, asked: Sequence[tuple[Sequence[int], SamplingRequest]]
+    ) -> list[Completion | EngineFailure]:
+        """What each came to, in their order; raises `EngineDead`."""
         ...
 
 

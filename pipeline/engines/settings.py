@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.declared_option import Value
+from pipeline.engines.branching import Branching
 from pipeline.engines.sampling import Sampling
 
 ProcessMode = Literal["auto", "inprocess", "subprocess"]
@@ -14,6 +15,8 @@ PLAIN = "plain"
 """In `decoding`: token by token."""
 REFINE = "refine"
 """In `decoding`: by blocks that are kept after some rounds, whether the model wrote them or not."""
+BRANCHES = "branches"
+"""In `decoding`: several prompts as branches of one sequence."""
 CPU = "cpu"
 """In `devices`: no GPU, though there be one."""
 LOCAL_SECONDS = 3600.0
@@ -36,10 +39,11 @@ class EngineSettings:
     which `on_wait` is told (openai).
     `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
     `speculative` is vLLM's own token-level speculative_config as JSON text.
-    `decoding` is `plain`, `window` or `refine` (transformers); `proposer`, `window` and
+    `decoding` is `plain`, `window`, `refine` or `branches` (transformers); `proposer`, `window` and
     `assistant_model` say who guesses the tokens of windows, how many tokens a window has at most,
     and with which model; `append_eos` and `refine_rounds` how many tokens are appended to refine,
     and how often.
+    `branching` says how branches lie, None by its defaults.
     `chat_template_kwargs` is a JSON object for the model's chat template, `reasoning_effort` a
     level that the template or the server knows, and `extra_body` a JSON object of further fields
     for every request to a server (openai).
@@ -68,6 +72,7 @@ class EngineSettings:
     assistant_model: str | None = None
     append_eos: int | None = None
     refine_rounds: int | None = None
+    branching: Branching | None = None
     trust_remote_code: bool = False
     process: ProcessMode = "auto"
     base_url: str | None = None
@@ -82,6 +87,12 @@ class EngineSettings:
     own: Mapping[str, Value] = field(default_factory=dict)
     sampling: Sampling = field(default=Sampling(), compare=False)
     on_wait: Callable[[float], None] | None = field(default=None, compare=False)
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether its way of decoding may write another text than the model's own."""
+        branched = self.branching is not None and self.branching.is_lossy
+        return self.decoding == REFINE or (self.decoding == BRANCHES and branched)
 
     def seconds_allowed(self, default: float = LOCAL_SECONDS) -> float:
         """How long one request may take before it is given up."""

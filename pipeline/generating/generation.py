@@ -3,65 +3,26 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.protocol import Ability, Completion, Engine
-from pipeline.engines.sampling import OPTIONS, Sampling
-from pipeline.engines.settings import EngineSettings
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, UserMistake
-from pipeline.experiment import engine_identity
+from pipeline.engines.protocol import Ability, Completion, Engine, Tokenizer
+from pipeline.errors import EngineDead, EngineFailure, UserMistake
 from pipeline.generating.answers import ENGINE_LOG, Answer, AnswerFile, Stop, opened
+from pipeline.generating.asking import ask
 from pipeline.generating.effort import effort_of
 from pipeline.generating.prompts import Prompt
+from pipeline.generating.settings import Generation
+from pipeline.generating.streaming import Hear
+from pipeline.generating.units import Unit, units_of
 from pipeline.runs.interrupts import call, drain_on_interrupt
 from pipeline.runs.runner import ProgressDisplay, engine_of
 from pipeline.runs.scheduler import Engines, Progress
-from pipeline.seeds import request_seed
 
 ROLE = "target"
 KEPT = "Interrupted: finished answers are kept; repeat the command to continue."
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """How prompts are answered.
-
-    `max_new_tokens` is what an answer may have, `max_length` what prompt and answer may have
-    together. With `chat_template` a text is asked as what the user says in a chat; a chat always
-    is. `batch_size` is how many prompts are in flight. With `trace` a row tells the rounds in which
-    blocks were refined.
-    """
-
-    model: EngineSettings
-    sampling: Sampling
-    seed: int = 0
-    max_new_tokens: int = 1024
-    max_length: int = 8192
-    chat_template: bool = False
-    batch_size: int = 1
-    trace: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse values that nothing can be generated with."""
-        for name in ("max_new_tokens", "max_length", "batch_size"):
-            if getattr(self, name) < 1:
-                flag = "--" + name.replace("_", "-")
-                raise UserMistake(f"{flag} is {getattr(self, name)}; it must be 1 or more.")
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The settings that decide what is written."""
-        return {
-            "model": engine_identity(self.model),
-            **{option.name: getattr(self.sampling, option.name) for option in OPTIONS},
-            "seed": self.seed,
-            "max_new_tokens": self.max_new_tokens,
-            "max_length": self.max_length,
-            "use_chat_template": self.chat_template,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +45,12 @@ def generate(
     overwrite: bool = False,
     display: ProgressDisplay | None = None,
     check: Callable[[Path], None] | None = None,
+    hear: Hear | None = None,
 ) -> Summary:
     """Answer the prompts that have no answer in the output yet.
 
-    `check` is called before, with the folder beside the output, while this process holds it.
+    `check` is called before, with the folder beside the output, while this process holds it; `hear`
+    with what answers have more, as they are written.
 
     Raises:
         UserMistake: what was asked cannot be done.
@@ -100,10 +63,12 @@ def generate(
             one for one, row in answers.rows.items() if not (retry_errors and row.get("error"))
         }
         missing = [prompt for prompt in prompts if prompt.prompt_id not in there]
+        units = units_of(generation.model, prompts, {one.prompt_id for one in missing})
         progress = Progress(total=len(missing))
         try:
             if missing:
-                call(_answer_all(generation, missing, answers, progress, display), KEPT)
+                work = _answer_all(generation, units, answers, progress, display=display, hear=hear)
+                call(work, KEPT)
         finally:
             if answers.rows:
                 answers.write(prompts)
@@ -119,31 +84,36 @@ def generate(
 
 async def _answer_all(
     generation: Generation,
-    missing: list[Prompt],
+    units: Sequence[Unit],
     answers: AnswerFile,
     progress: Progress,
+    *,
     display: ProgressDisplay | None,
+    hear: Hear | None,
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         engines = await started(generation, answers.folder / ENGINE_LOG, progress, stack)
-        _refuse_bare_texts(generation, missing, engines.by_role[ROLE])
+        prompts = [prompt for unit in units for prompt in unit.prompts]
+        _refuse_bare_texts(generation, prompts, engines.by_role[ROLE])
         shown = display(progress) if display is not None else contextlib.nullcontext()
         with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
             progress.begin()
-            waiting = iter(missing)
+            waiting = iter(units)
 
             async def work() -> None:
-                for prompt in waiting:
+                for unit in waiting:
                     if draining.is_set():
                         return
-                    progress.in_flight += 1
-                    answer = await answer_to(prompt, generation, engines)
-                    answers.add(answer)
-                    _count(progress, answer)
+                    progress.in_flight += len(unit.wanted)
+                    for answer in await answers_to(unit.prompts, generation, engines, hear):
+                        if answer.prompt.prompt_id in unit.wanted:
+                            answers.add(answer)
+                            _count(progress, answer)
 
             with _first_of_a_group():
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(min(generation.batch_size, len(missing))):
+                    most = -(-generation.batch_size // max(len(unit.prompts) for unit in units))
+                    for _ in range(min(most, len(units))):
                         group.create_task(work())
 
 
@@ -162,58 +132,51 @@ async def started(
     return engines
 
 
-async def answer_to(prompt: Prompt, generation: Generation, engines: Engines) -> Answer:
-    """The answer to a prompt, or why there is none; asked once more if the engine dies under it.
+async def answers_to(
+    prompts: Sequence[Prompt], generation: Generation, engines: Engines, hear: Hear | None = None
+) -> list[Answer]:
+    """The answers to prompts that are asked together, or why there is none.
+
+    All are asked once more if the engine dies under them.
 
     Raises:
         RunStopped: the engine cannot be brought back.
     """
     began = time.monotonic()
-    engine = engines.by_role[ROLE]
     try:
+        found = await ask(prompts, generation, engines.by_role[ROLE], hear)
+    except EngineDead:
+        await engines.mend()
         try:
-            completion = await ask(prompt, generation, engine)
-        except EngineDead:
-            await engines.mend()
-            completion = await ask(prompt, generation, engine)
-    except (EngineFailure, UserMistake) as error:
-        said = {"type": type(error).__name__, "message": str(error)}
-        return Answer(prompt, round(time.monotonic() - began, 6), error=said)
+            found = await ask(prompts, generation, engines.by_role[ROLE], hear)
+        except EngineDead as error:
+            found = [error] * len(prompts)
+    seconds = round(time.monotonic() - began, 6)
+    tokenizer = engines.by_role[ROLE].tokenizer if generation.trace else None
+    return [
+        _answer(prompt, one, generation, seconds, tokenizer)
+        for prompt, one in zip(prompts, found, strict=True)
+    ]
+
+
+def _answer(
+    prompt: Prompt,
+    found: Completion | EngineFailure | UserMistake,
+    generation: Generation,
+    seconds: float,
+    traced: Tokenizer | None,
+) -> Answer:
+    if isinstance(found, Exception):
+        return Answer(prompt, seconds, error={"type": type(found).__name__, "message": str(found)})
     return Answer(
         prompt,
-        round(time.monotonic() - began, 6),
-        response=completion.text,
-        stop=_stop(completion, generation),
-        prompt_tokens=completion.prompt_tokens,
-        tokens=completion.generated,
-        more=effort_of(completion, engine.tokenizer if generation.trace else None),
+        seconds,
+        response=found.text,
+        stop=_stop(found, generation),
+        prompt_tokens=found.prompt_tokens,
+        tokens=found.generated,
+        more=effort_of(found, traced),
     )
-
-
-async def ask(prompt: Prompt, generation: Generation, engine: Engine) -> Completion:
-    """What the engine makes of a prompt.
-
-    Raises:
-        EngineFailure: there is no room for an answer, or the request failed.
-        UserMistake: the prompt cannot be rendered.
-    """
-    as_chat = generation.chat_template or not isinstance(prompt.asked, str)
-    seed = request_seed(
-        generation.seed, "generate", prompt.prompt_id, 0, track="0", step=0, purpose="plain"
-    )
-    if as_chat and Ability.TOKEN_PROMPTS not in engine.abilities:
-        most = min(generation.max_new_tokens, generation.max_length)
-        return await engine.chat(prompt.messages, generation.sampling.request(most, seed))
-    tokenizer = engine.tokenizer
-    ids = tokenizer.encode(prompt.text_for(tokenizer, as_chat=as_chat))
-    room = generation.max_length - len(ids)
-    if room < 1:
-        raise PromptTooLong(
-            f"the prompt has {len(ids)} tokens and --max-length is {generation.max_length}: no "
-            "room is left for an answer"
-        )
-    most = min(generation.max_new_tokens, room)
-    return await engine.complete(ids, generation.sampling.request(most, seed))
 
 
 def _refuse_bare_texts(generation: Generation, prompts: list[Prompt], engine: Engine) -> None:

@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.protocol import Completion
 from pipeline.engines.settings import PLAIN, EngineSettings
-from pipeline.errors import EngineFailure, UserMistake
-from pipeline.generating.generation import KEPT, ROLE, Generation, ask, started
+from pipeline.errors import EngineDead, UserMistake
+from pipeline.generating.asking import ask
+from pipeline.generating.generation import KEPT, ROLE, started
 from pipeline.generating.prompts import Prompt
+from pipeline.generating.settings import Generation
+from pipeline.generating.units import units_of
 from pipeline.runs.interrupts import call
 from pipeline.runs.scheduler import Progress
 
@@ -91,19 +95,29 @@ def self_check(generation: Generation, prompts: Sequence[Prompt], log: Path) -> 
         RunStopped: an engine failed.
     """
     plain = EngineSettings(engine=generation.model.engine, model=generation.model.model)
-    windows = ("proposer", "window", "assistant_model", "append_eos", "refine_rounds")
+    windows = (
+        "proposer",
+        "window",
+        "assistant_model",
+        "append_eos",
+        "refine_rounds",
+        "branching",
+    )
     usual = {name: getattr(plain, name) for name in windows}
     base = replace(generation, model=replace(generation.model, decoding=PLAIN, **usual))
     found: list[dict[str, Ids]] = []
+    names = {prompt.prompt_id for prompt in prompts}
 
     async def answer(settings: Generation) -> None:
         async with contextlib.AsyncExitStack() as stack:
             engines = await started(settings, log, Progress(total=len(prompts)), stack)
             ids = {}
-            for prompt in prompts:
-                with contextlib.suppress(EngineFailure, UserMistake):
-                    completion = await ask(prompt, settings, engines.by_role[ROLE])
-                    ids[prompt.prompt_id] = completion.token_ids or ()
+            for unit in units_of(settings.model, prompts, names):
+                with contextlib.suppress(EngineDead):
+                    answers = await ask(unit.prompts, settings, engines.by_role[ROLE])
+                    for prompt, one in zip(unit.prompts, answers, strict=True):
+                        if isinstance(one, Completion):
+                            ids[prompt.prompt_id] = one.token_ids or ()
             found.append(ids)
 
     for settings in (base, generation):

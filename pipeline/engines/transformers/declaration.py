@@ -9,7 +9,7 @@ from pipeline.engines.declaration import (
     EngineOption,
 )
 from pipeline.engines.sampling import FURTHER
-from pipeline.engines.settings import PLAIN, REFINE
+from pipeline.engines.settings import BRANCHES, PLAIN, REFINE
 
 APPENDED, ROUNDS = 127, 2
 """What holds for refining unless something is given."""
@@ -17,17 +17,17 @@ APPENDED, ROUNDS = 127, 2
 TRANSFORMERS = EngineEntry(
     name="transformers",
     path="pipeline.engines.transformers.engine:TransformersEngine",
-    honours=LOADED_HERE,
+    honours=LOADED_HERE | {"branching"},
     options=(
         MAX_NUM_SEQS,
         STEP_TIMEOUT,
         EngineOption(
             name="decoding",
             type=str,
-            help="Token by token, in windows of guesses that the model checks, or by refining "
-            "blocks that it does not check.",
+            help="Token by token, in windows of guesses that the model checks, by refining blocks "
+            "that it does not check, or several prompts as branches of one sequence.",
             default=PLAIN,
-            choices=(PLAIN, "window", REFINE),
+            choices=(PLAIN, "window", REFINE, BRANCHES),
         ),
         EngineOption(
             name="proposer",

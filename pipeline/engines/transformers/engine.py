@@ -5,6 +5,7 @@ gives the same tokens whatever else is in flight; with more, all but rounding is
 """
 
 import asyncio
+import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from dataclasses import replace
 import torch
 
 from pipeline.decoding.proposer import Work
+from pipeline.engines.branching import Branching
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES, WINDOW
 from pipeline.engines.facts import read_facts
 from pipeline.engines.limits import check_sampling, room_for, time_limit
@@ -26,9 +28,10 @@ from pipeline.engines.protocol import (
     RefineRound,
     SamplingRequest,
 )
-from pipeline.engines.settings import CPU, PLAIN, REFINE, EngineSettings
+from pipeline.engines.settings import BRANCHES, CPU, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.group_stepper import GroupStepper, check_branching
 from pipeline.engines.transformers.loading import device_of, load_model, rows_for
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.proposing import (
@@ -58,6 +61,7 @@ class TransformersEngine:
         self._tokenizer: HFTokenizer | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._worker: Worker | None = None
+        self._groups = itertools.count()
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -106,12 +110,51 @@ class TransformersEngine:
         """Continue a token prefix, as soon as there is a row for it."""
         began = time.perf_counter()
         worker = self._running()
+        job = self._job(prompt_token_ids, sampling)
+        worker.ask(job)
+        return await self._answer(job, began)
+
+    async def complete_together(
+        self, asked: Sequence[tuple[Sequence[int], SamplingRequest]]
+    ) -> list[Completion | EngineFailure]:
+        """Continue token prefixes as branches of one sequence; what each came to.
+
+        Raises:
+            EngineDead: the model has ended.
+        """
+        began, group = time.perf_counter(), next(self._groups)
+        worker = self._running()
+        found: dict[int, Completion | EngineFailure] = {}
+        jobs = {}
+        for place, (ids, sampling) in enumerate(asked):
+            try:
+                jobs[place] = self._job(ids, sampling, group)
+            except EngineFailure as error:
+                found[place] = error
+        worker.ask(*jobs.values())
+        answers = await asyncio.gather(
+            *(self._answer(job, began) for job in jobs.values()), return_exceptions=True
+        )
+        for place, answer in zip(jobs, answers, strict=True):
+            if isinstance(answer, BaseException) and (
+                isinstance(answer, EngineDead) or not isinstance(answer, EngineFailure)
+            ):
+                raise answer
+            found[place] = answer
+        return [found[place] for place in range(len(asked))]
+
+    def _job(
+        self, prompt_token_ids: Sequence[int], sampling: SamplingRequest, group: int | None = None
+    ) -> Job:
         check_sampling(sampling)
         prompt = list(prompt_token_ids)
         if not prompt:
             raise EngineFailure("the prompt is empty; an engine continues at least one token")
-        job = Job(prompt, sampling, room_for(len(prompt), self.facts.context, sampling.max_tokens))
-        worker.ask(job)
+        room = room_for(len(prompt), self.facts.context, sampling.max_tokens)
+        return Job(prompt, sampling, room, group)
+
+    async def _answer(self, job: Job, began: float) -> Completion:
+        prompt = job.prompt
         async with time_limit(self._settings.seconds_allowed()):
             generated = await asyncio.wrap_future(job.answer)
         return Completion(
@@ -168,7 +211,7 @@ class TransformersEngine:
         self._worker.check()
         return self._worker
 
-    def load(self, facts: ModelFacts) -> Stepper:
+    def load(self, facts: ModelFacts) -> Stepper | GroupStepper:
         """Load tokenizer and models, in the worker thread."""
         settings = self._settings
         tokenizer = HFTokenizer.of(settings)
@@ -177,6 +220,10 @@ class TransformersEngine:
             torch.set_num_threads(1)
         model = load_model(settings)
         rows = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
+        if settings.decoding == BRANCHES:
+            branching = settings.branching or Branching()
+            check_branching(model, settings.model, branching)
+            return GroupStepper(model, tokenizer, branching)
         blocks = PrefixBlocks.on(model.device)
         stepper = Stepper(model, tokenizer, blocks, rows, rows_for(model, settings))
         if settings.decoding == REFINE:

@@ -22,7 +22,7 @@ MOST_DISTURBED, MOST_ROUNDED = 0.1, 0.001
 """Shares of the spread of logits that may be rounding: in any type, and in float32."""
 _ONE_ROW = (
     "the model {name!r} does not give requests of one forward the logits that they have alone "
-    "({why}), so it answers one at a time; drop --max-num-seqs"
+    "({why}), so it answers one at a time; drop {asked}"
 )
 
 _NOT_CONTINUED = (
@@ -72,16 +72,18 @@ def check_keeps_tokens(model: Any, name: str) -> None:
         )
 
 
-def check_rows(model: Any, name: str) -> None:
-    """Raise `UserMistake` for a model that does not keep the rows of a forward apart."""
+def check_rows(model: Any, name: str, asked: str = "--max-num-seqs") -> None:
+    """Raise `UserMistake` for a model that does not keep texts of one forward apart."""
     try:
         disturbed = disturbance(model)
     # What a model's code says to arguments that it does not expect is up to each.
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise UserMistake(_ONE_ROW.format(name=name, why=first_line(error))) from error
+        raise UserMistake(_ONE_ROW.format(name=name, asked=asked, why=first_line(error))) from error
     # Also where it is not a number.
     if not disturbed <= MOST_DISTURBED:
-        raise UserMistake(_ONE_ROW.format(name=name, why=f"they differ by {disturbed:.0%}"))
+        raise UserMistake(
+            _ONE_ROW.format(name=name, asked=asked, why=f"they differ by {disturbed:.0%}")
+        )
 
 
 def check_continues(model: Any, name: str) -> None:

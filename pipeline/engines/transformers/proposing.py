@@ -11,7 +11,7 @@ from pipeline.decoding.proposers.lookup import Lookup
 from pipeline.decoding.proposers.recycled import Recycled
 from pipeline.decoding.refining import Refining
 from pipeline.engines.facts import read_context
-from pipeline.engines.settings import REFINE, EngineSettings
+from pipeline.engines.settings import BRANCHES, REFINE, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.declaration import APPENDED, ROUNDS
 from pipeline.engines.transformers.loading import load_model, rows_for
@@ -41,6 +41,11 @@ def check_decoding(settings: EngineSettings) -> None:
                 f"{' and '.join(idle)} {'have' if len(idle) > 1 else 'has'} no effect with "
                 f"--decoding {settings.decoding}; choose --decoding {decoding}"
             )
+    if settings.decoding == BRANCHES and settings.max_num_seqs is not None:
+        raise UserMistake(
+            "--max-num-seqs has no effect with --decoding branches: a group is one sequence; drop "
+            "it"
+        )
     if settings.proposer == ASSISTANT and settings.assistant_model is None:
         raise UserMistake(
             "--proposer assistant needs --assistant-model, a small model with the same tokenizer"

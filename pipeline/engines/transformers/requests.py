@@ -33,11 +33,15 @@ class Generated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A prompt to be continued by at most `room` tokens; cancelling `answer` ends the work."""
+    """A prompt to be continued by at most `room` tokens; cancelling `answer` ends the work.
+
+    Jobs of one `group` are branches of one sequence.
+    """
 
     prompt: list[int]
     sampling: SamplingRequest
     room: int
+    group: int | None = None
     answer: "Future[Generated]" = field(default_factory=Future)
 
     def settle(self, result: Generated | Exception) -> None:
@@ -78,6 +82,8 @@ class Text:
         job, written = self.job, self._watch.token_ids
         token = choose(logits, job.sampling, self._random, job.prompt, written)
         self.token_ids.append(token)
+        if job.sampling.on_token is not None:
+            job.sampling.on_token(token)
         if self._watch.append(token) or token in self._eos_ids:
             self.done = self._generated("stop")
         elif self.room == 0:

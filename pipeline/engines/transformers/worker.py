@@ -3,11 +3,36 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from pipeline.engines.step_watch import StepWatch
+from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.requests import Job
-from pipeline.engines.transformers.stepper import Stepper
 from pipeline.errors import EngineDead
+
+
+class Steps(Protocol):
+    """A loaded model and the requests in flight, for one thread."""
+
+    model: Any
+    tokenizer: HFTokenizer
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a request that has no answer."""
+        ...
+
+    def add(self, job: Job) -> None:
+        """Take a request."""
+        ...
+
+    def step(self) -> None:
+        """Compute something for those in flight."""
+        ...
+
+    def give_up(self, error: Exception) -> None:
+        """Answer everybody with an error."""
+        ...
 
 
 @dataclass(slots=True)
@@ -15,18 +40,18 @@ class Worker:
     """Steps in the pool's one thread; a request that comes meanwhile is in the next step."""
 
     pool: ThreadPoolExecutor
-    stepper: Stepper
+    stepper: Steps
     watch: StepWatch
     ended: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _coming: list[Job] = field(default_factory=list)
     _stepping: bool = False
 
-    def ask(self, job: Job) -> None:
-        """Hand over a request; raises `EngineDead` when the model has ended."""
+    def ask(self, *jobs: Job) -> None:
+        """Hand over requests, all in one step; raises `EngineDead` when the model has ended."""
         with self._lock:
             self.check()
-            self._coming.append(job)
+            self._coming.extend(jobs)
             if not self._stepping:
                 self._stepping = True
                 self.pool.submit(self._serve)

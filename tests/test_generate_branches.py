@@ -1,0 +1,244 @@
+"""`speclrm generate --decoding branches` and `--stream`: the answers of plain decoding, as told."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.live import Live
+
+import pipeline
+from evaluators.reports.safe_text import safe
+from pipeline.cli.streaming import Drawn, Lines
+from pipeline.engines.branching import Branching
+from pipeline.engines.sampling import Sampling
+from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.errors import UserMistake
+from pipeline.generating.prompts import from_texts
+from pipeline.generating.settings import Generation
+from pipeline.generating.streaming import Event, Growing
+from pipeline.generating.units import units_of
+from speclrm_testing.commands import Said, speclrm
+
+TEXTS = ["one", "quite another", "one more of them", "a", "the last prompt, a little longer", "x"]
+COLUMNAR = "--decoding branches --branch-mode columnar"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text("\n".join(TEXTS))
+
+
+@pytest.fixture
+def asked(tiny_model):
+    def ask(options: str, file: str = "out.jsonl") -> Said:
+        return speclrm(
+            f"generate --engine transformers --model {tiny_model} --prompts-file texts.txt "
+            f"--max-new-tokens 12 --max-display 0 --output-file {file} {options}"
+        )
+
+    return ask
+
+
+def rows(file: str = "out.jsonl") -> list[dict]:
+    return list(map(json.loads, Path(file).read_text().splitlines()))
+
+
+def responses(file: str = "out.jsonl") -> list[str]:
+    return [row["response"] for row in rows(file)]
+
+
+@pytest.mark.parametrize("drawn", ["--temperature 0", "--temperature 0.9 --seed 3"])
+def test_isolated_branches_have_the_answers_of_plain_decoding(asked, drawn):
+    assert asked(drawn, "plain.jsonl").code == 0
+    layouts = ("--branches 1", "", "--branches 6 --no_interleave_branches", "--branch_stride 128")
+    for number, layout in enumerate(layouts):
+        said = asked(f"--decoding branches {layout} {drawn}", f"{number}.jsonl")
+        assert said.code == 0, said.err
+        assert "Warning" not in said.err
+        assert responses(f"{number}.jsonl") == responses("plain.jsonl")
+        assert [row["id"] for row in rows(f"{number}.jsonl")] == list("012345")
+
+
+def test_columns_are_announced_recorded_and_other_than_plain(asked):
+    assert asked("--temperature 0", "plain.jsonl").code == 0
+    said = asked(f"{COLUMNAR} --temperature 0 --rope_2d_ratio 0.75 --align_to right")
+    assert said.code == 0
+    assert "Warning: --branch-mode columnar lets branches see each other" in said.sentence
+    assert responses() != responses("plain.jsonl")
+    settings = json.loads(Path("out.jsonl.run/settings.json").read_text())["model"]
+    assert settings["decoding"] == "branches"
+    assert settings["branching"] == {"mode": "columnar", "rope_2d_ratio": 0.75, "align": "right"}
+    said = asked(f"{COLUMNAR} --temperature 0")
+    assert said.code == 2
+    assert "model.branching.rope_2d_ratio: 0.75 recorded, none asked" in said.sentence
+
+
+def test_a_column_s_group_is_asked_whole_again_where_an_answer_is_missing(asked):
+    assert asked(COLUMNAR).code == 0
+    whole = rows()
+    Path("out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in whole[1:2]))
+    assert asked(COLUMNAR).code == 0
+    for before, after in zip(whole, rows(), strict=True):
+        assert {**before, "seconds": 0} == {**after, "seconds": 0}
+
+
+def test_only_columns_are_grouped_by_all_prompts():
+    prompts, missing = from_texts("abcdefg"), {"2", "6"}
+    isolated = EngineSettings("transformers", "any", decoding="branches")
+    columnar = EngineSettings(
+        "transformers", "any", decoding="branches", branching=Branching(3, "columnar")
+    )
+    plain = EngineSettings("transformers", "any")
+    groups = {
+        name: [
+            [one.prompt_id for one in unit.prompts] for unit in units_of(model, prompts, missing)
+        ]
+        for name, model in {"i": isolated, "c": columnar, "p": plain}.items()
+    }
+    assert groups == {"i": [["2", "6"]], "c": [["0", "1", "2"], ["6"]], "p": [["2"], ["6"]]}
+    assert units_of(columnar, prompts, {"6"})[0].wanted == {"6"}
+
+
+def test_a_prompt_that_leaves_no_room_fails_alone(asked):
+    Path("texts.txt").write_text(f"one\n{'long ' * 30}\ntwo")
+    said = asked("--decoding branches --max-length 40")
+    assert said.code == 1
+    assert [row["error"] is None for row in rows()] == [True, False, True]
+    assert "no room" in rows()[1]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--branches 3", "--branches has no effect with --decoding plain; choose --decoding bra"),
+        ("--decoding window --branch-mode columnar", "--branch-mode has no effect"),
+        ("--decoding branches --rope-2d-ratio 1", "no effect with --branch-mode isolated"),
+        ("--decoding branches --align-to right", "--align-to has no effect with --branch-mode iso"),
+        ("--decoding branches --no-patch-rope", "--patch-rope has no effect"),
+        ("--decoding branches --flat-index", "--flat-index has no effect"),
+        (f"{COLUMNAR} --no-patch-rope --rope-2d-ratio 1", "with --no-patch-rope; drop one"),
+        (f"{COLUMNAR} --rope-2d-ratio 1.5", "1.5 is not in the range"),
+        (f"{COLUMNAR} --branches 40", "at 4992, where rotary angles lose digits"),
+        ("--decoding branches --branch-stride 2000", "at 6000, where rotary angles lose digits"),
+        ("--decoding branches --branches 0", "0 is not in the range"),
+        ("--decoding branches --max-num-seqs 2", "--max-num-seqs has no effect with --decoding br"),
+        ("--decoding branches --window 4", "--window has no effect with --decoding branches"),
+        ("--decoding branches --force --self-check 1", "--force has no effect"),
+        ("--do-sample --temperature 0", "--do-sample contradicts --temperature 0"),
+        ("--no_do_sample --temperature 0.5", "--no-do-sample contradicts --temperature 0.5"),
+    ],
+)
+def test_what_has_no_effect_or_would_be_wrong_is_refused(asked, options, why):
+    said = asked(options)
+    assert said.code == 2
+    assert why in said.sentence
+    assert not Path("out.jsonl").exists()
+
+
+def test_the_documents_way_to_say_greedy_is_taken(asked):
+    assert asked("--temperature 0", "a.jsonl").code == 0
+    assert asked("--no_do_sample", "b.jsonl").code == 0
+    assert asked("--do_sample --temperature 1.2", "c.jsonl").code == 0
+    assert responses("a.jsonl") == responses("b.jsonl") != responses("c.jsonl")
+
+
+def test_the_self_check_tells_columns_from_the_model_s_own_text(asked):
+    said = asked("--decoding branches --self-check 3 --temperature 0")
+    assert said.code == 0, said.err
+    assert "3 of 3 answers equal those of plain decoding" in said.out
+    said = asked(f"{COLUMNAR} --self-check 4 --temperature 0", "columns.jsonl")
+    assert said.code == 2
+    assert (
+        "does not write its own text with --branch-mode columnar; choose --branch" in said.sentence
+    )
+
+
+@pytest.mark.parametrize("decoding", ["", "--decoding branches", "--decoding window"])
+def test_streamed_answers_are_the_same_and_printed_line_by_line(asked, decoding):
+    assert asked(decoding, "plain.jsonl").code == 0
+    said = asked(f"{decoding} --stream")
+    assert said.code == 0, said.err
+    assert responses() == responses("plain.jsonl")
+    for row in rows():
+        shown = safe("".join(f"[{row['id']}] {line}\n" for line in row["response"].split("\n")))
+        printed = [line for line in said.out.split("\n") if line.startswith(f"[{row['id']}] ")]
+        assert "\n".join(printed) == shown.rstrip("\n")
+
+
+@pytest.mark.parametrize("decoding", ["plain", "branches", "window"])
+def test_events_put_together_are_the_text(tiny_model, decoding):
+    model = EngineSettings("transformers", str(tiny_model), decoding=decoding)
+    generation = Generation(model, Sampling(temperature=1.5, top_p=1.0), max_new_tokens=40)
+    told: list[Event] = []
+    made = pipeline.generate(generation, from_texts(TEXTS), Path("out.jsonl"), hear=told.append)
+    for number, row in enumerate(made.rows):
+        mine = [event for event in told if event.prompt_id == row["id"]]
+        assert [mine[0].kind, mine[-1].kind] == ["begin", "end"]
+        assert "".join(event.text for event in mine) == row["response"]
+        assert len(mine) > 3
+        assert {event.branch for event in mine} == {number % 4 if decoding == "branches" else 0}
+    # Branches grow together.
+    first_end = next(place for place, event in enumerate(told) if event.kind == "end")
+    begun = {event.prompt_id for event in told[:first_end]}
+    assert len(begun) == (4 if decoding == "branches" else 1)
+
+
+def test_an_engine_that_tells_no_tokens_tells_whole_answers(tmp_path, monkeypatch):
+    Path("script.json").write_text('{"rules": [{"when": "one", "text": "u\\nno"}]}')
+    said = speclrm("generate --engine scripted --script script.json --prompt one --stream")
+    assert said.code == 0
+    assert said.out.startswith("[0] u\n[0] no\n")
+
+
+@given(st.lists(st.integers(0, 255), max_size=60), st.text(max_size=12))
+def test_characters_stand_as_soon_as_they_are_whole_and_none_is_lost(tiny_model, ids, text):
+    tokenizer = HFTokenizer.load(str(tiny_model))
+    token_ids = [*ids, *tokenizer.encode(text)]
+    growing = Growing(tokenizer)
+    told = "".join(map(growing.append, token_ids))
+    whole = tokenizer.decode(token_ids)
+    assert told == growing.sent
+    assert whole.startswith(told)
+    assert set(whole[len(told) :]) <= {"\ufffd"}
+
+
+def test_in_a_terminal_the_ends_of_all_answers_fit_and_whole_ones_stay(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "12")
+    shown = StringIO()
+    console = Console(file=shown, force_terminal=True, width=80, height=12)
+    with Live(console=console, auto_refresh=False) as live:
+        drawn = Drawn(live)
+        for name in "abc":
+            drawn.hear(Event(name, "begin"))
+            drawn.hear(Event(name, "text", text="".join(f"{n} of {name}\n" for n in range(40))))
+        lines = str(drawn._drawn()).splitlines()
+        assert len(lines) <= 12
+        assert [f"39 of {name}" in lines for name in "abc"] == [True] * 3
+        drawn.hear(Event("b", "text", text="w" * 300))
+        assert max(map(len, str(drawn._drawn()).splitlines())) <= 80
+        drawn.hear(Event("b", "end"))
+        assert "of b" not in str(drawn._drawn())
+    assert "0 of b" in shown.getvalue()
+
+
+def test_nobody_reading_stops_no_answer(monkeypatch):
+    def broken(text: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("pipeline.cli.streaming.echo", broken)
+    lines = Lines()
+    for event in (Event("a", "begin"), Event("a", "text", text="x\ny"), Event("a", "end")):
+        lines.hear(event)
+    assert not lines.read
+
+
+def test_a_group_without_a_sense_is_refused():
+    with pytest.raises(UserMistake, match="lose digits"):
+        Branching(branches=200, stride=128)
