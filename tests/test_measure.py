@@ -9,6 +9,9 @@ from pipeline.measuring.asking import all_asked
 from pipeline.measuring.config import read_config
 from pipeline.measuring.loaded import Loaded
 from pipeline.measuring.planning import plan_decoders
+from pipeline.measuring.probe import Ignored, Refused, Supported
+from pipeline.measuring.support import combinations_of
+from pipeline.measuring.table import DECODERS
 from speclrm_testing.commands import speclrm
 
 ROOT = Path(__file__).parent.parent
@@ -18,6 +21,32 @@ PROMPTS = {
     "use_chat_template": True,
 }
 SMALL = PAIR | {"max_new_tokens": 12, "temperature": 0, "device": "cpu"}
+
+
+class Known:
+    """What transformers 5.19 was found to do, so that nothing is tried here."""
+
+    def unknown(self, combinations):
+        return []
+
+    def what_they_do(self, combinations):
+        return {one: self.answer(one) for one in combinations}
+
+    def answer(self, asked):
+        if asked.cache.startswith("offloaded"):
+            return Refused("AssertionError: Torch not compiled with CUDA enabled")
+        if asked.guesses != "none" and asked.way == "beam":
+            return Ignored("assistant: drafted nothing")
+        if asked.guesses != "none" and (asked.way == "batched" or asked.cache == "static"):
+            return Refused("ValueError: assisted generate is only supported for batch_size = 1")
+        return Supported(exact=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_tried():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.cli.measure.Probe", Known)
+        yield
 
 
 def lines(file: Path) -> list[dict]:
@@ -31,7 +60,7 @@ def written(folder: Path, **settings: object) -> Path:
 
 
 def planned(folder: Path, **settings: object) -> dict[str, tuple[str | None, str | None]]:
-    plan = plan_decoders(all_asked(read_config(written(folder, **(SMALL | settings)))))
+    plan = plan_decoders(all_asked(read_config(written(folder, **(SMALL | settings)))), Known())
     return {one.asked: (one.measured, one.reason) for one in plan}
 
 
@@ -113,6 +142,17 @@ def test_speed_of_all_and_latency_of_one_are_two_numbers_by_their_formulas(measu
                 assert all(end <= call["times"]["seconds"] for end in call["times"]["latencies"])
 
 
+def test_a_pass_says_what_was_seen(report):
+    seen = {name: one["effective"] for name, one in entries(report).items()}
+    assert {one["cache"] for one in seen.values()} == {"DynamicCache"}
+    assert {one["attention"] for one in seen.values()} == {"sdpa"}
+    assert {one["dtype"] for one in seen.values()} == {"float32"}
+    assert seen["nucleus_sampling"]["sampled"]
+    assert not seen["beam_search"]["sampled"]
+    assert seen["beam_search"]["beams"] == 2
+    assert seen["standard_speculative"]["mode"] == "assisted_generation"
+
+
 def test_decoders_take_turns_and_first_calls_stand_apart(measured, report):
     passes = lines(measured / "passes.jsonl")
     orders = [[one["decoder"] for one in passes if one["repeat"] == repeat] for repeat in (0, 1)]
@@ -146,7 +186,11 @@ def test_problems_become_runs_that_are_graded_and_compared(tmp_path):
     out = tmp_path / "out"
     assert speclrm(f"measure {config} --output-dir {out}").code == 0
     runs = [out / "runs" / name for name in ("standard", "batched", "standard_speculative")]
-    assert speclrm(f"grade {' '.join(map(str, runs))}").code == 0
+    graded = entries(json.loads((out / "report.json").read_text()))
+    assert graded["standard"]["accuracy"]["problems"] == 2
+    assert graded["standard"]["difference"] is None
+    assert graded["batched"]["difference"]["mean"] == 0
+    assert graded["standard_speculative"]["costs"]["tokens"]["target_assistant"] > 0
     told = speclrm(f"leaderboard {' '.join(map(str, runs))} --format json")
     assert told.code == 0, told
     rows = json.loads(told.out)["runs"] if "runs" in told.out else json.loads(told.out)
@@ -156,8 +200,8 @@ def test_problems_become_runs_that_are_graded_and_compared(tmp_path):
 
 
 UNSUPPORTED = {
-    "beam_search_speculative": ("beam_search", "beside beams"),
-    "batched_speculative": ("batched", "one completion at a time"),
+    "beam_search_speculative": ("beam_search", "leaves a part out"),
+    "batched_speculative": ("batched", "only supported for batch_size = 1"),
 }
 
 
@@ -188,7 +232,47 @@ def test_without_an_assistant_nothing_speculates(tmp_path):
 def test_an_offloaded_cache_needs_a_gpu(tmp_path, cache):
     found = planned(tmp_path, **PROMPTS, methods_to_test=["standard"], cache_implementation=cache)
     assert found["standard"][0] is None
-    assert "no GPU" in found["standard"][1]
+    assert "not compiled with CUDA" in found["standard"][1]
+
+
+COMBINATIONS = {
+    "standard": (0, ["greedy, none, default, sdpa, full"]),
+    "batched": (0, ["batched, none, default, sdpa, full"]),
+    "beam_search": (1, ["beam, none, default, sdpa, full"]),
+    "nucleus_sampling": (0, ["nucleus, none, default, sdpa, full"]),
+    "batched_speculative": (
+        0.7,
+        [f"{way}, assistant, default, sdpa, full" for way in ("batched", "nucleus")],
+    ),
+    "prompt_lookup": (0, ["greedy, lookup, default, sdpa, full"]),
+    "early_exit": (0, ["greedy, early_exit, default, sdpa, full"]),
+    "continuous_batching": (0, ["greedy, none, paged, sdpa, full"]),
+    "window": (0, []),
+}
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_transformers_is_asked_for_what_the_decoder_needs(tmp_path, name):
+    temperature, combinations = COMBINATIONS[name]
+    config = read_config(written(tmp_path, **(SMALL | PROMPTS | {"temperature": temperature})))
+    assert [str(one) for one in combinations_of(DECODERS[name], config)] == combinations
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"early_exit_layer": 9}, "9 of 6 layers"),
+        ({"cache_implementation": "static", "methods_to_test": ["continuous_batching"]}, "paged"),
+        ({"cache_implementation": "static", "methods_to_test": ["window"]}, "its own cache"),
+        ({"attention": "eager", "methods_to_test": ["window"]}, "its own attention"),
+        ({"use_quantization": True, "methods_to_test": ["window"]}, "4-bit"),
+    ],
+)
+def test_what_would_have_no_effect_is_left_out(tmp_path, settings, reason):
+    asked = {"methods_to_test": ["early_exit"], **settings}
+    [(measured, said)] = planned(tmp_path, **PROMPTS, **asked).values()
+    assert measured is None
+    assert reason in said
 
 
 def test_a_failure_is_a_record_and_the_others_go_on(tmp_path, monkeypatch):

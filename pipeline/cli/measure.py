@@ -12,6 +12,9 @@ from pipeline.cli.terminal import counted, echo
 from pipeline.measuring.asking import Asked, all_asked
 from pipeline.measuring.config import read_config
 from pipeline.measuring.planning import Planned, measured, plan_decoders
+from pipeline.measuring.probe import Probe
+from pipeline.measuring.support import combinations_of
+from pipeline.measuring.table import DECODERS
 
 SOME_FAILED = 1
 RESULTS = Path("results")
@@ -37,7 +40,18 @@ def measure_command(
     that cannot do what is asked is left out with its reason, or falls back if `fallback` says so.
     """
     asked = all_asked(read_config(config))
-    planned = plan_decoders(asked)
+    probe = Probe()
+    methods = [DECODERS[name] for name in asked.config.methods]
+    unknown = probe.unknown(
+        each for decoder in methods for each in combinations_of(decoder, asked.config)
+    )
+    if unknown:
+        echo(
+            f"Trying {counted(len(unknown), 'combination')} of settings with tiny models, once for "
+            "these versions ...",
+            err=True,
+        )
+    planned = plan_decoders(asked, probe)
     folder = output_dir or asked.config.output_dir or RESULTS / f"measure-{_digest(asked)}"
     _print_plan(asked, planned, folder)
     if dry_run:

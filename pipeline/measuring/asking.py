@@ -90,7 +90,7 @@ def facts_of(asked: Asked, decoder: Decoder, dtype: str | None) -> ModelFacts:
     """The facts of the models that a decoder used, the first layers of an early exit as a model."""
     facts, layer = asked.facts, asked.config.early_exit_layer
     assistant = facts.assistant if decoder.needs_assistant else None
-    if decoder.exits_early and layer is not None and facts.layers:
+    if decoder.guesses == "early_exit" and layer is not None and facts.layers:
         body = facts.body_parameters
         assistant = replace(
             facts,

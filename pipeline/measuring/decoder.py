@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.engines.sampling import Sampling
 from pipeline.engines.settings import EngineSettings
@@ -20,35 +20,46 @@ Extra = Callable[["Config", Sequence[Ask]], Mapping[str, Any]]
 """What a call of `generate()` is given beside what all are, as fields of its configuration."""
 
 
+Way = Literal["alone", "batched", "beam"]
+Guesses = Literal["none", "assistant", "lookup", "early_exit", "itself"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
     """A way of generating.
 
-    `cut` says which completions one call writes. A decoder of transformers' `generate()` has
-    `asks`, what that is given; one of an engine of this project has `serves`, its settings. `batch`
-    is a function of its own in place of `generate()`.
-    `exact` decoders write, at temperature 0, the tokens of `standard`. `needs_assistant` ones are
-    nothing without the assistant; `guesses` ones have tokens guessed, by whomever. `search` ones
-    choose their sequences last, `exits_early` ones guess with
-    the model's own first layers. `plain` is the decoder that it falls back to. `own_sampling`
-    replaces settings of the config; `greedy` ones never draw.
+    `cut` says which completions one call writes, and `way` whether they are computed one `alone`,
+    `batched` side by side, or as a `beam` search. `guesses` says who guesses tokens, if anybody.
+    A decoder of transformers' `generate()` has `asks`, what that is given beside the common
+    settings; one of an engine of this project has `serves`, its settings. `batch` names a function
+    that stands in for `generate()`.
+    `exact` decoders write, at temperature 0, the tokens of `standard`; `unverified` ones keep
+    tokens that the model has not checked. `plain` is the decoder that it falls back to.
+    `own_sampling` replaces settings of the config.
     """
 
     name: str
     means: str
     cut: Callable[[Sequence[Ask], int], Calls]
+    way: Way = "alone"
+    guesses: Guesses = "none"
     asks: Extra | None = None
     serves: Callable[["Config"], EngineSettings] | None = None
     batch: str | None = None
     exact: bool = False
-    needs_assistant: bool = False
-    guesses: bool = False
-    search: bool = False
-    greedy: bool = False
     unverified: bool = False
-    exits_early: bool = False
     plain: str | None = None
     own_sampling: Mapping[str, Any] | None = None
+
+    @property
+    def needs_assistant(self) -> bool:
+        """Whether it is nothing without the assistant."""
+        return self.guesses == "assistant"
+
+    @property
+    def search(self) -> bool:
+        """Whether it chooses its sequences last, and never draws."""
+        return self.way == "beam"
 
     @property
     def station(self) -> str:
@@ -58,7 +69,7 @@ class Decoder:
     def sampling(self, config: "Config") -> Sampling:
         """How its tokens are drawn."""
         asked = replace(config.sampling, **(self.own_sampling or {}))
-        return replace(asked, temperature=0.0) if self.greedy else asked
+        return replace(asked, temperature=0.0) if self.search else asked
 
     def check_declaration(self) -> None:
         """Raise `Misdeclared` for what makes it no decoder."""

@@ -8,6 +8,7 @@ from typing import Any
 from evaluators.statistics.cost_ratios import cost_ratio
 from evaluators.statistics.uncertainty import mean_interval
 from pipeline.measuring.asking import Asked
+from pipeline.measuring.judged import Judged
 from pipeline.measuring.passes import PassFile, Record, times_of
 from pipeline.measuring.planning import Planned, measured
 from pipeline.measuring.speed import speed_of
@@ -19,8 +20,16 @@ REFERENCE = "standard"
 Key = tuple[str, int]
 
 
-def report_of(asked: Asked, planned: tuple[Planned, ...], passes: PassFile) -> dict[str, Any]:
-    """The report as JSON has it; docs/measure.md says what each number is."""
+def report_of(
+    asked: Asked,
+    planned: tuple[Planned, ...],
+    passes: PassFile,
+    judged: Mapping[str, Judged],
+) -> dict[str, Any]:
+    """The report as JSON has it; docs/measure.md says what each number is.
+
+    `judged` are decoders' runs, once they are graded.
+    """
     names = [one.name for one in measured(planned)]
     done = {name: [one for one in passes.of(name) if one["error"] is None] for name in names}
     there = [name for name in names if done[name]]
@@ -33,7 +42,11 @@ def report_of(asked: Asked, planned: tuple[Planned, ...], passes: PassFile) -> d
         "completions": len(asked.asks),
         "plan": [one.record for one in planned],
         "reference": reference,
-        "decoders": [_decoder(name, passes.of(name), done, reference, asked) for name in names],
+        "decoders": [
+            _decoder(name, passes.of(name), done, reference, asked)
+            | (asdict(judged[name]) if name in judged else {})
+            for name in names
+        ],
     }
 
 

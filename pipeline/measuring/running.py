@@ -4,7 +4,7 @@ import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,15 @@ from pipeline.experiment import differences
 from pipeline.measuring.asking import Asked
 from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.judged import Judged, judge
 from pipeline.measuring.passes import Pass, PassFile
 from pipeline.measuring.planning import Planned, measured, stations
 from pipeline.measuring.recording import record_answers, record_run
-from pipeline.measuring.report import report_of
+from pipeline.measuring.report import REFERENCE, report_of
 from pipeline.measuring.session import Session, requested, session_of
 from pipeline.runs import versions
 from pipeline.runs.directory import ENGINE_LOG, replace_file
+from pipeline.runs.directory import MANIFEST as RUN
 from pipeline.runs.interrupts import call
 from pipeline.runs.lock import InUse, RunLock
 
@@ -71,7 +73,7 @@ def measure(
         _begin(asked.config, planned, folder, resume=resume or retry_errors)
         work = _Work(asked, planned, PassFile.opened(folder), tell, retry_errors)
         call(work.measure(), KEPT)
-        return Measured(folder, work.report())
+        return Measured(folder, work.report(work.judged()))
     finally:
         lock.release()
 
@@ -144,7 +146,8 @@ class _Work:
             f"{decoder.name}, pass {place[0] + 1} of {self.asked.config.repeats}: {tokens} tokens "
             f"in {seconds:.2f} s"
         )
-        await self._record(decoder)
+        if first:
+            await self._record(decoder)
         self.report()
         return True
 
@@ -154,7 +157,7 @@ class _Work:
             Pass(
                 decoder.name,
                 *place,
-                requested=requested(decoder, self.asked.config),
+                requested=requested(decoder, self.asked.config, self.asked.asks[:1]),
                 error=said,
             )
         )
@@ -172,9 +175,19 @@ class _Work:
         else:
             record_answers(self.asked, done[0], folder / ANSWERS / f"{decoder.name}.jsonl")
 
-    def report(self) -> dict[str, Any]:
+    def judged(self) -> dict[str, Judged]:
+        """The runs of all decoders that have one, graded; the reference's is the first."""
+        if self.asked.problems is None:
+            return {}
+        names = [one.name for one in measured(self.planned)]
+        names.sort(key=lambda name: name != REFERENCE)
+        runs = [self.passes.folder / RUNS / name for name in names]
+        there = [run for run in runs if (run / RUN).exists()]
+        return judge(there) if there else {}
+
+    def report(self, judged: Mapping[str, Judged] | None = None) -> dict[str, Any]:
         """Write what is measured so far."""
-        report = report_of(self.asked, self.planned, self.passes)
+        report = report_of(self.asked, self.planned, self.passes, judged or {})
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         replace_file(self.passes.folder / REPORT, text.encode())
         return report

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 from pipeline.engines.protocol import Completion, Computed, Engine
 from pipeline.ledger import known_sum
@@ -39,6 +40,18 @@ class Served:
         tokens = tuple(one.token_ids or () for one in completions)
         cached = tuple(one.cached_prompt_tokens or 0 for one in completions)
         return Written(tuple(asks), tokens, _times(seconds, tokens, completions), cached)
+
+    def effective(self, decoder: Decoder, config: Config) -> dict[str, Any]:
+        """What the engine says that it is."""
+        assert decoder.serves is not None  # noqa: S101 - it serves this decoder
+        facts, settings = self.engine.facts, decoder.serves(config)
+        return {
+            "engine": settings.engine,
+            "dtype": facts.dtype,
+            "context": facts.context,
+            "speculative": settings.speculative,
+            "assistant": None if facts.assistant is None else facts.assistant.model,
+        }
 
 
 def _times(

@@ -4,19 +4,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.engines.launch import output_to
+from pipeline.errors import EngineFailure
+from pipeline.experiment import engine_identity
 from pipeline.measuring.ask import Ask
 from pipeline.measuring.asking import Asked
 from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.effective import Observer, what_was_ignored
 from pipeline.measuring.loaded import Loaded, load
 from pipeline.measuring.memory import MemoryMeter
 from pipeline.measuring.passes import Pass
 from pipeline.measuring.served import Served
+from pipeline.measuring.support import QUANTIZED, combinations_of
 from pipeline.measuring.written import Written
 from pipeline.runs.runner import engine_of
 from pipeline.runs.scheduler import Engines
@@ -30,6 +34,7 @@ class Session:
     log: Path
     loaded: Loaded | None = None
     served: Served | None = None
+    effective: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     async def make(self, decoder: Decoder, repeat: int, position: int, *, first: bool) -> Pass:
         """One pass; the calls before the first of a decoder are not measured.
@@ -40,15 +45,18 @@ class Session:
         config = self.asked.config
         calls = decoder.cut(self.asked.asks, config.batch_size)
         warm_up: list[float] = []
+        memory = None
         with output_to(self.log):
             for number in range(config.warm_up if first else 0):
                 began = time.perf_counter()
-                await self._write(decoder, calls[number % len(calls)])
+                await self._write(decoder, calls[number % len(calls)], observed=number == 0)
                 warm_up.append(time.perf_counter() - began)
-            memory = None
             meter = self._meter(decoder)
             with meter.running() if meter is not None else contextlib.nullcontext():
-                written = [await self._write(decoder, call) for call in calls]
+                written = [
+                    await self._write(decoder, call, observed=first and number == 0 and not warm_up)
+                    for number, call in enumerate(calls)
+                ]
             if meter is not None:
                 memory = asdict(meter.read())
         self.forget()
@@ -58,21 +66,40 @@ class Session:
             repeat,
             position,
             calls=tuple(written),
-            requested=requested(decoder, config),
-            effective=self._effective(decoder),
+            requested=requested(decoder, config, calls[0]),
+            effective=self.effective[decoder.name],
             memory=memory,
             first_call=seconds[0] if first else None,
             warm_up=tuple(warm_up) if first else None,
         )
 
-    async def _write(self, decoder: Decoder, call: tuple[Ask, ...]) -> Written:
+    async def _write(self, decoder: Decoder, call: tuple[Ask, ...], *, observed: bool) -> Written:
+        """Make a call; an observed one must be seen to do what it is asked.
+
+        Raises:
+            EngineFailure: a part was left out.
+        """
         # A Ctrl-C is heard here, between two calls.
         await asyncio.sleep(0)
         config = self.asked.config
         if self.served is not None:
-            return await self.served.write(decoder, config, call)
+            written = await self.served.write(decoder, config, call)
+            self.effective[decoder.name] = self.served.effective(decoder, config)
+            if decoder.needs_assistant and written.times.assistant_computed == 0:
+                raise EngineFailure("the assistant guessed nothing")
+            return written
         assert self.loaded is not None  # noqa: S101 - a session has one of the two
-        return self.loaded.write(decoder, config, call)
+        if not observed:
+            return self.loaded.write(decoder, config, call)
+        observer = Observer(self.loaded.model)
+        with observer.watching():
+            written = self.loaded.write(decoder, config, call)
+        did = observer.read()
+        ignored = what_was_ignored(combinations_of(decoder, config)[-1], did, written.times)
+        if ignored is not None and decoder.guesses != "lookup":
+            raise EngineFailure(f"transformers left a part out without an error: {ignored}")
+        self.effective[decoder.name] = asdict(did) | {"ignored": ignored}
+        return written
 
     def forget(self) -> None:
         """Let go of what a pass has left in memory."""
@@ -85,17 +112,6 @@ class Session:
         return MemoryMeter(
             self.loaded.model, self.loaded.assistant if decoder.needs_assistant else None
         )
-
-    def _effective(self, decoder: Decoder) -> dict[str, Any]:
-        if self.loaded is not None:
-            model = self.loaded.model
-            return {
-                "dtype": self.loaded.facts.dtype,
-                "device": str(model.device),
-                "attention": model.config._attn_implementation,  # noqa: SLF001 - said nowhere else
-            }
-        assert self.served is not None  # noqa: S101
-        return {"dtype": self.served.engine.facts.dtype, "engine": decoder.name}
 
 
 @contextlib.asynccontextmanager
@@ -124,19 +140,30 @@ async def session_of(
         yield Session(asked, log, served=Served(engine))
 
 
-def requested(decoder: Decoder, config: Config) -> dict[str, Any]:
-    """What a decoder is asked to do, as its records say it."""
+def requested(decoder: Decoder, config: Config, call: tuple[Ask, ...]) -> dict[str, Any]:
+    """What a decoder is asked to do, as its records say it; `call` is its first."""
     sampling = decoder.sampling(config)
-    common: dict[str, Any] = {
+    common = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "top_k": sampling.top_k,
-        "batch_size": config.batch_size,
-        "cache": config.cache_implementation,
-        "attention": config.attention_backend,
-        "quantization": "4-bit" if config.use_quantization else None,
-        "dtype": config.dtype,
-        "device": config.device,
         "assistant": config.assistant_model if decoder.needs_assistant else None,
     }
-    return common
+    if decoder.way == "batched":
+        common["batch_size"] = config.batch_size
+    if decoder.serves is not None:
+        return common | engine_identity(decoder.serves(config))
+    extra = {} if decoder.asks is None else dict(decoder.asks(config, call))
+    return {
+        **common,
+        **extra,
+        "cache": config.cache_implementation if decoder.batch is None else "paged",
+        "attention": config.attention_backend,
+        "quantization": QUANTIZED if config.use_quantization else None,
+        "dtype": config.dtype,
+        "device": config.device,
+        "num_assistant_tokens": config.num_assistant_tokens if decoder.needs_assistant else None,
+        "assistant_confidence_threshold": config.assistant_confidence_threshold
+        if decoder.needs_assistant
+        else None,
+    }

@@ -1,17 +1,61 @@
 """Why a decoder cannot be measured under some settings, as far as is known before it is tried."""
 
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Protocol
 
 import torch
 
 from pipeline.engines import entry
 from pipeline.engines.settings import CPU
-from pipeline.engines.transformers.loading import device_of
-from pipeline.measuring.config import FLASH, SDPA, Config
+from pipeline.measuring.combination import Combination
+from pipeline.measuring.config import SDPA, Config
 from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.probe import Answer, Ignored, Refused, Supported
+
+UNQUANTIZED, QUANTIZED = "full", "4-bit"
+WHOLE_NUCLEUS = 1.0
 
 
-def why_not(decoder: Decoder, config: Config, layers: int | None) -> str | None:
+class Answers(Protocol):
+    """What is known of combinations; see `pipeline.measuring.probe`."""
+
+    def what_they_do(self, combinations: Iterable[Combination]) -> Mapping[Combination, Answer]:
+        """The answers for some combinations."""
+        ...
+
+
+def combinations_of(decoder: Decoder, config: Config) -> tuple[Combination, ...]:
+    """What the decoder asks of transformers; what its calls must then be seen to do comes last.
+
+    None for one that an engine of this project serves.
+    """
+    if decoder.serves is not None:
+        return ()
+    sampling = decoder.sampling(config)
+    ways = []
+    if decoder.way == "beam":
+        ways = ["beam"]
+    elif decoder.way == "batched" and decoder.batch is None and config.batch_size > 1:
+        ways = ["batched"]
+    if sampling.temperature > 0:
+        ways.append("nucleus" if sampling.top_p < WHOLE_NUCLEUS else "sampling")
+    # Guesses are taken back from the cache, which transformers makes for that itself only where
+    # none is asked for by name; and it is a dynamic one.
+    cache = {"dynamic": "default"}.get(config.cache_implementation, config.cache_implementation)
+    return tuple(
+        Combination(
+            way=way,
+            guesses=decoder.guesses,
+            cache=cache if decoder.batch is None else "paged",
+            attention=config.attention_backend,
+            weights=QUANTIZED if config.use_quantization else UNQUANTIZED,
+        )
+        for way in ways or ["greedy"]
+    )
+
+
+def why_not(decoder: Decoder, config: Config, layers: int | None, answers: Answers) -> str | None:
     """Why the decoder would not do what it is asked; None where it would."""
     if decoder.needs_assistant and config.assistant_model is None:
         return "it needs an assistant, and there is no assistant_model"
@@ -19,7 +63,16 @@ def why_not(decoder: Decoder, config: Config, layers: int | None) -> str | None:
         return "it needs an assistant, and use_speculative_decoding is false"
     if decoder.serves is not None:
         return _not_served(decoder, config)
-    return _not_loaded(config) or _not_generated(decoder, config, layers)
+    layer = config.early_exit_layer
+    if decoder.guesses == "early_exit" and layers is not None and (layer or 0) >= layers:
+        return f"early_exit_layer is {layer} of {layers} layers: that is no early exit"
+    if decoder.batch is not None and config.cache_implementation != "dynamic":
+        return f"its cache is paged, so {config.cache_implementation} has no effect"
+    for asked, answer in answers.what_they_do(combinations_of(decoder, config)).items():
+        reason = _not_supported(asked, answer)
+        if reason is not None:
+            return reason
+    return None
 
 
 def _not_served(decoder: Decoder, config: Config) -> str | None:
@@ -38,35 +91,13 @@ def _not_served(decoder: Decoder, config: Config) -> str | None:
     return None
 
 
-def _not_loaded(config: Config) -> str | None:
-    """Why the models cannot be loaded as asked."""
-    if config.use_quantization:
-        missing = [name for name in ("bitsandbytes", "accelerate") if find_spec(name) is None]
-        if missing:
-            return f"4-bit weights need {' and '.join(missing)}, which is not installed"
-    if config.attention_backend == FLASH and find_spec("flash_attn") is None:
-        return "flash attention needs the package flash_attn, which is not installed"
-    return None
-
-
-def _not_generated(decoder: Decoder, config: Config, layers: int | None) -> str | None:
-    cache = config.cache_implementation
-    on_cpu = device_of(config.engine("transformers")) == CPU
-    if decoder.batch is not None:
-        if cache != "dynamic":
-            return f"its cache is paged, so {cache} has no effect"
-        return None
-    if decoder.guesses and decoder.search:
-        return "transformers takes no notice of an assistant beside beams"
-    if decoder.guesses and decoder.cut.__name__ == "in_batches" and config.batch_size > 1:
-        return "transformers checks guesses of one completion at a time (batch_size is above 1)"
-    if decoder.guesses and cache != "dynamic":
-        return f"transformers cannot take guesses back from a cache that is {cache}"
-    if cache.startswith("offloaded") and on_cpu:
-        return "an offloaded cache moves between GPU and CPU, and there is no GPU"
-    if cache == "quantized" and find_spec("optimum") is None:
-        return "a quantized cache needs the package optimum-quanto, which is not installed"
-    exit_layer = config.early_exit_layer
-    if decoder.exits_early and layers is not None and (exit_layer or 0) >= layers:
-        return f"early_exit_layer is {exit_layer} of {layers} layers: that is no early exit"
+def _not_supported(asked: Combination, answer: Answer) -> str | None:
+    library = f"transformers {version('transformers')}"
+    match answer:
+        case Ignored(reason):
+            return f"{library} runs this and leaves a part out ({asked}: {reason})"
+        case Refused(reason):
+            return f"{library} refuses this ({asked}: {reason})"
+        case Supported(exact) if exact is False:
+            return f"{library} writes other tokens than it must ({asked})"
     return None

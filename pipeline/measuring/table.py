@@ -23,8 +23,9 @@ DECODERS = Registry(
         "window_speculative": f"{_FOLDER}.window:SPECULATIVE",
         "refine": f"{_FOLDER}.refine:REFINE",
         "vllm": f"{_FOLDER}.vllm:VLLM",
-        "vllm_lookup": f"{_FOLDER}.vllm:LOOKUP",
         "vllm_speculative": f"{_FOLDER}.vllm:SPECULATIVE",
+        # Its lookup loads numba, after which vLLM 0.32 does not start again in this process.
+        "vllm_lookup": f"{_FOLDER}.vllm:LOOKUP",
     },
 )
 ALIASES = {"simple": "standard", "beam": "beam_search", "nucleus": "nucleus_sampling"}

@@ -33,11 +33,12 @@ def grade_what_is_new(planned: Collection[PlannedCell]) -> None:
         evaluators.NoWorker: symbolic work cannot be done on this machine.
     """
     for run in dict.fromkeys(one.directory for one in planned if one.trouble is None):
-        if (run / MANIFEST).exists() and not _is_graded(run):
+        if (run / MANIFEST).exists() and not is_graded(run):
             grade_run(run)
 
 
-def _is_graded(run: Path) -> bool:
+def is_graded(run: Path) -> bool:
+    """Whether there are verdicts of all its attempts, by this grader."""
     try:
         totals = graded_run(run).totals
     except NotGraded:

@@ -9,13 +9,13 @@ BATCHED = Decoder(
     name="batched",
     means="Completions of all prompts side by side, batch_size a call.",
     cut=in_batches,
+    way="batched",
     exact=True,
 )
 SPECULATIVE = replace(
     BATCHED,
     name="batched_speculative",
     means="Batches whose tokens an assistant guesses.",
-    needs_assistant=True,
-    guesses=True,
+    guesses="assistant",
     plain="batched",
 )

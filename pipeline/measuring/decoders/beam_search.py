@@ -24,15 +24,13 @@ BEAM_SEARCH = Decoder(
     name="beam_search",
     means="A call a prompt: its completions are the best of its beams, the likeliest first.",
     cut=by_prompt,
+    way="beam",
     asks=asks,
-    search=True,
-    greedy=True,
 )
 SPECULATIVE = replace(
     BEAM_SEARCH,
     name="beam_search_speculative",
     means="Beams whose tokens an assistant guesses.",
-    needs_assistant=True,
-    guesses=True,
+    guesses="assistant",
     plain="beam_search",
 )

@@ -7,6 +7,7 @@ CONTINUOUS_BATCHING = Decoder(
     name="continuous_batching",
     means="Everything in one call; batch_size completions are in flight, as they come.",
     cut=all_at_once,
+    way="batched",
     batch="pipeline.measuring.paged:write_paged",
     exact=True,
     plain="batched",

@@ -20,8 +20,7 @@ EARLY_EXIT = Decoder(
     means="One completion a call; the model's first layers guess tokens, all of them check.",
     cut=one_by_one,
     asks=asks,
-    guesses=True,
+    guesses="early_exit",
     exact=True,
-    exits_early=True,
     plain="standard",
 )

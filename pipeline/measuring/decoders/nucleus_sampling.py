@@ -15,7 +15,6 @@ SPECULATIVE = replace(
     NUCLEUS_SAMPLING,
     name="nucleus_sampling_speculative",
     means="Nucleus sampling; an assistant guesses tokens, the model checks them.",
-    needs_assistant=True,
-    guesses=True,
+    guesses="assistant",
     plain="nucleus_sampling",
 )

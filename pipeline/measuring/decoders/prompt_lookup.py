@@ -20,7 +20,7 @@ PROMPT_LOOKUP = Decoder(
     means="One completion a call; tokens are guessed from the text so far.",
     cut=one_by_one,
     asks=asks,
-    guesses=True,
+    guesses="lookup",
     exact=True,
     plain="standard",
 )

@@ -26,7 +26,7 @@ REFINE = Decoder(
     means="The engine's blocks, rewritten refine_rounds times and kept unchecked: not lossless.",
     cut=one_by_one,
     serves=_settings,
-    guesses=True,
+    guesses="itself",
     unverified=True,
     plain="standard",
 )

@@ -15,7 +15,6 @@ SPECULATIVE = replace(
     STANDARD,
     name="standard_speculative",
     means="One completion a call; an assistant guesses tokens, the model checks them.",
-    needs_assistant=True,
-    guesses=True,
+    guesses="assistant",
     plain="standard",
 )

@@ -42,6 +42,7 @@ VLLM = Decoder(
     name="vllm",
     means="vLLM: everything at once, batch_size in flight.",
     cut=all_at_once,
+    way="batched",
     serves=_plain,
     exact=True,
     plain="batched",
@@ -51,7 +52,7 @@ LOOKUP = replace(
     name="vllm_lookup",
     means="vLLM, with tokens guessed from the text so far.",
     serves=_lookup,
-    guesses=True,
+    guesses="lookup",
     plain="vllm",
 )
 SPECULATIVE = replace(
@@ -59,7 +60,6 @@ SPECULATIVE = replace(
     name="vllm_speculative",
     means="vLLM, with tokens guessed by the assistant.",
     serves=_assisted,
-    needs_assistant=True,
-    guesses=True,
+    guesses="assistant",
     plain="vllm",
 )

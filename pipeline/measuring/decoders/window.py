@@ -32,7 +32,7 @@ WINDOW = Decoder(
     means="The engine's windows, one completion at a time, guessed from the text so far.",
     cut=one_by_one,
     serves=_lookup,
-    guesses=True,
+    guesses="lookup",
     exact=True,
     plain="standard",
 )
@@ -41,6 +41,5 @@ SPECULATIVE = replace(
     name="window_speculative",
     means="The engine's windows, one completion at a time; an assistant guesses.",
     serves=_assisted,
-    needs_assistant=True,
-    guesses=True,
+    guesses="assistant",
 )
