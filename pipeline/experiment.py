@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from pipeline import engines
+from pipeline.engines.adapters import adapter_identity
 from pipeline.engines.model_extras import extras_where_set, template_settings
 from pipeline.engines.sampling import DEFAULTS, FURTHER, OPTIONS, Sampling, further
 from pipeline.engines.settings import EngineSettings
@@ -256,7 +257,7 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     if settings.branching is not None and settings.branching.identity:
         shared["branching"] = settings.branching.identity
     own = engines.entry(settings.engine).own_identity(settings)
-    return shared | _as_written(own) | extras_where_set(settings)
+    return shared | adapter_identity(settings) | _as_written(own) | extras_where_set(settings)
 
 
 def _where_set(section: SectionSettings) -> dict[str, Any]:

@@ -227,6 +227,19 @@ STEP_TIMEOUT = EngineOption(
     above=0,
     unset=f"{STEP_SECONDS:g}",
 )
+LORA = EngineOption(
+    name="lora",
+    type=str,
+    help="LoRA adapter: a folder as PEFT writes it, or a .pth file.",
+    aliases=("lora_path",),
+)
+LORA_RANK = EngineOption(
+    name="lora_rank",
+    type=int,
+    help="Refuse an adapter of another rank.",
+    least=1,
+    unset="the adapter's own",
+)
 """Options of both, so they stand here."""
 LOADED_HERE = frozenset(
     {

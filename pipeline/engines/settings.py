@@ -32,7 +32,9 @@ class EngineSettings:
     `gpu_memory_utilization` is this engine's share of the whole device memory (on a CPU the
     KV cache has `cpu_kv_cache_gib` instead). `devices` is a CUDA_VISIBLE_DEVICES list, or
     `cpu` (transformers).
-    `lora` is an adapter folder. `process` says where vLLM runs: `auto` is `inprocess` on a CPU
+    `lora` is an adapter: a folder as PEFT writes it, or (transformers) ParallelMind's `.pth`;
+    `lora_rank` the rank that it must have, None for any; with `merge_lora` its weights are added to
+    the model's (transformers). `process` says where vLLM runs: `auto` is `inprocess` on a CPU
     (starts in seconds) and `subprocess` on a GPU. `request_timeout` is how many seconds a request
     may take, None the engine's own; `step_timeout` how many a step of an engine in this process,
     None for `step_watch.STEP_SECONDS`; `busy_timeout` how many a server may say that it is busy, of
@@ -65,6 +67,8 @@ class EngineSettings:
     devices: str | None = None
     quantization: str | None = None
     lora: str | None = None
+    lora_rank: int | None = None
+    merge_lora: bool = False
     speculative: str | None = None
     decoding: str = PLAIN
     proposer: str | None = None

@@ -2,6 +2,8 @@
 
 from pipeline.engines.declaration import (
     LOADED_HERE,
+    LORA,
+    LORA_RANK,
     MAX_NUM_SEQS,
     STEP_TIMEOUT,
     WINDOW,
@@ -21,6 +23,14 @@ TRANSFORMERS = EngineEntry(
     options=(
         MAX_NUM_SEQS,
         STEP_TIMEOUT,
+        LORA,
+        LORA_RANK,
+        EngineOption(
+            name="merge_lora",
+            type=bool,
+            help="Add the adapter to the model's weights: faster; rounds them in half precision.",
+            default=False,
+        ),
         EngineOption(
             name="decoding",
             type=str,

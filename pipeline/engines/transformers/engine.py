@@ -15,6 +15,7 @@ from dataclasses import replace
 import torch
 
 from pipeline.decoding.proposer import Work
+from pipeline.engines.adapters import check_adapter
 from pipeline.engines.branching import Branching
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES, WINDOW
 from pipeline.engines.facts import read_facts
@@ -56,6 +57,7 @@ class TransformersEngine:
     def __init__(self, settings: EngineSettings) -> None:
         """Raises `UserMistake` for settings that do not go together."""
         check_decoding(settings)
+        check_adapter(settings)
         self._settings = settings
         self._facts: ModelFacts | None = None
         self._tokenizer: HFTokenizer | None = None

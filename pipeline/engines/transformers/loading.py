@@ -15,6 +15,7 @@ from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.model_files import HUB_ADVICE, first_line
 from pipeline.engines.settings import CPU, PLAIN, EngineSettings
+from pipeline.engines.transformers.adapting import adapt
 from pipeline.engines.transformers.reading import can_be_a_row
 from pipeline.errors import UserMistake
 
@@ -32,13 +33,19 @@ _NOT_CONTINUED = (
 
 
 def load_model(settings: EngineSettings) -> Any:
-    """The model, ready to answer; raises `UserMistake` where it cannot be loaded or placed."""
+    """The model with its adapter, ready to answer.
+
+    Raises:
+        UserMistake: either cannot be loaded or placed.
+    """
     with START_LOCK, output_to(settings.log):
         disable_progress_bar()
         try:
-            return _loaded(settings, device_of(settings)).eval()
+            model = _loaded(settings, device_of(settings)).eval()
+            adapt(model, settings)
         finally:
             enable_progress_bar()
+    return model
 
 
 def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:

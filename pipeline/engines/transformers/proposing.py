@@ -97,6 +97,9 @@ def assistant_of(settings: EngineSettings) -> EngineSettings | None:
         tokenizer=None,
         max_model_len=None,
         assistant_model=None,
+        lora=None,
+        lora_rank=None,
+        merge_lora=False,
     )
 
 

@@ -2,6 +2,8 @@
 
 from pipeline.engines.declaration import (
     LOADED_HERE,
+    LORA,
+    LORA_RANK,
     MAX_NUM_SEQS,
     STEP_TIMEOUT,
     EngineEntry,
@@ -53,7 +55,8 @@ VLLM = EngineEntry(
             least=1,
         ),
         EngineOption(name="quantization", type=str, help="Quantization, by vLLM's name for it."),
-        EngineOption(name="lora", type=str, help="Folder of a LoRA adapter."),
+        LORA,
+        LORA_RANK,
         EngineOption(
             name="speculative",
             type=str,

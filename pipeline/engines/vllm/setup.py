@@ -125,7 +125,7 @@ def engine_arguments(
         arguments |= {
             "enable_lora": True,
             "max_loras": 1,
-            "max_lora_rank": lora_rank(settings.lora),
+            "max_lora_rank": lora_rank(settings.lora, settings.lora_rank),
         }
     if settings.speculative is not None:
         arguments["speculative_config"] = speculative_config(settings.speculative)
@@ -156,8 +156,12 @@ def advice_on(reason: str) -> str:
     return ""
 
 
-def lora_rank(folder: str) -> int:
-    """The smallest rank vLLM knows that holds this adapter; raises `UserMistake`."""
+def lora_rank(folder: str, wanted: int | None = None) -> int:
+    """The smallest rank vLLM knows that holds this adapter.
+
+    Raises:
+        UserMistake: it is no adapter, or has another rank than is wanted.
+    """
     config = read_json(folder, None, "adapter_config.json") if Path(folder).is_dir() else None
     rank = (config or {}).get("r")
     fitting = [known for known in LORA_RANKS if isinstance(rank, int) and known >= rank]
@@ -166,6 +170,8 @@ def lora_rank(folder: str) -> int:
             f"{folder} is not a LoRA adapter that vLLM can load: it needs an adapter_config.json "
             f"with a rank r of at most {LORA_RANKS[-1]}"
         )
+    if wanted not in {None, rank}:
+        raise UserMistake(f"the adapter {folder} has rank {rank}, and --lora-rank is {wanted}")
     return fitting[0]
 
 
