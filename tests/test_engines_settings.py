@@ -37,7 +37,7 @@ def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
 
 
 IGNORED: list[tuple[str, dict[str, Any], str]] = [
-    ("transformers", {"lora": "adapter"}, "vllm"),
+    ("scripted", {"lora": "adapter"}, "transformers or vllm"),
     ("transformers", {"quantization": "fp8"}, "vllm"),
     ("transformers", {"speculative": "{}"}, "vllm"),
     ("transformers", {"tensor_parallel_size": 2}, "vllm"),

@@ -187,8 +187,10 @@ def _click_option(
         default = "auto" if role == "target" else None
     whose = "" if role == "target" else f"{role.replace('_', ' ').capitalize()}: "
     of_engine = option.name == "engine"
+    alone: dict[str, Any] = {"is_flag": False, "flag_value": True} if option.type is bool else {}
     return click.Option(
         [*option.flags(prefix_of(role)), _value_name(role, option.name)],
+        **alone,
         type=NearChoice(["auto", *ENGINES]) if of_engine else click_type(option),
         default=default,
         show_default=default is not None or option.unset or False,

@@ -80,7 +80,8 @@ def refuse_flag_as_value(
         if before == "--":
             return
         option = options.get(normal(before))
-        if option is None or option.is_flag or option.count:
+        # What is true or false may stand alone: then it is true.
+        if option is None or option.is_flag or option.count or option.flag_value is True:
             continue
         if normal(word.partition("=")[0]) in options:
             raise click.BadOptionUsage(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pipeline.decoding.adapter import Adapter, AdapterError, Rule, Update
@@ -99,6 +99,32 @@ def write_pth(adapter: Adapter, path: Path) -> None:
         tensors[f"{name}.lora.A.weight"] = update.a.detach().clone()
         tensors[f"{name}.lora.B.weight"] = update.b.detach() * update.scale
     torch.save(tensors, path)
+
+
+def write_peft(adapter: Adapter, folder: Path) -> None:
+    """Write a folder of PEFT.
+
+    Raises:
+        AdapterError: layers have different ranks or scales.
+    """
+    kinds = {(one.rank, one.scale) for one in adapter.updates.values()}
+    if len(kinds) != 1:
+        raise AdapterError(f"its layers have {len(kinds)} ranks and scales, and not one")
+    (rank, scale), tensors = kinds.pop(), {}
+    for name, update in adapter.updates.items():
+        tensors[f"base_model.model.{name}.lora_A.weight"] = update.a.contiguous()
+        tensors[f"base_model.model.{name}.lora_B.weight"] = update.b.contiguous()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": rank,
+        "lora_alpha": rank * scale,
+        "bias": "none",
+        "target_modules": sorted({name.rpartition(".")[2] for name in adapter.updates}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_file(tensors, folder / WEIGHTS[0])
 
 
 def _of_peft(folder: Path) -> Adapter:

@@ -10,7 +10,7 @@ from pipeline.errors import UserMistake
 
 
 def adapt(model: Any, settings: EngineSettings) -> None:
-    """Give the model its adapter, if there is one; what is printed meanwhile goes into the log.
+    """Give the model its adapter, if there is one, and tell the log which layers it changes.
 
     Raises:
         UserMistake: it cannot be read, has another rank than was said, or does not fit.
@@ -27,4 +27,5 @@ def adapt(model: Any, settings: EngineSettings) -> None:
             f"the adapter {settings.lora} cannot be used with {settings.model}: {error}"
         ) from error
     if settings.log is not None:
-        print(f"adapter {settings.lora}: {summary(model, adapter)}")  # noqa: T201 - into the log
+        with settings.log.open("a", encoding="utf-8") as log:
+            log.write(f"adapter {settings.lora}: {summary(model, adapter)}\n")

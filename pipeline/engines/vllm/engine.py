@@ -86,6 +86,7 @@ class VllmEngine:
         self._facts: ModelFacts | None = None
         self._tokenizer: HFTokenizer | None = None
         self._lora: Any = None
+        self._converted: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -170,6 +171,9 @@ class VllmEngine:
         finally:
             if processes is not None:
                 await asyncio.to_thread(processes.end)
+            if self._converted is not None:
+                self._converted.cleanup()
+                self._converted = None
 
     def _running(self) -> Driver:
         if self._driver is None:
@@ -187,16 +191,28 @@ class VllmEngine:
             from vllm.lora.request import LoRARequest  # noqa: PLC0415 - reads its environment
             from vllm.platforms import current_platform  # noqa: PLC0415 - same
 
-            if self._settings.lora is not None:
-                self._lora = LoRARequest("adapter", 1, self._settings.lora)
+            settings = replace(self._settings, lora=self._adapter_folder())
+            if settings.lora is not None:
+                self._lora = LoRARequest("adapter", 1, settings.lora)
             on_cpu = current_platform.is_cpu()
-            arguments = vllm_setup.engine_arguments(self._settings, facts, on_cpu=on_cpu)
+            arguments = vllm_setup.engine_arguments(settings, facts, on_cpu=on_cpu)
             inprocess = self._settings.process == "inprocess" or (
                 self._settings.process == "auto" and on_cpu
             )
             if inprocess:
                 return self._inprocess(arguments, on_cpu=on_cpu)
             return self._subprocess(arguments, on_cpu=on_cpu)
+
+    def _adapter_folder(self) -> str | None:
+        """The adapter as vLLM can load it, at any time while it runs."""
+        lora = self._settings.lora
+        if lora is None or Path(lora).is_dir():
+            return lora
+        from pipeline.engines.vllm.adapter_folder import write_folder  # noqa: PLC0415 - torch
+
+        self._converted = tempfile.TemporaryDirectory(prefix="speclrm-adapter-")
+        write_folder(self._settings, Path(self._converted.name))
+        return self._converted.name
 
     def _inprocess(self, arguments: dict[str, Any], *, on_cpu: bool) -> Driver:
         from vllm.engine.arg_utils import EngineArgs  # noqa: PLC0415 - reads its environment
