@@ -72,7 +72,7 @@ BAD_INPUT = [
     ("plan --accuracy .8 --difference inf", "inf is not in the range -100<=x<=100"),
     ("rum baseline", "No such command 'rum'"),
     ("run basline", "'basline' is not"),
-    ("run baseline --sees 3", "No such option '--sees'. Did you mean '--seed'?"),
+    ("run baseline --tempature 1", "No such option '--tempature'. Did you mean '--tem"),
     ("run baseline --seed x", "'x' is not a valid integer"),
     ("run baseline --repeats 0", "--repeats is 0; it must be 1 or more"),
     ("run baseline --concurrency 0", "--concurrency is 0; it must be 1 or more"),
