@@ -27,7 +27,8 @@ class DeclaredOption:
 
     `name` and `aliases` have underscores for dashes, and no dashes before them. `type` is that of
     a value, bool for a flag. A number is finite, at least `least`, above `above` and at most
-    `most`; a text is one of `choices`, where there are any.
+    `most`; a text is one of `choices`, where there are any. A `repeatable` text may be given
+    several times: its value is all of them, with commas between.
     """
 
     name: str
@@ -38,6 +39,7 @@ class DeclaredOption:
     most: float | None = None
     aliases: tuple[str, ...] = ()
     above: float | None = None
+    repeatable: bool = False
 
     @property
     def flag(self) -> str:
@@ -63,6 +65,8 @@ class DeclaredOption:
             raise Misdeclared(f"the type of {self.flag} is {self.type!r} and none of {kinds}")
         if self.choices and self.type is not str:
             raise Misdeclared(f"{self.flag} has choices, which only a text can have")
+        if self.repeatable and (self.choices or self.type is not str):
+            raise Misdeclared(f"{self.flag} is repeatable, which only a free text can be")
         if self._range() and self.type not in {int, float}:
             raise Misdeclared(f"{self.flag} has bounds, which only a number can have")
         bounds = (self.least, self.above, self.most)

@@ -16,6 +16,7 @@ import pytest
 from pipeline.engines.facts import read_facts
 from pipeline.engines.openai import engine as openai
 from pipeline.engines.openai.engine import OpenAIEngine
+from pipeline.engines.openai.replicas import ServedModel
 from pipeline.engines.openai.server import Server, meet
 from pipeline.engines.protocol import Ability, SamplingRequest
 from pipeline.engines.settings import EngineSettings
@@ -230,6 +231,13 @@ async def test_vllms_own_server_gives_what_vllm_gives_in_process(
         assert theirs.logprobs == (ours.logprobs and pytest.approx(ours.logprobs, abs=1e-4))
     assert remote.facts.parameters == engine.facts.parameters
     await remote.stop()
+
+    names = f"{server},{server.replace('127.0.0.1', 'localhost')}"
+    both = ServedModel(EngineSettings("openai", "tiny", base_url=names))
+    await both.start()
+    there = [await both.of(f"{n}").complete(PROMPT, GREEDY) for n in range(4)]
+    assert {one.token_ids for one in there} == {(await engine.complete(PROMPT, GREEDY)).token_ids}
+    await both.stop()
 
     async def as_a_stranger(*asked: Any) -> Server:
         return replace(await meet(*asked), is_vllm=False)

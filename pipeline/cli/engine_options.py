@@ -193,9 +193,18 @@ def _click_option(
         **alone,
         type=NearChoice(["auto", *ENGINES]) if of_engine else click_type(option),
         default=default,
+        multiple=option.repeatable,
+        callback=_joined if option.repeatable else None,
         show_default=default is not None or option.unset or False,
         help=whose + _help(option, engines),
     )
+
+
+def _joined(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> str | None:
+    """What was given several times, as one value."""
+    return ",".join(given) or None
 
 
 def _help(option: EngineOption, engines: Collection[EngineEntry]) -> str:

@@ -106,6 +106,9 @@ def _spelled(option: click.Option, key: str, setting: Setting) -> Iterator[str]:
         elif value:
             yield option.opts[0]
         return
+    if isinstance(value, list) and option.multiple:
+        yield from (f"{option.opts[0]}={one}" for one in value)
+        return
     if isinstance(value, list):
         raise BadSetting(f"{key} is a list; to run each of its values write sweep.{key}.", key)
     if isinstance(value, dict):

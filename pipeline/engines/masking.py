@@ -21,6 +21,8 @@ SHORTEST_IN_MESSAGES = 4
 SHORTEST_IN_TEXTS = 8
 """In what a model wrote a short one (`EMPTY`, say) is more likely a word."""
 _CREDENTIALS = re.compile(r"(?<=://)\S{0,1000}@")
+_NEXT_ADDRESS = re.compile(r"\s*,\s*(?=https?://)")
+"""A comma elsewhere may be a part of a password."""
 LONGEST_SPELLING = 24
 """Characters in which one of a secret's is expected to be written at most."""
 MOST_PASSES = 24
@@ -62,13 +64,15 @@ class Secrets:
 
     @classmethod
     def of(cls, base_url: str | None = None, *others: str) -> Self:
-        """The environment's key, the password of an address that has one, and the `others`."""
+        """The environment's key, the passwords of addresses that have one, and the `others`."""
         key = api_key()
         secrets = [*others] if key is None else [key, *others]
-        user, _, password = map(unquote, credentials_of(base_url or "").partition(":"))
-        if user or password:
-            # Without a password the user is the secret: a token.
-            secrets += [password or user, base64.b64encode(f"{user}:{password}".encode()).decode()]
+        for address in addresses_in(base_url):
+            user, _, password = map(unquote, credentials_of(address).partition(":"))
+            if user or password:
+                # Without a password the user is the secret: a token.
+                encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+                secrets += [password or user, encoded]
         return cls(
             _any_of(secrets, SHORTEST_IN_MESSAGES),
             _any_of(secrets, SHORTEST_IN_TEXTS),
@@ -87,6 +91,11 @@ class Secrets:
 def api_key() -> str | None:
     """The key for servers; None where the environment has none."""
     return os.environ.get(KEY_VARIABLE, "").strip() or None
+
+
+def addresses_in(base_url: str | None) -> tuple[str, ...]:
+    """The addresses that a setting names, with a comma between them."""
+    return tuple(_NEXT_ADDRESS.split(base_url)) if base_url else ()
 
 
 def credentials_of(address: str) -> str:

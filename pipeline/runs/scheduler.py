@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.engines.protocol import Engine
+from pipeline.engines.replicas import Routed
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.ledger import UNWRITTEN, Ledger, assistant_of, known_sum
@@ -255,7 +256,11 @@ async def make_attempt(run: Run, work: Work) -> Attempt:
 
 
 def _assignment(run: Run, work: Work, ledger: Ledger) -> Assignment:
-    engines = dict(run.engines.by_role)
+    key = (work.problem.dataset, work.problem.problem_id, work.repeat_id)
+    engines = {
+        role: engine.of(f"{key}") if isinstance(engine, Routed) else engine
+        for role, engine in run.engines.by_role.items()
+    }
     return Assignment(
         experiment=run.experiment,
         problem=work.problem,

@@ -6,7 +6,7 @@ from pipeline.engines.sampling import FURTHER
 
 OPENAI = EngineEntry(
     name="openai",
-    path="pipeline.engines.openai.engine:OpenAIEngine",
+    path="pipeline.engines.openai.replicas:ServedModel",
     honours=frozenset(
         {
             "revision",
@@ -18,7 +18,12 @@ OPENAI = EngineEntry(
         }
     ),
     options=(
-        EngineOption(name="base_url", type=str, help="Address of an OpenAI-compatible server."),
+        EngineOption(
+            name="base_url",
+            type=str,
+            help="Address of an OpenAI-compatible server; repeated: replicas of one model.",
+            repeatable=True,
+        ),
         EngineOption(
             name="busy_timeout",
             type=float,

@@ -1,0 +1,312 @@
+"""Several engines that serve one model, as one: each request goes to the replica that has its
+prefix, and from a replica that dies to another.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import (
+    Callable,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pipeline.engines.protocol import (
+    Ability,
+    Completion,
+    Engine,
+    Message,
+    ModelFacts,
+    SamplingRequest,
+    Tokenizer,
+)
+from pipeline.engines.replica import Replica, difference_between
+from pipeline.engines.routing import chosen
+from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
+
+LOOK_SECONDS = 10.0
+"""How often every replica is looked after while the engine runs."""
+NAMING_TOKENS = 256
+"""Tokens by which a request is known that nobody has named."""
+
+Asked = Callable[[Engine], Coroutine[Any, Any, Completion]]
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """An engine that wants to know which requests belong together."""
+
+    def of(self, name: str) -> Engine:
+        """This engine for the requests of that name: they share most of their prompts."""
+        ...
+
+
+class Replicas:
+    """Engines of one model as one engine; `makes` are how each is made, by its name.
+
+    A request that fails because its replica died, or is found dead, is made again on another; only
+    the answer that comes back is anybody's. A dead replica is tried again every few seconds and
+    comes back when it answers as it did at the start. When none is left the engine is dead.
+    `log` gets a line for each death and return, and at the end what each replica did.
+    """
+
+    def __init__(self, makes: Mapping[str, Callable[[], Engine]], log: Path | None) -> None:
+        self._makes = makes
+        self._log = log
+        self._replicas = {name: Replica(name, make()) for name, make in makes.items()}
+        self._left: list[Engine] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._started = False
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What every replica can do: they are alike."""
+        return self._first.abilities
+
+    @property
+    def facts(self) -> ModelFacts:
+        """The model's facts."""
+        return self._first.facts
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer."""
+        return self._first.tokenizer
+
+    def of(self, name: str) -> Engine:
+        """This engine for requests that share most of their prompts: those of an attempt, say."""
+        return _Named(self, name)
+
+    async def start(self) -> None:
+        """Start all: the first time every one must be there, after a death of all any is enough.
+
+        Raises:
+            UserMistake, RunStopped: one does not start, or serves another model than the first.
+        """
+        await self.stop()
+        every = list(self._replicas.values())
+        for replica in every:
+            replica.engine, replica.alive = self._makes[replica.name](), True
+        ends = await asyncio.gather(
+            *(replica.engine.start() for replica in every), return_exceptions=True
+        )
+        failed = {one.name: end for one, end in zip(every, ends, strict=True) if end is not None}
+        for name, end in failed.items():
+            strict = not self._started or len(failed) == len(every)
+            if strict or not isinstance(end, UserMistake | RunStopped | EngineFailure):
+                await self._stop_all()
+                raise self._named(name, end)
+            self._replicas[name].alive = False
+        for replica in self._living():
+            difference = difference_between(self._first, replica.engine)
+            if difference is not None:
+                first = next(one.name for one in self._living())
+                await self._stop_all()
+                raise UserMistake(
+                    f"the replica {replica.name} does not serve what {first} does: {difference}; "
+                    "all replicas must serve the same model with the same settings"
+                )
+        self._started = True
+        if len(every) > 1:
+            self._watch = asyncio.create_task(self._look_after())
+
+    async def complete(
+        self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
+    ) -> Completion:
+        """Continue a token prefix."""
+        named = hashlib.blake2b(repr(tuple(prompt_token_ids[:NAMING_TOKENS])).encode()).hexdigest()
+        return await _Named(self, named).complete(prompt_token_ids, sampling)
+
+    async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
+        """Answer a chat."""
+        return await _Named(self, json.dumps(list(messages))).chat(messages, sampling)
+
+    async def health(self) -> None:
+        """Return when one replica can take requests; raise `EngineDead` when none can."""
+        if not self._started:
+            raise EngineDead("the replicas are not running")
+        every = list(self._replicas.values())
+        if len(every) == 1:
+            await every[0].engine.health()
+        elif not self._living():
+            await asyncio.gather(*(self._look_at(one) for one in every))
+            if not self._living():
+                raise EngineDead(f"none of the {len(every)} replicas answers")
+
+    async def stop(self) -> None:
+        """Stop all."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+            self._watch = None
+        if self._started:
+            self._tell_what_each_did()
+        await self._stop_all()
+
+    async def ask(self, name: str, held_by: str | None, request: Asked) -> tuple[Completion, str]:
+        """The answer to a request of that name and who gave it; `held_by` served the name last.
+
+        Raises:
+            EngineFailure: it failed, and not because its replica died; or no replica is left.
+        """
+        failure: EngineFailure = EngineDead("all have died")
+        tried: set[str] = set()
+        while True:
+            loads = {one.name: len(one.asked) for one in self._living() if one.name not in tried}
+            if not loads:
+                raise EngineDead(f"no replica is left: {failure}") from failure
+            replica = self._replicas[chosen(name, loads, held_by)]
+            try:
+                with replica.asking(request(replica.engine)) as task:
+                    completion = await task
+            except PromptTooLong:
+                raise
+            except EngineFailure as error:
+                failure = error
+                if not await self._died(replica, error):
+                    raise
+            except asyncio.CancelledError:
+                own = asyncio.current_task()
+                if replica.alive or own is None or own.cancelling():
+                    raise
+                failure = EngineDead(f"the replica {replica.name} no longer answers")
+            else:
+                replica.count(completion)
+                return completion, replica.name
+            tried.add(replica.name)
+            replica.moved += 1
+
+    @property
+    def _first(self) -> Engine:
+        """A replica that is alive, or any: what all have in common is asked of it."""
+        living = self._living() or list(self._replicas.values())
+        return living[0].engine
+
+    def _living(self) -> list[Replica]:
+        return [replica for replica in self._replicas.values() if replica.alive]
+
+    async def _died(self, replica: Replica, failure: EngineFailure) -> bool:
+        """Whether a request failed because its replica is dead; then it is no longer asked."""
+        if len(self._replicas) == 1:
+            return False
+        why = str(failure) if isinstance(failure, EngineDead) else await self._why_dead(replica)
+        if why is None:
+            return False
+        self._end(replica, why)
+        return True
+
+    def _end(self, replica: Replica, why: str) -> None:
+        if replica.alive:
+            replica.end()
+            self._say(f"{replica.name} is not asked any more: {why}")
+
+    async def _why_dead(self, replica: Replica) -> str | None:
+        try:
+            await replica.engine.health()
+        except EngineDead as death:
+            return str(death)
+        return None
+
+    async def _look_after(self) -> None:
+        """Find out which replicas have died and which have come back, again and again."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.gather(*(self._look_at(one) for one in self._replicas.values()))
+
+    async def _look_at(self, replica: Replica) -> None:
+        if replica.alive:
+            why = await self._why_dead(replica)
+            if why is not None:
+                self._end(replica, why)
+            return
+        fresh = self._makes[replica.name]()
+        try:
+            await fresh.start()
+        except (UserMistake, RunStopped, EngineFailure):
+            await fresh.stop()
+            return
+        if replica.alive:
+            await fresh.stop()
+            return
+        difference = difference_between(self._first, fresh) if self._living() else None
+        if difference is not None:
+            self._say(f"{replica.name} is back and is not asked: {difference}")
+            await fresh.stop()
+            return
+        # Requests may still be waiting for the old one, and end as they may.
+        self._left.append(replica.engine)
+        replica.engine, replica.alive = fresh, True
+        self._say(f"{replica.name} is back")
+
+    async def _stop_all(self) -> None:
+        for engine in (*self._left, *(one.engine for one in self._replicas.values())):
+            await engine.stop()
+        self._left.clear()
+
+    def _named(self, name: str, error: BaseException) -> BaseException:
+        """An error of one of several replicas, which says of which."""
+        several = len(self._replicas) > 1 and isinstance(error, UserMistake | RunStopped)
+        if not several or name in str(error):
+            return error
+        return type(error)(f"the replica {name}: {error}")
+
+    def _tell_what_each_did(self) -> None:
+        for one in self._replicas.values() if len(self._replicas) > 1 else ():
+            tokens = "an unknown number of" if one.tokens is None else f"{one.tokens:,}"
+            self._say(
+                f"{one.name} answered {one.answered:,} requests with {tokens} tokens, died "
+                f"{one.deaths} times, and {one.moved} requests moved from it"
+            )
+
+    def _say(self, line: str) -> None:
+        if self._log is not None and self._log.parent.is_dir():
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} replica {line}\n")
+
+
+class _Named:
+    """The replicas for the requests of one name, which the last of them served."""
+
+    def __init__(self, replicas: Replicas, name: str) -> None:
+        self._replicas = replicas
+        self._name = name
+        self._held_by: str | None = None
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        return self._replicas.abilities
+
+    @property
+    def facts(self) -> ModelFacts:
+        return self._replicas.facts
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._replicas.tokenizer
+
+    async def start(self) -> None:
+        await self._replicas.start()
+
+    async def complete(
+        self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
+    ) -> Completion:
+        return await self._ask(lambda engine: engine.complete(prompt_token_ids, sampling))
+
+    async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
+        return await self._ask(lambda engine: engine.chat(messages, sampling))
+
+    async def health(self) -> None:
+        await self._replicas.health()
+
+    async def stop(self) -> None:
+        await self._replicas.stop()
+
+    async def _ask(self, request: Asked) -> Completion:
+        completion, self._held_by = await self._replicas.ask(self._name, self._held_by, request)
+        return completion
