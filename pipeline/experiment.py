@@ -249,7 +249,7 @@ def engine_identity(settings: EngineSettings) -> dict[str, Any]:
     Raises:
         UserMistake: there is no such engine, or it cannot have such settings.
     """
-    engines.refuse_ignored(settings)
+    engines.check_settings(settings)
     shared = {name: getattr(settings, name) for name in ENGINE_IDENTITY}
     for one in fields(EngineSettings):
         if one.name in IDENTITY_WHERE_SET and getattr(settings, one.name) != one.default:

@@ -112,18 +112,66 @@ def test_runs_without_a_common_problem_are_refused(tmp_path):
         compare_runs([graded_run(first), graded_run(second)])
 
 
-def test_another_budget_is_warned_of(tmp_path):
-    comparison = compared(tmp_path, "10", "10", token_budget=50)
-    assert comparison.warnings == ("token_budget differs: 100 and 50",)
+MODEL = {"model": "m", "dtype": "float32", "revision": "r1"}
 
 
-def test_sampling_that_only_one_run_has_is_warned_of(tmp_path):
-    own = {"draft": {"temperature": 0.2}}
-    comparison = compared(tmp_path, "10", "10", top_k=40, own_sampling=own)
-    assert comparison.warnings == (
-        "top_k differs: None and 40",
-        f"own_sampling differs: {{}} and {own}",
-    )
+@pytest.mark.parametrize(
+    ("ours", "theirs", "warnings"),
+    [
+        ({}, {"token_budget": 50}, ["token_budget differs: 100 and 50"]),
+        ({}, {"top_k": 40}, ["top_k differs: none and 40"]),
+        (
+            {},
+            {"own_sampling": {"draft": {"temperature": 0.2}}},
+            ['own_sampling differs: none and {"draft": {"temperature": 0.2}}'],
+        ),
+        (
+            {"system_prompt": "Be  brief."},
+            {"system_prompt": "Think at length, and check each step of it twice."},
+            ["system_prompt differs: Be brief. and Think at length, and check each step of…"],
+        ),
+        ({"system_prompt": "x" * 50}, {"system_prompt": "x" * 60}, ["system_prompt differs"]),
+        (
+            {"think_budget": {"tokens": 256, "waits": 0}},
+            {"think_budget": {"tokens": 512, "waits": 0}},
+            ["think_budget.tokens differs: 256 and 512"],
+        ),
+        (
+            {"think_budget": {"tokens": 256, "waits": 0}},
+            {"reasoner": "parallel", "tracks": {"tracks": 3}},
+            ['think_budget differs: {"tokens": 256, "waits": 0} and none'],
+        ),
+        (
+            {"reasoner": "spec", "steps": {"score_threshold": 7.0}, "tracks": {"tracks": 1}},
+            {"reasoner": "spec-async", "steps": {"score_threshold": 9.0}, "tracks": {"tracks": 1}},
+            ["steps.score_threshold differs: 7.0 and 9.0"],
+        ),
+        (
+            {"target": MODEL},
+            {"target": MODEL | {"dtype": "bfloat16"}},
+            ["target.dtype differs: float32 and bfloat16"],
+        ),
+        ({"target": MODEL}, {"target": {"model": "other", "dtype": "bfloat16"}}, []),
+        ({}, {"reasoner": "spec", "draft": MODEL, "steps": {"score_threshold": 7.0}}, []),
+        (
+            {"prompts": {"task/a.j2": "1", "step/b.j2": "1"}},
+            {"prompts": {"task/a.j2": "2"}},
+            ["prompts differ: task/a.j2"],
+        ),
+        (
+            {},
+            {"imported_from": "ssr", "token_budget": 50, "temperature": None, "seed": None},
+            ["token_budget differs: 100 and 50"],
+        ),
+    ],
+)
+def test_each_setting_that_differs_besides_reasoner_and_model_is_warned_of(
+    tmp_path, ours, theirs, warnings
+):
+    write_run(tmp_path / "ours", {"0": [True]}, **ours)
+    write_run(tmp_path / "theirs", {"0": [True]}, **theirs)
+    [comparison] = compare_runs([graded_run(tmp_path / name) for name in ("ours", "theirs")])
+    assert [*comparison.warnings] == warnings
 
 
 def test_problems_that_one_run_lacks_are_left_out_and_said(tmp_path):

@@ -33,6 +33,7 @@ def test_the_list_is_a_table_with_a_line_a_dataset() -> None:
         ("gpqa", "examples not be revealed"),
         ("pocket", "bundled, pocket.jsonl"),
         ("hmmt-feb26", "unverified    whether its ids are in problem_idx"),
+        ("gpqa", "unverified    its columns and Record IDs: its rows are gated"),
         ("brumo25", "public since  2025-04"),
     ],
 )

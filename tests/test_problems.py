@@ -294,6 +294,25 @@ def test_what_nobody_has_checked_is_told_at_the_first_load_only(
 
 
 @pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ({}, ["no row of gpqa has a subject: its manifest takes it from the column 'High-level"]),
+        ({"High-level domain": "Physics"}, []),
+    ],
+)
+def test_a_column_that_no_row_has_is_told_with_what_nobody_has_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Values, missing: list[str]
+) -> None:
+    wrong = {f"Incorrect Answer {n}": f"w{n}" for n in (1, 2, 3)}
+    row = {"Question": "q", "Correct Answer": "a"} | wrong | dict(more)
+    fake_hub(monkeypatch, [row | {"Record ID": f"r{n}"} for n in range(198)])
+    first, again = (load_problems("gpqa", None, seed=0, refs_dir=tmp_path).notes for _ in range(2))
+    assert len(first) == len(again) + 1
+    assert "its rows are gated and were not seen" in first[-1]
+    assert [note[: len(part)] for note, part in zip(again, missing, strict=True)] == missing
+
+
+@pytest.mark.parametrize(
     ("dataset", "answer", "gold"),
     [
         ("gsm8k", "48/2 = 24 clips in May.\n#### 72", "72"),

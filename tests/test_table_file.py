@@ -149,6 +149,13 @@ def test_cards_may_be_files_of_their_own_and_their_lines_are_told(read, tmp_path
         (("value = 0.8", "value = true"), 27, "must be a share of 1"),
         (('column = "twice"', 'column = "thrice"'), 27, "no column 'thrice'; did you mean 'twice'"),
         (('source = "a', 'sorce = "a'), 27, "there is no key 'sorce'; did you mean 'source'"),
+        (
+            ("expected = [", 'expected = [{column = "twice", value = 0.7}, '),
+            27,
+            "two values are expected of the column 'twice', score_threshold 7; keep one",
+        ),
+        (("2.5", '1\nengine = "openai"\nbase_url = 5'), 17, "base URL '5' must begin with http://"),
+        (("2.5", '1\nengine = "openai"\nbase_url = "htp://x"'), 17, "must begin with http://"),
     ],
 )
 def test_what_no_table_can_say_is_refused_with_its_line(read, tmp_path, change, line, said):
@@ -174,6 +181,7 @@ def test_what_no_table_can_say_is_refused_with_its_line(read, tmp_path, change, 
         ('columns = ["pocket[first:5"]', "is no column"),
         ("columns = [3]", "3 is no column"),
         ('models = ["none.toml"]', "none.toml cannot be read"),
+        ("models = [3]", "3 is no card; name its file, such as cards/qwq.toml"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_with_what_it_lacks(read, text, said):

@@ -109,7 +109,7 @@ def test_a_row_without_attempts_is_there_without_numbers(place):
 
 
 def test_the_plan_counts_only_the_runs_that_something_is_missing_of(place):
-    assert "To go: 12 attempts in 1 run." in table(place, "--dry-run").out
+    assert "To go: 12 attempts in 1 run, " in table(place, "--dry-run").out
 
 
 def test_dollars_are_those_of_the_models_gpus(place):

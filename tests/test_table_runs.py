@@ -166,6 +166,44 @@ def test_only_the_chosen_rows_and_columns_run(place):
     assert sorted(run.name.rsplit("-", 1)[0] for run in runs(place)) == ["sums-spec-scripted"] * 2
 
 
+def test_only_missing_plans_and_runs_the_cells_that_are_not_complete(place):
+    assert table(place, "--rows large,parallel --columns twice").code == 0
+    cells = planned(place, "--only-missing --columns twice")["cells"]
+    assert [cell["row"] for cell in cells] == ["spec score_threshold=5", "spec score_threshold=9"]
+    assert "8 attempts made" in table(place, "--only-missing --columns twice").err
+    assert planned(place, "--only-missing --columns twice")["cells"] == []
+    place.script("target", faults={"fail": [1]})
+    said = table(place, "--only-missing --columns twice")
+    assert (said.code, "0 attempts made" in said.err) == (0, True), said.err
+    assert "twice" in said.out
+
+
+def test_a_data_file_that_is_not_there_is_a_mistake_before_anything_runs(place):
+    text = FILE.replace('"sums.jsonl[first:3]"', '"others.jsonl"')
+    (place.folder / "table.toml").write_text(text)
+    for options in ("--dry-run", "--dry-run --json", ""):
+        said = table(place, options)
+        assert said.code == 2
+        assert "table.toml, line 4: data file" in said.sentence
+        assert "others.jsonl does not exist; give a" in said.sentence
+    assert runs(place) == []
+
+
+def test_what_cells_share_is_to_go_once(place):
+    plan = planned(place, "--rows large,same")
+    asked = {(cell["row"], cell["column"]): cell["missing"] for cell in plan["cells"]}
+    assert asked["same", "sums"] == asked["large", "sums"] == 6
+    to_go = {(c["row"], c["column"]): c["tokens_at_most"] for c in plan["cells"]}
+    # Of the column `twice` only the second repeats of two problems are not asked for before.
+    assert {name: most for name, most in to_go.items() if most} == {
+        ("large", "sums"): 6 * 200,
+        ("large", "twice"): 2 * 200,
+    }
+    assert plan["to_go"] == {"attempts": 8, "runs": 1, "tokens": None, "tokens_at_most": 8 * 200}
+    out = table(place, "--dry-run --rows large,same").out
+    assert "To go: 8 attempts in 1 run, ≤ 1,600 tokens." in out
+
+
 def test_a_changed_setting_names_the_cells_that_it_invalidates(place):
     assert table(place).code == 0
     changed = planned(place, "--set rows.parallel.tracks=3")["changed"]

@@ -1,6 +1,7 @@
 """Votes over classes of equal answers, and the end of tracks that can no longer matter."""
 
 import itertools
+import json
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from pipeline.reasoners.early_stop import is_decided
 from pipeline.reasoners.vote import vote
 from pipeline.reasoners.vote_rules import VOTE_RULES
 from pipeline.records import Step, Stop, Track
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import Place
 
 
 def track(name, answer, tokens=10, scores=(), *, stop=Stop.FINISHED, rewritten=0):
@@ -130,3 +133,11 @@ def test_an_exact_stop_does_happen():
 def test_fast_modes_end_at_an_answer_or_at_two_that_agree(fast, ended, over):
     tracks = [track(n, answer) for n, answer in enumerate(ended)]
     assert is_decided(tracks, 3, "integer", TrackSettings(tracks=6, fast=fast)) is over
+
+
+def test_every_rule_that_is_named_votes_once_and_in_the_order_of_their_names(tmp_path):
+    place = Place.made(tmp_path)
+    assert place.speclrm("parallel").code == 0
+    asked = "--rule longest --rule majority --rule longest --format json"
+    said = speclrm(f"vote {place.run('parallel')} {asked}")
+    assert [one["rule"] for one in json.loads(said.out)] == ["longest", "majority"]

@@ -10,27 +10,13 @@ from evaluators.statistics.cost_ratios import CostRatios, cost_ratios
 from evaluators.statistics.margin import ONE_SIDED_LEVEL, not_worse_p
 from evaluators.statistics.metrics import GradedRun
 from evaluators.statistics.power import detectable
+from evaluators.statistics.setting_differences import setting_differences
 from evaluators.statistics.sign_flips import is_exact, sign_flip_p
 from evaluators.statistics.uncertainty import Interval, difference_interval
 
 
 class NotComparable(ValueError):  # noqa: N818 - named for what it is
     """Two runs differ in what a comparison must hold fixed."""
-
-
-COMPARED_SETTINGS = (
-    "token_budget",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "presence_penalty",
-    "repetition_penalty",
-    "own_sampling",
-    "seed",
-    "thinking",
-)
-"""What two runs are warned to differ in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +221,7 @@ def refuse_incomparable(first: GradedRun, second: GradedRun) -> None:
 
 
 def _warnings(first: GradedRun, second: GradedRun, changes: _Changes) -> list[str]:
-    said = [
-        f"{name} differs: {ours} and {theirs}"
-        for name in COMPARED_SETTINGS
-        if (ours := getattr(first.identity, name)) != (theirs := getattr(second.identity, name))
-    ]
+    said = [*setting_differences(first.manifest, second.manifest)]
     if first.repeats != second.repeats:
         said.append(f"repeats differ: {first.repeats} and {second.repeats}")
     if not is_exact(changes.whole):

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,19 @@ from pipeline.tables.to_go import ToGo, to_go
 HEADINGS = ("row", "column", "run", "there", "missing", "tokens to go", "time to go")
 NOTES = (
     "there: attempts that are recorded, of those that are asked for. to go: about, by what is "
-    "recorded, or ≤, by the token budget; time: with as many attempts in flight as the concurrency."
+    "recorded, or ≤, by the token budget, of what no cell above asks for; time: with as many "
+    "attempts in flight as the concurrency."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What all cells still take together; `tokens` are None where one has recorded nothing."""
+
+    attempts: int
+    runs: int
+    tokens: float | None
+    tokens_at_most: int
 
 
 def print_plan(
@@ -31,7 +42,7 @@ def print_plan(
 ) -> None:
     """Print the plan."""
     console = table_console()
-    ahead = [to_go(one) for one in planned]
+    ahead = to_go(planned)
     print_table(
         console,
         HEADINGS,
@@ -41,7 +52,7 @@ def print_plan(
         keys=2,
         texts=3,
     )
-    for line in _lines(planned, changed):
+    for line in (*_lines(planned, changed), _in_all(planned, ahead)):
         console.print(Text(safe(line)))
 
 
@@ -49,11 +60,15 @@ def plan_as_json(
     table: TableFile, planned: Sequence[PlannedCell], changed: Collection[Invalidated]
 ) -> str:
     """The plan with every number unrounded."""
+    ahead = to_go(planned)
     return json.dumps(
         {
             "title": table.title,
             "baseline": table.baseline,
-            "cells": [_as_json(one, planned) for one in planned],
+            "cells": [
+                _as_json(one, left, planned) for one, left in zip(planned, ahead, strict=True)
+            ],
+            "to_go": asdict(_total(planned, ahead)),
             "engine_sets": [list(each.engines) for each in engine_sets(shared_runs(planned))],
             "changed": [asdict(one) for one in changed],
         },
@@ -98,11 +113,29 @@ def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> 
     sets = engine_sets(shared_runs(planned))
     for number, each in enumerate(sets, start=1):
         lines.append(f"Engines, set {number} of {len(sets)}: {', '.join(each.engines)}.")
-    runs = shared_runs(planned)
-    missing = [sum(1 for _ in run.work(run.cells[0].there)) for run in runs]
-    unfinished = sum(count > 0 for count in missing)
-    lines.append(f"To go: {counted(sum(missing), 'attempt')} in {counted(unfinished, 'run')}.")
     return lines
+
+
+def _total(planned: Sequence[PlannedCell], ahead: Sequence[ToGo | None]) -> Total:
+    """What the cells that can be run take together."""
+    left = [
+        (one.directory, each)
+        for one, each in zip(planned, ahead, strict=True)
+        if one.trouble is None and each is not None and each.new
+    ]
+    known = [each.tokens for _, each in left if each.tokens is not None]
+    return Total(
+        attempts=sum(each.new for _, each in left),
+        runs=len({directory for directory, _ in left}),
+        tokens=sum(known) if len(known) == len(left) else None,
+        tokens_at_most=sum(each.tokens_at_most for _, each in left),
+    )
+
+
+def _in_all(planned: Sequence[PlannedCell], ahead: Sequence[ToGo | None]) -> str:
+    total = _total(planned, ahead)
+    tokens = f", {_tokens(total)} tokens" if total.attempts else ""
+    return f"To go: {counted(total.attempts, 'attempt')} in {counted(total.runs, 'run')}{tokens}."
 
 
 def changed_lines(changed: Collection[Invalidated]) -> list[str]:
@@ -142,8 +175,8 @@ def _serves(directory: Path, planned: Collection[PlannedCell]) -> list[str]:
     return [one.cell.name for one in planned if one.directory == directory]
 
 
-def _tokens(left: ToGo) -> str:
-    if not left.attempts:
+def _tokens(left: ToGo | Total) -> str:
+    if not left.tokens_at_most:
         return "0"
     return f"≤ {left.tokens_at_most:,}" if left.tokens is None else f"about {left.tokens:,.0f}"
 
@@ -160,8 +193,8 @@ def _at_once(planned: Sequence[PlannedCell]) -> int:
     return max(one.cell.experiment.concurrency for one in planned)
 
 
-def _as_json(one: PlannedCell, planned: Sequence[PlannedCell]) -> dict[str, Any]:
-    left, expected = to_go(one), one.cell.expected
+def _as_json(one: PlannedCell, left: ToGo | None, planned: Sequence[PlannedCell]) -> dict[str, Any]:
+    expected = one.cell.expected
     return {
         "row": one.cell.row.name,
         "column": one.cell.column.name,

@@ -14,11 +14,17 @@ from pipeline.review.revote import revote, revote_all
 
 @click.command("vote")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--rule", help=f"One of {', '.join(VOTE_RULES)}; all without it.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    help=f"One of {', '.join(VOTE_RULES)}, or several times; all without it.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def vote_command(run: Path, rule: str | None, form: str) -> None:
+def vote_command(run: Path, rules: tuple[str, ...], form: str) -> None:
     """Vote again over RUN's recorded tracks; no engine is needed."""
-    results, refused = revote_all(run) if rule is None else (revote(run, (rule,)), [])
+    asked = [*dict.fromkeys(rules)]
+    results, refused = (revote(run, asked), []) if asked else revote_all(run)
     for broken in refused:
         echo(f"Warning: {broken}", err=True)
     if form == "json":

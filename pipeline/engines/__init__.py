@@ -42,11 +42,11 @@ def resolve_auto() -> str:
     return next(one.name for one in automatic() if one.installed)
 
 
-def refuse_ignored(settings: EngineSettings) -> None:
-    """Refuse a field that the engine would take no notice of.
+def check_settings(settings: EngineSettings) -> None:
+    """Refuse what the engine cannot have, and a field that it would take no notice of.
 
     Raises:
-        UserMistake: there is one, or there is no such engine.
+        UserMistake: there is such a thing, or there is no such engine.
     """
     known = entry(settings.engine)
     for name in known.ignored(settings):
@@ -55,6 +55,7 @@ def refuse_ignored(settings: EngineSettings) -> None:
             f"{name!r} has no effect with the engine {settings.engine}; leave it out, or choose "
             f"{' or '.join(sorted(users))}{known.in_place_of(name)}"
         )
+    known.check_settings(settings)
 
 
 def create(settings: EngineSettings) -> Engine:
@@ -68,7 +69,7 @@ def create(settings: EngineSettings) -> Engine:
             f"the engine {known.name} needs the package {known.package}, which is not installed; "
             f"{known.install or 'install it'}, or choose --engine {resolve_auto()}"
         )
-    refuse_ignored(settings)
+    check_settings(settings)
     values = known.own_values(settings)
     with ENGINES.blamed(known.name):
         engine = known.load_class()(replace(settings, own=values))

@@ -65,7 +65,8 @@ class EngineEntry:
     `model` is what its model is called unless it is named; without it that is the bundled one.
     `opens_files` says that a model's name is that of files here or on the hub, and not a server's.
     `tokenizer` and `context` are the paths of functions of the settings that say, before a start,
-    the tokenizer and how many tokens there is room for; either may answer None. `remedies` say what
+    the tokenizer and how many tokens there is room for; either may answer None. `check` is that of
+    one that raises `UserMistake` for settings that it cannot have. `remedies` say what
     to do where the engine turns out to lack an ability; `instead` say, by options that it does not
     have, what it has in their place. `samples` are the settings of
     `pipeline.engines.sampling` that it honours besides temperature and top-p.
@@ -84,6 +85,7 @@ class EngineEntry:
     opens_files: bool = True
     tokenizer: str | None = "pipeline.engines.tokenizer:HFTokenizer.of"
     context: str | None = "pipeline.engines.facts:read_context"
+    check: str | None = None
     remedies: Mapping[Ability, str] = field(default_factory=dict)
     instead: Mapping[str, str] = field(default_factory=dict)
     samples: frozenset[str] = frozenset()
@@ -136,7 +138,7 @@ class EngineEntry:
             Misdeclared: what is there is of no use.
         """
         self.load_class()
-        for path in (self.tokenizer, self.context):
+        for path in (self.tokenizer, self.context, self.check):
             if path is not None and not callable(resolve_name(path)):
                 raise Misdeclared(f"{path} is no function")
 
@@ -173,6 +175,10 @@ class EngineEntry:
         """Those of its own options' values that decide what a model writes."""
         free = {one.name for one in self.options if one.free}
         return {name: one for name, one in self.own_values(settings).items() if name not in free}
+
+    def check_settings(self, settings: EngineSettings) -> None:
+        """Raise `UserMistake` for settings that it cannot have, as far as that is known here."""
+        _called(self.check, settings)
 
     def read_tokenizer(self, settings: EngineSettings) -> Tokenizer | None:
         """The model's tokenizer, without a start; None where only its server has it.

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -110,6 +110,7 @@ def _from_hub(manifest: Manifest, loaded: HubRows, seed: int, refs_dir: Path) ->
     problem_set = _assemble(manifest, loaded.rows, seed, loaded.source)
     problem_set = replace(problem_set, revision=loaded.revision)
     _verify(manifest, problem_set)
+    problem_set = replace(problem_set, notes=tuple(_unfilled(manifest, problem_set)))
     is_first = check_fingerprint(manifest.name, loaded, problem_set.fingerprint, refs_dir)
     if not is_first or manifest.unverified is None:
         return problem_set
@@ -118,7 +119,18 @@ def _from_hub(manifest: Manifest, loaded: HubRows, seed: int, refs_dir: Path) ->
         f"nobody has checked {manifest.unverified}; look at some attempts with `speclrm show` "
         "before you trust a result"
     )
-    return replace(problem_set, notes=(note,))
+    return replace(problem_set, notes=(*problem_set.notes, note))
+
+
+def _unfilled(manifest: Manifest, problem_set: ProblemSet) -> Iterator[str]:
+    """What the manifest says of every problem, and no row holds."""
+    for kind in ("level", "subject"):
+        column = getattr(manifest.columns, kind)
+        if column is not None and not any(getattr(one, kind) for one in problem_set.problems):
+            yield (
+                f"no row of {manifest.name} has a {kind}: its manifest takes it from the column "
+                f"{column!r}, which is empty or not there"
+            )
 
 
 def _from_file_as(

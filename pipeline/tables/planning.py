@@ -103,7 +103,7 @@ def plan_cells(cells: Sequence[Cell], document: Document, results: Path) -> tupl
     """Load the problems of every cell, each set once, and look at the run directories.
 
     Raises:
-        UserMistake: a column's range, or a row's prompts, are not there.
+        UserMistake: a column's data file or range, or a row's prompts, are not there.
     """
     loaded: dict[tuple[object, ...], ProblemSet | UserMistake] = {}
     rows = list(dict.fromkeys(cell.row.name for cell in cells))
@@ -118,6 +118,8 @@ def plan_cells(cells: Sequence[Cell], document: Document, results: Path) -> tupl
             loaded[source] = _problems(asked)
         problems = loaded[source]
         if isinstance(problems, UserMistake):
+            if asked.data_file is not None:
+                raise document.mistake(cell.column.keys, str(problems), cell.column.name)
             planned.append(PlannedCell(cell, place, directory, None, trouble=str(problems)))
             continue
         try:

@@ -142,6 +142,11 @@ def _put_cards(document: Document) -> None:
     """Let the cards in other files stand in `models`, by their files' stems or the names given."""
     named = document.values.get("models", {})
     if isinstance(named, list):
+        for one in named:
+            if not isinstance(one, str):
+                raise document.mistake(
+                    ("models",), f"{one!r} is no card; name its file, such as cards/qwq.toml."
+                )
         document.values["models"] = {}
         named = {Path(str(one)).stem: one for one in named}
     elif not isinstance(named, dict):
@@ -326,6 +331,13 @@ def _expected(
                 str(value),
             )
         if all(entry.get(key, chosen) == chosen for key, chosen in swept.items()):
+            if column in found:
+                whose = "".join(f", {key} {one}" for key, one in swept.items())
+                raise document.mistake(
+                    place,
+                    f"two values are expected of the column {column!r}{whose}; keep one.",
+                    column,
+                )
             found[column] = Expected(float(value), entry.get("source"))
     return found
 

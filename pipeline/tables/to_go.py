@@ -1,11 +1,14 @@
 """What cells have cost so far and what is still to come, by the attempts that are recorded."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.ledger import known_sum
-from pipeline.runs.directory import read_attempts
+from pipeline.runs.directory import Key, read_attempts
 from pipeline.runs.estimate import tracks_of
+from pipeline.runs.planning import Plan
 from pipeline.tables.planning import PlannedCell
 
 
@@ -13,28 +16,39 @@ from pipeline.tables.planning import PlannedCell
 class ToGo:
     """What a cell still takes; None where nothing is recorded that says it.
 
-    `tokens_at_most` is what the token budget allows. `seconds` are those of the attempts, one
-    after another: several are in flight at a time.
+    `attempts` are those that it lacks, `new` those of them that no cell before it asks for. Tokens
+    and seconds are of the new ones. `tokens_at_most` is what the token budget allows. `seconds` are
+    those of the attempts, one after another: several are in flight at a time.
     """
 
     attempts: int
+    new: int
     tokens: float | None
     tokens_at_most: int
     seconds: float | None
 
 
-def to_go(one: PlannedCell) -> ToGo | None:
-    """What is missing of a cell; None where its problems are not known.
+def to_go(planned: Sequence[PlannedCell]) -> list[ToGo | None]:
+    """What is missing of each cell, in their order; None where its problems are not known.
 
     Raises:
         UserMistake: a recorded attempt cannot be read.
     """
-    if one.plan is None:
-        return None
-    missing = len(one.plan.asked) - one.recorded
-    most = missing * tracks_of(one.plan) * one.plan.experiment.token_budget
-    if not missing or not one.recorded:
-        return ToGo(missing, None, most, None)
+    asked: dict[Path, set[Key]] = {}
+    ahead = []
+    for one in planned:
+        before = asked.setdefault(one.directory, set())
+        missing = {(work.problem.problem_id, work.repeat_id) for work in one.work(one.there)}
+        new = len(missing - before)
+        ahead.append(None if one.plan is None else _of_cell(one, one.plan, len(missing), new))
+        before |= missing
+    return ahead
+
+
+def _of_cell(one: PlannedCell, plan: Plan, missing: int, new: int) -> ToGo:
+    most = new * tracks_of(plan) * plan.experiment.token_budget
+    if not new or not one.recorded:
+        return ToGo(missing, new, None, most, None)
     seconds, tokens = [], []
     for attempt in read_attempts(one.directory):
         if attempt.status == "ok" and attempt.seconds is not None:
@@ -46,7 +60,8 @@ def to_go(one: PlannedCell) -> ToGo | None:
             tokens += [] if made is None else [made]
     return ToGo(
         attempts=missing,
-        tokens=missing * statistics.fmean(tokens) if tokens else None,
+        new=new,
+        tokens=new * statistics.fmean(tokens) if tokens else None,
         tokens_at_most=most,
-        seconds=missing * statistics.fmean(seconds) if seconds else None,
+        seconds=new * statistics.fmean(seconds) if seconds else None,
     )

@@ -41,6 +41,7 @@ OPENAI = EngineEntry(
     opens_files=False,
     tokenizer="pipeline.engines.openai.engine:named_tokenizer",
     context=None,
+    check="pipeline.engines.openai.server:check_address",
     remedies={
         Ability.TOKEN_PROMPTS: "name the tokenizer of its model with --tokenizer",
         Ability.DIGIT_LOGPROBS: "serve its model with vLLM",

@@ -47,6 +47,12 @@ def base_url_of(settings: EngineSettings) -> str:
     return base if base.endswith("/v1") else f"{base}/v1"
 
 
+def check_address(settings: EngineSettings) -> None:
+    """Raise `UserMistake` for an address that is none; it may still be missing."""
+    if settings.base_url is not None:
+        _address(settings)
+
+
 def _address(settings: EngineSettings) -> httpx.URL:
     """The address as it was given."""
     given = settings.base_url
@@ -57,7 +63,9 @@ def _address(settings: EngineSettings) -> httpx.URL:
         )
     shown = shown_address(given)
     if not given.startswith(("http://", "https://")):
-        raise UserMistake(f"the base URL {shown!r} must begin with http:// or https://")
+        raise UserMistake(
+            f"the base URL {shown!r} must begin with http:// or https://; correct --base-url"
+        )
     wrong = UserMistake(
         f"the base URL {shown!r} is not the address of a server; give --base-url host, port and "
         "path, for example http://127.0.0.1:8000/v1"
