@@ -38,6 +38,7 @@ IDENTITY_WHERE_SET = (
     "assistant_model",
     "append_eos",
     "refine_rounds",
+    "gather",
 )
 """The same, but only where they have another value than their default: they came later, and runs
 that were named without them keep their names."""

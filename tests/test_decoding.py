@@ -360,7 +360,7 @@ def test_what_was_refused_is_counted_where_it_stood_with_what_fills_a_row_up(tin
         for text in texts:
             cache = DynamicCache(config=tiny.config)
             tiny(input_ids=torch.tensor([text.token_ids[:-1]]), past_key_values=cache)
-            rows.join(cache, len(text.token_ids) - 1)
+            rows.join(cache, text.token_ids[:-1])
         step(rows, texts, [[1, 2, 3, 4], [5]], counts)
     # The first row was fed 5 tokens after 4 others, and kept 3; the second 2, and kept 1.
     assert (texts[0].refused.fed, texts[0].refused.attended) == (2, attended([(7, 2)]))
@@ -426,7 +426,7 @@ def test_a_cache_is_left_as_long_as_the_text(tiny):
         cache = DynamicCache(config=tiny.config)
         tiny(input_ids=torch.tensor([[1, 2, 3]]), past_key_values=cache)
         row = OneRow(tiny)
-        row.join(cache, 3)
+        row.join(cache, [1, 2, 3])
         row.forward([[4, 5, 6, 7]])
         row.forget(0, 3)
         assert cache.get_seq_length() == 4

@@ -52,7 +52,7 @@ def joined(rows, model, *texts: list[int]):
     for text in texts:
         cache = DynamicCache(config=model.config)
         model(input_ids=torch.tensor([text]), past_key_values=cache)
-        rows.join(cache, len(text))
+        rows.join(cache, text)
     return rows
 
 

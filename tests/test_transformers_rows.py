@@ -367,7 +367,7 @@ def test_rows_that_join_leave_and_keep_unequal_parts_of_what_they_are_fed_are_as
                 texts.append(prompt_of(1 + draw(70), seed))
                 cache = DynamicCache(config=tiny.config)
                 tiny(input_ids=torch.tensor([texts[-1]]), past_key_values=cache)
-                rows.join(cache, len(texts[-1]))
+                rows.join(cache, texts[-1])
             elif move == "leave":
                 gone = draw(len(texts))
                 rows.leave(gone)
@@ -392,7 +392,7 @@ def test_one_row_forgets_what_is_not_committed(tiny):
         cache = DynamicCache(config=tiny.config)
         tiny(input_ids=torch.tensor([[1, 2, 3]]), past_key_values=cache)
         row = OneRow(tiny)
-        row.join(cache, 3)
+        row.join(cache, [1, 2, 3])
         row.forward([[4, 5, 6, 7]])
         row.forget(0, 2)
         after = row.forward([[8]])[0, -1]

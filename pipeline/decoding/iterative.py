@@ -112,7 +112,7 @@ def refine(model: Any, texts: Sequence[GreedyText], refining: Refining) -> Count
             prompt = torch.tensor([text.token_ids], device=model.device)
             text.grow(model(input_ids=prompt, past_key_values=cache).logits[0, -1])
             if text.room:
-                rows.join(cache, prompt.shape[1])
+                rows.join(cache, text.token_ids[:-1])
                 refining.join(text)
                 going.append(text)
         while going:

@@ -93,7 +93,7 @@ def _rows_of_texts(model: Any, compute: Any) -> ManyRows:
     for text in TEXTS:
         cache = DynamicCache(config=model.config)
         model(input_ids=torch.tensor([text], device=model.device), past_key_values=cache)
-        rows.join(cache, len(text))
+        rows.join(cache, text)
     return rows
 
 

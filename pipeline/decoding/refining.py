@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pipeline.decoding.beginnings import common
 from pipeline.decoding.proposer import Written
 from pipeline.decoding.rows import Rows
 from pipeline.decoding.windows import Counts
@@ -98,7 +99,7 @@ class Refining:
         """Grow the text by what this round gives; how many of the fed tokens were right."""
         block = self._blocks[row]
         choices = list(map(text.ahead(), logits))
-        same = _common(block.guess, choices) if block.unread else 0
+        same = common(block.guess, choices) if block.unread else 0
         sure = same + 1 if block.unread else 0
         block.rounds += 1
         text.rounds.append(
@@ -120,13 +121,3 @@ class Refining:
     def _begun(self, text: RefinedText, number: int, unread: int) -> _Block:
         size = min(self.appended + 1, text.room)
         return _Block(number, size, [self.end_id] * (size - 1), unread)
-
-
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many tokens two sequences begin with alike."""
-    same = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        same += 1
-    return same

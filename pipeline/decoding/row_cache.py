@@ -1,5 +1,6 @@
 """Keys and values of several sequences of different lengths: a row each, from column 0."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -98,6 +99,12 @@ class RowCache:
         for keys, values, layer in zip(self.keys, self.values, other.layers, strict=True):
             keys[row, :, : layer.keys.shape[2]] = layer.keys[0]
             values[row, :, : layer.values.shape[2]] = layer.values[0]
+
+    def put(self, row: int, columns: Sequence[int], other: Any, start: int) -> None:
+        """Copy what the one row of another cache has from `start` on into columns of this row."""
+        for keys, values, layer in zip(self.keys, self.values, other.layers, strict=True):
+            keys[row][:, columns] = layer.keys[0, :, start:]
+            values[row][:, columns] = layer.values[0, :, start:]
 
     def move(self, row: int, to: int, length: int) -> None:
         """Copy the first `length` columns of a row over another row."""

@@ -27,7 +27,7 @@ def disturbance(model: Any) -> float:
         for text in texts:
             cache = DynamicCache(config=model.config)
             model(input_ids=torch.tensor([text], device=model.device), past_key_values=cache)
-            rows.join(cache, len(text))
+            rows.join(cache, text)
         together = rows.forward(next_tokens)[:, 0].float()
         for row, (text, token) in enumerate(zip(texts, next_tokens, strict=True)):
             whole = torch.tensor([[*text, *token]], device=model.device)
@@ -72,8 +72,8 @@ class Together(Protocol):
 class Rows(Together, Protocol):
     """Rows of a forward; the last one takes the place of one that leaves."""
 
-    def join(self, cache: Any, length: int) -> None:
-        """Add a row: the cache of a sequence that was read alone, and its number of tokens."""
+    def join(self, cache: Any, token_ids: Sequence[int]) -> None:
+        """Add a row: the cache of a text that was read alone, and its tokens."""
         ...
 
     def leave(self, row: int) -> None:
@@ -88,7 +88,7 @@ class OneRow:
     model: Any
     _cache: Any = None
 
-    def join(self, cache: Any, length: int) -> None:  # noqa: ARG002 - the cache knows it
+    def join(self, cache: Any, token_ids: Sequence[int]) -> None:  # noqa: ARG002 - in the cache
         """Take the row over."""
         if self._cache is not None:
             raise ValueError("there is room for one row only")
@@ -125,12 +125,13 @@ class ManyRows:
     def __post_init__(self) -> None:
         self.compute = self.compute or RowForward(self.model)
 
-    def join(self, cache: Any, length: int) -> None:
+    def join(self, cache: Any, token_ids: Sequence[int]) -> None:
         """Copy the row in; raises `ValueError` for a cache that forgets tokens."""
         if not is_plain(cache):
             raise ValueError("a cache that forgets tokens cannot be one of several rows")
         if self._cache is None:
             self._cache = RowCache.like(cache)
+        length = len(token_ids)
         self._cache.fit(len(self.lengths) + 1, max([length, *self.lengths]) + 1)
         self._cache.write(len(self.lengths), cache)
         self.lengths.append(length)

@@ -45,7 +45,8 @@ class EngineSettings:
     `assistant_model` say who guesses the tokens of windows, how many tokens a window has at most,
     and with which model; `append_eos` and `refine_rounds` how many tokens are appended to refine,
     and how often.
-    `branching` says how branches lie, None by its defaults.
+    `branching` says how branches lie, None by its defaults. With `gather` `branches` requests in
+    flight that begin alike are branches of one row (transformers).
     `chat_template_kwargs` is a JSON object for the model's chat template, `reasoning_effort` a
     level that the template or the server knows, and `extra_body` a JSON object of further fields
     for every request to a server (openai).
@@ -77,6 +78,7 @@ class EngineSettings:
     append_eos: int | None = None
     refine_rounds: int | None = None
     branching: Branching | None = None
+    gather: str | None = None
     trust_remote_code: bool = False
     process: ProcessMode = "auto"
     base_url: str | None = None

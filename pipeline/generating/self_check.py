@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.decoding.beginnings import common
 from pipeline.engines.protocol import Completion
 from pipeline.engines.settings import PLAIN, EngineSettings
 from pipeline.errors import EngineDead, UserMistake
@@ -45,7 +46,7 @@ class Agreement:
     @property
     def matched(self) -> list[int]:
         """How many tokens each pair begins with alike."""
-        return [_common(plain, other) for plain, other in self.pairs]
+        return [common(plain, other) for plain, other in self.pairs]
 
     @property
     def share(self) -> float:
@@ -128,12 +129,3 @@ def self_check(generation: Generation, prompts: Sequence[Prompt], log: Path) -> 
         raise UserMistake("--self-check got no answer to compare: each of its prompts failed.")
     asked = [prompt.prompt_id for prompt in prompts]
     return Agreement(answers, tuple(one for one in asked if one not in answers))
-
-
-def _common(first: Ids, second: Ids) -> int:
-    same = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        same += 1
-    return same

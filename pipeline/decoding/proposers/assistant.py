@@ -43,7 +43,7 @@ class Assistant:
             self.forwards += 1
         self.computed += len(known)
         text.assisted.read(len(known))
-        self.rows.join(cache, len(known))
+        self.rows.join(cache, known)
         self._known.append(known)
         self._sure.append(len(known))
 

@@ -40,6 +40,13 @@ TRANSFORMERS = EngineEntry(
             choices=(PLAIN, "window", REFINE, BRANCHES),
         ),
         EngineOption(
+            name="gather",
+            type=str,
+            help="Let requests in flight that begin alike be branches of one row.",
+            choices=(BRANCHES,),
+            unset="each is a row of its own",
+        ),
+        EngineOption(
             name="proposer",
             type=str,
             help="Who guesses a window's tokens.",

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
+from pipeline.decoding.gathering import GatheredRows
 from pipeline.decoding.recording import Recorded
 from pipeline.decoding.rows import ManyRows, OneRow, Rows, disturbance, forgetting
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
@@ -65,7 +66,7 @@ def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
             compute = Recorded(model)
         # A row alone must have the logits that it always had, and there is nothing else to gain.
         if most > 1 or (compute.is_replayed and disturbance(model) <= _most_rounded(model)):
-            return partial(ManyRows, model, compute)
+            return partial(GatheredRows if settings.gather else ManyRows, model, compute)
     return partial(OneRow, model)
 
 

@@ -46,6 +46,13 @@ def check_decoding(settings: EngineSettings) -> None:
             "--max-num-seqs has no effect with --decoding branches: a group is one sequence; drop "
             "it"
         )
+    if settings.gather is not None and (
+        settings.decoding == BRANCHES or (settings.max_num_seqs or 1) == 1
+    ):
+        raise UserMistake(
+            "--gather branches has no effect with --decoding branches, nor without --max-num-seqs "
+            "of 2 or more: it is about requests that are computed together"
+        )
     if settings.proposer == ASSISTANT and settings.assistant_model is None:
         raise UserMistake(
             "--proposer assistant needs --assistant-model, a small model with the same tokenizer"

@@ -126,7 +126,7 @@ class Stepper:
             if text.done is not None:
                 job.settle(text.done)
                 return
-            self._rows.join(reading.cache, len(job.prompt))
+            self._rows.join(reading.cache, job.prompt)
             if self.proposer is not None:
                 self.proposer.join(text)
             if self._refining is not None:
