@@ -11,7 +11,8 @@ CACHES = ("default", "dynamic", "static", "offloaded", "offloaded_static", "quan
 """`default` asks for none; `paged` is continuous batching, its memory capped."""
 UNCAPPED = "paged_uncapped"
 """Continuous batching as transformers sizes it."""
-ATTENTION = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
+FLEX = "flex_attention"
+ATTENTION = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", FLEX)
 WEIGHTS = ("full", "4-bit", "8-bit")
 
 DRAWN = frozenset({"sampling", "nucleus", "samples"})
@@ -32,6 +33,11 @@ class Combination:
         return ", ".join(getattr(self, one.name) for one in fields(self))
 
     @property
+    def compiles(self) -> bool:
+        """Whether something may be compiled first, which takes a minute or so on a CPU."""
+        return self.attention == FLEX or self.cache == "quantized"
+
+    @property
     def lossless(self) -> bool:
         """Whether its tokens must be those of plain greedy generation or of plain beams."""
         return self.way not in DRAWN and self.cache != "quantized" and self.weights == "full"
@@ -46,11 +52,6 @@ def quick_grid() -> tuple[Combination, ...]:
     return tuple(dict.fromkeys(_quick()))
 
 
-def slow_grid() -> tuple[Combination, ...]:
-    """What compiles first, for a minute or so on a CPU, and is probed when it is asked for."""
-    return tuple(Combination(way, attention="flex_attention") for way in ("greedy", "batched"))
-
-
 def _quick() -> Iterator[Combination]:
     for way, guesses, cache in product(WAYS, GUESSES, CACHES):
         # Continuous batching takes the longest, and has but one way to take no guesses.
@@ -59,5 +60,5 @@ def _quick() -> Iterator[Combination]:
     yield Combination(cache=UNCAPPED)
     some = [Combination(w, g) for w in ("greedy", "batched", "beam") for g in ("none", "assistant")]
     for cell in some:
-        yield from (replace(cell, attention=one) for one in ATTENTION if one != "flex_attention")
+        yield from (replace(cell, attention=one) for one in ATTENTION if one != FLEX)
         yield from (replace(cell, weights=one) for one in WEIGHTS)

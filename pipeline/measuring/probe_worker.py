@@ -219,7 +219,8 @@ def _save_models(folder: Path) -> None:
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=16,
+        # Caches are quantised in groups of 64 numbers.
+        head_dim=64,
         max_position_embeddings=256,
         # Far from ties, so that rounding changes no token.
         initializer_range=0.3,
