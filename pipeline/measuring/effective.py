@@ -15,6 +15,7 @@ from pipeline.measuring.forwards import replaced, watched
 
 MOST_WARNINGS = 20
 FEWEST_BEAMS = 2
+PAGED_LOGGER = "ContinuousBatchingLogger"
 _CACHE_SEEN = {
     "dynamic": "DynamicCache",
     "static": "StaticCache",
@@ -73,7 +74,7 @@ class Observer:
                 replaced(self.model, "_validate_generation_mode", self._validated)
             )
             watching.enter_context(replaced(self.model, "get_compiled_call", self._compiling))
-            watching.enter_context(_logged_to(self._warnings))
+            watching.enter_context(logged_to(self._warnings))
             yield
 
     def read(self) -> Effective:
@@ -148,22 +149,23 @@ def _ignored(asked: Combination, did: Effective, times: CallTimes) -> Iterator[s
 
 
 @contextmanager
-def _logged_to(found: list[str]) -> Iterator[None]:
+def logged_to(found: list[str]) -> Iterator[None]:
     """Keep what transformers logs as warnings, also what it says but once a process."""
-    logger = transformers_logging.get_logger("transformers")
     forget = getattr(getattr(logging.Logger, "warning_once", None), "cache_clear", None)
     if forget is not None:
         forget()
-    keeper = _Keeper(found)
-    others = logger.handlers[:]
-    logger.handlers[:] = [keeper]
+    loggers = [transformers_logging.get_logger("transformers"), logging.getLogger(PAGED_LOGGER)]
+    before = [(one, one.handlers[:], one.propagate) for one in loggers]
+    for one in loggers:
+        one.handlers[:], one.propagate = [_Keeper(found)], False
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
         found += [str(one.message) for one in caught]
     finally:
-        logger.handlers[:] = others
+        for one, handlers, propagate in before:
+            one.handlers[:], one.propagate = handlers, propagate
 
 
 class _Keeper(logging.Handler):

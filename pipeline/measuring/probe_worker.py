@@ -28,7 +28,7 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from pipeline.measuring.clock import CallTimes, Clock
 from pipeline.measuring.combination import DRAWN, NUCLEUS_TOP_P, UNCAPPED, Combination
-from pipeline.measuring.effective import Effective, Observer, what_was_ignored
+from pipeline.measuring.effective import Effective, Observer, logged_to, what_was_ignored
 
 VOCABULARY, LAYERS, EARLY_LAYER, NEW_TOKENS = 64, 4, 2, 10
 PAD = 0
@@ -174,16 +174,19 @@ def _paged(
     named: dict[str, Any],
 ) -> list[list[int]]:
     capped = ContinuousBatchingConfig(num_blocks=PAGED_BLOCKS, max_batch_tokens=PAGED_TOKENS)
-    outputs = model.generate_batch(
-        inputs=[list(prompt) for prompt in prompts],
-        generation_config=settings,
-        continuous_batching_config=None if uncapped else capped,
-        warmup=False,
-        **named,
-    )
+    said: list[str] = []
+    with logged_to(said):
+        outputs = model.generate_batch(
+            inputs=[list(prompt) for prompt in prompts],
+            generation_config=settings,
+            continuous_batching_config=None if uncapped else capped,
+            warmup=False,
+            **named,
+        )
     errors = [output.error for output in outputs.values() if output.error]
     if errors or not outputs:
-        raise RuntimeError(errors[0] if errors else "no output came")
+        # A thread that ends before it has a request tells nobody but the log.
+        raise RuntimeError("; ".join([*errors, *said]) or "no output came")
     return [list(outputs[key].generated_tokens) for key in sorted(outputs)]
 
 
