@@ -243,6 +243,46 @@ def test_an_assistant_guesses_as_one_that_has_just_read_the_text(tiny, lengths, 
                 texts.pop()
 
 
+def told(tokens: list[int]):
+    """Choices that do not depend on logits."""
+    coming = cycle(tokens)
+    return lambda _logits: next(coming)
+
+
+@pytest.mark.parametrize("looked_up", [1, 4])
+def test_what_an_assistant_looks_up_saves_it_forwards_and_changes_no_guess(
+    tiny, monkeypatch, looked_up
+):
+    texts, found = [Growing([1, 2, 3, 4, 5] * 6) for _ in range(3)], {}
+    for text in texts:
+        text.ahead = lambda: told([1, 2, 3, 4, 5, 1, 2, 6])
+    for most in (0, looked_up):
+        monkeypatch.setattr("pipeline.decoding.proposers.assistant.LOOKED_UP", most)
+        assistant = Assistant(tiny, ManyRows(tiny), 288)
+        with torch.inference_mode():
+            for text in texts:
+                assistant.join(text)
+            found[most] = assistant.propose(texts, [12, 5, 0]), assistant.forwards
+    assert found[0][0] == found[looked_up][0]
+    assert list(map(len, found[0][0])) == [12, 5, 0]
+    # A forward of each for its prompt; then one for all for each token.
+    assert found[0][1] == 3 + 12
+    assert found[looked_up][1] < 3 + 12
+
+
+def test_an_assistant_guesses_as_many_tokens_as_are_all_right_in_one_of_three_rounds(tiny):
+    text, assistant = Growing(prompt_of(9, 1)), Assistant(tiny, OneRow(tiny), 288)
+    made = []
+    with torch.inference_mode():
+        assistant.join(text)
+        for right in (False, False, False, True, False, True, True, True):
+            (guess,) = assistant.propose([text], [7])
+            made.append(len(guess))
+            text.token_ids = [*text.token_ids, 5]
+            assistant.learn(0, text, torch.zeros(0 if right else 2, 288))
+    assert made == [7, 6, 5, 4, 6, 5, 7, 7]
+
+
 @pytest.mark.parametrize("width", [200, 288, 400])
 def test_an_assistant_may_have_fewer_or_more_logits_than_the_model(tiny, width):
     text, seen = Growing(prompt_of(9, 1)), []

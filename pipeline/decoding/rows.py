@@ -121,9 +121,13 @@ class ManyRows:
     compute: Callable[..., Any] | None = None
     lengths: list[int] = field(default_factory=list)
     _cache: RowCache | None = None
+    _device: Any = field(init=False)
+    _dtype: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.compute = self.compute or RowForward(self.model)
+        # A model looks for them among its weights each time.
+        self._device, self._dtype = self.model.device, self.model.dtype
 
     def join(self, cache: Any, token_ids: Sequence[int]) -> None:
         """Copy the row in; raises `ValueError` for a cache that forgets tokens."""
@@ -152,7 +156,7 @@ class ManyRows:
         """Feed every row its tokens; the logits after each."""
         if self._cache is None or self.compute is None:
             raise ValueError("there is no row to feed")
-        device, most = self.model.device, max(map(len, fed))
+        device, most = self._device, max(map(len, fed))
         width = max(self.lengths) + most
         self._cache.fit(len(fed), width)
         lengths = torch.tensor(self.lengths, device=device)[:, None]
@@ -176,5 +180,5 @@ class ManyRows:
         In numbers, since truth values are taken for numbers by attention that is not fused.
         """
         unseen = torch.arange(width, device=columns.device) > columns[:, :, None]
-        mask = torch.zeros(unseen.shape, dtype=self.model.dtype, device=columns.device)
+        mask = torch.zeros(unseen.shape, dtype=self._dtype, device=columns.device)
         return mask.masked_fill_(unseen, float("-inf"))[:, None]

@@ -1,7 +1,8 @@
 """An assistant: a small model with the same vocabulary writes the guesses (arXiv 2211.17192).
 
 It draws with the randomness that the large model will draw with, so that above temperature 0, too,
-the two choose the same token wherever they think alike.
+the two choose the same token wherever they think alike. It writes in windows of its own, whose
+guesses are looked up in the text (arXiv 2312.11462).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,10 +13,29 @@ import torch
 from transformers import DynamicCache
 
 from pipeline.decoding.proposer import Text
+from pipeline.decoding.proposers.lookup import LONGEST, Places
 from pipeline.decoding.rows import Rows
 
 PIECE = 512
 """Tokens of a prompt that are read at once."""
+LOOKED_UP = 1
+"""Tokens that it is fed beside its last: more cost more operations than they save time."""
+MORE, FEWER = 2, 1
+"""Guesses that are added where all were right, and taken away where one was wrong. So a window has
+as many as are all right in one of three rounds."""
+
+
+@dataclass(slots=True)
+class _Row:
+    """What one row has been fed; of it `sure` tokens were in the text before guesses were fed.
+
+    `places` are those of the text, and `guesses` how many are made at most.
+    """
+
+    known: list[int]
+    sure: int
+    places: Places = field(default_factory=Places)
+    guesses: int | None = None
 
 
 @dataclass(slots=True)
@@ -28,10 +48,9 @@ class Assistant:
     forwards: int = 0
     computed: int = 0
     """Tokens that it was fed."""
-    _known: list[list[int]] = field(default_factory=list)
-    """What each row has been fed."""
-    _sure: list[int] = field(default_factory=list)
-    """How many tokens of it were in the text before guesses were fed."""
+    _rows: list[_Row] = field(default_factory=list)
+    _most: int = 0
+    """The most guesses that it was asked for."""
 
     def join(self, text: Text) -> None:
         """Read all of the text, which has two tokens at least, but the last."""
@@ -44,45 +63,67 @@ class Assistant:
         self.computed += len(known)
         text.assisted.read(len(known))
         self.rows.join(cache, known)
-        self._known.append(known)
-        self._sure.append(len(known))
+        self._rows.append(_Row(known, len(known)))
 
     def leave(self, row: int) -> None:
         """A row less."""
         self.rows.leave(row)
-        self._known[row], self._sure[row] = self._known[-1], self._sure[-1]
-        self._known.pop()
-        self._sure.pop()
+        self._rows[row] = self._rows[-1]
+        self._rows.pop()
 
     def propose(self, texts: Sequence[Text], most: Sequence[int]) -> list[list[int]]:
-        """As many tokens as there is room for, one forward a token for all rows together."""
+        """As many tokens as were right of late, in forwards for all rows together."""
+        self._most = max(self._most, *most)
+        limits = [
+            limit if one.guesses is None else min(limit, one.guesses)
+            for one, limit in zip(self._rows, most, strict=True)
+        ]
         guesses: list[list[int]] = [[] for _ in texts]
-        fed = [self._unread(row, text) for row, text in enumerate(texts)]
+        unread = [self._unread(row, text) for row, text in enumerate(texts)]
         ahead = [text.ahead() for text in texts]
-        for _ in range(max(most)):
-            logits = self._forward(fed)
-            for row, (text, choose) in enumerate(zip(texts, ahead, strict=True)):
-                text.assisted.feed(len(self._known[row]), logits.shape[1])
-                if len(guesses[row]) < most[row]:
-                    self._known[row] += fed[row]
-                    guesses[row].append(self._choice(choose, logits[row, len(fed[row]) - 1]))
-                    fed[row] = guesses[row][-1:]
-                else:
-                    self.rows.forget(row, len(fed[row]))
+        while any(len(guess) < limit for guess, limit in zip(guesses, limits, strict=True)):
+            looked = [
+                self._looked_up(row, text, unread[row], limits[row] - len(guesses[row]) - 1)
+                for row, text in enumerate(texts)
+            ]
+            logits = self._forward([[*new, *old] for new, old in zip(unread, looked, strict=True)])
+            for row, text in enumerate(texts):
+                text.assisted.feed(len(self._rows[row].known), logits.shape[1])
+                fed = len(unread[row]) + len(looked[row])
+                if len(guesses[row]) == limits[row]:
+                    self.rows.forget(row, fed)
+                    continue
+                new = self._chosen(ahead[row], looked[row], logits[row, len(unread[row]) - 1 : fed])
+                self.rows.forget(row, len(looked[row]) + 1 - len(new))
+                self._rows[row].known += [*unread[row], *new[:-1]]
+                unread[row] = new[-1:]
+                guesses[row] += new
         return guesses
 
-    def learn(self, row: int, text: Text, refused: Any) -> None:
-        """Nothing: what was refused is forgotten before the next guess."""
+    def learn(self, row: int, text: Text, refused: Any) -> None:  # noqa: ARG002 - how many says all
+        """Guess more where all were right, else fewer: what was refused was computed in vain."""
+        one, wrong = self._rows[row], len(refused) > 0
+        before = self._most if one.guesses is None else one.guesses
+        one.guesses = max(1, before - FEWER) if wrong else min(self._most, before + MORE)
 
     def _unread(self, row: int, text: Text) -> list[int]:
         """Go back to what the text has in common with what was fed; what it has more."""
-        known, tokens, same = self._known[row], text.token_ids, self._sure[row]
+        one, tokens = self._rows[row], text.token_ids
+        known, same = one.known, one.sure
         while same < min(len(known), len(tokens) - 1) and known[same] == tokens[same]:
             same += 1
         self.rows.forget(row, len(known) - same)
         del known[same:]
-        self._sure[row] = len(tokens)
+        one.sure = len(tokens)
+        one.places.read(tokens)
         return list(tokens[same:])
+
+    def _looked_up(self, row: int, text: Text, unread: Sequence[int], most: int) -> list[int]:
+        """What followed in the text where it last had the newest tokens, guesses among them."""
+        one = self._rows[row]
+        newest = [*one.known[-LONGEST:], *unread]
+        end = one.places.end_of(newest) if most > 0 else None
+        return [] if end is None else list(text.token_ids[end : end + min(LOOKED_UP, most)])
 
     def _forward(self, fed: list[list[int]]) -> Any:
         self.forwards += 1
@@ -90,9 +131,19 @@ class Assistant:
         self.computed += len(fed) * int(logits.shape[1])
         return logits if len(fed) == 1 else logits.cpu()
 
-    def _choice(self, choose: Callable[[Any], int], logits: Any) -> int:
-        """Its choice among the tokens that the large model has, by as many random numbers."""
-        missing = self.vocabulary - logits.shape[0]
+    def _chosen(
+        self, choose: Callable[[Any], int], looked: Sequence[int], logits: Any
+    ) -> list[int]:
+        """Its choices, up to the first that was not looked up.
+
+        Among the tokens that the large model has, by as many random numbers.
+        """
+        missing = self.vocabulary - logits.shape[1]
         if missing > 0:
             logits = torch.nn.functional.pad(logits, (0, missing), value=float("-inf"))
-        return choose(logits[: self.vocabulary])
+        chosen: list[int] = []
+        for place, old in enumerate([*looked, None]):
+            chosen.append(choose(logits[place, : self.vocabulary]))
+            if chosen[-1] != old:
+                break
+        return chosen

@@ -24,13 +24,18 @@ class Places:
                 self.ends[tuple(tokens[end - length : end])] = end
         self._read = len(tokens)
 
+    def end_of(self, newest: Sequence[int]) -> int | None:
+        """Where the longest run that these tokens end with last ended; None where it is new."""
+        for length in range(min(LONGEST, len(newest)), 0, -1):
+            end = self.ends.get(tuple(newest[-length:]))
+            if end is not None:
+                return end
+        return None
+
     def after(self, tokens: Sequence[int], most: int) -> list[int]:
         """What followed the longest run that the text ends with and has had before."""
-        for length in range(min(LONGEST, len(tokens)), 0, -1):
-            end = self.ends.get(tuple(tokens[-length:]))
-            if end is not None:
-                return list(tokens[end : end + most])
-        return []
+        end = self.end_of(tokens)
+        return [] if end is None else list(tokens[end : end + most])
 
 
 @dataclass(slots=True)

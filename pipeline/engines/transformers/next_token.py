@@ -9,6 +9,8 @@ from pipeline.engines.protocol import SamplingRequest
 
 # Far more than rounding adds up to in a sum of shares in float32.
 ROUNDING = 1e-5
+# So few tokens are sorted before it is known which of them matter.
+SORTED_WHOLE = 4096
 # Below this, dividing by the temperature overflows and the draw is the argmax anyway.
 GREEDY_BELOW = 1e-5
 
@@ -78,15 +80,19 @@ def _at_least(shares: Any, least: Any) -> Any:
 def nucleus(shares: Any, top_p: float) -> Any:
     """`shares` without the unlikeliest tokens that are not needed to reach `top_p`.
 
-    Sorting a vocabulary takes longer than many a model's pass, so only those are sorted that can
-    matter: tokens below `least` have less than 1 - `top_p` together. All are sorted where the rest
-    does not reach `top_p` for certain.
+    Sorting a large vocabulary takes longer than many a model's pass, so only those are sorted that
+    can matter: tokens below `least` have less than 1 - `top_p` together. All are sorted where the
+    rest does not reach `top_p` for certain.
     """
-    least = (1 - top_p) / (2 * len(shares))
-    likely = torch.nonzero(shares >= least).squeeze(-1)
-    if float(shares[likely].sum(dtype=torch.float64)) < top_p + ROUNDING:
-        likely = torch.arange(len(shares))
-    ordered, order = torch.sort(shares[likely], descending=True, stable=True)
+    if len(shares) <= SORTED_WHOLE:
+        ordered, order = torch.sort(shares, descending=True, stable=True)
+    else:
+        least = (1 - top_p) / (2 * len(shares))
+        likely = torch.nonzero(shares >= least).squeeze(-1)
+        if float(shares[likely].sum(dtype=torch.float64)) < top_p + ROUNDING:
+            likely = torch.arange(len(shares))
+        ordered, order = torch.sort(shares[likely], descending=True, stable=True)
+        order = likely[order]
     before = torch.cumsum(ordered, dim=-1) - ordered
-    ordered = torch.where(before < top_p, ordered, torch.zeros_like(ordered))
-    return torch.zeros_like(shares).scatter(0, likely[order], ordered)
+    ordered = ordered.masked_fill(before >= top_p, 0)
+    return torch.zeros_like(shares).scatter(0, order, ordered)
