@@ -26,7 +26,12 @@ FLOORS = (
     ("evaluators.comparing", "evaluators.answer"),
     ("evaluators.grader", "evaluators.statistics"),
     ("evaluators.cases", "evaluators.reports"),
-    ("evaluators.crosscheck", "evaluators.reports.exports", "evaluators"),
+    (
+        "evaluators.crosscheck",
+        "evaluators.reports.exports",
+        "evaluators.reports.measured",
+        "evaluators",
+    ),
     ("pipeline.letters", "pipeline.near_match"),
     (
         "pipeline.errors",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from graded_runs import made_from_attempts, rows_of
+from measured_reports import entry, report, written
 
 from evaluators.reports.safe_text import OBEYED, csv_cell, markdown_text, safe
 from pipeline.cli import COMMANDS
@@ -75,6 +76,11 @@ def place(tmp_path_factory):
     made_from_attempts(run)
     cases = {"gold": HOSTILE, "answer": f"\\boxed{{{HOSTILE}}}", "note": HOSTILE}
     (place.folder / "cases.jsonl").write_text(json.dumps(cases) + "\n")
+    failed = {"decoder": "b", "means": "", "status": "error", "passes": 0}
+    failed["error"] = {"type": "", "message": ""}
+    measured = report(entry("standard", [1.0, 1.1, 1.2]), failed)
+    measured["plan"].append({"asked": "c", "measured": None, "reason": ""})
+    written(place.folder / "measured", poisoned(measured))
     problems = {"id": NAME, "problem": HOSTILE, "answer": HOSTILE}
     (place.folder / f"mine{NAME}.jsonl").write_text(json.dumps(problems) + "\n")
     samples = {"doc": {"id": HOSTILE, "problem": HOSTILE}, "resps": [[HOSTILE]]}
@@ -103,6 +109,7 @@ def said(place, tmp_path):
         "cases": place.folder / "cases.jsonl",
         "samples": place.folder / "samples_x.jsonl",
         "script": place.folder / "target.json",
+        "measured": place.folder / "measured",
         "table": place.folder / f"table{NAME}.toml",
         "id": f"0{NAME}",
         "last": f"5{NAME}",
@@ -140,6 +147,10 @@ SHOWN = [
     "run baseline --data-file {data} --engine scripted --script {script} --output-dir {out}",
     "import {samples} --from lm-eval --data-file {data} --output-dir {out}",
     "status {run}",
+    "measure --show {measured} --against {measured} --wide",
+    "measure --show {measured} --against {measured} --format markdown",
+    "measure --show {measured} --against {measured} --format csv",
+    "measure --show {measured} --against {measured} --format json",
     "generate --engine scripted --script {script} --output-file {out}.jsonl --prompt {bad}",
     "table {table} --results {out} --dry-run",
     "table {table} --results {out} --dry-run --json",
@@ -178,8 +189,11 @@ REFUSED = [
     "import {bad} --from ssr --dataset pocket --output-dir {out}",
     "doctor --no-engine --model {bad}",
     "status {bad}",
+    "merge {bad}",
     "generate --engine scripted --script {script} --prompts-file {bad}",
     "measure {bad}",
+    "measure --show {bad}",
+    "measure --show {measured} --against {bad}",
     "table {bad}",
     "table {table} --rows {bad}",
     "table {table} --set {bad}",

@@ -1,17 +1,17 @@
 """A table of runs for people: accuracies, differences, costs, and what others report."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from evaluators.reports.board_columns import (
     fixed,
     giga,
     interval_text,
-    markdown_table,
     share,
     whole,
 )
-from evaluators.reports.safe_text import markdown_text
+from evaluators.reports.parts import Part
+from evaluators.reports.parts import as_markdown as parts_as_markdown
 from evaluators.statistics.cost_ratios import CostRatio
 from evaluators.statistics.metrics import TWO_ROLES, Costs
 from evaluators.statistics.result_table import ResultCell, ResultTable
@@ -44,17 +44,6 @@ UNVERIFIED_NOTE = f"{UNVERIFIED} Tokens were kept unverified (--decoding refine)
 PARTIAL_NOTE = f"{PARTIAL} Not complete: of what is recorded, whole repeats or else problems count."
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of the tables that make up a report; the first `texts` columns are words."""
-
-    title: str
-    headings: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
-    texts: int
-    notes: str
-
-
 def parts(table: ResultTable) -> list[Part]:
     """The report's tables, without those that have nothing to say."""
     made = [_accuracies(table), _differences(table), _costs(table), _reported(table)]
@@ -77,16 +66,7 @@ def _without(heading: str, part: Part) -> Part:
 
 def as_markdown(table: ResultTable) -> str:
     """All parts as Markdown; no name in it is taken for markup or HTML, or breaks a table."""
-    said = [f"# {markdown_text(table.title)}"]
-    for part in parts(table):
-        said += [
-            "",
-            f"## {markdown_text(part.title)}",
-            "",
-            *markdown_table([part.headings, *part.lines]),
-        ]
-        said += ["", markdown_text(part.notes)]
-    return "\n".join(said)
+    return parts_as_markdown(table.title, parts(table))
 
 
 def marks(cell: ResultCell) -> str:

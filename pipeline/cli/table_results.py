@@ -10,7 +10,7 @@ from rich.text import Text
 import evaluators
 from evaluators.reports import result_files, result_tables
 from evaluators.reports.page_runs import ReportOptions
-from evaluators.reports.result_html import as_html
+from evaluators.reports.parts import as_html
 from evaluators.reports.safe_text import safe
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.metrics import MeasuredRun, graded_run, metrics_of
@@ -113,7 +113,7 @@ def _page_options(results: ResultTable) -> ReportOptions:
         step_labels=pocket_labels,
         statements=again.statements,
         groups=again.groups,
-        above=as_html(results),
+        above=as_html(result_tables.parts(results)),
         seen={one.run: one.seen for one in there if one.seen is not None},
         # Of the cells that share a run the widest is nearest to the whole run, and comes last.
         dollars={

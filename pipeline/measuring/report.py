@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from evaluators.statistics.cost_ratios import cost_ratio
 from evaluators.statistics.uncertainty import mean_interval
 from pipeline.measuring.asking import Asked
@@ -17,6 +19,8 @@ from pipeline.measuring.table import DECODERS
 SCHEMA = 1
 REFERENCE = "standard"
 """The decoder that the others are compared with, where it was measured; else the first."""
+QUANTILES = [place / 20 for place in range(21)]
+"""Enough to draw how latencies are distributed."""
 Key = tuple[str, int]
 
 
@@ -25,10 +29,11 @@ def report_of(
     planned: tuple[Planned, ...],
     passes: PassFile,
     judged: Mapping[str, Judged],
+    machine: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The report as JSON has it; docs/measure.md says what each number is.
 
-    `judged` are decoders' runs, once they are graded.
+    `judged` are decoders' runs, once they are graded; `machine` has versions and hardware.
     """
     names = [one.name for one in measured(planned)]
     done = {name: [one for one in passes.of(name) if one["error"] is None] for name in names}
@@ -42,6 +47,8 @@ def report_of(
         "completions": len(asked.asks),
         "plan": [one.record for one in planned],
         "reference": reference,
+        "versions": machine["versions"],
+        "hardware": machine["hardware"],
         "decoders": [
             _decoder(name, passes.of(name), done, reference, asked)
             | (asdict(judged[name]) if name in judged else {})
@@ -65,6 +72,7 @@ def _decoder(
         "status": "error" if failed is not None else "ok" if good else "missing",
         "error": None if failed is None else failed["error"],
         "passes": len(good),
+        "unverified": DECODERS[name].unverified,
     }
     if not good:
         return entry
@@ -78,6 +86,10 @@ def _decoder(
         "tokens": speeds[0].tokens,
         "tokens_per_second": _spread([one.tokens_per_second for one in speeds]),
         "latency": _spread([statistics.fmean(_latencies(one).values()) for one in good]),
+        "latency_by_prompt": _per_prompt(good),
+        "latency_quantiles": np.quantile(
+            [each for one in good for each in _latencies(one).values()], QUANTILES
+        ).tolist(),
         "first_call": next((o["first_call"] for o in good if o["first_call"] is not None), None),
         "warm_up": next((one["warm_up"] for one in good if one["warm_up"] is not None), None),
         "memory": _memory(good),
@@ -155,6 +167,7 @@ def _memory(records: Sequence[Record]) -> dict[str, Any] | None:
     return {
         **known[0],
         "peak": max(peaks, default=None),
+        "peaks": peaks if len(peaks) == len(records) else [],
         "reserved": max(reserved, default=None),
     }
 

@@ -187,7 +187,8 @@ class _Work:
 
     def report(self, judged: Mapping[str, Judged] | None = None) -> dict[str, Any]:
         """Write what is measured so far."""
-        report = report_of(self.asked, self.planned, self.passes, judged or {})
+        session = json.loads((self.passes.folder / MANIFEST).read_bytes())["sessions"][-1]
+        report = report_of(self.asked, self.planned, self.passes, judged or {}, session)
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         replace_file(self.passes.folder / REPORT, text.encode())
         return report

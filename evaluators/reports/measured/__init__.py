@@ -1,0 +1,1 @@
+"""What decoders side by side came to, for readers: tables, rankings, files, a page."""
