@@ -14,12 +14,18 @@ from pipeline import engines
 from pipeline.cli.branch_options import OPTIONS as BRANCH_OPTIONS
 from pipeline.cli.branch_options import branching_of
 from pipeline.cli.common_options import sampling_options
-from pipeline.cli.engine_options import engine_options, engine_settings, is_named
+from pipeline.cli.engine_options import engine_options
+from pipeline.cli.generation_options import (
+    DO_SAMPLE,
+    MAX_NEW_TOKENS,
+    SEED,
+    model_of,
+    sampling_of,
+)
 from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.streaming import shown_answers
 from pipeline.cli.terminal import counted, echo, json_line
-from pipeline.engines.sampling import OPTIONS, Sampling
 from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.generating.answers import ENGINE_LOG, SELF_CHECK
@@ -31,7 +37,6 @@ from pipeline.runs.directory import replace_file
 
 SOME_FAILED = 1
 STOPPED = 3
-CUDA = "cuda"
 UNCHECKED = (
     "Warning: --decoding refine keeps tokens that the model has not verified; --self-check 5 says "
     "how far its answers are the model's own."
@@ -80,13 +85,7 @@ OWN = (
         show_default=True,
         help="Prompts in flight; for transformers, rows of one forward.",
     ),
-    click.Option(
-        ["--max-new-tokens"],
-        type=click.IntRange(1),
-        default=1024,
-        show_default=True,
-        help="Tokens an answer may have.",
-    ),
+    MAX_NEW_TOKENS,
     click.Option(
         ["--max-length"],
         type=click.IntRange(1),
@@ -119,14 +118,10 @@ OWN = (
         is_flag=True,
         help="Show answers as they grow: live in a terminal, else line by line.",
     ),
-    click.Option(
-        ["--do-sample/--no-do-sample"],
-        default=None,
-        help="Draw tokens, or take the likeliest; the temperature says it too.",
-    ),
+    DO_SAMPLE,
     click.Option(["--retry-errors"], is_flag=True, help="Ask prompts again that failed."),
     click.Option(["--overwrite"], is_flag=True, help="Answer all prompts anew."),
-    click.Option(["--seed"], type=int, default=0, show_default=True),
+    SEED,
 )
 
 
@@ -210,16 +205,11 @@ def _prompts(
 
 def _generation(values: Mapping[str, Any]) -> Generation:
     given = given_options()
-    model = engine_settings({**values, "devices": _devices(values["devices"])}, ROLE, given)
-    if engines.entry(model.engine).model is None and not is_named(ROLE, given):
-        raise UserMistake(
-            f"Name the model with --model: without it the bundled {model.model} would answer, "
-            f"which knows pocket problems only (--model {model.model} if that is meant)."
-        )
+    model = model_of(values, given)
     branching = branching_of(values, given, model.decoding)
     return Generation(
         model=replace(_with_rows(model, values["batch_size"]), branching=branching),
-        sampling=_sampling(values, given),
+        sampling=sampling_of(values, given),
         seed=values["seed"],
         max_new_tokens=values["max_new_tokens"],
         max_length=values["max_length"],
@@ -227,16 +217,6 @@ def _generation(values: Mapping[str, Any]) -> Generation:
         batch_size=values["batch_size"],
         trace=values["trace"],
     )
-
-
-def _sampling(values: Mapping[str, Any], given: set[str]) -> Sampling:
-    """How tokens are drawn; `--no-do-sample` is a temperature of 0."""
-    drawn, temperature = values["do_sample"], values["temperature"]
-    if drawn is not None and "temperature" in given and drawn != (temperature > 0):
-        flag = "--do-sample" if drawn else "--no-do-sample"
-        raise UserMistake(f"{flag} contradicts --temperature {temperature:g}; drop one of them.")
-    chosen = {option.name: values[option.name] for option in OPTIONS}
-    return Sampling(**chosen | ({"temperature": 0.0} if drawn is False else {}))
 
 
 def _refuse_idle(generation: Generation, checked: int | None, *, force: bool) -> None:
@@ -271,13 +251,6 @@ def _check(
             f"{generation.model.model} does not write its own text with {way}; choose {instead} "
             "(--force goes on all the same)."
         )
-
-
-def _devices(named: str | None) -> str | None:
-    """Devices as their options have them, where they are called as in torch."""
-    if named is None or not named.startswith(CUDA):
-        return named
-    return named.removeprefix(CUDA).removeprefix(":") or None
 
 
 def _with_rows(model: EngineSettings, batch_size: int) -> EngineSettings:

@@ -44,7 +44,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
         seed=values["seed"],
         prompts=values["prompts"],
         thinking=values["thinking"],
-        system_prompt=_text_or_file(values["system_prompt"]),
+        system_prompt=text_or_file(values["system_prompt"]),
         **{option.name: values[option.name] for option in OPTIONS},
         own_sampling=_own_sampling(values, known.models),
         token_budget=values["token_budget"],
@@ -55,7 +55,7 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
     return experiment
 
 
-def _text_or_file(given: str | None) -> str | None:
+def text_or_file(given: str | None) -> str | None:
     """The text, or what the file after the @ holds, without the end of its last line."""
     if given is None or not given.startswith("@"):
         return given

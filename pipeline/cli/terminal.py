@@ -12,6 +12,11 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(safe(text), err=err)
 
 
+def echo_part(text: str, *, err: bool = False) -> None:
+    """Print, as safely and at once, a piece of a text that goes on."""
+    click.echo(safe(text), nl=False, err=err)
+
+
 def counted(number: int, noun: str) -> str:
     """`1 repeat`, `2 repeats`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.protocol import (
@@ -81,7 +81,7 @@ class ScriptedEngine:
             ids = self._written(prompt, sampling)[:room]
             watch = StopWatch(self._tokenizer, sampling.stop)
             stopped = any(watch.append(token) or token == END_ID for token in ids)
-            await self._take_time(len(prompt_token_ids), len(watch.token_ids))
+            await self._take_time(len(prompt_token_ids), watch.token_ids, sampling.on_token)
         await self.health()
         text, stop_string = watch.finish()
         return Completion(
@@ -136,8 +136,15 @@ class ScriptedEngine:
             await asyncio.Event().wait()
         await self.health()
 
-    async def _take_time(self, prompt_tokens: int, new_tokens: int) -> None:
+    async def _take_time(
+        self, prompt_tokens: int, tokens: Sequence[int], on_token: Callable[[int], None] | None
+    ) -> None:
         latency = self._script.latency
-        seconds = prompt_tokens * latency.prefill_token + new_tokens * latency.decode_token
         # Even at no latency others get their turn, as they would with a real engine.
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(prompt_tokens * latency.prefill_token)
+        if on_token is None:
+            await asyncio.sleep(len(tokens) * latency.decode_token)
+            return
+        for token in tokens:
+            await asyncio.sleep(latency.decode_token)
+            on_token(token)

@@ -1,0 +1,173 @@
+"""`speclrm chat`: turns with a memory, through a pipe and in a terminal."""
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.generating.prompts import read_prompts
+from speclrm_testing.commands import Said, speclrm
+
+REMEMBERED = {"when": "uno", "text": "you had that"}
+RULES = [REMEMBERED, {"when": "one", "text": "uno"}, {"when": "two", "text": "dos"}]
+COMMAND = "chat --engine scripted --script script.json"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    script()
+
+
+def script(*rules: dict, **more: object) -> None:
+    Path("script.json").write_text(json.dumps({"rules": [*rules, *RULES], **more}))
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch):
+    def talk(*lines: str, options: str = "") -> Said:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{one}\n" for one in lines)))
+        return speclrm(f"{COMMAND} {options}")
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("lines", "answers"),
+    [
+        (["say one", "say two"], ["uno", "you had that"]),
+        (["say one", "/reset", "say two"], ["uno", "dos"]),
+        (["", "   ", "say two"], ["dos"]),
+        (['"""', "say", "two", '"""'], ["dos"]),
+        ([" /two"], ["dos"]),
+        (["say two", "/exit", "say one"], ["dos"]),
+        ([], []),
+    ],
+)
+def test_lines_are_answered_with_what_was_said_before_in_mind(chat, lines, answers):
+    said = chat(*lines)
+    assert (said.code, said.out.split("\n")) == (0, [*answers, ""])
+
+
+def test_a_system_prompt_survives_a_reset(chat):
+    script({"when": "be brief", "text": "k"})
+    assert chat("x", "/reset", "y", options="--system-prompt 'be brief'").out == "k\nk\n"
+
+
+def test_what_the_model_writes_commands_no_terminal(chat):
+    script({"when": "red", "text": "\x1b[31mred\x1b]0;title\x07\r\u202e"})
+    said = chat("red")
+    assert "[31mred" in said.out
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & {*said.out}
+
+
+def test_a_saved_conversation_is_gone_on_with_and_read_as_prompts(chat):
+    said = chat("say one", "/save talk.json", "say two", "/save talk.json")
+    assert said.code == 0
+    (prompt,) = read_prompts(Path("talk.json"))
+    assert [one["content"] for one in prompt.messages] == [
+        *("say one", "uno", "say two", "you had that"),
+    ]
+    assert chat("three", options="--history talk.json").out == "you had that\n"
+
+
+@pytest.mark.parametrize("name", ["there.json", "talk.txt", "no/folder\0.json", ""])
+def test_saving_never_writes_over_what_is_there(chat, name):
+    Path("there.json").write_text("mine")
+    said = chat("say one", f"/save {name}", "say two")
+    assert said.out == "uno\nyou had that\n"
+    assert ("there already" in said.err) == (name == "there.json")
+    assert Path("there.json").read_text() == "mine"
+    assert not Path("talk.txt").exists()
+
+
+def test_a_conversation_that_fills_the_context_is_told_what_to_do(chat):
+    script(context=90)
+    said = chat(*["say two"] * 4, "/reset", "say two")
+    assert said.code == 1
+    assert said.out.startswith("dos\n")
+    assert said.out.endswith("dos\n")
+    assert "The conversation is too long" in said.sentence
+    assert (
+        "/reset begins anew; /save FILE keeps this one. The last question was dropped."
+        in said.sentence
+    )
+
+
+def test_a_cut_answer_is_said_to_be_cut(chat):
+    assert "(cut: --max-new-tokens is 2)" in chat("one", options="--max-new-tokens 2").err
+
+
+def test_a_failed_answer_is_told_and_the_conversation_goes_on(chat):
+    script(faults={"fail": [2]})  # the first request asks whether the engine is ready
+    said = chat("say two", "say two")
+    assert said.code == 1
+    assert "There is no answer: " in said.err
+    assert said.out == "dos\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--history none.json", "cannot be read"),
+        ("--history two.json", "does not hold one conversation"),
+        ("--history two.json --system-prompt x", "drop --system-prompt"),
+        ("--system-prompt @none", "cannot be read"),
+        ("--temperature 0 --do-sample", "contradicts --temperature 0"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_model_starts(chat, options, why):
+    Path("two.json").write_text('["a", "b"]')
+    said = chat("one", options=options)
+    assert said.code == 2
+    assert why in said.sentence
+
+
+def started(**streams: int) -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, "-m", "pipeline", *COMMAND.split()]
+    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(arguments, **{**pipe, **streams}, start_new_session=True, bufsize=0)
+
+
+def test_an_answer_comes_token_by_token_and_ctrl_c_ends_only_that_answer():
+    script({"when": "long", "text": "endless " * 500}, latency={"decode_token": 0.02})
+    process = started()
+    process.stdin.write(b"long\n")
+    assert process.stdout.read(1) == b"e"
+    process.send_signal(signal.SIGINT)
+    process.stdin.write(b"say one\n/save talk.json\n")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"(stopped; what it has written is kept)" in err
+    (prompt,) = read_prompts(Path("talk.json"))
+    first, kept, *_ = [one["content"] for one in prompt.messages]
+    assert first == "long"
+    assert 1 <= len(kept) < 8 * 500
+    assert kept == (b"e" + out).decode().split("\n")[0]
+
+
+def test_in_a_terminal_there_is_a_prompt_and_ctrl_d_ends_it():
+    mine, theirs = pty.openpty()
+    process = started(stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    screen = b""
+    for awaited, typed in [(b"> ", b"say two\n"), (b"dos", b""), (b"> ", b"\x04")]:
+        while awaited not in screen:
+            screen += os.read(mine, 1000)
+        screen = screen.partition(awaited)[2]
+        os.write(mine, typed)
+    assert process.wait(timeout=60) == 0
+    os.close(mine)
+
+
+def test_nothing_is_left_behind_but_the_log_of_an_engine_that_did_not_start(chat, tmp_path):
+    chat("one")
+    assert not [*tmp_path.glob("speclrm-chat-*")]
