@@ -13,7 +13,7 @@ NEAR = [
     ("run spec --draft-engine vlm", "did you mean vllm?"),
     ("run parallel --vote majorty", "did you mean majority?"),
     ("run spec --score-method gready", "did you mean greedy?"),
-    ("run baseline --sed 3", "No such option '--sed'. Did you mean '--seed'?"),
+    ("run baseline --sed 3", "No such option '--sed'. (Did you mean one of: '--seed', "),
     ("run parallel --trakcs 3", "'--tracks'"),
     ("run spec --draft-modle m", "'--draft-model'"),
 ]
