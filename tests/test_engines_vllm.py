@@ -18,7 +18,7 @@ from pipeline.engines.openai import engine as openai
 from pipeline.engines.openai.engine import OpenAIEngine
 from pipeline.engines.openai.replicas import ServedModel
 from pipeline.engines.openai.server import Server, meet
-from pipeline.engines.protocol import Ability, SamplingRequest
+from pipeline.engines.protocol import Ability, ModelFacts, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.transformers.engine import TransformersEngine
@@ -100,6 +100,54 @@ async def test_two_engines_of_one_process_work_at_once_and_stop_alone(
     assert {done.token_ids for done in await asyncio.gather(*both)} == {alone.token_ids}
     await other.stop()
     assert (await engine.complete(PROMPT, LONG)).token_ids == alone.token_ids
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two copies need two cores")
+async def test_copies_of_a_model_give_what_one_gives_each_on_cores_of_its_own(
+    engine: VllmEngine, tiny_model: Path, tmp_path: Path
+) -> None:
+    asked = replace(settings(tiny_model, tmp_path), process="auto", data_parallel_size=2)
+    copies = VllmEngine(asked)
+    await copies.start()
+    requests = [replace(LONG, seed=seed) for seed in range(4)]
+    ours = await asyncio.gather(*(engine.complete(PROMPT, one) for one in requests))
+    theirs = await asyncio.gather(*(copies.complete(PROMPT, one) for one in requests))
+    await copies.stop()
+    assert [one.token_ids for one in theirs] == [one.token_ids for one in ours]
+    cores = {line for line in (tmp_path / "engine.log").read_text().splitlines() if "ids=[" in line}
+    assert len(cores) == 2
+
+
+@pytest.mark.parametrize(
+    ("tensor", "data", "there"), [(1, 1, 0), (2, 1, 1), (1, 4, 4), (2, 4, 8), (4, 2, 8)]
+)
+def test_copies_of_a_model_fit_on_as_many_devices(tensor: int, data: int, there: int) -> None:
+    asked = EngineSettings("vllm", "m", tensor_parallel_size=tensor, data_parallel_size=data)
+    vllm_setup.refuse_too_few_devices(asked, there, "GPUs")
+
+
+def test_copies_of_a_model_are_refused_where_devices_do_not_suffice() -> None:
+    asked = EngineSettings("vllm", "m", tensor_parallel_size=2, data_parallel_size=4)
+    with pytest.raises(UserMistake, match=r"4 copies .* 2 GPUs each .* need 8, and there are 7;"):
+        vllm_setup.refuse_too_few_devices(asked, 7, "GPUs")
+    with pytest.raises(UserMistake, match="leave out --process inprocess"):
+        VllmEngine(replace(asked, process="inprocess"))
+
+
+def test_copies_of_a_model_have_cores_of_their_own_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(vllm_setup.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("VLLM_CPU_OMP_THREADS_BIND", raising=False)
+    copies = EngineSettings("vllm", "m", data_parallel_size=2)
+    facts = ModelFacts("m", None, None, 100, *[None] * 5)
+    environment = vllm_setup.mode_environment(copies, inprocess=False, on_cpu=True)
+    assert environment["VLLM_CPU_OMP_THREADS_BIND"] == "0,1|2,3"
+    arguments = vllm_setup.engine_arguments(copies, facts, on_cpu=False)
+    assert arguments["data_parallel_size"] == 2
 
 
 @pytest.mark.vllm

@@ -39,6 +39,8 @@ class EngineSettings:
     may take, None the engine's own; `step_timeout` how many a step of an engine in this process,
     None for `step_watch.STEP_SECONDS`; `busy_timeout` how many a server may say that it is busy, of
     which `on_wait` is told (openai).
+    `tensor_parallel_size` GPUs hold the model together, and there are `data_parallel_size` copies
+    of it (vllm).
     `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
     `speculative` is vLLM's own token-level speculative_config as JSON text.
     `decoding` is `plain`, `window`, `refine` or `branches` (transformers); `proposer`, `window` and
@@ -63,6 +65,7 @@ class EngineSettings:
     max_model_len: int | None = None
     max_num_seqs: int | None = None
     tensor_parallel_size: int = 1
+    data_parallel_size: int = 1
     gpu_memory_utilization: float = 0.70
     cpu_kv_cache_gib: int = 1
     devices: str | None = None

@@ -138,7 +138,8 @@ def _is_priced(cell: Cell) -> bool:
 def _priced(cell: Cell, hours: float) -> _Spent:
     gpus = dollars = 0.0
     for role, card in cell.cards.items():
-        count = card.gpus or cell.experiment.models[role].tensor_parallel_size
+        model = cell.experiment.models[role]
+        count = card.gpus or model.tensor_parallel_size * model.data_parallel_size
         gpus += count
         dollars += count * hours * (card.usd_per_gpu_hour or 0.0)
     return _Spent(gpus * hours, dollars)

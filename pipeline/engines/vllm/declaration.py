@@ -39,6 +39,13 @@ VLLM = EngineEntry(
             least=1,
         ),
         EngineOption(
+            name="data_parallel_size",
+            type=int,
+            help="Copies of the model, each on as many GPUs of its own.",
+            default=1,
+            least=1,
+        ),
+        EngineOption(
             name="gpu_memory_utilization",
             type=float,
             help="Share of each GPU's memory.",

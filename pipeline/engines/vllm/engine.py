@@ -76,6 +76,11 @@ class VllmEngine:
                 "vLLM's build decides whether it runs on a CPU; install the extra `cpu`, or use "
                 "--engine transformers with --devices cpu"
             )
+        if settings.data_parallel_size > 1 and settings.process == "inprocess":
+            raise UserMistake(
+                "copies of a model (--data-parallel-size) run in processes of their own; leave out "
+                "--process inprocess"
+            )
         if settings.speculative and settings.sampling.min_p:
             raise UserMistake(
                 "vLLM cannot do --min-p under speculative decoding; leave out one of the two"
@@ -196,12 +201,23 @@ class VllmEngine:
                 self._lora = LoRARequest("adapter", 1, settings.lora)
             on_cpu = current_platform.is_cpu()
             arguments = vllm_setup.engine_arguments(settings, facts, on_cpu=on_cpu)
+            what = "cores" if on_cpu else "GPUs"
+            vllm_setup.refuse_too_few_devices(settings, self._devices(current_platform), what)
             inprocess = self._settings.process == "inprocess" or (
-                self._settings.process == "auto" and on_cpu
+                self._settings.process == "auto"
+                and on_cpu
+                and self._settings.data_parallel_size == 1
             )
             if inprocess:
                 return self._inprocess(arguments, on_cpu=on_cpu)
             return self._subprocess(arguments, on_cpu=on_cpu)
+
+    def _devices(self, platform: Any) -> int:
+        """How many GPUs there are for it, or on a CPU cores."""
+        if platform.is_cpu():
+            return len(os.sched_getaffinity(0))
+        named = self._settings.devices
+        return int(platform.device_count()) if named is None else len(named.split(","))
 
     def _adapter_folder(self) -> str | None:
         """The adapter as vLLM can load it, at any time while it runs."""
@@ -231,7 +247,8 @@ class VllmEngine:
         return InprocessDriver(build, StepWatch("vllm", settings.step_timeout, settings.log))
 
     def _subprocess(self, arguments: dict[str, Any], *, on_cpu: bool) -> Driver:
-        from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - reads its environment
+        from vllm.config.logging import LoggingConfig  # noqa: PLC0415 - reads its environment
+        from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - same
         from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415 - same
 
         from pipeline.engines.vllm.subprocess import SubprocessDriver  # noqa: PLC0415 - same
@@ -242,7 +259,10 @@ class VllmEngine:
             with output_to(self._settings.log):
                 resource_tracker.ensure_running()
             with self._surroundings(), environment(mode), deaf_to_the_terminal():
-                return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+                # vLLM in this process has read its environment once and for all.
+                path = os.environ.get("VLLM_LOGGING_CONFIG_PATH")
+                logged = {"logging_config": LoggingConfig(pylogging_config_file=path)}
+                return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments, **logged))
 
         return SubprocessDriver(build)
 

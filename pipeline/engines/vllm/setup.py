@@ -74,8 +74,20 @@ def mode_environment(settings: EngineSettings, *, inprocess: bool, on_cpu: bool)
         # in the middle of a run, and the end of the engine where there is no C++ compiler.
         values |= unless_set({"TORCH_COMPILE_DISABLE": "1"})
     if on_cpu and not inprocess and settings.tensor_parallel_size == 1:
-        values |= unless_set({"VLLM_CPU_OMP_THREADS_BIND": _own_cores()})
+        cores = _own_cores(settings.data_parallel_size)
+        values |= unless_set({"VLLM_CPU_OMP_THREADS_BIND": cores})
     return values
+
+
+def refuse_too_few_devices(settings: EngineSettings, available: int, what: str) -> None:
+    """Raise `UserMistake` where all copies of the model together need more devices."""
+    tensor, data = settings.tensor_parallel_size, settings.data_parallel_size
+    if data > 1 and tensor * data > available:
+        raise UserMistake(
+            f"{data} copies of the model (--data-parallel-size) on {tensor} {what} each "
+            f"(--tensor-parallel-size) need {tensor * data}, and there are {available}; lower one "
+            "of the two"
+        )
 
 
 def compile_nothing() -> None:
@@ -85,14 +97,13 @@ def compile_nothing() -> None:
         dynamo.config.disable = True
 
 
-def _own_cores() -> str:
-    """The cores for one more engine process: by default each binds to the same first core."""
+def _own_cores(processes: int) -> str:
+    """The cores for more engine processes: by default each binds to the same first core."""
     cores = sorted(os.sched_getaffinity(0))
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     engines = sum(child.name.startswith(ENGINE_PROCESS_NAME) for child in active_children())
-    first = (engines * threads) % len(cores)
-    chosen = cores[first : first + threads] or cores[:1]
-    return ",".join(map(str, chosen))
+    firsts = [(number * threads) % len(cores) for number in range(engines, engines + processes)]
+    return "|".join(",".join(map(str, cores[one : one + threads])) for one in firsts)
 
 
 def engine_arguments(
@@ -110,6 +121,7 @@ def engine_arguments(
         "max_model_len": settings.max_model_len,
         "max_num_seqs": settings.max_num_seqs or VLLM_SEQUENCES,
         "tensor_parallel_size": settings.tensor_parallel_size,
+        "data_parallel_size": settings.data_parallel_size,
         "quantization": settings.quantization,
         "trust_remote_code": settings.trust_remote_code,
         "disable_log_stats": True,
