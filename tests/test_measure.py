@@ -20,6 +20,8 @@ PROMPTS = {
     "prompts": ["What is 4 + 5 * 3?", "Tom has 3 apples and buys 8 more. How many has he?"],
     "use_chat_template": True,
 }
+VLLM = {name for name in DECODERS if name.startswith("vllm")}
+"""Left out where it is not installed."""
 SMALL = PAIR | {"max_new_tokens": 12, "temperature": 0, "device": "cpu"}
 
 
@@ -311,3 +313,72 @@ def test_a_dry_run_plans_and_writes_nothing(tmp_path):
     assert said.code == 0
     assert "beam_search_speculative: unsupported: " in said.out
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["example", "quick", "comprehensive"])
+def test_every_example_is_planned(name):
+    file = ROOT / "examples" / f"measure_{name}.json"
+    plan = plan_decoders(all_asked(read_config(file)), Known())
+    assert {one.asked for one in plan} >= {"standard", "batched"}
+    left_out = {one.asked for one in plan if one.measured is None} - VLLM
+    assert left_out <= {"beam_search_speculative", "batched_speculative"}
+
+
+def test_the_example_has_the_batches_of_the_documents():
+    asked = all_asked(read_config(ROOT / "examples" / "measure_example.json"))
+    calls = DECODERS["batched"].cut(asked.asks, asked.config.batch_size)
+    assert ["".join(ask.prompt_id for ask in call) for call in calls] == ["0001", "1222"]
+
+
+def test_a_static_cache_is_seen_and_changes_no_token(tmp_path):
+    settings = SMALL | PROMPTS | {"num_completions": 1, "repeats": 1, "warm_up": 0}
+    found = {}
+    for cache in ("dynamic", "static"):
+        asked = {"cache_implementation": cache, "methods_to_test": ["standard", "batched"]}
+        config = written(tmp_path, **settings, **asked)
+        out = tmp_path / cache
+        assert speclrm(f"measure {config} --output-dir {out}").code == 0
+        report = entries(json.loads((out / "report.json").read_text()))
+        assert {one["effective"]["cache"] for one in report.values()} == {
+            f"{cache.capitalize()}Cache"
+        }
+        found[cache] = texts(out)
+    assert found["static"] == found["dynamic"]
+
+
+def texts(out: Path) -> list[list[list[int]]]:
+    return [
+        [row["token_ids"] for call in one["calls"] for row in call["rows"]]
+        for one in lines(out / "passes.jsonl")
+    ]
+
+
+def test_draws_are_those_of_the_seed_and_beams_are_ranked(tmp_path):
+    config = written(
+        tmp_path,
+        **(SMALL | PROMPTS | {"temperature": 1.5, "top_k": 0, "top_p": 1.0}),
+        methods_to_test=["standard", "batched", "beam_search", "nucleus_sampling"],
+        num_completions=[2, 1],
+        batch_size=2,
+        repeats=2,
+        warm_up=0,
+    )
+    out = tmp_path / "out"
+    assert speclrm(f"measure {config} --output-dir {out}").code == 0
+    passes = lines(out / "passes.jsonl")
+    by_repeat = {
+        (one["decoder"], one["repeat"]): [
+            row["token_ids"] for call in one["calls"] for row in call["rows"]
+        ]
+        for one in passes
+    }
+    for name in ("standard", "batched", "beam_search", "nucleus_sampling"):
+        assert by_repeat[name, 0] == by_repeat[name, 1]
+        assert len(by_repeat[name, 0]) == 3
+    assert by_repeat["standard", 0][0] != by_repeat["standard", 0][1]
+    assert by_repeat["beam_search", 0][0] != by_repeat["beam_search", 0][1]
+    asked = {one["decoder"]: one["requested"] for one in passes}
+    assert asked["nucleus_sampling"]["temperature"] == 0.8
+    assert asked["standard"]["temperature"] == 1.5
+    assert asked["beam_search"]["num_beams"] == 2
+    assert asked["beam_search"]["temperature"] == 0

@@ -246,6 +246,12 @@ LORA_RANK = EngineOption(
     least=1,
     unset="the adapter's own",
 )
+REREAD_PROMPTS = EngineOption(
+    name="reread_prompts",
+    type=bool,
+    help="Read every prompt from its beginning, though others began alike.",
+    default=False,
+)
 """Options of both, so they stand here."""
 LOADED_HERE = frozenset(
     {

@@ -49,6 +49,7 @@ class EngineSettings:
     and how often.
     `branching` says how branches lie, None by its defaults. With `gather` `branches` requests in
     flight that begin alike are branches of one row (transformers).
+    With `reread_prompts` every prompt is read from its beginning, though others began alike.
     `chat_template_kwargs` is a JSON object for the model's chat template, `reasoning_effort` a
     level that the template or the server knows, and `extra_body` a JSON object of further fields
     for every request to a server (openai).
@@ -83,6 +84,7 @@ class EngineSettings:
     branching: Branching | None = None
     gather: str | None = None
     trust_remote_code: bool = False
+    reread_prompts: bool = False
     process: ProcessMode = "auto"
     base_url: str | None = None
     request_timeout: float | None = None

@@ -55,6 +55,7 @@ class Config:
     warm_up: int = 1
     repeats: int = 3
     fallback: bool = False
+    reuse_prompts: bool = False
     num_assistant_tokens: int | None = None
     assistant_confidence_threshold: float | None = None
     prompt_lookup_num_tokens: int = 8
@@ -76,6 +77,7 @@ class Config:
             model=self.main_model,
             revision=self.revision,
             dtype=self.dtype,
+            reread_prompts=not self.reuse_prompts,
             devices={"auto": None, "cuda": None}.get(self.device, self.device.removeprefix(GPU)),
         )
 
@@ -178,6 +180,7 @@ KEYS: Mapping[str, Key] = {
     "warm_up": _whole(0),
     "repeats": _whole(1),
     "fallback": _SWITCH,
+    "reuse_prompts": _SWITCH,
     "num_assistant_tokens": _whole(1, nothing=True),
     "assistant_confidence_threshold": Key(
         (int, float), "a number from 0 to 1", least=0, most=1, nothing=True

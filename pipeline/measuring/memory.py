@@ -28,7 +28,7 @@ class Memory:
     rise above what was there is None: pages that were freed before are used again unseen.
     """
 
-    weights: int
+    weights: int | None
     assistant_weights: int | None
     peak: int | None
     reserved: int | None

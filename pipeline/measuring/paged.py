@@ -44,6 +44,7 @@ def write_paged(loaded: Loaded, decoder: Decoder, config: Config, asks: Sequence
             max_batch_tokens=FORWARD,
             max_requests_per_batch=config.batch_size,
             seed=asks[0].seed,
+            allow_block_sharing=config.reuse_prompts,
         ),
         record_timestamps=True,
         progress_bar=False,

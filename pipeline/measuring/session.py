@@ -44,21 +44,20 @@ class Session:
         """
         config = self.asked.config
         calls = decoder.cut(self.asked.asks, config.batch_size)
+        # The longest first: a cache of a fixed size, and what is compiled for it, fits the others.
+        longest = sorted(calls, key=lambda call: -max(len(one.prompt) + one.room for one in call))
         warm_up: list[float] = []
-        memory = None
         with output_to(self.log):
             for number in range(config.warm_up if first else 0):
                 began = time.perf_counter()
-                await self._write(decoder, calls[number % len(calls)], observed=number == 0)
+                await self._write(decoder, longest[number % len(longest)], observed=number == 0)
                 warm_up.append(time.perf_counter() - began)
             meter = self._meter(decoder)
-            with meter.running() if meter is not None else contextlib.nullcontext():
+            with meter.running():
                 written = [
                     await self._write(decoder, call, observed=first and number == 0 and not warm_up)
                     for number, call in enumerate(calls)
                 ]
-            if meter is not None:
-                memory = asdict(meter.read())
         self.forget()
         seconds = [*warm_up, *(one.times.seconds for one in written)]
         return Pass(
@@ -68,7 +67,7 @@ class Session:
             calls=tuple(written),
             requested=requested(decoder, config, calls[0]),
             effective=self.effective[decoder.name],
-            memory=memory,
+            memory=asdict(meter.read()),
             first_call=seconds[0] if first else None,
             warm_up=tuple(warm_up) if first else None,
         )
@@ -106,9 +105,10 @@ class Session:
         if self.loaded is not None:
             self.loaded.forget()
 
-    def _meter(self, decoder: Decoder) -> MemoryMeter | None:
-        if self.loaded is None:
-            return None
+    def _meter(self, decoder: Decoder) -> MemoryMeter:
+        if self.served is not None:
+            return self.served.meter(self.asked.config)
+        assert self.loaded is not None  # noqa: S101 - a session has one of the two
         return MemoryMeter(
             self.loaded.model, self.loaded.assistant if decoder.needs_assistant else None
         )

@@ -5,6 +5,7 @@ from pipeline.engines.declaration import (
     LORA,
     LORA_RANK,
     MAX_NUM_SEQS,
+    REREAD_PROMPTS,
     STEP_TIMEOUT,
     WINDOW,
     EngineEntry,
@@ -23,6 +24,7 @@ TRANSFORMERS = EngineEntry(
     options=(
         MAX_NUM_SEQS,
         STEP_TIMEOUT,
+        REREAD_PROMPTS,
         LORA,
         LORA_RANK,
         EngineOption(

@@ -227,6 +227,8 @@ class TransformersEngine:
             check_branching(model, settings.model, branching)
             return GroupStepper(model, tokenizer, branching)
         blocks = PrefixBlocks.on(model.device)
+        if settings.reread_prompts:
+            blocks.limit = 0
         stepper = Stepper(model, tokenizer, blocks, rows, rows_for(model, settings))
         if settings.decoding == REFINE:
             stepper.use_refining(refining(settings, stepper))

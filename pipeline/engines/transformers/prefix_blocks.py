@@ -75,7 +75,7 @@ class PrefixBlocks:
         It is not kept where room for it could only be had from a block before it.
         """
         start, name = len(token_ids) - self.block_tokens, tuple(token_ids)
-        if name in self._blocks:
+        if name in self._blocks or not self.limit:
             return
         block = tuple(
             Layer(layer.keys[:, :, start:].clone(), layer.values[:, :, start:].clone())

@@ -5,6 +5,7 @@ from pipeline.engines.declaration import (
     LORA,
     LORA_RANK,
     MAX_NUM_SEQS,
+    REREAD_PROMPTS,
     STEP_TIMEOUT,
     EngineEntry,
     EngineOption,
@@ -31,6 +32,7 @@ VLLM = EngineEntry(
     options=(
         MAX_NUM_SEQS,
         STEP_TIMEOUT,
+        REREAD_PROMPTS,
         EngineOption(
             name="tensor_parallel_size",
             type=int,

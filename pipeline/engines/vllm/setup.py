@@ -133,6 +133,8 @@ def engine_arguments(
         arguments |= _cpu_arguments(settings, facts)
     else:
         arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
+    if settings.reread_prompts:
+        arguments["enable_prefix_caching"] = False
     if settings.lora is not None:
         arguments |= {
             "enable_lora": True,

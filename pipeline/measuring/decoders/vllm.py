@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.measuring.ask import all_at_once
 from pipeline.measuring.decoder import Decoder
 
@@ -16,7 +16,9 @@ SHORTEST_MATCH, LONGEST_MATCH = 2, 4
 
 
 def _plain(config: "Config") -> EngineSettings:
-    return replace(config.engine("vllm"), max_num_seqs=config.batch_size)
+    settings = replace(config.engine("vllm"), max_num_seqs=config.batch_size)
+    # Its build decides whether it runs on a CPU.
+    return replace(settings, devices=None) if settings.devices == CPU else settings
 
 
 def _lookup(config: "Config") -> EngineSettings:
