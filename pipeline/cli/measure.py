@@ -74,6 +74,12 @@ class Margin(click.ParamType[float]):
 )
 @click.option("--markdown", "form", flag_value="markdown", help="--format markdown.")
 @click.option("--json", "form", flag_value="json", help="--format json.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a page, which opens from disk.",
+)
 @click.option("--wide", is_flag=True, help="Every table of the report.")
 @click.option(
     "--against",
@@ -98,6 +104,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
     output_dir: Path | None,
     shown: Path | None,
     form: str,
+    page: Path | None,
     wide: bool,
     against: Path | None,
     margin: float | None,
@@ -107,7 +114,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
     CONFIG is JSON, in which // begins a comment, or TOML; docs/measure.md has its keys. A decoder
     that cannot do what is asked is left out with its reason, or falls back if `fallback` says so.
     """
-    output = Output(form, wide, against, margin)
+    output = Output(form, wide, against, margin, page)
     output.check()
     if shown is not None:
         if config is not None:

@@ -13,6 +13,7 @@ from evaluators.reports.measured.parts import parts
 from evaluators.reports.measured.report_file import NoReport, Report, read_report
 from evaluators.reports.parts import Part
 from evaluators.reports.parts import as_markdown as parts_as_markdown
+from pipeline.cli.measure_page import write_measured_page
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -32,13 +33,15 @@ class Writer(Protocol):
 class Output:
     """How a report is printed: `form`, wholly or shortly, and against which earlier one.
 
-    `margin` is the share of 1 by which something may be worse; None: nothing is judged.
+    `margin` is the share of 1 by which something may be worse; None: nothing is judged. `page` is
+    a file for the report as a page.
     """
 
     form: str = TABLE
     whole: bool = False
     against: Path | None = None
     margin: float | None = None
+    page: Path | None = None
 
     def check(self) -> None:
         """Raise `UserMistake` for what will not be possible later."""
@@ -96,6 +99,10 @@ def print_report(path: Path, output: Output) -> bool:
             console.print(Text("Times, forwards, memory, settings in effect: --wide.", "dim"))
     else:
         echo(WRITERS[output.form](report, compared))
+    if output.page is not None:
+        write_measured_page(
+            report, _folder(path), _parts(report, compared, whole=True), output.page
+        )
     return compared is None or _is_well(compared, output)
 
 
@@ -108,8 +115,13 @@ def _compared(report: Report, path: Path, output: Output) -> Earlier | None:
     if output.against is None:
         return None
     before, margin = known(output.against), output.margin or 0.0
-    folders = [one if one.is_dir() else one.parent for one in (path, output.against)]
+    folders = _folder(path), _folder(output.against)
     return earlier.against(report, folders[0], before, folders[1], margin=margin)
+
+
+def _folder(path: Path) -> Path:
+    """Where the runs and answers of a report are."""
+    return path if path.is_dir() else path.parent
 
 
 def _is_well(compared: Earlier, output: Output) -> bool:

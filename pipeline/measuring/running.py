@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evaluators.reports.measured.report_file import ANSWERS, REPORT, RUNS
 from pipeline.errors import UserMistake
 from pipeline.experiment import differences
 from pipeline.measuring.asking import Asked
@@ -27,8 +28,7 @@ from pipeline.runs.directory import MANIFEST as RUN
 from pipeline.runs.interrupts import call
 from pipeline.runs.lock import InUse, RunLock
 
-MANIFEST, REPORT = "measure.json", "report.json"
-RUNS, ANSWERS = "runs", "answers"
+MANIFEST = "measure.json"
 SCHEMA = 1
 KEPT = "Interrupted: finished passes are kept; give --resume to continue."
 Tell = Callable[[str], None]

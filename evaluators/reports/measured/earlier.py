@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evaluators.reports.measured.figures import UNKNOWN, equal, megabytes, number, percent
-from evaluators.reports.measured.report_file import Entry, Report
+from evaluators.reports.measured.report_file import RUNS, Entry, Report
 from evaluators.reports.parts import Part
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.comparison import NotComparable, compare_runs
@@ -15,7 +15,6 @@ from evaluators.statistics.cost_ratios import FEWEST_PROBLEMS, cost_ratio
 from evaluators.statistics.metrics import graded_run
 from evaluators.statistics.uncertainty import mean_interval
 
-RUNS = "runs"
 FEWEST_PASSES = 3
 """Of two the interval is so wide that nothing would ever be found."""
 What = Literal["time", "memory", "accuracy", "agreement", "measured"]

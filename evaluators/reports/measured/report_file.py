@@ -8,6 +8,8 @@ from typing import Any
 from evaluators.run_files.typed_json import WrongJson, read_typed
 
 REPORT = "report.json"
+RUNS, ANSWERS = "runs", "answers"
+"""Folders beside the report: decoders' runs on problems, or files of their answers to prompts."""
 SCHEMA = 1
 OK = "ok"
 
