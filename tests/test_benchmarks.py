@@ -33,6 +33,7 @@ SMALL = {
 }
 """Programs that take seconds, in a smaller form than `--quick`."""
 LONG = {
+    "branches",
     "decoding",
     "device_agreement",
     "device_runs",

@@ -35,7 +35,7 @@ def train(steps: int, rank: int, seed: int) -> Adapter:
     rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
     loaded = Loaded.from_folder(pocket_dir() / "target")
     model = loaded.model.requires_grad_(False)
-    adapter = _begun(model, rank)
+    adapter = begun(model, rank)
     weights = [half for update in adapter.updates.values() for half in (update.a, update.b)]
     optimizer = torch.optim.Adam(weights, lr=RATE)
     layout, pad = Layout(loaded.tokenizer), loaded.tokenizer.pad_token_id
@@ -55,7 +55,7 @@ def train(steps: int, rank: int, seed: int) -> Adapter:
     return adapter
 
 
-def _begun(model: Any, rank: int) -> Adapter:
+def begun(model: Any, rank: int) -> Adapter:
     """B is zero, so that the model begins unchanged."""
     square = {
         name: layer
