@@ -37,8 +37,19 @@ HUB_SECONDS = 3.0
 @click.option("--engine", default="auto", show_default=True, help="Engine to check them with.")
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--no-engine", is_flag=True, help="Do not start an engine (it takes seconds).")
+@click.option(
+    "--measure",
+    type=click.Path(path_type=Path),
+    help="Check what this config of speclrm measure needs, in place of a model and its engine.",
+)
 def doctor_command(
-    model: str, draft_model: str | None, engine: str, output_dir: Path, no_engine: bool
+    *,
+    model: str,
+    draft_model: str | None,
+    engine: str,
+    output_dir: Path,
+    no_engine: bool,
+    measure: Path | None,
 ) -> None:
     """Check what is installed and what would work; exit code 2 when something fails."""
     engine = entry(resolve_auto() if engine == "auto" else engine).name
@@ -50,11 +61,16 @@ def doctor_command(
         hardware_findings,
         lambda: disk_findings(output_dir),
         hub_findings,
-        lambda: model_findings(engine, model),
     ]
+    if measure is not None:
+        from pipeline.cli.decoder_checks import decoder_findings  # noqa: PLC0415 - loads torch
+
+        checks.append(lambda: decoder_findings(measure))
+    else:
+        checks.append(lambda: model_findings(engine, model))
     if draft_model is not None:
         checks.append(lambda: pair_findings(engine, model, draft_model))
-    if not no_engine:
+    if measure is None and not no_engine:
         checks.append(lambda: engine_starts(engine, model))
     failed = False
     for check in checks:
