@@ -15,7 +15,7 @@ from speclrm_testing.commands import speclrm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TABLES = sorted(file.stem for file in EXAMPLES.glob("*.toml"))
-CELLS = {"demo": 6, "gpqa": 7, "own": 4, "specreason": 39, "ssr": 21}
+CELLS = {"demo": 6, "gpqa": 7, "own": 4, "scale": 15, "specreason": 39, "ssr": 21}
 
 
 @pytest.fixture
@@ -70,6 +70,41 @@ def test_every_cell_of_an_example_can_be_planned(examples, name):
     assert all(cell["trouble"] is None and cell["missing"] for cell in plan["cells"])
     assert len(plan["engine_sets"]) == 1
     assert len({cell["directory"] for cell in plan["cells"]}) == CELLS[name]
+
+
+def test_a_study_is_planned_in_gpu_hours_by_the_rates_of_its_cards(examples):
+    table = f"table {examples / 'scale.toml'} --results {examples / 'results'}"
+    said = speclrm(f"{table} --dry-run --gpus 8 --gpus 64 --gpus 1")
+    assert said.code == 0, said.err
+    plan = json.loads(speclrm(f"{table} --dry-run --json --gpus 8").out)
+    hours = plan["gpu_hours"]["hours"]
+    assert hours == pytest.approx(2 * plan["to_go"]["tokens_at_most"] / 1500 / 3600)
+    assert plan["gpu_hours"]["hours_on"] == {"8": pytest.approx(hours / 8)}
+    assert f"GPU-hours to go: at most {hours:,.1f}, by the token budget" in said.out
+    assert f"On 64 GPUs: at most {hours / 64:.1f} h." in said.out
+    assert "On 1 GPU: no copy of a model fits that has 2." in said.out
+    slower = speclrm(f"{table} --dry-run --gpus 8 --set models.qwq.tokens_per_second=750.0").out
+    assert f"GPU-hours to go: at most {2 * hours:,.1f}" in slower
+    assert speclrm(f"{table} --gpus 8").sentence == (
+        "Error: --gpus only plans; add --dry-run, or drop it."
+    )
+
+
+def test_recorded_attempts_and_the_rate_of_each_model_say_what_is_to_go(examples):
+    file = examples / "scale.toml"
+    file.write_text(file.read_text().replace("tensor_parallel_size = 2", "gpus = 2"))
+    plain = [
+        *("table", str(file), "--results", str(examples / "results"), "--rows", "baseline"),
+        *("--set", "models.qwq.model=pocket-target", "--set", "models.r1.model=pocket-draft"),
+        *("--set", "defaults.engine=transformers", "--set", 'columns=["pocket[first:1]"]'),
+    ]
+    first = [*plain, "--set", "defaults.repeats=1"]
+    assert speclrm(shlex.join(first)).code == 0
+    plan = json.loads(speclrm(shlex.join([*plain, "--dry-run", "--json"])).out)
+    [cell] = plan["cells"]
+    assert (cell["recorded"], cell["missing"]) == (1, 15)
+    assert plan["gpu_hours"]["bounded"] == 0
+    assert plan["gpu_hours"]["hours"] == pytest.approx(2 * cell["tokens"] / 1500 / 3600)
 
 
 def test_the_papers_table_runs_with_the_pocket_pair_in_place_of_its_models(examples):

@@ -15,6 +15,7 @@ from pipeline.cli.table_results import WRITERS, accuracies, print_results
 from pipeline.cli.table_settings import RunOptions
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.masking import Secrets
+from pipeline.errors import UserMistake
 from pipeline.runs.planning import RESULTS
 from pipeline.runs.scheduler import Progress
 from pipeline.tables.cells import Cell, cells_of, chosen
@@ -31,6 +32,13 @@ INCOMPLETE = 1
 @click.command("table")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what is there and what is missing, and stop.")
+@click.option(
+    "--gpus",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --dry-run: how long N GPUs take, by tokens_per_second of the cards.",
+)
 @click.option("--report", is_flag=True, help="Print the table of what is there, and run nothing.")
 @click.option(
     "--format",
@@ -69,6 +77,7 @@ INCOMPLETE = 1
 def table_command(  # noqa: PLR0917 - one parameter an option
     file: Path,
     dry_run: bool,
+    gpus: tuple[int, ...],
     report: bool,
     form: str,
     page: Path | None,
@@ -85,6 +94,8 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     Its rows are reasoners with their models and settings, its columns problems; every cell is a
     run, and repeating the command goes on where it was. docs/tables.md explains the file.
     """
+    if gpus and not dry_run:
+        raise UserMistake("--gpus only plans; add --dry-run, or drop it.")
     table = read_table(file, assignments, roles())
     every = cells_of(table, RunOptions())
     names = {name for cell in every for name in (cell.row.name, cell.row.family, cell.column.name)}
@@ -102,9 +113,9 @@ def table_command(  # noqa: PLR0917 - one parameter an option
         return
     if dry_run:
         if form == "json":
-            echo(plan_as_json(table, wanted, changed))
+            echo(plan_as_json(table, wanted, changed, gpus))
         else:
-            print_plan(table, wanted, changed)
+            print_plan(table, wanted, changed, gpus)
         return
     for line in (*changed_lines(changed), *server_lines(wanted)):
         echo(line, err=True)

@@ -13,6 +13,7 @@ from evaluators.reports.safe_text import safe
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import counted
 from pipeline.tables.engine_sets import engine_sets
+from pipeline.tables.gpu_hours import HOUR, GpuHours, gpu_hours
 from pipeline.tables.lock_file import Invalidated
 from pipeline.tables.planning import PlannedCell, shared_runs
 from pipeline.tables.results import seen
@@ -38,9 +39,12 @@ class Total:
 
 
 def print_plan(
-    table: TableFile, planned: Sequence[PlannedCell], changed: Collection[Invalidated]
+    table: TableFile,
+    planned: Sequence[PlannedCell],
+    changed: Collection[Invalidated],
+    machines: Sequence[int] = (),
 ) -> None:
-    """Print the plan."""
+    """Print the plan; `machines` are numbers of GPUs for which it says how long they take."""
     console = table_console()
     ahead = to_go(planned)
     print_table(
@@ -52,15 +56,20 @@ def print_plan(
         keys=2,
         texts=3,
     )
-    for line in (*_lines(planned, changed), _in_all(planned, ahead)):
+    lines = [*_lines(planned, changed), _in_all(planned, ahead)]
+    for line in (*lines, *_on_gpus(gpu_hours(planned, ahead), machines)):
         console.print(Text(safe(line)))
 
 
 def plan_as_json(
-    table: TableFile, planned: Sequence[PlannedCell], changed: Collection[Invalidated]
+    table: TableFile,
+    planned: Sequence[PlannedCell],
+    changed: Collection[Invalidated],
+    machines: Sequence[int] = (),
 ) -> str:
     """The plan with every number unrounded."""
     ahead = to_go(planned)
+    hours = gpu_hours(planned, ahead)
     return json.dumps(
         {
             "title": table.title,
@@ -69,6 +78,8 @@ def plan_as_json(
                 _as_json(one, left, planned) for one, left in zip(planned, ahead, strict=True)
             ],
             "to_go": asdict(_total(planned, ahead)),
+            "gpu_hours": asdict(hours)
+            | {"hours_on": {str(gpus): hours.hours_on(gpus) for gpus in machines}},
             "engine_sets": [list(each.engines) for each in engine_sets(shared_runs(planned))],
             "changed": [asdict(one) for one in changed],
         },
@@ -136,6 +147,29 @@ def _in_all(planned: Sequence[PlannedCell], ahead: Sequence[ToGo | None]) -> str
     total = _total(planned, ahead)
     tokens = f", {_tokens(total)} tokens" if total.attempts else ""
     return f"To go: {counted(total.attempts, 'attempt')} in {counted(total.runs, 'run')}{tokens}."
+
+
+def _on_gpus(hours: GpuHours, machines: Sequence[int]) -> list[str]:
+    """How long machines take with so many GPUs, where that was asked."""
+    if not machines:
+        return []
+    if hours.lacking:
+        who = ", ".join(hours.lacking)
+        return [f"How long it takes is not known: no card says tokens_per_second of {who}."]
+    about = "at most" if hours.bounded else "about"
+    lines = []
+    for gpus in machines:
+        each = hours.hours_on(gpus)
+        lines.append(
+            f"On {counted(gpus, 'GPU')}: {about} {_time(each * HOUR)}."
+            if each is not None
+            else f"On {counted(gpus, 'GPU')}: no copy of a model fits that has {hours.largest}."
+        )
+    by = "the token budget" if hours.bounded else "what is recorded"
+    return [
+        f"GPU-hours to go: {about} {hours.hours:,.1f}, by {by} and tokens_per_second of the cards.",
+        *lines,
+    ]
 
 
 def changed_lines(changed: Collection[Invalidated]) -> list[str]:

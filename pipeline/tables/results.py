@@ -13,6 +13,7 @@ from pipeline.problems.manifests import load_manifest
 from pipeline.review.grading import grade_run
 from pipeline.runs.directory import MANIFEST, Recorded, recorded_attempts
 from pipeline.tables.cells import Cell
+from pipeline.tables.gpu_hours import gpus_of
 from pipeline.tables.gpu_time import attempt_spans, shared_seconds
 from pipeline.tables.planning import PlannedCell
 
@@ -138,8 +139,7 @@ def _is_priced(cell: Cell) -> bool:
 def _priced(cell: Cell, hours: float) -> _Spent:
     gpus = dollars = 0.0
     for role, card in cell.cards.items():
-        model = cell.experiment.models[role]
-        count = card.gpus or model.tensor_parallel_size * model.data_parallel_size
+        count = gpus_of(cell, role)
         gpus += count
         dollars += count * hours * (card.usd_per_gpu_hour or 0.0)
     return _Spent(gpus * hours, dollars)

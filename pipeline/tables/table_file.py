@@ -16,7 +16,14 @@ from pipeline.tables.document import Document, Keys, is_a, nearest
 PARTS = ("title", "baseline", "columns", "defaults", "models", "rows")
 COLUMN_KEYS = ("name", "dataset", "data_file", "problem_range")
 ROW_KEYS = ("reasoner", "sweep", "expected")
-CARD_KEYS = ("sampling", "released", "usd_per_gpu_hour", "gpus", "source")
+CARD_KEYS = (
+    "sampling",
+    "released",
+    "usd_per_gpu_hour",
+    "gpus",
+    "tokens_per_second",
+    "source",
+)
 EXPECTED_KEYS = ("column", "value", "source")
 OF_COLUMNS = ("dataset", "data_file", "problem_range", "problem_id")
 COLUMN = re.compile(r"(?P<problems>[^\[\]]+)(?:\[(?P<range>[^\[\]]+)\])?")
@@ -43,7 +50,8 @@ Settings = Mapping[str, Setting]
 class Card:
     """A model: the options of its engine, its sampling, and what is known of it.
 
-    `released` is YYYY-MM-DD or YYYY-MM. `usd_per_gpu_hour` is the price of one of its `gpus`.
+    `released` is YYYY-MM-DD or YYYY-MM. `usd_per_gpu_hour` is the price of one of its `gpus`, and
+    `tokens_per_second` what one copy of it on these generates with enough requests in flight.
     """
 
     name: str
@@ -52,6 +60,7 @@ class Card:
     released: str | None = None
     usd_per_gpu_hour: float | None = None
     gpus: int | None = None
+    tokens_per_second: float | None = None
     source: str | None = None
 
 
@@ -169,7 +178,9 @@ def _card(document: Document, name: str) -> Card:
         )
     price = document.get((*keys, "usd_per_gpu_hour"), float)
     gpus = document.get((*keys, "gpus"), int)
-    for what, amount in (("usd_per_gpu_hour", price), ("gpus", gpus)):
+    rate = document.get((*keys, "tokens_per_second"), float)
+    numbers = {"usd_per_gpu_hour": price, "gpus": gpus, "tokens_per_second": rate}
+    for what, amount in numbers.items():
         if amount is not None and not 0 < amount < math.inf:
             raise document.mistake((*keys, what), f"{what} is {amount}; it must be above 0.")
     return Card(
@@ -179,6 +190,7 @@ def _card(document: Document, name: str) -> Card:
         released=released,
         usd_per_gpu_hour=price,
         gpus=gpus,
+        tokens_per_second=rate,
         source=document.get((*keys, "source"), str),
     )
 
