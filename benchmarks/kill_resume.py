@@ -1,11 +1,15 @@
 """Kill a run at random instants, again and again, and look whether anything is lost or doubled.
 
     python benchmarks/kill_resume.py [--quick] [--again force|retry-errors]
+    python benchmarks/kill_resume.py --shards 2 --kills 50
+    python benchmarks/kill_resume.py --replicas --kills 50
 
 Each round starts the real command line on a scripted engine with latency and kills the whole
 process with SIGKILL after a random time. With `--again` the rounds make attempts again that a first
 run has made, and after every kill each attempt must be there once, and each line that was there
-before it still be there or in replaced.jsonl. The last line printed is a JSON object.
+before it still be there or in replaced.jsonl. With `--shards` the launcher of so many shards is
+killed, and in every second round a shard before it; with `--replicas` one of four servers after
+another, under a run that goes on. The last line printed is a JSON object.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from killed_processes import kill_replicas, kill_shards_once
 from report import print_result
 
 from pipeline import records
@@ -144,6 +149,24 @@ def rounds(
     return met
 
 
+def shard_rounds(
+    kills: int, command: list[str], folder: Path, chance: random.Random
+) -> dict[str, int]:
+    """Kill launchers and shards until there were so many kills."""
+    met: Counter[str] = Counter()
+    while met.total() < kills:
+        killed = kill_shards_once(command, folder, chance)
+        if not killed["launcher"]:
+            break
+        met += killed
+    return {
+        "kills": met.total(),
+        "launchers_killed": met["launcher"],
+        "shards_killed": met["shard"],
+        "attempts_lost_on_the_way": 0,
+    }
+
+
 def main() -> None:
     """Kill, resume, finish, count."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -152,8 +175,16 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--reasoner", default="baseline")
     arguments.add_argument("--again", choices=["force", "retry-errors"])
+    arguments.add_argument("--shards", type=int, default=1)
+    arguments.add_argument("--replicas", action="store_true")
     chosen = arguments.parse_args()
     kills = chosen.kills or (QUICK_KILLS if chosen.quick else KILLS)
+    if chosen.replicas:
+        with tempfile.TemporaryDirectory() as name:
+            came = kill_replicas(kills, Path(name), random.Random(chosen.seed))
+        print_result("kill_resume", {"of": "replicas", **came, "seed": chosen.seed})
+        once = came["attempts_once"] == came["attempts_expected"] == came["tokens_booked"]
+        sys.exit(0 if once else 1)
     problems, again = kills * PROBLEMS_PER_KILL, chosen.again
     expected = problems * REPEATS
     with tempfile.TemporaryDirectory() as name:
@@ -164,12 +195,18 @@ def main() -> None:
             run_to_the_end(command)
             command.append(f"--{again}")
         write_script(folder, DECODE_SECONDS, range(1, MANY_REQUESTS if again else 1, 3))
-        met = rounds(kills, command, run, random.Random(chosen.seed), again=again is not None)
+        chance = random.Random(chosen.seed)
+        if chosen.shards > 1:
+            command += ["--shards", str(chosen.shards), "--concurrency", "4"]
+            met = shard_rounds(kills, command, folder, chance)
+        else:
+            met = rounds(kills, command, run, chance, again=again is not None)
         write_script(folder, 0, range(0))
         run_to_the_end(command)
         seen = Counter(attempt.key for attempt in read_attempts(run))
         result = {
             "again": again,
+            "shards": chosen.shards,
             **met,
             "attempts_expected": expected,
             "attempts_once": sum(count == 1 for count in seen.values()),
@@ -182,7 +219,7 @@ def main() -> None:
     print_result("kill_resume", result)
     bad = ("attempts_lost_on_the_way", "attempts_missing", "unreadable_lines", "failed_at_the_end")
     whole = result["attempts_once"] == expected and not any(result[each] for each in bad)
-    sys.exit(0 if whole and met["kills"] == kills else 1)
+    sys.exit(0 if whole and met["kills"] >= kills else 1)
 
 
 if __name__ == "__main__":

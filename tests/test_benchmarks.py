@@ -12,6 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PARTS = {
     "drawn",
+    "killed_processes",
     "report",
     "sequential_driver",
     "spellings",
