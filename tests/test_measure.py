@@ -1,6 +1,7 @@
 """`speclrm measure` on the bundled pair: what is written, what is left out and why, what fails."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.measuring.planning import plan_decoders
 from pipeline.measuring.probe import Ignored, Refused, Supported
 from pipeline.measuring.support import combinations_of
 from pipeline.measuring.table import DECODERS
+from pipeline.runs.directory import read_attempts
 from speclrm_testing.commands import speclrm
 
 ROOT = Path(__file__).parent.parent
@@ -382,3 +384,54 @@ def test_draws_are_those_of_the_seed_and_beams_are_ranked(tmp_path):
     assert asked["standard"]["temperature"] == 1.5
     assert asked["beam_search"]["num_beams"] == 2
     assert asked["beam_search"]["temperature"] == 0
+
+
+def test_a_pass_that_was_torn_or_interrupted_is_made_again_and_no_other(tmp_path, monkeypatch):
+    config = written(
+        tmp_path,
+        **SMALL,
+        dataset="pocket",
+        problem_id="0",
+        num_completions=1,
+        methods_to_test=["standard", "batched"],
+        repeats=2,
+        warm_up=0,
+    )
+    out, write, calls = tmp_path / "out", Loaded.write, []
+
+    def interrupted(self, *rest):
+        calls.append(rest)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return write(self, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loaded, "write", interrupted)
+        said = speclrm(f"measure {config} --output-dir {out}")
+    assert said.code == 3
+    assert "--resume" in said.err
+    made = (out / "passes.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(made) == 3
+    (out / "passes.jsonl").write_bytes(b"".join(made[:2]) + made[2][:50])
+    shutil.rmtree(out / "runs" / "batched")
+    assert speclrm(f"measure {config} --output-dir {out} --resume").code == 0
+    passes = lines(out / "passes.jsonl")
+    assert sorted((one["decoder"], one["repeat"]) for one in passes) == [
+        ("batched", 0),
+        ("batched", 1),
+        ("standard", 0),
+        ("standard", 1),
+    ]
+    assert (out / "passes.jsonl").read_bytes().startswith(b"".join(made[:2]))
+    for name in ("standard", "batched"):
+        [attempt] = read_attempts(out / "runs" / name)
+        first = next(one for one in passes if one["decoder"] == name)["calls"][0]
+        assert attempt.seconds == pytest.approx(first["times"]["latencies"][0], abs=1e-5)
+        assert attempt.started == first["began"]
+
+
+def test_where_nothing_can_be_measured_that_is_a_mistake(tmp_path):
+    config = written(tmp_path, **SMALL, **PROMPTS, methods_to_test=["beam_search_speculative"])
+    said = speclrm(f"measure {config} --output-dir {tmp_path / 'out'}")
+    assert said.code == 2
+    assert not (tmp_path / "out").exists()

@@ -158,6 +158,8 @@ def _measured(config: Path, output: Output, how: _How) -> bool:
     _print_plan(asked, planned, folder, err=not how.dry_run)
     if how.dry_run:
         return True
+    if not measured(planned):
+        raise UserMistake("Nothing that is asked for can be measured; the reasons stand above.")
     from pipeline.measuring.running import measure  # noqa: PLC0415 - loads what a plan needs not
 
     result = measure(

@@ -122,7 +122,7 @@ class Config:
         own = {name: one for name, one in asdict(self).items() if name not in free}
         return own | {
             "prompts": [one.recorded for one in self.prompts],
-            "data_file": None if self.data_file is None else str(self.data_file),
+            "data_file": None if self.data_file is None else str(self.data_file.resolve()),
             "num_completions": self.num_completions
             if isinstance(self.num_completions, int)
             else list(self.num_completions),

@@ -91,9 +91,14 @@ class Loaded:
             if model is not None:
                 with suppress(AttributeError):
                     del model._cache  # noqa: SLF001 - where generate() keeps a static cache
-        gc.collect()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back()
+
+
+def give_back() -> None:
+    """Let go of memory that nothing refers to any more, so that the next models find room."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load(config: Config) -> Loaded:

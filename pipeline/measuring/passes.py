@@ -22,9 +22,9 @@ Record = dict[str, Any]
 class Pass:
     """What one pass did; `error` says why there is nothing of it.
 
-    `position` is the place that it had in its round. `first_call` are the seconds of the first
-    call that the process made with the decoder, `warm_up` those of all calls before the first
-    pass; None where the process made them for an earlier pass. `memory` is in bytes.
+    `position` is the place that it had in its round. `loading` are the seconds in which its models
+    were loaded, `first_call` those of the first call that the process made with it, `warm_up`
+    those of all calls before its first pass; None in later passes. `memory` is in bytes.
     """
 
     decoder: str
@@ -34,6 +34,7 @@ class Pass:
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] | None = None
+    loading: float | None = None
     first_call: float | None = None
     warm_up: tuple[float, ...] | None = None
     error: Mapping[str, str] | None = None
@@ -50,6 +51,7 @@ class Pass:
             "requested": dict(self.requested),
             "effective": dict(self.effective),
             "memory": self.memory,
+            "loading": self.loading,
             "first_call": self.first_call,
             "warm_up": self.warm_up,
             "error": self.error,

@@ -90,6 +90,7 @@ def _decoder(
         "latency_quantiles": np.quantile(
             [each for one in good for each in _latencies(one).values()], QUANTILES
         ).tolist(),
+        "loading": next((o["loading"] for o in good if o["loading"] is not None), None),
         "first_call": next((o["first_call"] for o in good if o["first_call"] is not None), None),
         "warm_up": next((one["warm_up"] for one in good if one["warm_up"] is not None), None),
         "memory": _memory(good),

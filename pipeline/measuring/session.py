@@ -16,7 +16,7 @@ from pipeline.measuring.asking import Asked
 from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 from pipeline.measuring.effective import Observer, what_was_ignored
-from pipeline.measuring.loaded import Loaded, load
+from pipeline.measuring.loaded import Loaded, give_back, load
 from pipeline.measuring.memory import MemoryMeter
 from pipeline.measuring.passes import Pass
 from pipeline.measuring.served import Served
@@ -35,6 +35,7 @@ class Session:
     loaded: Loaded | None = None
     served: Served | None = None
     effective: dict[str, dict[str, Any]] = field(default_factory=dict)
+    loading: float | None = None
 
     async def make(self, decoder: Decoder, repeat: int, position: int, *, first: bool) -> Pass:
         """One pass; the calls before the first of a decoder are not measured.
@@ -68,6 +69,7 @@ class Session:
             requested=requested(decoder, config, calls[0]),
             effective=self.effective[decoder.name],
             memory=asdict(meter.read()),
+            loading=self.loading if first else None,
             first_call=seconds[0] if first else None,
             warm_up=tuple(warm_up) if first else None,
         )
@@ -124,20 +126,22 @@ async def session_of(
         Exception: whatever the library raises when it loads them.
     """
     serves = decoders[0].serves
+    began = time.perf_counter()
     if serves is None:
         with output_to(log):
-            loaded = load(asked.config)
-        session = Session(asked, log, loaded=loaded)
+            session = Session(asked, log, loaded=load(asked.config))
+        session.loading = time.perf_counter() - began
         try:
             yield session
         finally:
             session.loaded = None
-            loaded.forget()
+            give_back()
         return
     settings = replace(serves(asked.config), sampling=decoders[0].sampling(asked.config))
     engine = engine_of(settings, log, lambda _seconds: None)
     async with Engines({"target": engine}).running():
-        yield Session(asked, log, served=Served(engine))
+        loading = time.perf_counter() - began
+        yield Session(asked, log, served=Served(engine), loading=loading)
 
 
 def requested(decoder: Decoder, config: Config, call: tuple[Ask, ...]) -> dict[str, Any]:
