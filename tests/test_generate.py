@@ -290,6 +290,15 @@ def test_the_documents_spellings_are_taken():
     )
     assert said.code == 0, said.err
     assert rows("o.json")[0]["tokens"] == 3
+    Path("in.jsonl").write_text('{"question": "one"}\n')
+    said = speclrm(
+        "generate --engine scripted --script script.json --hf_base_model any --data_path in.jsonl "
+        "--out_path p.json --batch_size 8 --batch_by_samples --max_new_tokens 3 --do_sample "
+        "--temperature 0.7 --top_p 0.9 --chat_template --max_display 0 --processes 1"
+    )
+    assert said.code == 0, said.err
+    assert rows("p.json")[0]["tokens"] == 3
+    assert json.loads(Path("p.json.run/settings.json").read_text())["model"]["model"] == "any"
 
 
 POCKET = (

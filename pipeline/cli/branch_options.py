@@ -13,11 +13,16 @@ from pipeline.errors import UserMistake
 
 OPTIONS = (
     click.Option(
-        ["--branches"],
+        ["--branches", "--branches-per-sample", "--max-branches-per-sample"],
         type=click.IntRange(1),
         default=4,
         show_default=True,
         help="Prompts that are branches of one sequence.",
+    ),
+    click.Option(
+        ["--min-branches", "--min-branches-per-sample"],
+        type=click.IntRange(1),
+        help="Draw each sequence's number of prompts, from this one to --branches.",
     ),
     click.Option(
         ["--branch-mode"],
@@ -99,6 +104,7 @@ def branching_of(
         raise UserMistake("--rope-2d-ratio has no effect with --no-patch-rope; drop one of them.")
     return Branching(
         branches=values["branches"],
+        least=values["min_branches"],
         mode=values["branch_mode"],
         interleaved=values["interleave_branches"],
         stride=values["branch_stride"],

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,15 @@ from pipeline.cli.branch_options import OPTIONS as BRANCH_OPTIONS
 from pipeline.cli.branch_options import branching_of
 from pipeline.cli.common_options import sampling_options
 from pipeline.cli.engine_options import engine_options
+from pipeline.cli.generate_shards import OPTIONS as SHARD_OPTIONS
+from pipeline.cli.generate_shards import (
+    Part,
+    ShardedCommand,
+    generate_in_shards,
+    merge_when_last,
+    merged,
+    refuse_together,
+)
 from pipeline.cli.generation_options import (
     DO_SAMPLE,
     MAX_NEW_TOKENS,
@@ -26,6 +36,7 @@ from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.streaming import shown_answers
 from pipeline.cli.terminal import counted, echo, json_line
+from pipeline.engines.launch import environment
 from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.generating.answers import ENGINE_LOG, SELF_CHECK
@@ -33,6 +44,7 @@ from pipeline.generating.generation import ROLE, Summary, generate
 from pipeline.generating.prompts import Prompt, from_texts, read_prompts
 from pipeline.generating.self_check import self_check as measured
 from pipeline.generating.settings import Generation
+from pipeline.generating.shard_files import shard_file
 from pipeline.runs.directory import replace_file
 
 SOME_FAILED = 1
@@ -72,7 +84,7 @@ OWN = (
         help="A .txt file of lines, or a .json, .jsonl, .csv or .parquet file.",
     ),
     click.Option(
-        ["--output-file"],
+        ["--output-file", "--out-path"],
         type=click.Path(path_type=Path),
         default=Path("inference_results.jsonl"),
         show_default=True,
@@ -85,6 +97,11 @@ OWN = (
         show_default=True,
         help="Prompts in flight; for transformers, rows of one forward.",
     ),
+    click.Option(
+        ["--batch-by-samples"],
+        is_flag=True,
+        help="Count groups of branches in --batch-size, not prompts.",
+    ),
     MAX_NEW_TOKENS,
     click.Option(
         ["--max-length"],
@@ -94,7 +111,9 @@ OWN = (
         help="Tokens that prompt and answer may have together.",
     ),
     click.Option(
-        ["--use-chat-template"], is_flag=True, help="Ask a text as a chat, by the model's template."
+        ["--use-chat-template", "--chat-template"],
+        is_flag=True,
+        help="Ask a text as a chat, by the model's template.",
     ),
     click.Option(
         ["--max-display"],
@@ -119,6 +138,7 @@ OWN = (
         help="Show answers as they grow: live in a terminal, else line by line.",
     ),
     DO_SAMPLE,
+    *SHARD_OPTIONS,
     click.Option(["--retry-errors"], is_flag=True, help="Ask prompts again that failed."),
     click.Option(["--overwrite"], is_flag=True, help="Answer all prompts anew."),
     SEED,
@@ -127,6 +147,7 @@ OWN = (
 
 @click.command(
     "generate",
+    cls=ShardedCommand,
     params=[*OWN, *BRANCH_OPTIONS, *sampling_options(ROLE), *engine_options(ROLE)],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -143,6 +164,7 @@ def generate_command(  # the click boundary: options arrive as keywords
     retry_errors: bool,
     overwrite: bool,
     stream: bool,
+    shard: str | None,
     **values: Any,
 ) -> None:
     """Answer prompts of your own, one file of answers.
@@ -151,38 +173,60 @@ def generate_command(  # the click boundary: options arrive as keywords
     speclrm generate --model MODEL --prompt "What is 7 times 8?" --use-chat-template
     speclrm generate --model MODEL --prompts "What is 7?" "What is 8?"
     speclrm generate --model MODEL --prompts-file questions.jsonl --batch-size 8
+    speclrm generate --model MODEL --prompts-file questions.jsonl --shards 8
 
     Repeating the command asks only what has no answer yet. A prompt that begins with a dash
     stands after all options and `--`.
     """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
     asked = _prompts(prompt, prompts, further_prompts, prompts_file)
-    generation = _generation(values)
-    echo(
-        f"{counted(len(asked), 'prompt')} with {generation.model.model} through "
-        f"{generation.model.engine}, into {output_file}",
-        err=True,
-    )
-    _refuse_idle(generation, self_check, force=force)
+    generation, part = _generation(values), Part.of(shard, os.environ)
+    mine = {"overwrite": overwrite, "self_check": self_check, "stream": stream}
+    refuse_together(part, values | mine)
+    quiet = values["quiet"] or part.leaves_telling
+    if not quiet:
+        echo(
+            f"{counted(len(asked), 'prompt')} with {generation.model.model} through "
+            f"{generation.model.engine}, into {shard_file(output_file, part.shard)}",
+            err=True,
+        )
+    _refuse_idle(generation, self_check, force=force, quiet=quiet)
 
     def check(folder: Path) -> None:
         if self_check is not None:
             _check(generation, asked[:self_check], folder, force=force)
 
-    with shown_answers() if stream else contextlib.nullcontext() as hear:
-        summary = generate(
+    if values["merge"]:
+        summary = merged(generation, asked, output_file)
+    elif values["shards"] > 1:
+        summary = generate_in_shards(
             generation,
             asked,
             output_file,
+            values["shards"],
             retry_errors=retry_errors,
             overwrite=overwrite,
-            display=None if stream else live_progress,
-            check=check,
-            hear=hear,
         )
+    else:
+        showing = shown_answers() if stream else contextlib.nullcontext()
+        with environment(part.own_gpu(generation.model)), showing as hear:
+            summary = generate(
+                generation,
+                asked,
+                output_file,
+                retry_errors=retry_errors,
+                overwrite=overwrite,
+                display=None if stream or quiet else live_progress,
+                check=check,
+                hear=hear,
+                shard=part.shard,
+            )
+    is_merged = part.shard is not None and merge_when_last(generation, asked, output_file)
     shown_before = stream and "max_display" not in given_options()
-    for row in summary.rows[: 0 if shown_before else max_display]:
+    for row in summary.rows[: 0 if shown_before or quiet else max_display]:
         _print_row(row)
-    _print_summary(summary, output_file)
+    if not quiet:
+        _print_summary(summary, output_file if is_merged else shard_file(output_file, part.shard))
+    _end(summary, is_rank=part.is_rank)
 
 
 def _prompts(
@@ -215,16 +259,17 @@ def _generation(values: Mapping[str, Any]) -> Generation:
         max_length=values["max_length"],
         chat_template=values["use_chat_template"],
         batch_size=values["batch_size"],
+        batch_by_samples=values["batch_by_samples"],
         trace=values["trace"],
     )
 
 
-def _refuse_idle(generation: Generation, checked: int | None, *, force: bool) -> None:
+def _refuse_idle(generation: Generation, checked: int | None, *, force: bool, quiet: bool) -> None:
     """Refuse what has no effect with this way of decoding; warn of unverified tokens."""
     decoding, lossy = generation.model.decoding, generation.model.is_lossy
     if generation.trace and decoding != REFINE:
         raise UserMistake(f"--trace has no effect with --decoding {decoding}; drop it.")
-    if checked is None and lossy:
+    if checked is None and lossy and not quiet:
         echo(UNCHECKED if decoding == REFINE else UNTRAINED, err=True)
     if checked is not None and decoding == PLAIN:
         raise UserMistake("--self-check compares with plain decoding, and this is plain; drop it.")
@@ -287,9 +332,17 @@ def _print_summary(summary: Summary, output_file: Path) -> None:
         f"{summary.remaining} remaining."
     )
     echo(f"{output_file}")
+
+
+def _end(summary: Summary, *, is_rank: bool) -> None:
+    """Leave with the exit code of a failure, if there is one.
+
+    A rank's failed prompts are none: torchrun would end the other ranks.
+    """
     if summary.remaining:
         echo("Interrupted: repeat the command to continue.", err=True)
         sys.exit(STOPPED)
-    if failed:
+    if any(row["error"] is not None for row in summary.rows):
         echo("Failed prompts are recorded with errors; --retry-errors asks them again.", err=True)
-        sys.exit(SOME_FAILED)
+        if not is_rank:
+            sys.exit(SOME_FAILED)

@@ -17,8 +17,7 @@ from pipeline.cli.shard_processes import (
 from pipeline.cli.terminal import echo
 from pipeline.engines import entry
 from pipeline.engines.declaration import prefix_of
-from pipeline.engines.settings import CPU
-from pipeline.experiment import Experiment
+from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.runs.directory import MANIFEST
 from pipeline.runs.merging import merge
 from pipeline.runs.planning import Plan
@@ -46,7 +45,7 @@ def run_in_shards(planned: Plan, count: int, context: click.Context) -> int:
     Raises:
         UserMistake: the GPUs cannot be shared out among the shards.
     """
-    parts = parts_of(planned.experiment, count)
+    parts = parts_of(planned.experiment.models, count)
     echo(f"{planned.experiment.reasoner} in shards, {in_words(planned, count)}", err=True)
     codes = run_parts(("run", *context.meta[TYPED]), parts)
     dead = {shard: code for shard, code in codes.items() if code not in {0, SOME_FAILED}}
@@ -66,8 +65,10 @@ def run_in_shards(planned: Plan, count: int, context: click.Context) -> int:
     return SOME_FAILED if merged.failed else 0
 
 
-def parts_of(experiment: Experiment, count: int) -> list[Part]:
-    """Each shard with its GPUs: of those that are named, or of those that this machine has.
+def parts_of(
+    models: Mapping[str, EngineSettings], count: int, further: tuple[str, ...] = ()
+) -> list[Part]:
+    """Each shard with its GPUs, of those that are named or that this machine has, and options.
 
     Raises:
         UserMistake: they cannot be shared out evenly.
@@ -77,19 +78,18 @@ def parts_of(experiment: Experiment, count: int) -> list[Part]:
         f"--{prefix_of(role)}devices": shared_out(
             model.devices.split(","), count, f"--{prefix_of(role)}devices"
         )
-        for role, model in experiment.models.items()
+        for role, model in models.items()
         if model.devices not in {None, CPU}
     }
     loads_here = any(
-        entry(model.engine).heeds("devices") and model.devices is None
-        for model in experiment.models.values()
+        entry(model.engine).heeds("devices") and model.devices is None for model in models.values()
     )
     gpus = visible_gpus() if loads_here else []
     visible = shared_out(gpus, count, "This machine") if gpus else [""] * count
     return [
         Part(
             shard,
-            tuple(word for flag, each in options.items() for word in (flag, each[place])),
+            (*further, *(word for flag, each in options.items() for word in (flag, each[place]))),
             {VISIBLE: visible[place]} if gpus else {},
         )
         for place, shard in enumerate(shards)

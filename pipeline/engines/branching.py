@@ -14,6 +14,7 @@ STRIDE = 128
 class Branching:
     """Groups of `branches` prompts, each a sequence; `pipeline.decoding.layout` says what it is.
 
+    With `least` a group has from so many to `branches` prompts, as it is drawn for each.
     With `patch_rope` columnar branches have rotary positions of two dimensions, on a share
     `rope_2d_ratio` of the pairs. A `stride` of None is STRIDE there, else 0.
     """
@@ -26,9 +27,14 @@ class Branching:
     rope_2d_ratio: float = 0.5
     align: str = LEFT
     flat_index: bool = False
+    least: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
+        if self.least is not None and not 1 <= self.least <= self.branches:
+            raise UserMistake(
+                f"--min-branches is {self.least}; it must be from 1 to --branches, {self.branches}."
+            )
         try:
             self.layout.check(self.branches)
         except ValueError as error:

@@ -12,7 +12,7 @@ from pipeline.experiment import differences
 from pipeline.generating.prompts import ID, Prompt
 from pipeline.runs.directory import append_synced, cannot_write, replace_file
 from pipeline.runs.lock import InUse, RunLock
-from pipeline.runs.torn_lines import repair_end
+from pipeline.runs.torn_lines import complete_lines, repair_end
 
 SETTINGS, ROWS, ENGINE_LOG, TORN = "settings.json", "rows.jsonl", "engine.log", "torn.txt"
 SELF_CHECK = "self-check.json"
@@ -73,7 +73,7 @@ class AnswerFile:
     def add(self, answer: Answer) -> None:
         """Put an answer on the disk; raises `RunStopped` where that fails."""
         record = answer.record
-        append_synced(_growing(self.path), _line(record))
+        append_synced(growing_file(self.path), _line(record))
         self.rows[answer.prompt.prompt_id] = record
 
     def write(self, prompts: Iterable[Prompt]) -> None:
@@ -84,7 +84,7 @@ class AnswerFile:
         if self.path.suffix == ".json":
             text = json.dumps(ordered, ensure_ascii=False, indent=2) + "\n"
             replace_file(self.path, text.encode())
-            _growing(self.path).unlink(missing_ok=True)
+            growing_file(self.path).unlink(missing_ok=True)
         else:
             replace_file(self.path, b"".join(map(_line, ordered)))
 
@@ -122,7 +122,7 @@ def opened(
         raise UserMistake(f"Cannot write beside {output} ({error.strerror}).") from error
     try:
         if overwrite:
-            for file in {output, _growing(output)}:
+            for file in {output, growing_file(output)}:
                 if file.exists():
                     file.replace(folder / f"replaced-{file.name}")
         yield _begin(output, prompts, settings)
@@ -130,13 +130,20 @@ def opened(
         lock.release()
 
 
-def _begin(output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any]) -> AnswerFile:
-    recorded, file = _recorded_settings(output), folder_of(output) / SETTINGS
-    rows = _recorded_rows(output)
+def recorded_rows(
+    output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any]
+) -> dict[str, Record]:
+    """The rows of an output by their ids, which are only read; none where nothing is there.
+
+    Raises:
+        UserMistake: it was not written by this command, or with other settings or prompts.
+    """
+    rows, recorded = _rows_of(output), _recorded_settings(output)
     there = bool(rows) or output.exists()
     if recorded is None and there:
+        lost = folder_of(output) / SETTINGS
         raise UserMistake(
-            f"{output} was not written by this command, or {file} is lost; {ANOTHER}."
+            f"{output} was not written by this command, or {lost} is lost; {ANOTHER}."
         )
     changed = differences(recorded, settings) if recorded is not None and there else []
     if changed:
@@ -149,8 +156,20 @@ def _begin(output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any])
                 f"{output} has the answer to another prompt with the id {prompt.prompt_id!r}; "
                 f"{ANOTHER}."
             )
-    if recorded != settings:
-        replace_file(file, (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode())
+    return rows
+
+
+def _begin(output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any]) -> AnswerFile:
+    growing = growing_file(output)
+    if growing.exists():
+        try:
+            repair_end(growing, folder_of(output) / TORN)
+        except OSError as error:
+            raise cannot_write(growing, error.strerror) from error
+    rows = recorded_rows(output, prompts, settings)
+    if _recorded_settings(output) != settings:
+        text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+        replace_file(folder_of(output) / SETTINGS, text.encode())
     return AnswerFile(output, rows)
 
 
@@ -165,16 +184,15 @@ def _recorded_settings(output: Path) -> dict[str, Any] | None:
     return recorded
 
 
-def _recorded_rows(output: Path) -> dict[str, Record]:
-    """The rows on the disk by their ids, the latest of each; a torn last line is cut off."""
+def _rows_of(output: Path) -> dict[str, Record]:
+    """The rows on the disk by their ids, the latest of each, but for a torn last line."""
     records: list[Record] = []
-    growing = _growing(output)
+    growing = growing_file(output)
     try:
         if output.suffix == ".json" and output.exists():
             records += json.loads(output.read_bytes())
         if growing.exists():
-            repair_end(growing, folder_of(output) / TORN)
-            records += [json.loads(line) for line in growing.read_bytes().splitlines()]
+            records += [json.loads(line) for line in complete_lines(growing)]
         return {record[ID]: record for record in records}
     except OSError as error:
         raise cannot_write(growing, error.strerror) from error
@@ -184,7 +202,7 @@ def _recorded_rows(output: Path) -> dict[str, Record]:
         ) from error
 
 
-def _growing(output: Path) -> Path:
+def growing_file(output: Path) -> Path:
     """The file that rows are appended to."""
     return folder_of(output) / ROWS if output.suffix == ".json" else output
 

@@ -15,11 +15,13 @@ from pipeline.generating.asking import ask
 from pipeline.generating.effort import effort_of
 from pipeline.generating.prompts import Prompt
 from pipeline.generating.settings import Generation
+from pipeline.generating.shard_files import answered_elsewhere, joined, set_aside, shard_file
 from pipeline.generating.streaming import Hear
-from pipeline.generating.units import Unit, units_of
+from pipeline.generating.units import Unit, of_shard, units_of
 from pipeline.runs.interrupts import call, drain_on_interrupt
 from pipeline.runs.runner import ProgressDisplay, engine_of
 from pipeline.runs.scheduler import Engines, Progress
+from pipeline.shards import WHOLE, Shard
 
 ROLE = "target"
 KEPT = "Interrupted: finished answers are kept; repeat the command to continue."
@@ -46,24 +48,32 @@ def generate(
     display: ProgressDisplay | None = None,
     check: Callable[[Path], None] | None = None,
     hear: Hear | None = None,
+    shard: Shard | None = None,
 ) -> Summary:
-    """Answer the prompts that have no answer in the output yet.
+    """Answer the prompts that have no answer yet, in the output or in files of its shards.
 
-    `check` is called before, with the folder beside the output, while this process holds it; `hear`
-    with what answers have more, as they are written.
+    With a shard only its prompts are answered, in a file of its own, and the summary is about them;
+    without one the output has all that shards have. `check` is called before, with the folder
+    beside the file, while this process holds it; `hear` with what answers have more, as they are
+    written.
 
     Raises:
         UserMistake: what was asked cannot be done.
         RunStopped: the engine or the disk failed; what is answered is kept.
     """
-    with opened(output, prompts, generation.identity, overwrite=overwrite) as answers:
+    own, settings = shard_file(output, shard), generation.identity
+    mine = of_shard(generation.model, prompts, shard or WHOLE, generation.seed)
+    if overwrite:
+        set_aside(output, settings)
+    with opened(own, prompts, settings, overwrite=overwrite) as answers:
         if check is not None:
             check(answers.folder)
-        there = {
-            one for one, row in answers.rows.items() if not (retry_errors and row.get("error"))
-        }
-        missing = [prompt for prompt in prompts if prompt.prompt_id not in there]
-        units = units_of(generation.model, prompts, {one.prompt_id for one in missing})
+        found = joined(answers.rows, answered_elsewhere(output, own, prompts, settings))
+        if shard is None:
+            answers.rows.update(found)
+        there = {one for one, row in found.items() if not (retry_errors and row.get("error"))}
+        missing = {prompt.prompt_id for prompt in mine} - there
+        units = units_of(generation.model, prompts, missing, shard or WHOLE, generation.seed)
         progress = Progress(total=len(missing))
         try:
             if missing:
@@ -72,13 +82,13 @@ def generate(
         finally:
             if answers.rows:
                 answers.write(prompts)
-    ids = [prompt.prompt_id for prompt in prompts]
+        found |= answers.rows
     return Summary(
         made=progress.done,
-        already_done=len(prompts) - len(missing),
+        already_done=len(mine) - len(missing),
         failed=progress.failed,
         remaining=len(missing) - progress.done,
-        rows=tuple(answers.rows[one] for one in ids if one in answers.rows),
+        rows=tuple(found[one.prompt_id] for one in mine if one.prompt_id in found),
     )
 
 
@@ -112,7 +122,9 @@ async def _answer_all(
 
             with _first_of_a_group():
                 async with asyncio.TaskGroup() as group:
-                    most = -(-generation.batch_size // max(len(unit.prompts) for unit in units))
+                    size = max(len(unit.prompts) for unit in units)
+                    together = 1 if generation.batch_by_samples else size
+                    most = -(-generation.batch_size // together)
                     for _ in range(min(most, len(units))):
                         group.create_task(work())
 

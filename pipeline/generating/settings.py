@@ -15,8 +15,8 @@ class Generation:
 
     `max_new_tokens` is what an answer may have, `max_length` what prompt and answer may have
     together. With `chat_template` a text is asked as what the user says in a chat; a chat always
-    is. `batch_size` is how many prompts are in flight. With `trace` a row tells the rounds in which
-    blocks were refined.
+    is. `batch_size` is how many prompts are in flight, or with `batch_by_samples` how many groups
+    of branches. With `trace` a row tells the rounds in which blocks were refined.
     """
 
     model: EngineSettings
@@ -26,6 +26,7 @@ class Generation:
     max_length: int = 8192
     chat_template: bool = False
     batch_size: int = 1
+    batch_by_samples: bool = False
     trace: bool = False
 
     def __post_init__(self) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pipeline.engines.branching import Branching
 from pipeline.engines.settings import BRANCHES, EngineSettings
 from pipeline.generating.prompts import Prompt
+from pipeline.seeds import request_seed
+from pipeline.shards import WHOLE, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +19,55 @@ class Unit:
 
 
 def units_of(
-    model: EngineSettings, prompts: Sequence[Prompt], missing: Collection[str]
+    model: EngineSettings,
+    prompts: Sequence[Prompt],
+    missing: Collection[str],
+    shard: Shard = WHOLE,
+    seed: int = 0,
 ) -> list[Unit]:
-    """The prompts that are missing, as they are asked.
+    """The prompts of a shard that are missing, as they are asked.
 
     Where answers depend on the prompts beside them, groups are those of all prompts, in their
-    order, so that a group of which an answer is missing is asked whole.
+    order, so that a group of which an answer is missing is asked whole, and shards share groups.
     """
+    if model.is_lossy:
+        groups = _groups(model, prompts, seed)
+        groups = [group for place, group in enumerate(groups) if shard.holds(place)]
+    else:
+        mine = of_shard(model, prompts, shard, seed)
+        asked = [prompt for prompt in mine if prompt.prompt_id in missing]
+        groups = _groups(model, asked, seed)
+    units = (
+        Unit(group, frozenset(one.prompt_id for one in group if one.prompt_id in missing))
+        for group in groups
+    )
+    return [unit for unit in units if unit.wanted]
+
+
+def of_shard(
+    model: EngineSettings, prompts: Sequence[Prompt], shard: Shard, seed: int = 0
+) -> list[Prompt]:
+    """The prompts that a shard answers: they take turns, or groups do that depend on each other."""
+    if not model.is_lossy:
+        return [prompt for place, prompt in enumerate(prompts) if shard.holds(place)]
+    groups = enumerate(_groups(model, prompts, seed))
+    return [prompt for place, group in groups if shard.holds(place) for prompt in group]
+
+
+def _groups(
+    model: EngineSettings, prompts: Sequence[Prompt], seed: int
+) -> list[tuple[Prompt, ...]]:
+    """The prompts in their order, cut into groups: all of one size, or of sizes that are drawn."""
     branching = model.branching or Branching()
-    size = branching.branches if model.decoding == BRANCHES else 1
-    fixed = size > 1 and branching.is_lossy
-    asked = [prompt for prompt in prompts if fixed or prompt.prompt_id in missing]
-    units = []
-    for start in range(0, len(asked), size):
-        group = asked[start : start + size]
-        wanted = frozenset(prompt.prompt_id for prompt in group) & {*missing}
-        if wanted:
-            units.append(Unit(tuple(group), wanted))
-    return units
+    most = branching.branches if model.decoding == BRANCHES else 1
+    least = most if branching.least is None or most == 1 else branching.least
+    groups: list[tuple[Prompt, ...]] = []
+    start = 0
+    while start < len(prompts):
+        drawn = request_seed(
+            seed, "generate", "groups", len(groups), track="0", step=0, purpose="size"
+        )
+        size = least + drawn % (most - least + 1)
+        groups.append(tuple(prompts[start : start + size]))
+        start += size
+    return groups
