@@ -51,6 +51,7 @@ FLOORS = (
         "pipeline.engines.openai",
         "pipeline.engines.transformers",
         "pipeline.engines.scripted",
+        "pipeline.engines.ray",
         "pipeline.experiment",
         "pipeline.ledger",
     ),

@@ -114,7 +114,10 @@ def package_findings() -> Iterator[Finding]:
     installed = versions.versions()
     auto = f"--engine auto means {resolve_auto()}"
     for name, engine in ENGINES.usable().items():
-        if not engine.installed:
+        if not engine.installed and name in ENGINES.built_in and not engine.automatic:
+            # Nobody needs it, so that there is nothing to warn of.
+            yield Finding(State.OK, name, f"not installed ({engine.install})")
+        elif not engine.installed:
             advice = f"{engine.install or f'install {engine.package}'}; until then {auto}"
             yield Finding(State.WARNING, name, "not installed", advice)
         elif engine.package is not None:

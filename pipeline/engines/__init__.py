@@ -18,6 +18,7 @@ ENGINES = Registry(
         "vllm": "pipeline.engines.vllm.declaration:VLLM",
         "openai": "pipeline.engines.openai.declaration:OPENAI",
         "transformers": "pipeline.engines.transformers.declaration:TRANSFORMERS",
+        "ray": "pipeline.engines.ray.declaration:RAY",
         "scripted": "pipeline.engines.scripted.declaration:SCRIPTED",
     },
 )

@@ -1,0 +1,1 @@
+"""The engine whose replicas are actors of a Ray cluster."""

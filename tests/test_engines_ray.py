@@ -1,0 +1,117 @@
+"""Copies of a model as actors of a Ray cluster: the same records, and the dead are replaced."""
+
+import asyncio
+import importlib.util
+import json
+from dataclasses import replace
+
+import pytest
+from test_runner import written
+
+from pipeline.engines import create, replicas
+from pipeline.engines.settings import EngineSettings
+from pipeline.errors import UserMistake
+from pipeline.experiment import Experiment, engine_identity
+from pipeline.runs import runner
+from pipeline.runs.directory import read_attempts
+
+THERE = importlib.util.find_spec("ray") is not None
+needs_ray = pytest.mark.skipif(not THERE, reason="the extra `ray` is not installed")
+RAY = EngineSettings("ray", "m", own={"replicas": 2, "replica_engine": "scripted"})
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of this machine for all tests here."""
+    import ray  # noqa: PLC0415 - it is an extra
+
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    data, script = tmp_path / "sums.jsonl", tmp_path / "script.json"
+    rows = [{"id": str(n), "problem": f"{n}+1?", "answer": "1"} for n in range(6)]
+    data.write_text("".join(json.dumps(row | {"kind": "integer"}) + "\n" for row in rows))
+    script.write_text('{"latency": {"decode_token": 0.002}}')
+    return Experiment(
+        "baseline",
+        replace(RAY, script=script),
+        dataset=None,
+        data_file=data,
+        repeats=4,
+        concurrency=4,
+    )
+
+
+@pytest.mark.skipif(THERE, reason="the extra `ray` is installed")
+def test_without_ray_the_engine_says_how_to_get_it():
+    with pytest.raises(UserMistake, match=r"needs the package ray.*pip install 'speclrm\[ray\]'"):
+        create(RAY)
+
+
+def test_how_many_actors_there_are_is_no_setting_of_a_run_but_what_runs_in_them_is():
+    identity = engine_identity(RAY)
+    assert identity == engine_identity(replace(RAY, own={**RAY.own, "replicas": 8}))
+    assert identity["replica_engine"] == "scripted"
+    assert identity != engine_identity(replace(RAY, own={"replicas": 2}))
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_two_actors_make_the_records_that_one_engine_makes(experiment, tmp_path):
+    alone = replace(experiment.target, engine="scripted", own={})
+    runner.run(replace(experiment, target=alone), tmp_path / "alone")
+    runner.run(experiment, tmp_path / "actors")
+    one, two = (
+        {attempt.key: written(attempt) for attempt in read_attempts(tmp_path / name)}
+        for name in ("alone", "actors")
+    )
+    assert one == two
+    log = (tmp_path / "actors" / "engine.log").read_text()
+    assert "replica actor-1 answered" in log
+    assert "replica actor-2 answered" in log
+
+
+@needs_ray
+@pytest.mark.slow
+async def test_the_requests_of_an_actor_that_is_killed_move_and_it_is_replaced(
+    cluster, experiment, monkeypatch
+):
+    monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.2)
+    engine = create(experiment.target)
+    await engine.start()
+    asked = experiment.sampling("target").request(max_tokens=200, seed=1)
+    prompt = engine.tokenizer.encode("1+1?")
+    whole = await engine.complete(prompt, asked)
+    waiting = [asyncio.create_task(engine.of(f"{n}").complete(prompt, asked)) for n in range(8)]
+    await asyncio.sleep(0.05)
+    killed = engine._replicas["actor-1"]
+    cluster.kill(killed.engine._actor)
+    answers = await asyncio.gather(*waiting)
+    assert {one.token_ids for one in answers} == {whole.token_ids}
+    while killed.deaths == 0 or not killed.alive:  # noqa: ASYNC110 - Ray tells nobody
+        await asyncio.sleep(0.05)
+    assert (await killed.engine.complete(prompt, asked)).token_ids == whole.token_ids
+    await engine.stop()
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+async def test_what_an_actors_engine_refuses_and_a_cluster_without_room_are_told(
+    experiment, tmp_path, monkeypatch
+):
+    (tmp_path / "broken.json").write_text("{")
+    broken = create(replace(experiment.target, script=tmp_path / "broken.json"))
+    with pytest.raises(UserMistake, match=r"the replica actor-1: the script .* is malformed"):
+        await broken.start()
+    await broken.stop()
+    monkeypatch.setattr("pipeline.engines.ray.engine.ROOM_SECONDS", 1.0)
+    many = create(replace(experiment.target, own={**RAY.own, "replicas": 5}))
+    with pytest.raises(UserMistake, match=r"the cluster has no room for actor \d \(1 CPU on one"):
+        await many.start()
+    await many.stop()
