@@ -132,6 +132,27 @@ def test_cards_may_be_files_of_their_own_and_their_lines_are_told(read, tmp_path
         (("2025-03-05", '"March"'), 14, "released is 'March'; it must be a date"),
         (("2.5", "-2.5"), 15, "usd_per_gpu_hour is -2.5; it must be above 0"),
         (("2.5", "1\nchat_template_kwargs = '[1'"), 16, "--chat-template-kwargs is not JSON"),
+        (
+            ("2.5", "2.5\nusd_per_million_tokens = {input = 1, output = 2}"),
+            16,
+            "the model has a price for its GPUs and one for its tokens; drop one of the two",
+        ),
+        (
+            ("usd_per_gpu_hour = 2.5", "usd_per_million_tokens = {input = 1}"),
+            15,
+            "usd_per_million_tokens has no output of 0 or more",
+        ),
+        (
+            ("usd_per_gpu_hour = 2.5", "usd_per_million_tokens = {inputs = 1, output = 2}"),
+            15,
+            "no key 'inputs'; did you mean 'input'",
+        ),
+        (
+            ("usd_per_gpu_hour = 2.5", "usd_per_million_tokens = {input = -1, output = 2}"),
+            15,
+            "usd_per_million_tokens has no input of 0 or more",
+        ),
+        (("usd_per_gpu_hour = 2.5", "usd_per_million_tokens = 3"), 15, "it must be a table"),
         (("2.5", "nan"), 15, "usd_per_gpu_hour is nan; it must be above 0"),
         (('"baseline"\n', '"basline"\n'), 21, "no reasoner 'basline'; did you mean 'baseline'"),
         (('"baseline"\n', '"baseline"\ndataset = "math"\n'), 22, "write it in columns"),

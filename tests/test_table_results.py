@@ -13,6 +13,7 @@ from evaluators.reports import result_files
 from evaluators.statistics.comparison import holm
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
+from pipeline.runs.directory import read_attempts
 from pipeline.tables.cells import Cell
 from pipeline.tables.gpu_time import shared_seconds
 from pipeline.tables.results import seen
@@ -117,6 +118,50 @@ def test_dollars_are_those_of_the_models_gpus(place):
     hours, dollars = made["large", "sums"]["gpu_hours"], made["large", "sums"]["dollars"]
     assert dollars == pytest.approx(3600 * hours)
     assert made["late", "sums"]["dollars"] is None
+
+
+@pytest.mark.parametrize("cached", ["", ", cached_input = 50.0"])
+def test_dollars_of_a_hosted_model_are_those_of_its_tokens_beside_a_gpus(tmp_path, cached):
+    other = Place.made(tmp_path)
+    price = f"usd_per_million_tokens = {{input = 100.0, output = 1000.0{cached}}}"
+    text = FILE.replace("usd_per_gpu_hour = 3600.0\ngpus = 2", price).replace("late", "spec")
+    text = text.replace('"parallel"\ntracks = 2\ntarget = "weak"', '"spec"\ntarget = "big"')
+    (tmp_path / "table.toml").write_text(text + 'draft = "weak"\n')
+    assert table(other, "--rows large,spec --columns sums").code == 0
+    # As a server that reports what it has cached.
+    [run] = [path.parent for path in tmp_path.glob("results/*baseline*/run.json")]
+    for file in (run / "problems").iterdir():
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        for line in lines:
+            line["usage"]["target"]["plain"]["prompt_cached"] = 7
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = cells(other, "--report --json --rows large,spec --columns sums")
+    large, both = made["large", "sums"], made["spec", "sums"]
+    assert large["gpu_hours"] is None
+    tokens = [attempt.usage["target"]["plain"] for attempt in read_attempts(run)]
+    of_cache = 50 if cached else 100
+    assert large["dollars"] * 1e6 == pytest.approx(
+        sum(100 * one.prompt_new + 7 * of_cache + 1000 * one.generated for one in tokens)
+    )
+    [spec] = [path.parent for path in tmp_path.glob("results/*spec*/run.json")]
+    used = [one for each in read_attempts(spec) for one in each.usage["target"].values()]
+    assert both["dollars"] == pytest.approx(
+        sum(100 * one.prompt_new + 1000 * one.generated for one in used) / 1e6 + both["gpu_hours"]
+    )
+
+
+def test_dollars_are_unknown_where_a_server_does_not_count_its_tokens(tmp_path):
+    other = Place.made(tmp_path)
+    price = "usd_per_million_tokens = {input = 100.0, output = 1000.0}"
+    text = FILE.replace("usd_per_gpu_hour = 3600.0\ngpus = 2", price)
+    (tmp_path / "table.toml").write_text(text)
+    assert table(other, "--rows large --columns sums").code == 0
+    file = next(tmp_path.glob("results/*/problems/sums-0.jsonl"))
+    file.write_text(re.sub(r'"generated":\d+', '"generated":null', file.read_text()))
+    assert (
+        cells(other, "--report --json --rows large --columns sums")["large", "sums"]["dollars"]
+        is None
+    )
 
 
 def test_a_run_that_is_not_complete_is_measured_on_whole_repeats_and_marked(place, tmp_path):

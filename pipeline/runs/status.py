@@ -151,9 +151,11 @@ def _status(run: Path, wholes: dict[Path, frozenset[Key]]) -> RunStatus | NoStat
         verdicts = _lines_of(run / VERDICTS)
     except NotGraded as error:
         starting = holder is not None and not (run / MANIFEST).exists()
-        return NoStatus(run, f"starting ({holder})" if starting else str(error))
+        said = str(error).removeprefix(f"{run}/")  # which is told before it
+        return NoStatus(run, f"starting ({holder})" if starting else said)
     except OSError as error:
-        return NoStatus(run, f"{error.filename or run} cannot be read ({error.strerror})")
+        what = f"{Path(error.filename).name} " if error.filename else ""
+        return NoStatus(run, f"{what}cannot be read ({error.strerror})")
     if not manifest.slice.problem_ids or manifest.slice.repeats < 1:
         return NoStatus(run, "asks for no attempts")
     try:

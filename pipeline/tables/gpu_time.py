@@ -1,28 +1,10 @@
 """How long engines worked for each attempt: time is divided among all that are in flight."""
 
 from collections.abc import Hashable, Mapping
-from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
-
-from pipeline.runs.directory import Key, read_attempts
 
 Name = TypeVar("Name", bound=Hashable)
 Span = tuple[float, float]
-
-
-def attempt_spans(run: Path) -> dict[Key, Span]:
-    """When each attempt of a run began and ended, in seconds; a beginning is known to the second.
-
-    Raises:
-        UserMistake: an attempt of it cannot be read.
-    """
-    spans = {}
-    for attempt in read_attempts(run):
-        if attempt.started is not None and attempt.seconds is not None:
-            began = datetime.fromisoformat(attempt.started).timestamp()
-            spans[attempt.key] = (began, began + attempt.seconds)
-    return spans
 
 
 def shared_seconds(spans: Mapping[Name, Span]) -> dict[Name, float]:

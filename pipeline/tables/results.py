@@ -1,7 +1,6 @@
 """What a table's runs came to: graded where they are not, each cell on its own slice."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import evaluators
@@ -13,17 +12,8 @@ from pipeline.problems.manifests import load_manifest
 from pipeline.review.grading import grade_run
 from pipeline.runs.directory import MANIFEST, Recorded, recorded_attempts
 from pipeline.tables.cells import Cell
-from pipeline.tables.gpu_hours import gpus_of
-from pipeline.tables.gpu_time import attempt_spans, shared_seconds
 from pipeline.tables.planning import PlannedCell
-
-HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    gpu_hours: float | None
-    dollars: float | None
+from pipeline.tables.prices import spent
 
 
 def grade_what_is_new(planned: Collection[PlannedCell]) -> None:
@@ -56,7 +46,7 @@ def sources(planned: Sequence[PlannedCell]) -> list[Source]:
     Raises:
         UserMistake: an attempt of a run cannot be read.
     """
-    spent = _spent(planned)
+    costs = spent(planned)
     made = []
     for one in planned:
         there = Recorded({}) if one.trouble is not None else recorded_attempts(one.directory)
@@ -70,8 +60,8 @@ def sources(planned: Sequence[PlannedCell]) -> list[Source]:
                 attempts=0 if one.plan is None else sum(key in there for key in one.plan.asked),
                 planned=one.asked,
                 reported=None if expected is None else Reported(expected.value, expected.source),
-                gpu_hours=spent[one.cell.name].gpu_hours,
-                dollars=spent[one.cell.name].dollars,
+                gpu_hours=costs[one.cell.name].gpu_hours,
+                dollars=costs[one.cell.name].dollars,
                 seen=seen(one.cell),
             )
         )
@@ -110,36 +100,3 @@ def _countable(one: PlannedCell, there: Recorded) -> Slice | None:
         return Slice(problem_ids=ids, repeats=whole)
     begun = tuple(name for name in ids if (name, 0) in there)
     return Slice(problem_ids=begun, repeats=1) if begun else None
-
-
-def _spent(planned: Sequence[PlannedCell]) -> dict[str, _Spent]:
-    """GPU-hours and dollars of every cell, where its models' cards give a price."""
-    nothing = _Spent(None, None)
-    if not any(_is_priced(one.cell) for one in planned):
-        return {one.cell.name: nothing for one in planned}
-    runs = {one.directory for one in planned if one.trouble is None}
-    seconds = shared_seconds(
-        {(run, key): span for run in runs for key, span in attempt_spans(run).items()}
-    )
-    found = {}
-    for one in planned:
-        found[one.cell.name] = nothing
-        if one.plan is not None and one.recorded and _is_priced(one.cell):
-            mine = (seconds.get((one.directory, key), 0.0) for key in one.plan.asked)
-            found[one.cell.name] = _priced(one.cell, sum(mine) / HOUR)
-    return found
-
-
-def _is_priced(cell: Cell) -> bool:
-    return bool(cell.cards) and all(
-        card.usd_per_gpu_hour is not None for card in cell.cards.values()
-    )
-
-
-def _priced(cell: Cell, hours: float) -> _Spent:
-    gpus = dollars = 0.0
-    for role, card in cell.cards.items():
-        count = gpus_of(cell, role)
-        gpus += count
-        dollars += count * hours * (card.usd_per_gpu_hour or 0.0)
-    return _Spent(gpus * hours, dollars)

@@ -21,9 +21,12 @@ CARD_KEYS = (
     "released",
     "usd_per_gpu_hour",
     "gpus",
+    "usd_per_million_tokens",
     "tokens_per_second",
     "source",
 )
+CACHED = "cached_input"
+TOKEN_PRICES = ("input", "output", CACHED)
 EXPECTED_KEYS = ("column", "value", "source")
 OF_COLUMNS = ("dataset", "data_file", "problem_range", "problem_id")
 COLUMN = re.compile(r"(?P<problems>[^\[\]]+)(?:\[(?P<range>[^\[\]]+)\])?")
@@ -47,11 +50,21 @@ Settings = Mapping[str, Setting]
 
 
 @dataclass(frozen=True, slots=True)
+class TokenPrice:
+    """Dollars for a million tokens: of prompts, of what is written, of prompts in a cache."""
+
+    input: float
+    output: float
+    cached_input: float
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A model: the options of its engine, its sampling, and what is known of it.
 
     `released` is YYYY-MM-DD or YYYY-MM. `usd_per_gpu_hour` is the price of one of its `gpus`, and
-    `tokens_per_second` what one copy of it on these generates with enough requests in flight.
+    `tokens_per_second` what one copy of it on these generates with enough requests in flight; a
+    hosted one has a price for its tokens in place of it.
     """
 
     name: str
@@ -61,6 +74,7 @@ class Card:
     usd_per_gpu_hour: float | None = None
     gpus: int | None = None
     tokens_per_second: float | None = None
+    usd_per_million_tokens: TokenPrice | None = None
     source: str | None = None
 
 
@@ -191,8 +205,33 @@ def _card(document: Document, name: str) -> Card:
         usd_per_gpu_hour=price,
         gpus=gpus,
         tokens_per_second=rate,
+        usd_per_million_tokens=_token_price(document, keys),
         source=document.get((*keys, "source"), str),
     )
+
+
+def _token_price(document: Document, card: Keys) -> TokenPrice | None:
+    """The price of a hosted model; what is in its cache costs as other prompts, unless it says."""
+    keys = (*card, "usd_per_million_tokens")
+    if not document.get(keys, dict, {}):
+        return None
+    document.refuse_unknown(keys, TOKEN_PRICES)
+    if document.get((*card, "usd_per_gpu_hour"), float) is not None:
+        raise document.mistake(
+            keys, "the model has a price for its GPUs and one for its tokens; drop one of the two."
+        )
+    prices: list[float] = []
+    for name in TOKEN_PRICES:
+        dollars = document.get((*keys, name), float, prices[0] if name == CACHED else None)
+        if dollars is None or not 0 <= dollars < math.inf:
+            raise document.mistake(
+                keys,
+                f"usd_per_million_tokens has no {name} of 0 or more; write "
+                "{input = 0.5, output = 1.5}.",
+                name,
+            )
+        prices.append(float(dollars))
+    return TokenPrice(*prices)
 
 
 def _columns(document: Document) -> Iterator[Column]:
