@@ -185,7 +185,7 @@ def main() -> None:
         print_result("kill_resume", {"of": "replicas", **came, "seed": chosen.seed})
         once = came["attempts_once"] == came["attempts_expected"] == came["tokens_booked"]
         sys.exit(0 if once else 1)
-    problems, again = kills * PROBLEMS_PER_KILL, chosen.again
+    problems, again = kills * PROBLEMS_PER_KILL * chosen.shards, chosen.again
     expected = problems * REPEATS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

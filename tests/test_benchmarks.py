@@ -45,6 +45,7 @@ LONG = {
     "pocket_skill",
     "prefix_reuse",
     "same_results",
+    "shards",
     "spec_accuracy",
     "spec_latency",
     "throughput",
