@@ -28,7 +28,7 @@ class DeclaredOption:
     `name` and `aliases` have underscores for dashes, and no dashes before them. `type` is that of
     a value, bool for a flag. A number is finite, at least `least`, above `above` and at most
     `most`; a text is one of `choices`, where there are any. A `repeatable` text may be given
-    several times: its value is all of them, with commas between.
+    several times: its value is all of them, on lines of their own.
     """
 
     name: str

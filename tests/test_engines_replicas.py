@@ -266,6 +266,7 @@ async def test_at_the_start_all_must_be_there_and_alike_and_the_odd_one_is_named
         ("http://a/v1,https://b/v1", ("http://a/v1", "https://b/v1")),
         ("http://a/v1 , http://b/v1", ("http://a/v1", "http://b/v1")),
         ("http://u:p,w@a/v1,http://b", ("http://u:p,w@a/v1", "http://b")),
+        ("http://a/v1\nnonsense", ("http://a/v1", "nonsense")),
     ],
 )
 def test_addresses_have_commas_between_them(given, addresses):
@@ -340,6 +341,15 @@ def test_a_server_of_another_model_is_named_before_anything_is_written():
     assert said.code == 2
     assert f"the server at {two} does not serve the model 'm'; it serves n" in said.sentence
     assert not Path("run").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_each_address_that_is_given_must_be_one():
+    good = Answering()
+    with serving(good.get, good.post) as one:
+        said = run_on(one, "nonsense")
+    assert said.code == 2
+    assert "the base URL 'nonsense' must begin with http:// or https://" in said.sentence
 
 
 @pytest.mark.usefixtures("here")

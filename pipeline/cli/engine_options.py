@@ -204,7 +204,7 @@ def _joined(
     _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
 ) -> str | None:
     """What was given several times, as one value."""
-    return ",".join(given) or None
+    return "\n".join(given) or None
 
 
 def _help(option: EngineOption, engines: Collection[EngineEntry]) -> str:

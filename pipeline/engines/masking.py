@@ -21,7 +21,7 @@ SHORTEST_IN_MESSAGES = 4
 SHORTEST_IN_TEXTS = 8
 """In what a model wrote a short one (`EMPTY`, say) is more likely a word."""
 _CREDENTIALS = re.compile(r"(?<=://)\S{0,1000}@")
-_NEXT_ADDRESS = re.compile(r"\s*,\s*(?=https?://)")
+_NEXT_ADDRESS = re.compile(r"\n|\s*,\s*(?=https?://)")
 """A comma elsewhere may be a part of a password."""
 LONGEST_SPELLING = 24
 """Characters in which one of a secret's is expected to be written at most."""
@@ -94,7 +94,7 @@ def api_key() -> str | None:
 
 
 def addresses_in(base_url: str | None) -> tuple[str, ...]:
-    """The addresses that a setting names, with a comma between them."""
+    """The addresses that a setting names, on lines of their own or with commas between them."""
     return tuple(_NEXT_ADDRESS.split(base_url)) if base_url else ()
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from pipeline.engines.limits import TooSlow
 from pipeline.engines.masking import (
     KEY_VARIABLE,
     Secrets,
+    addresses_in,
     api_key,
     credentials_of,
     shown_address,
@@ -48,9 +49,9 @@ def base_url_of(settings: EngineSettings) -> str:
 
 
 def check_address(settings: EngineSettings) -> None:
-    """Raise `UserMistake` for an address that is none; it may still be missing."""
-    if settings.base_url is not None:
-        _address(settings)
+    """Raise `UserMistake` for an address that is none; they may still be missing."""
+    for address in addresses_in(settings.base_url):
+        _address(replace(settings, base_url=address))
 
 
 def _address(settings: EngineSettings) -> httpx.URL:
