@@ -39,6 +39,8 @@ class Machine:
     up: bool = True
     busy: bool = False
     hangs: bool = False
+    misses: int = 0
+    looks: int = 0
     failure: Exception | None = None
     facts: ModelFacts = FACTS
     asked: list[tuple[int, ...]] = field(default_factory=list)
@@ -78,7 +80,9 @@ class OnMachine:
         return await self.complete([ord(one["content"]) for one in messages], sampling)
 
     async def health(self):
-        if not self.machine.up or self.machine.hangs:
+        self.machine.looks += 1
+        self.machine.misses -= 1
+        if not self.machine.up or self.machine.hangs or self.machine.misses >= 0:
             raise EngineDead("it is gone")
 
     async def stop(self):
@@ -188,6 +192,21 @@ async def test_requests_that_wait_for_a_replica_that_hangs_move_once_it_is_found
     machines[first].hangs = True
     assert (await engine.of("x").complete([1], ASKED)).text == "7"
     assert len(machines[first].asked) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_replica_that_does_not_answer_one_look_keeps_the_requests_that_wait_for_it(three):
+    machines, engine = three
+    first = preferred("x", dict.fromkeys(machines, 0))[0]
+    machines[first].busy = True
+    request = asyncio.create_task(engine.of("x").complete([1], ASKED))
+    await until(lambda: machines[first].asked)
+    machines[first].misses = 1
+    seen = machines[first].looks
+    await until(lambda: machines[first].looks > seen + 3)
+    assert not request.done()
+    assert sum(len(one.asked) for one in machines.values()) == 1
+    request.cancel()
 
 
 @pytest.mark.asyncio

@@ -18,6 +18,7 @@ class Replica:
     name: str
     engine: Engine
     alive: bool = True
+    missed: int = 0
     asked: set[asyncio.Task[Completion]] = field(default_factory=set)
     answered: int = 0
     tokens: int | None = 0
@@ -45,6 +46,7 @@ class Replica:
     def end(self) -> None:
         """It is gone: requests that wait for it are to go elsewhere."""
         self.alive = False
+        self.missed = 0
         self.deaths += 1
         for task in self.asked:
             task.cancel()

@@ -31,6 +31,9 @@ from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped
 
 LOOK_SECONDS = 10.0
 """How often every replica is looked after while the engine runs."""
+MOST_MISSED = 2
+"""Looks in a row that a replica does not answer before it is dead: requests that wait for it lose
+what it has computed, and it may only have been slow."""
 NAMING_TOKENS = 256
 """Tokens by which a request is known that nobody has named."""
 
@@ -222,7 +225,8 @@ class Replicas:
     async def _look_at(self, replica: Replica) -> None:
         if replica.alive:
             why = await self._why_dead(replica)
-            if why is not None:
+            replica.missed = 0 if why is None else replica.missed + 1
+            if why is not None and replica.missed >= MOST_MISSED:
                 self._end(replica, why)
             return
         fresh = self._makes[replica.name]()
