@@ -128,7 +128,8 @@ def test_the_settings_that_reports_read_are_those_of_an_experiment() -> None:
         presence_penalty=0.5,
         repetition_penalty=1.1,
     )
-    read = msgspec.convert(full.settings(), Identity)
+    # A measured decoder's settings are put beside those of the experiment.
+    read = msgspec.convert({**full.settings(), "decoder": {"name": "standard"}}, Identity)
     assert set(read.models) == {"reward"}
     assert [one.name for one in fields(read) if getattr(read, one.name) is None] == []
 

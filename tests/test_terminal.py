@@ -190,6 +190,7 @@ REFUSED = [
     "doctor --no-engine --model {bad}",
     "status {bad}",
     "merge {bad}",
+    "chat --engine scripted --script {script} --history {bad}",
     "generate --engine scripted --script {script} --prompts-file {bad}",
     "measure {bad}",
     "measure --show {bad}",
