@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from browsing import opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -322,10 +323,13 @@ def test_the_page_begins_with_the_table_and_shows_each_run_once(place, tmp_path)
     page = tmp_path / "page.html"
     assert table(place, f"--report --html {page}").code == 0
     text = page.read_text()
-    main = text[text.index("<main>") :]
-    assert main.index("Accuracy</h2>") < main.index("Runs</h2>")
+    assert text.index('id="parts"') < text.index("Runs</h2>")
     # A run that serves several cells has the accuracy of none of them, and so not its name alone.
     [data] = re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)
+    assert [part["title"] for part in json.loads(data)["parts"]][:2] == [
+        "Accuracy",
+        "Against large",
+    ]
     assert {run["run"] for run in json.loads(data)["runs"]} == {
         "large, same_as_large / sums, sums[first:3]",
         "weak / sums, sums[first:3]",
@@ -339,6 +343,41 @@ def test_on_the_page_of_one_column_runs_have_the_names_of_their_rows(place, tmp_
     assert table(place, f"--report --columns sums --html {page}").code == 0
     [data] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
     assert {run["run"] for run in json.loads(data)["runs"]} == {"large, same_as_large", "weak"}
+
+
+def test_the_page_has_each_number_once_where_every_cell_is_a_whole_run(place, tmp_path):
+    unpriced = re.sub(r"usd_per_gpu_hour.*\n", "", FILE)
+    (place.folder / "unpriced.toml").write_text(unpriced)
+    for file, rows, parts in (
+        ("unpriced", "large,weak", ["Against large", "Reported and measured"]),
+        ("table", "large,weak", ["Against large", "Costs", "Reported and measured"]),
+        ("unpriced", "large,late", ["Accuracy", "Costs", "Reported and measured"]),
+    ):
+        options = f"--report --columns sums --rows {rows} --html {tmp_path / 'page.html'}"
+        folders = f"--results {place.folder / 'results'}"
+        assert speclrm(f"table {place.folder / file}.toml {folders} {options}").code == 0
+        page = (tmp_path / "page.html").read_text()
+        [data] = re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)
+        assert [part["title"] for part in json.loads(data)["parts"]] == parts
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_on_a_phone_the_main_columns_of_every_part_are_whole_and_the_others_are_told(
+    browser, place, tmp_path, width
+):
+    file = tmp_path / "page.html"
+    assert table(place, f"--report --html {file}").code == 0
+    with opened(browser, file, viewport={"width": width, "height": 800}) as page:
+        scrolls = "[...document.querySelectorAll('#parts .scroll')]"
+        wider = f"Math.max(...{scrolls}.map((one) => one.scrollWidth - one.clientWidth))"
+        assert page.evaluate(wider) <= 1
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        against = page.locator("section[aria-label='Against large']")
+        heads = against.locator("th").all_inner_texts()
+        assert heads[:3] == ["row", "column", "difference, points"]
+        assert ("p" in heads) == (width > 640)
+        hidden = against.locator(".tools .note").inner_text()
+        assert ("more column" in hidden) == (width < 640)
 
 
 def test_the_page_has_the_dollars_of_an_attempt_by_the_models_cards(place, tmp_path):
@@ -355,7 +394,8 @@ def test_a_difference_has_one_adjusted_p_on_the_page_that_of_the_table(place, tm
     assert table(place, f"--report --html {page}").code == 0
     [data] = re.findall(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
     assert json.loads(data)["comparisons"] == []
-    assert "Holm p" in page.read_text().partition("Runs</h2>")[0]
+    [part] = [one for one in json.loads(data)["parts"] if one["title"] == "Against large"]
+    assert "Holm p" in [column["head"] for column in part["columns"]]
 
 
 def test_the_page_has_the_accuracy_by_level_where_problems_have_levels(place, tmp_path):

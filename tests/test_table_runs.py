@@ -6,12 +6,15 @@ import json
 import os
 import pty
 import re
+import shlex
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -20,7 +23,7 @@ from pipeline import reasoners
 from pipeline.runs.directory import read_attempts
 from pipeline.tables.lock_file import lock_path
 from speclrm_testing.commands import speclrm
-from speclrm_testing.scripted_runs import Place, process_of
+from speclrm_testing.scripted_runs import CHAIN, Place, process_of
 
 ANYWHERE = {
     **{name: value for name, value in os.environ.items() if name != "COLUMNS"},
@@ -270,15 +273,13 @@ def test_a_table_that_was_killed_again_and_again_is_the_same_as_one_that_was_not
     assert written(place) == written(whole)
 
 
-def test_on_a_terminal_there_is_a_bar_for_all_cells_and_one_a_run(place):
-    place.script("target", latency=SLOW)
+def lines_on_a_terminal(words, stream):
+    """What the command writes to that stream where it is a terminal of 80 columns."""
     terminal, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: theirs}
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *command(place).split()],
-        stderr=theirs,
-        stdout=subprocess.DEVNULL,
-        env=ANYWHERE,
+        [sys.executable, "-m", "pipeline", *shlex.split(words)], env=ANYWHERE, **streams
     )
     os.close(theirs)
     written = bytearray()
@@ -287,8 +288,36 @@ def test_on_a_terminal_there_is_a_bar_for_all_cells_and_one_a_run(place):
             written += part
     os.close(terminal)
     assert process.wait() == 0
-    frame = MOVES.sub("\n", COLOURS.sub("", written.decode())).splitlines()
-    assert max(map(cell_len, frame)) <= 80
+    lines = MOVES.sub("\n", COLOURS.sub("", written.decode())).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    return lines
+
+
+def test_the_demos_table_is_whole_on_a_terminal_of_80_columns(place):
+    demo = Path(__file__).parent.parent / "examples" / "demo.toml"
+    pair = [
+        f"--set models.{name}.{key}={value}"
+        for name, role in (("large", "target"), ("small", "draft"))
+        for key, value in (("engine", "scripted"), ("script", place.folder / f"{role}.json"))
+    ]
+    for role, answer in (("target", 1), ("draft", 2)):
+        rules = [{"when": "my score", "score": 9}, {"when": "", "text": CHAIN.format(answer)}]
+        (place.folder / f"{role}.json").write_text(json.dumps({"rules": rules}))
+    shutil.copy(demo, place.folder)
+    words = f"table {place.folder / 'demo.toml'} --results {place.folder / 'results'}"
+    words = f"{words} --set 'columns=[\"pocket-hard[first:2]\"]' {' '.join(pair)}"
+    assert speclrm(words).code == 0
+    text = "\n".join(lines_on_a_terminal(f"{words} --report", "stdout"))
+    title, accuracy, rest = re.split(r"^(?:Accuracy|Against target)\n", text, flags=re.MULTILINE)
+    assert title.startswith("SpecLRM demo")
+    rows = ["target", "draft", "parallel", "spec", "spec-async", "spec-methods"]
+    assert re.findall(r"^│ (\S+) +│ +\d+\.\d% \(", accuracy, re.MULTILINE) == rows
+    assert all(re.search(rf"^│ {row} +│", rest, re.MULTILINE) for row in rows)
+
+
+def test_on_a_terminal_there_is_a_bar_for_all_cells_and_one_a_run(place):
+    place.script("target", latency=SLOW)
+    frame = lines_on_a_terminal(command(place), "stderr")
     last = [line for line in frame if "ETA" in line][-5:]
     assert last[0].startswith("all cells: 0 failed, ")
     assert [line.split("━")[0].strip() for line in last[1:]] == [

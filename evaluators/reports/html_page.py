@@ -12,6 +12,7 @@ from evaluators.reports import board_columns, leaderboard
 from evaluators.reports.leaderboard import Row
 from evaluators.reports.page_files import Blocks, asset, katex_css, script_json
 from evaluators.reports.page_runs import ReportOptions, Shelf, run_data
+from evaluators.reports.parts import as_data
 from evaluators.reports.run_settings import run_settings
 from evaluators.reports.safe_text import safe
 from evaluators.reports.statements import hides_text
@@ -76,10 +77,11 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
             | run_data(one, of.by_kind, shelf, options)
             for one, row, name, of in zip(shown, rows, short, groups, strict=True)
         ],
+        "parts": as_data(options.parts),
         # The table above has compared its cells already, adjusted over all of them.
-        "compared_above": bool(options.above),
+        "compared_above": bool(options.above or options.parts),
         "comparisons": []
-        if options.above
+        if options.above or options.parts
         else _comparisons([one.run for one in shown], baseline, options.margin),
     }
     inline = blocks.finish()

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 from evaluators.reports import traces
 from evaluators.reports.page_files import Blocks
+from evaluators.reports.parts import Part
 from evaluators.reports.statements import HIDDEN_DATASETS, Statement, Statements, hides_text
 from evaluators.reports.traces import (
     FLAG_DIGITS,
@@ -43,7 +44,8 @@ class ReportOptions:
     that examples not be revealed. `step_labels` gives for a run what says which judged drafts are
     right, or None where only the track's verdict can. `statements` gives what a run's problems ask;
     it is not called for hidden datasets. `groups` gives the levels and subjects of its problems; it
-    is called for hidden ones, too, with `groups_of_hidden`. `above` is HTML that stands before all
+    is called for hidden ones, too, with `groups_of_hidden`. `parts` are tables of the runs that
+    stand before all else, and compare them already; `above` is HTML that stands before all
     else, as it is. `seen` says of a run why its model may have seen the problems, `dollars` has the
     price of an attempt of a run.
     """
@@ -58,6 +60,7 @@ class ReportOptions:
     groups: Callable[[Path], Groups] | None = None
     groups_of_hidden: bool = False
     above: str = ""
+    parts: Sequence[Part] = ()
     seen: Mapping[Path, str] = field(default_factory=dict)
     dollars: Mapping[Path, float] = field(default_factory=dict)
 

@@ -1,8 +1,9 @@
 """A report as tables one below the other: the same for a terminal, for Markdown and for a page."""
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from evaluators.reports.board_columns import markdown_table
 from evaluators.reports.safe_text import markdown_text, safe
@@ -12,7 +13,8 @@ from evaluators.reports.safe_text import markdown_text, safe
 class Part:
     """One of the tables that make up a report; the first `texts` columns are words.
 
-    Each line of `notes` is a footnote.
+    Each line of `notes` is a footnote. A page that draws it shows the columns whose `worth` is 0,
+    or not told, and of the others those that fit, from 1 on.
     """
 
     title: str
@@ -20,6 +22,7 @@ class Part:
     lines: tuple[tuple[str, ...], ...]
     texts: int
     notes: str
+    worth: Mapping[str, int] = field(default_factory=dict)
 
 
 def as_markdown(title: str, parts: Sequence[Part]) -> str:
@@ -31,6 +34,23 @@ def as_markdown(title: str, parts: Sequence[Part]) -> str:
         for note in part.notes.splitlines():
             said += ["", markdown_text(note)]
     return "\n".join(said)
+
+
+def as_data(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """All parts as a page draws them, their texts safe to show."""
+    return [
+        {
+            "title": safe(part.title),
+            "columns": [
+                {"head": safe(heading), "worth": part.worth.get(heading, 0)}
+                for heading in part.headings
+            ],
+            "lines": [[*map(safe, line)] for line in part.lines],
+            "texts": part.texts,
+            "notes": [*map(safe, part.notes.splitlines())],
+        }
+        for part in parts
+    ]
 
 
 def as_html(parts: Sequence[Part]) -> str:

@@ -1,7 +1,8 @@
 """A table of runs for people: accuracies, differences, costs, and what others report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from evaluators.reports.board_columns import (
     fixed,
@@ -12,6 +13,7 @@ from evaluators.reports.board_columns import (
 )
 from evaluators.reports.parts import Part
 from evaluators.reports.parts import as_markdown as parts_as_markdown
+from evaluators.run_files.run_manifest import Slice
 from evaluators.statistics.cost_ratios import CostRatio
 from evaluators.statistics.metrics import TWO_ROLES, Costs
 from evaluators.statistics.result_table import ResultCell, ResultTable
@@ -36,6 +38,13 @@ OF_COSTS = (
 )
 OF_ATTEMPTS = "All {attempts} attempts of every cell are recorded."
 OF_PRICES = "GPU-hours and dollars are those of all attempts."
+SPARE = (
+    *("Holm p", "× decode / total", "in the interval", "won / tied / lost", "dollars"),
+    *("target tokens", "draft tokens", "p", "source", "GFLOPs decode / total", "seconds p50"),
+    *("attempts", "GPU-hours"),
+)
+WORTH = {heading: place for place, heading in enumerate(SPARE, start=1)}
+"""Columns that a narrow page may leave out, from what it has room for first."""
 OF_REPORTED = (
     "Reported by others beside what was measured, and whether it lies in the measured interval."
 )
@@ -51,6 +60,22 @@ def parts(table: ResultTable) -> list[Part]:
         # The accuracies are headed by it: every line of the others would repeat it.
         made[1:] = [_without(COLUMN, part) for part in made[1:] if part.lines]
     return [part for part in made if part.lines]
+
+
+def page_parts(table: ResultTable, asked: Mapping[Path, Slice]) -> list[Part]:
+    """The report's tables on a page that has a table of its runs too; `asked` is all of each run.
+
+    Where every cell is the whole of a run, under an only column, the runs' own table has the
+    accuracies and the costs; prices of all attempts together stand in the costs alone.
+    """
+    cells = table.in_order
+    same = len(table.columns) == 1 and all(
+        cell.metrics is not None and cell.source.asked == asked.get(cell.source.run)
+        for cell in cells
+    )
+    priced = any(cell.source.dollars is not None for cell in cells)
+    repeated = {"Accuracy", *(() if priced else ("Costs",))} if same else set()
+    return [replace(part, worth=WORTH) for part in parts(table) if part.title not in repeated]
 
 
 def _without(heading: str, part: Part) -> Part:

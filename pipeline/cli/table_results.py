@@ -10,7 +10,6 @@ from rich.text import Text
 import evaluators
 from evaluators.reports import result_files, result_tables
 from evaluators.reports.page_runs import ReportOptions
-from evaluators.reports.parts import as_html
 from evaluators.reports.safe_text import safe
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.metrics import MeasuredRun, graded_run, metrics_of
@@ -58,7 +57,7 @@ def print_results(
         return results
     measured = _measured(results, planned)
     if measured:
-        write_page(measured, page, _page_options(results))
+        write_page(measured, page, _page_options(results, measured))
     else:
         echo("No page was written: no attempt is recorded yet.", err=True)
     return results
@@ -104,7 +103,7 @@ def _names(results: ResultTable, cells: Collection[Cell]) -> str:
     return names_of(cells)
 
 
-def _page_options(results: ResultTable) -> ReportOptions:
+def _page_options(results: ResultTable, measured: Sequence[MeasuredRun]) -> ReportOptions:
     there = [cell.source for cell in results.in_order]
     again = LoadedAgain()
     return ReportOptions(
@@ -113,7 +112,9 @@ def _page_options(results: ResultTable) -> ReportOptions:
         step_labels=pocket_labels,
         statements=again.statements,
         groups=again.groups,
-        above=as_html(result_tables.parts(results)),
+        parts=result_tables.page_parts(
+            results, {one.path: one.run.manifest.slice for one in measured}
+        ),
         seen={one.run: one.seen for one in there if one.seen is not None},
         # Of the cells that share a run the widest is nearest to the whole run, and comes last.
         dollars={

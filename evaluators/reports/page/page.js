@@ -78,7 +78,19 @@ function drawGuided() {
   return rows.length ? [new ReaderTable(document.getElementById("guided"), { columns, rows })] : [];
 }
 
+// The tables of a report, above its runs; below them where those have the accuracies already.
+function drawParts() {
+  if (DATA.parts.length && DATA.parts[0].title !== "Accuracy") document.getElementById("groups").before(document.getElementById("parts"));
+  return DATA.parts.map((part) => {
+    const place = element("div", {});
+    document.getElementById("parts").append(element("section", { "aria-label": part.title }, element("h2", {}, part.title), place, ...part.notes.map((note) => element("p", { class: "note" }, note))));
+    const columns = part.columns.map(({ head, worth }, at) => ({ head, worth, value: null, show: (line) => line[at], text: at < part.texts, fold: at > 0 && at < part.texts, lines: at >= part.texts }));
+    return new ReaderTable(place, { columns, rows: part.lines });
+  });
+}
+
 function drawTables() {
+  const parts = drawParts();
   const board = new ReaderTable(document.getElementById("board"), { columns: RUN_COLUMNS, rows: DATA.runs, sorted: { column: "accuracy", down: true } });
   const grouped = groupTables().map(([kind, columns, rows]) => {
     const place = element("div", {});
@@ -88,7 +100,7 @@ function drawTables() {
   const pairs = DATA.comparisons.length ? [new ReaderTable(document.getElementById("pairs"), { columns: pairColumns(), rows: DATA.comparisons, long: (one) => one.refused })] : [];
   if (DATA.compared_above) document.getElementById("pairs").parentElement.remove();
   else document.getElementById("pairs").append(...(DATA.comparisons.length ? DATA.comparisons.flatMap((one) => (one.warnings ?? []).map((text) => element("p", { class: "note" }, `warning: ${one.second}: ${text}`))) : ["There is only one run."]));
-  return [board, ...grouped, ...pairs, ...drawGuided()];
+  return [...parts, board, ...grouped, ...pairs, ...drawGuided()];
 }
 
 const zero = RUN_COLUMNS.filter((column) => column.worth === 90).map((column) => column.head);

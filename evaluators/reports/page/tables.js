@@ -3,8 +3,7 @@
 
 // A column: its `head`, `show(row)` for the page (text or an element), `value(row)` to sort by,
 // `about` for a tooltip and the list below, `text` for one that stands to the left, `fold` for one that
-// may take two lines on a phone, `picture` for
-// one that is not copied. `worth`: 0 stays, 1 is the first to be added.
+// may break anywhere on a phone, `lines` at spaces, `picture` for one that is not copied. `worth`: 0 stays, 1 is the first to be added.
 class ReaderTable {
   constructor(place, { name, columns, rows, sorted, long }) {
     Object.assign(this, { columns, rows, sorted: sorted ?? null, long, name });
@@ -120,7 +119,7 @@ class ReaderTable {
   }
 }
 
-const kindOf = (column) => [column.text && "text", column.main && "main", column.fold && "fold"].filter(Boolean).join(" ");
+const kindOf = (column) => [column.text && "text", column.main && "main", column.fold && "fold", column.lines && "lines"].filter(Boolean).join(" ");
 
 const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "×": "$\\times$", "±": "$\\pm$", "–": "--", "→": "$\\to$", "<": "$<$", ">": "$>$", "≥": "$\\geq$", "\u00a0": "~", "†": "$^{\\dagger}$", "…": "\\ldots{}", "−": "$-$" };
 // Text that LaTeX sets as it stands, whatever a run is called.
