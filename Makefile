@@ -20,6 +20,7 @@ OPTIONS ?=
 RUNS ?= $(patsubst %/run.json,%,$(wildcard results/*/run.json))
 HTML ?= results/leaderboard.html
 TABLE ?= examples/demo.toml
+CONFIG ?= examples/measure_quick.json
 # Each needs a core and about 4 GiB.
 TEST_PROCESSES ?= 2
 
@@ -34,12 +35,12 @@ DEMO_SPEC = results/pocket-hard-spec-pocket-target-a1a762ba
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo baseline parallel spec spec-async spec-methods matrix eval leaderboard \
-	compare table doctor test test-browser screenshot bench clean
+	compare table measure doctor test test-browser screenshot bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 	@echo
-	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS HTML TABLE VENV"
+	@echo "Variables: DATASET PROBLEMS REPEATS SEED MODEL DRAFT_MODEL ENGINE OPTIONS RUNS HTML TABLE CONFIG VENV"
 	@echo "Example:   make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B"
 
 install: $(STAMP) ## install into $(VENV)
@@ -92,6 +93,9 @@ compare: install ## compare graded RUNS with the first of them, in pairs
 
 table: install ## run what is missing of a file of experiments, and print it: make table TABLE=examples/ssr.toml
 	$(SPECLRM) table $(TABLE)
+
+measure: install ## ways of generating side by side: make measure CONFIG=examples/measure_comprehensive.json
+	$(SPECLRM) measure $(CONFIG) --resume
 
 doctor: install ## check what is installed and what would work
 	$(SPECLRM) doctor

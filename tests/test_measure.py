@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.measuring.asking import all_asked
 from pipeline.measuring.config import read_config
@@ -277,6 +278,13 @@ def test_what_would_have_no_effect_is_left_out(tmp_path, settings, reason):
     [(measured, said)] = planned(tmp_path, **PROMPTS, **asked).values()
     assert measured is None
     assert reason in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_tried(tmp_path):
+    asked = ["standard", "window"]
+    found = planned(tmp_path, **PROMPTS, device="cuda", methods_to_test=asked)
+    assert all(measured is None and "no GPU" in said for measured, said in found.values())
 
 
 def test_a_failure_is_a_record_and_the_others_go_on(tmp_path, monkeypatch):

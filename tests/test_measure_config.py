@@ -84,6 +84,7 @@ MISTAKES = {
     '"dataset": "pocket"': "has prompts and dataset to ask",
     '"main_model": ""': "main_model is ''",
     '"main_model": "a", "main_model": "b"': "'main_model' stands there twice",
+    '"num_assistant_tokens": 4': "num_assistant_tokens has no effect without assistant_model",
     '"use_flash_attention": true, "attention": "eager"': "beside use_flash_attention",
     '"use_speculative_decoding": false, "methods_to_test": ["standard_speculative"]': (
         "use_speculative_decoding is false"

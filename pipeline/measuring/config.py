@@ -305,6 +305,9 @@ def _check_together(source: ConfigFile, config: Config) -> None:
         if name in source.values and idle:
             why = "problems always are a chat" if asks_problems else "there is no dataset"
             raise source.mistake(name, f"{name} has no effect here ({why}); drop it.")
+    for name in ("num_assistant_tokens", "assistant_confidence_threshold"):
+        if source.values.get(name) is not None and config.assistant_model is None:
+            raise source.mistake(name, f"{name} has no effect without assistant_model; drop it.")
     if config.use_flash_attention and config.attention not in {None, FLASH}:
         raise source.mistake(
             "attention", f"attention is {config.attention!r} beside use_flash_attention; drop one."

@@ -15,7 +15,7 @@ from pipeline.engines.facts import read_facts
 from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.loading import device_of
+from pipeline.engines.transformers.loading import device_of, settle_threads
 from pipeline.measuring.ask import Ask
 from pipeline.measuring.clock import Clock
 from pipeline.measuring.config import Config
@@ -111,6 +111,8 @@ def load(config: Config) -> Loaded:
     settings = with_model_folder(config.engine("transformers"))
     tokenizer = HFTokenizer.of(settings)
     facts = read_facts(settings)
+    # As the engines do that they are compared with.
+    settle_threads(settings, facts)
     model = _model(config, settings)
     assistant = None
     if config.assistant_model is not None and config.speculates:

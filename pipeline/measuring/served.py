@@ -58,6 +58,7 @@ class Served:
             "engine": settings.engine,
             "dtype": facts.dtype,
             "context": facts.context,
+            "threads": torch.get_num_threads(),
             "speculative": settings.speculative,
             "assistant": None if facts.assistant is None else facts.assistant.model,
         }

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pipeline.engines.launch import output_to
 from pipeline.errors import EngineFailure
 from pipeline.experiment import engine_identity
@@ -99,7 +101,10 @@ class Session:
         ignored = what_was_ignored(combinations_of(decoder, config)[-1], did, written.times)
         if ignored is not None and decoder.guesses != "lookup":
             raise EngineFailure(f"transformers left a part out without an error: {ignored}")
-        self.effective[decoder.name] = asdict(did) | {"ignored": ignored}
+        self.effective[decoder.name] = asdict(did) | {
+            "ignored": ignored,
+            "threads": torch.get_num_threads(),
+        }
         return written
 
     def forget(self) -> None:

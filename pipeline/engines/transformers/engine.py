@@ -6,7 +6,6 @@ gives the same tokens whatever else is in flight; with more, all but rounding is
 
 import asyncio
 import itertools
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,11 +28,11 @@ from pipeline.engines.protocol import (
     RefineRound,
     SamplingRequest,
 )
-from pipeline.engines.settings import BRANCHES, CPU, PLAIN, REFINE, EngineSettings
+from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.group_stepper import GroupStepper, check_branching
-from pipeline.engines.transformers.loading import device_of, load_model, rows_for
+from pipeline.engines.transformers.loading import load_model, rows_for, settle_threads
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.proposing import (
     assistant_of,
@@ -47,8 +46,6 @@ from pipeline.engines.transformers.worker import Worker
 from pipeline.errors import EngineDead, EngineFailure
 
 READY_PROMPT = "1+1="
-# Below this many weights a second CPU thread costs more in waiting than it computes.
-ONE_THREAD_BELOW = 50_000_000
 
 
 class TransformersEngine:
@@ -217,9 +214,7 @@ class TransformersEngine:
         """Load tokenizer and models, in the worker thread."""
         settings = self._settings
         tokenizer = HFTokenizer.of(settings)
-        small = facts.parameters is not None and facts.parameters < ONE_THREAD_BELOW
-        if device_of(settings) == CPU and small and "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)
+        settle_threads(settings, facts)
         model = load_model(settings)
         rows = settings.max_num_seqs or TRANSFORMERS_SEQUENCES
         if settings.decoding == BRANCHES:

@@ -1,5 +1,6 @@
 """Loading a model's weights onto the device that was asked for."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.decoding.rows import ManyRows, OneRow, Rows, disturbance, forgetti
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.model_files import HUB_ADVICE, first_line
+from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import CPU, PLAIN, EngineSettings
 from pipeline.engines.transformers.adapting import adapt
 from pipeline.engines.transformers.reading import can_be_a_row
@@ -22,6 +24,8 @@ from pipeline.errors import UserMistake
 
 MOST_DISTURBED, MOST_ROUNDED = 0.1, 0.001
 """Shares of the spread of logits that may be rounding: in any type, and in float32."""
+ONE_THREAD_BELOW = 50_000_000
+"""Below this many weights a second CPU thread costs more in waiting than it computes."""
 _ONE_ROW = (
     "the model {name!r} does not give requests of one forward the logits that they have alone "
     "({why}), so it answers one at a time; drop {asked}"
@@ -68,6 +72,13 @@ def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
         if most > 1 or (compute.is_replayed and disturbance(model) <= _most_rounded(model)):
             return partial(GatheredRows if settings.gather else ManyRows, model, compute)
     return partial(OneRow, model)
+
+
+def settle_threads(settings: EngineSettings, facts: ModelFacts) -> None:
+    """One thread for a small model on a CPU, unless the user says how many."""
+    small = facts.parameters is not None and facts.parameters < ONE_THREAD_BELOW
+    if device_of(settings) == CPU and small and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def check_keeps_tokens(model: Any, name: str) -> None:
