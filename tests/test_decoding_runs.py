@@ -112,11 +112,21 @@ def test_a_run_says_which_models_write_unverified_tokens(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--engine vllm --decoding window", """with --speculative '{"method": "ngram\""""),
-        ("--engine vllm --proposer lookup", """with --speculative '{"method": "ngram\""""),
+        ("--engine vllm --decoding refine", "vLLM has no --decoding refine; --engine transformers"),
+        ("--engine vllm --decoding branches", "vLLM has no --decoding branches; --engine transf"),
+        ("--engine vllm --append-eos 5", "--append-eos has no effect with --engine vllm"),
+        ("--engine vllm --proposer lookup", "--proposer has no effect with --decoding plain"),
         (
-            "--engine vllm --assistant-model pocket-draft",
-            """with --speculative '{"method": "draft_model\"""",
+            "--engine vllm --decoding window --proposer end-block",
+            "vLLM has no --proposer end-block; --engine transformers",
+        ),
+        (
+            "--engine vllm --decoding window --proposer assistant",
+            "--proposer assistant needs --assistant-model",
+        ),
+        (
+            "--engine vllm --decoding window --speculative {}",
+            "--decoding window and --speculative say the same; give one of them",
         ),
         (
             "--engine scripted --script x --decoding window",

@@ -13,17 +13,21 @@ from typing import Any
 
 import pytest
 
+from pipeline.engines import create
+from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.facts import read_facts
 from pipeline.engines.openai import engine as openai
 from pipeline.engines.openai.engine import OpenAIEngine
 from pipeline.engines.openai.replicas import ServedModel
 from pipeline.engines.openai.server import Server, meet
 from pipeline.engines.protocol import Ability, ModelFacts, SamplingRequest
+from pipeline.engines.sampling import Sampling
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.transformers.engine import TransformersEngine
 from pipeline.engines.vllm import setup as vllm_setup
 from pipeline.engines.vllm.engine import VllmEngine
+from pipeline.engines.vllm.speculation import check_draws, check_speculation, speculative_config
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.ledger import Ledger
@@ -363,7 +367,57 @@ def test_the_users_environment_is_not_overwritten(
 @pytest.mark.parametrize("text", ["{", "[1]"])
 def test_a_malformed_speculative_configuration_is_the_users_mistake(text: str) -> None:
     with pytest.raises(UserMistake, match="speculative configuration"):
-        vllm_setup.speculative_config(text)
+        speculative_config(EngineSettings("vllm", "m", speculative=text))
+
+
+@pytest.mark.parametrize(
+    ("asked", "config"),
+    [
+        ({}, None),
+        ({"decoding": "window"},
+         {"method": "ngram", "prompt_lookup_max": 3, "num_speculative_tokens": 7}),
+        ({"decoding": "window", "proposer": "lookup", "window": 4},
+         {"method": "ngram", "prompt_lookup_max": 3, "num_speculative_tokens": 3}),
+        ({"decoding": "window", "assistant_model": "small", "window": 9},
+         {"method": "draft_model", "model": "small", "num_speculative_tokens": 8}),
+        ({"speculative": '{"method": "suffix"}'}, {"method": "suffix"}),
+    ],
+)  # fmt: skip
+def test_windows_are_vllms_own_speculation(asked: dict[str, Any], config: object) -> None:
+    one = EngineSettings("vllm", "m", **asked)
+    check_speculation(one)
+    assert speculative_config(one) == config
+    assert (Ability.DIGIT_LOGPROBS in VllmEngine(one).abilities) == (config is None)
+
+
+@pytest.mark.parametrize("asked", [{"decoding": "window"}, {"speculative": '{"method": "ngram"}'}])
+def test_on_a_cpu_guesses_above_temperature_0_are_refused(asked: dict[str, Any]) -> None:
+    greedy = EngineSettings("vllm", "m", **asked, sampling=Sampling(temperature=0))
+    check_draws(greedy, on_cpu=True)
+    drawn = replace(greedy, sampling=Sampling(temperature=0.6))
+    check_draws(drawn, on_cpu=False)
+    check_draws(EngineSettings("vllm", "m"), on_cpu=True)
+    with pytest.raises(UserMistake, match="on a CPU vLLM draws wrong tokens when it guesses"):
+        check_draws(drawn, on_cpu=True)
+
+
+@pytest.mark.vllm
+async def test_greedy_texts_are_the_model_s_own_with_an_assistant_of_vllm(tmp_path: Path) -> None:
+    # Not by lookup too: numba would compile for ten seconds.
+    base = EngineSettings("transformers", "pocket-target", sampling=Sampling(temperature=0))
+    base = replace(base, max_num_seqs=3, log=tmp_path / "engine.log")
+    assisted = replace(base, engine="vllm", decoding="window", assistant_model="pocket-draft")
+    texts = ("Let a=3, b=a+9, c=2*b. Find c.", "Tom has 3 apples. How many has he?", "2+2?")
+    written = []
+    for asked in (base, assisted):
+        one = create(with_model_folder(asked))
+        await one.start()
+        chats = [one.tokenizer.render_chat([{"role": "user", "content": text}]) for text in texts]
+        prompts = [one.tokenizer.encode(chat) for chat in chats]
+        done = [one.complete(prompt, replace(GREEDY, max_tokens=60)) for prompt in prompts]
+        written.append([each.token_ids for each in await asyncio.gather(*done)])
+        await one.stop()
+    assert written[0] == written[1]
 
 
 def test_a_folder_without_an_adapter_is_the_users_mistake(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.declared_option import DeclaredOption, Value
 from pipeline.engines.protocol import Ability, Engine, Tokenizer
 from pipeline.engines.sampling import FURTHER, Sampling, further
-from pipeline.engines.settings import EngineSettings
+from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import STEP_SECONDS
 from pipeline.errors import Misdeclared, UserMistake
 
@@ -219,6 +219,33 @@ class EngineEntry:
 VLLM_SEQUENCES, TRANSFORMERS_SEQUENCES = 64, 1
 WINDOW = 8
 """Tokens of a window, unless it is said."""
+DECODING = EngineOption(
+    name="decoding",
+    type=str,
+    help="Token by token, or in windows of guesses that the model checks; for transformers also "
+    "by refining blocks that it does not check, or several prompts as branches of one sequence.",
+    default=PLAIN,
+    choices=(PLAIN, "window", REFINE, BRANCHES),
+)
+PROPOSER = EngineOption(
+    name="proposer",
+    type=str,
+    help="Who guesses a window's tokens; the last two for transformers only.",
+    choices=("lookup", "assistant", "end-block", "recycled"),
+    unset="assistant with --assistant-model, else lookup",
+)
+WINDOW_SIZE = EngineOption(
+    name="window",
+    type=int,
+    help="Tokens in a window at most.",
+    least=2,
+    unset=str(WINDOW),
+)
+ASSISTANT_MODEL = EngineOption(
+    name="assistant_model",
+    type=str,
+    help="Small model with the same tokenizer, which guesses.",
+)
 MAX_NUM_SEQS = EngineOption(
     name="max_num_seqs",
     type=int,

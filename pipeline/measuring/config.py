@@ -79,6 +79,7 @@ class Config:
             dtype=self.dtype,
             reread_prompts=not self.reuse_prompts,
             devices={"auto": None, "cuda": None}.get(self.device, self.device.removeprefix(GPU)),
+            sampling=self.sampling,
         )
 
     @property

@@ -1,18 +1,21 @@
 """What the transformers engine declares of itself."""
 
 from pipeline.engines.declaration import (
+    ASSISTANT_MODEL,
+    DECODING,
     LOADED_HERE,
     LORA,
     LORA_RANK,
     MAX_NUM_SEQS,
+    PROPOSER,
     REREAD_PROMPTS,
     STEP_TIMEOUT,
-    WINDOW,
+    WINDOW_SIZE,
     EngineEntry,
     EngineOption,
 )
 from pipeline.engines.sampling import FURTHER
-from pipeline.engines.settings import BRANCHES, PLAIN, REFINE
+from pipeline.engines.settings import BRANCHES
 
 APPENDED, ROUNDS = 127, 2
 """What holds for refining unless something is given."""
@@ -33,14 +36,7 @@ TRANSFORMERS = EngineEntry(
             help="Add the adapter to the model's weights: faster; rounds them in half precision.",
             default=False,
         ),
-        EngineOption(
-            name="decoding",
-            type=str,
-            help="Token by token, in windows of guesses that the model checks, by refining blocks "
-            "that it does not check, or several prompts as branches of one sequence.",
-            default=PLAIN,
-            choices=(PLAIN, "window", REFINE, BRANCHES),
-        ),
+        DECODING,
         EngineOption(
             name="gather",
             type=str,
@@ -48,25 +44,9 @@ TRANSFORMERS = EngineEntry(
             choices=(BRANCHES,),
             unset="each is a row of its own",
         ),
-        EngineOption(
-            name="proposer",
-            type=str,
-            help="Who guesses a window's tokens.",
-            choices=("lookup", "assistant", "end-block", "recycled"),
-            unset="assistant with --assistant-model, else lookup",
-        ),
-        EngineOption(
-            name="window",
-            type=int,
-            help="Tokens in a window at most.",
-            least=2,
-            unset=str(WINDOW),
-        ),
-        EngineOption(
-            name="assistant_model",
-            type=str,
-            help="Small model with the same tokenizer, which guesses.",
-        ),
+        PROPOSER,
+        WINDOW_SIZE,
+        ASSISTANT_MODEL,
         EngineOption(
             name="append_eos",
             type=int,

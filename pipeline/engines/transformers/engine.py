@@ -18,6 +18,7 @@ from pipeline.engines.adapters import check_adapter
 from pipeline.engines.branching import Branching
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES, WINDOW
 from pipeline.engines.facts import read_facts
+from pipeline.engines.guessing import assistant_of
 from pipeline.engines.limits import check_sampling, room_for, time_limit
 from pipeline.engines.protocol import (
     Ability,
@@ -35,7 +36,6 @@ from pipeline.engines.transformers.group_stepper import GroupStepper, check_bran
 from pipeline.engines.transformers.loading import load_model, rows_for, settle_threads
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.proposing import (
-    assistant_of,
     check_decoding,
     proposers,
     refining,

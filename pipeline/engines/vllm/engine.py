@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.engines.facts import read_facts
+from pipeline.engines.guessing import assistant_of, check_assistant
 from pipeline.engines.launch import (
     START_LOCK,
     deaf_to_the_terminal,
@@ -36,6 +37,7 @@ from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.vllm import setup as vllm_setup
 from pipeline.engines.vllm.orphans import EngineProcesses
+from pipeline.engines.vllm.speculation import check_draws, check_speculation, speculates
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 
 READY_PROMPT = "1+1="
@@ -81,10 +83,7 @@ class VllmEngine:
                 "copies of a model (--data-parallel-size) run in processes of their own; leave out "
                 "--process inprocess"
             )
-        if settings.speculative and settings.sampling.min_p:
-            raise UserMistake(
-                "vLLM cannot do --min-p under speculative decoding; leave out one of the two"
-            )
+        check_speculation(settings)
         self._settings = settings
         self._driver: Driver | None = None
         self._processes: EngineProcesses | None = None
@@ -97,7 +96,7 @@ class VllmEngine:
     def abilities(self) -> frozenset[Ability]:
         """Everything; under speculative decoding digit log-probabilities would kill vLLM."""
         every = frozenset(Ability)
-        return every - {Ability.DIGIT_LOGPROBS} if self._settings.speculative else every
+        return every - {Ability.DIGIT_LOGPROBS} if speculates(self._settings) else every
 
     @property
     def facts(self) -> ModelFacts:
@@ -121,6 +120,9 @@ class VllmEngine:
         await self.stop()
         self._facts = await asyncio.to_thread(read_facts, self._settings)
         self._tokenizer = await asyncio.to_thread(HFTokenizer.of, self._settings)
+        assistant = assistant_of(self._settings)
+        if assistant is not None:
+            await asyncio.to_thread(check_assistant, assistant, self._settings)
         self._processes = EngineProcesses()
         try:
             self._driver = await asyncio.to_thread(self._make_driver, self._facts)
@@ -148,7 +150,7 @@ class VllmEngine:
         if sampling.logprobs_of and Ability.DIGIT_LOGPROBS not in self.abilities:
             raise EngineFailure(
                 "vLLM cannot give digit log-probabilities under speculative decoding: the step "
-                "that answers such a request fails; start it without a speculative configuration"
+                "that answers such a request fails; start it without --speculative and --decoding"
             )
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         params = vllm_requests.to_params(sampling, room)
@@ -200,6 +202,7 @@ class VllmEngine:
             if settings.lora is not None:
                 self._lora = LoRARequest("adapter", 1, settings.lora)
             on_cpu = current_platform.is_cpu()
+            check_draws(self._settings, on_cpu=on_cpu)
             arguments = vllm_setup.engine_arguments(settings, facts, on_cpu=on_cpu)
             what = "cores" if on_cpu else "GPUs"
             vllm_setup.refuse_too_few_devices(settings, self._devices(current_platform), what)

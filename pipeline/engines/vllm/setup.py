@@ -1,7 +1,6 @@
 """How vLLM is configured: its environment, its log, and its engine arguments."""
 
 import importlib
-import json
 import os
 from multiprocessing import active_children
 from pathlib import Path
@@ -12,6 +11,7 @@ from pipeline.engines.launch import unless_set
 from pipeline.engines.model_files import looks_like_path, read_json
 from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import EngineSettings
+from pipeline.engines.vllm.speculation import speculative_config
 from pipeline.errors import UserMistake
 
 GIB = 2**30
@@ -141,8 +141,9 @@ def engine_arguments(
             "max_loras": 1,
             "max_lora_rank": lora_rank(settings.lora, settings.lora_rank),
         }
-    if settings.speculative is not None:
-        arguments["speculative_config"] = speculative_config(settings.speculative)
+    guessing = speculative_config(settings)
+    if guessing is not None:
+        arguments["speculative_config"] = guessing
     return arguments
 
 
@@ -187,14 +188,3 @@ def lora_rank(folder: str, wanted: int | None = None) -> int:
     if wanted not in {None, rank}:
         raise UserMistake(f"the adapter {folder} has rank {rank}, and --lora-rank is {wanted}")
     return fitting[0]
-
-
-def speculative_config(text: str) -> dict[str, Any]:
-    """Parse the JSON text of vLLM's speculative_config; raises `UserMistake`."""
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise UserMistake(f"the speculative configuration is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise UserMistake("the speculative configuration must be a JSON object")
-    return config
