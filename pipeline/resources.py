@@ -24,6 +24,11 @@ def prompts_dir() -> Path:
     return _data_dir("prompts")
 
 
+def examples_dir() -> Path:
+    """The folder of the example configs of measurements."""
+    return _data_dir("examples")
+
+
 def pocket_dir() -> Path:
     """The folder of the bundled model pair: `target` and `draft` lie in it."""
     return _PACKAGE / "pocket"

@@ -50,7 +50,7 @@ class Known:
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_tried():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.cli.measure.Probe", Known)
+        patch.setattr("pipeline.cli.measure_run.Probe", Known)
         yield
 
 

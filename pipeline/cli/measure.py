@@ -1,27 +1,16 @@
 """`speclrm measure`: decoders side by side, on prompts or on problems."""
 
-import hashlib
-import json
 import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from pipeline.cli.measure_report import TABLE, WRITERS, Output, print_report
-from pipeline.cli.terminal import counted, echo
+from pipeline.cli.measure_menu import menu
+from pipeline.cli.measure_report import TABLE, WRITERS, How, Output, print_report
 from pipeline.errors import UserMistake
-from pipeline.measuring.asking import Asked, all_asked
-from pipeline.measuring.config import read_config
-from pipeline.measuring.planning import Planned, measured, plan_decoders
-from pipeline.measuring.probe import Probe
-from pipeline.measuring.support import combinations_of
-from pipeline.measuring.table import DECODERS
 
 SOME_FAILED = 1
-RESULTS = Path("results")
-DIGITS = 8
 DEFAULT_MARGIN = "5"
 
 
@@ -57,6 +46,11 @@ class Margin(click.ParamType[float]):
     "--output-dir",
     type=click.Path(path_type=Path),
     help="Where it goes.  [default: the config's, or results/measure-<hash>]",
+)
+@click.option(
+    "--decoders",
+    metavar="NAME,…",
+    help="Only these, whatever CONFIG's methods_to_test says.",
 )
 @click.option(
     "--show",
@@ -102,6 +96,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
     resume: bool,
     retry_errors: bool,
     output_dir: Path | None,
+    decoders: str | None,
     shown: Path | None,
     form: str,
     page: Path | None,
@@ -113,87 +108,32 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
 
     CONFIG is JSON, in which // begins a comment, or TOML; docs/measure.md has its keys. A decoder
     that cannot do what is asked is left out with its reason, or falls back if `fallback` says so.
+
+    Without CONFIG a menu asks for one, in a terminal or from lines of a pipe.
     """
     output = Output(form, wide, against, margin, page)
     output.check()
+    work = {
+        "CONFIG": config is not None,
+        "--dry-run": dry_run,
+        "--resume": resume,
+        "--retry-errors": retry_errors,
+        "--output-dir": output_dir is not None,
+        "--decoders": decoders is not None,
+    }
+    given = next((name for name, is_given in work.items() if is_given), None)
     if shown is not None:
-        if config is not None:
-            raise UserMistake("--show prints what is measured already; drop CONFIG, or --show.")
+        if given is not None:
+            raise UserMistake(f"--show prints what is measured already; drop {given}, or --show.")
         well = print_report(shown, output)
     elif config is not None:
-        well = _measured(config, output, _How(dry_run, resume, retry_errors, output_dir))
+        from pipeline.cli.measure_run import measure_file  # noqa: PLC0415 - loads torch
+
+        how = How(dry_run, resume, retry_errors, output_dir, decoders)
+        well = measure_file(config, output, how)
+    elif given is not None:
+        raise UserMistake(f"{given} is said of a CONFIG; give one, or neither for a menu.")
     else:
-        raise UserMistake("Give a CONFIG, or --show FOLDER; docs/measure.md has an example.")
+        well = menu(output)
     if not well:
         sys.exit(SOME_FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class _How:
-    """What is done with a config."""
-
-    dry_run: bool
-    resume: bool
-    retry_errors: bool
-    output_dir: Path | None
-
-
-def _measured(config: Path, output: Output, how: _How) -> bool:
-    """Plan, measure and print; whether all of it went well."""
-    asked = all_asked(read_config(config))
-    probe = Probe()
-    methods = [DECODERS[name] for name in asked.config.methods]
-    unknown = probe.unknown(
-        each for decoder in methods for each in combinations_of(decoder, asked.config)
-    )
-    if unknown:
-        echo(
-            f"Trying {counted(len(unknown), 'combination')} of settings with tiny models, once for "
-            "these versions ...",
-            err=True,
-        )
-    planned = plan_decoders(asked, probe)
-    folder = how.output_dir or asked.config.output_dir or RESULTS / f"measure-{_digest(asked)}"
-    # A report that a program reads stands alone on standard output.
-    _print_plan(asked, planned, folder, err=not how.dry_run)
-    if how.dry_run:
-        return True
-    if not measured(planned):
-        raise UserMistake("Nothing that is asked for can be measured; the reasons stand above.")
-    from pipeline.measuring.running import measure  # noqa: PLC0415 - loads what a plan needs not
-
-    result = measure(
-        asked,
-        planned,
-        folder,
-        resume=how.resume,
-        retry_errors=how.retry_errors,
-        tell=lambda line: echo(line, err=True),
-    )
-    well = print_report(result.folder, output)
-    echo(f"{result.folder}: --show prints it again.", err=True)
-    if result.failed:
-        echo(f"Failed: {', '.join(result.failed)}; --retry-errors tries again.", err=True)
-    return well and not result.failed
-
-
-def _digest(asked: Asked) -> str:
-    canonical = json.dumps(asked.config.identity, sort_keys=True).encode()
-    return hashlib.sha256(canonical).hexdigest()[:DIGITS]
-
-
-def _print_plan(asked: Asked, planned: tuple[Planned, ...], folder: Path, *, err: bool) -> None:
-    config = asked.config
-    prompts = len({ask.prompt_id for ask in asked.asks})
-    echo(
-        f"{config.main_model}: {counted(len(asked.asks), 'completion')} of "
-        f"{counted(prompts, 'prompt')}, each {counted(config.repeats, 'time')}, into {folder}",
-        err=err,
-    )
-    for decoder in measured(planned):
-        calls = decoder.cut(asked.asks, config.batch_size)
-        echo(f"  {decoder.name}: {counted(len(calls), 'call')}. {decoder.means}", err=err)
-    for one in planned:
-        if one.reason is not None:
-            instead = "left out" if one.measured is None else f"falls back to {one.measured}"
-            echo(f"  {one.asked}: unsupported: {one.reason}; {instead}", err=err)

@@ -1,4 +1,4 @@
-"""What `speclrm measure` prints of a report, and what it says of an earlier one."""
+"""What `speclrm measure` is asked for, what it prints of a report, and what of an earlier one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +19,18 @@ from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 
 TABLE = "table"
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is done with a config."""
+
+    dry_run: bool
+    resume: bool
+    retry_errors: bool
+    output_dir: Path | None
+    decoders: str | None = None
 
 
 class Writer(Protocol):

@@ -1,0 +1,131 @@
+"""`speclrm measure` without a config: a menu for a terminal, or for the lines of a pipe."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.reports.measured.report_file import REPORT
+from pipeline.cli.measure_report import RESULTS, How, Output, print_report
+from pipeline.cli.terminal import echo
+from pipeline.errors import UserMistake
+from pipeline.measuring.table import DECODERS
+from pipeline.resources import examples_dir
+
+EXAMPLES = {
+    "quick": "five decoders, two prompts, bundled models",
+    "example": "the four ways and their assisted twins, three prompts, several completions",
+    "comprehensive": "every decoder, on problems, five passes",
+}
+OWN, SHOW, LEAVE = "own", "show", "leave"
+CHOICES = (*EXAMPLES, OWN, SHOW, LEAVE)
+MEANS = EXAMPLES | {
+    OWN: "a config of your own",
+    SHOW: "the last report",
+    LEAVE: "or the end of input",
+}
+MEASURE, DRY_RUN, BACK = "measure", "dry-run", "back"
+ALL = "as in the config"
+
+
+class InputEnded(Exception):  # noqa: N818 - named for what happened
+    """Nothing more will be said."""
+
+
+@dataclass(slots=True)
+class _Menu:
+    """The menu, and whether all that it did went well."""
+
+    output: Output
+    well: bool = True
+
+    def ask(self) -> bool:
+        """Ask once and do it; whether to ask again.
+
+        Raises:
+            InputEnded: nobody answers.
+        """
+        for number, name in enumerate(CHOICES, 1):
+            echo(f"{number} {name}: {MEANS[name]}")
+        chosen = _chosen("What", CHOICES)
+        if chosen == LEAVE:
+            return False
+        try:
+            if chosen == SHOW:
+                self.well = print_report(_last(), self.output) and self.well
+            else:
+                self._measure(chosen)
+        except UserMistake as mistake:
+            echo(f"Error: {mistake}", err=True)
+            self.well = False
+        return True
+
+    def _measure(self, chosen: str) -> None:
+        file = examples_dir() / f"measure_{chosen}.json"
+        if chosen == OWN:
+            given = _line("Its path")
+            if not given:
+                return
+            file = Path(given).expanduser()
+        echo(f"Decoders: {', '.join(DECODERS)}")
+        decoders = _line(f"Which, with commas [{ALL}]") or None
+        what = _chosen("What to do with it", (MEASURE, DRY_RUN, BACK))
+        if what == BACK:
+            return
+        from pipeline.cli.measure_run import measure_file  # noqa: PLC0415 - loads torch
+
+        # What is there already is gone on with, and nothing is measured twice.
+        how = How(what == DRY_RUN, True, False, None, None if decoders == ALL else decoders)
+        self.well = measure_file(file, self.output, how) and self.well
+
+
+def menu(output: Output) -> bool:
+    """Ask and do until somebody leaves, or the input ends; whether all of it went well.
+
+    Raises:
+        RunStopped: a measurement was interrupted, or the disk failed.
+    """
+    asked = _Menu(output)
+    try:
+        while asked.ask():
+            pass
+    except InputEnded:
+        echo("")
+    return asked.well
+
+
+def _chosen(question: str, names: tuple[str, ...]) -> str:
+    """One of the names, given by itself, its beginning or its number; asked until it is one."""
+    while True:
+        given = _line(f"{question} ({', '.join(names)}) [{names[0]}]").lower()
+        if not given:
+            return names[0]
+        if given.isdecimal() and 1 <= int(given) <= len(names):
+            return names[int(given) - 1]
+        found = [name for name in names if name.startswith(given)]
+        if len(found) == 1 or given in names:
+            return given if given in names else found[0]
+        echo(f"There is no {given!r}; there are: {', '.join(names)}.", err=True)
+
+
+def _line(question: str) -> str:
+    """What somebody answers, without the spaces around it.
+
+    Raises:
+        InputEnded: the input has ended, or there is none.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputEnded
+    try:
+        return input(f"{question}: ").strip()
+    except EOFError:
+        raise InputEnded from None
+    except UnicodeDecodeError as error:
+        raise UserMistake("What was answered is no text in UTF-8.") from error
+
+
+def _last() -> Path:
+    """The folder of the measurement that was written last."""
+    found = [(file.stat().st_mtime, file.parent) for file in RESULTS.glob(f"measure-*/{REPORT}")]
+    if not found:
+        raise UserMistake(f"Nothing is measured in {RESULTS} yet.")
+    return max(found)[1]

@@ -1,0 +1,94 @@
+"""A config of `speclrm measure` planned, measured and printed."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.cli.measure_report import RESULTS, How, Output, print_report
+from pipeline.cli.terminal import counted, echo
+from pipeline.errors import UserMistake
+from pipeline.measuring.asking import Asked, all_asked
+from pipeline.measuring.config import read_config
+from pipeline.measuring.planning import Planned, measured, plan_decoders
+from pipeline.measuring.probe import Probe
+from pipeline.measuring.running import measure
+from pipeline.measuring.support import combinations_of
+from pipeline.measuring.table import DECODERS, decoder_named
+
+DIGITS = 8
+
+
+def measure_file(file: Path, output: Output, how: How) -> bool:
+    """Plan what a config asks for, measure it and print it; whether all of it went well.
+
+    Raises:
+        UserMistake: the config, or what is given beside it, asks for what cannot be done.
+        RunStopped: it was interrupted, or the disk failed; what is measured is kept.
+    """
+    config = read_config(file)
+    if how.decoders is not None:
+        config = replace(config, methods_to_test=_named(how.decoders))
+    asked = all_asked(config)
+    probe = Probe()
+    methods = [DECODERS[name] for name in asked.config.methods]
+    unknown = probe.unknown(
+        each for decoder in methods for each in combinations_of(decoder, asked.config)
+    )
+    if unknown:
+        echo(
+            f"Trying {counted(len(unknown), 'combination')} of settings with tiny models, once for "
+            "these versions ...",
+            err=True,
+        )
+    planned = plan_decoders(asked, probe)
+    folder = how.output_dir or asked.config.output_dir or RESULTS / f"measure-{_digest(asked)}"
+    # A report that a program reads stands alone on standard output.
+    _print_plan(asked, planned, folder, err=not how.dry_run)
+    if how.dry_run:
+        return True
+    if not measured(planned):
+        raise UserMistake("Nothing that is asked for can be measured; the reasons stand above.")
+    result = measure(
+        asked,
+        planned,
+        folder,
+        resume=how.resume,
+        retry_errors=how.retry_errors,
+        tell=lambda line: echo(line, err=True),
+    )
+    well = print_report(result.folder, output)
+    echo(f"{result.folder}: --show prints it again.", err=True)
+    if result.failed:
+        echo(f"Failed: {', '.join(result.failed)}; --retry-errors tries again.", err=True)
+    return well and not result.failed
+
+
+def _named(names: str) -> tuple[str, ...]:
+    """The decoders of a list with commas, each once."""
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    if not given:
+        raise UserMistake("--decoders names none; leave it out for those of the config.")
+    return tuple(dict.fromkeys(decoder_named(name).name for name in given))
+
+
+def _digest(asked: Asked) -> str:
+    canonical = json.dumps(asked.config.identity, sort_keys=True).encode()
+    return hashlib.sha256(canonical).hexdigest()[:DIGITS]
+
+
+def _print_plan(asked: Asked, planned: tuple[Planned, ...], folder: Path, *, err: bool) -> None:
+    config = asked.config
+    prompts = len({ask.prompt_id for ask in asked.asks})
+    echo(
+        f"{config.main_model}: {counted(len(asked.asks), 'completion')} of "
+        f"{counted(prompts, 'prompt')}, each {counted(config.repeats, 'time')}, into {folder}",
+        err=err,
+    )
+    for decoder in measured(planned):
+        calls = decoder.cut(asked.asks, config.batch_size)
+        echo(f"  {decoder.name}: {counted(len(calls), 'call')}. {decoder.means}", err=err)
+    for one in planned:
+        if one.reason is not None:
+            instead = "left out" if one.measured is None else f"falls back to {one.measured}"
+            echo(f"  {one.asked}: unsupported: {one.reason}; {instead}", err=err)
