@@ -1,7 +1,8 @@
 """Plug-ins: what other installed packages add by entry points, known by name and loaded on use.
 
 A package names what it adds in the groups `speclrm.reasoners`, `speclrm.engines`, `speclrm.votes`,
-`speclrm.datasets`, `speclrm.prompts`, `speclrm.trackers` and `speclrm.decoders`. Whoever holds the
+`speclrm.datasets`, `speclrm.prompts`, `speclrm.trackers`, `speclrm.decoders` and `speclrm.metrics`.
+Whoever holds the
 built-in things of a group asks here for the others. Names come from the packages' metadata, so that
 nothing is imported to list them.
 """
@@ -19,7 +20,9 @@ from pipeline.errors import UserMistake
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Group = Literal["reasoners", "engines", "votes", "datasets", "prompts", "trackers", "decoders"]
+Group = Literal[
+    "reasoners", "engines", "votes", "datasets", "prompts", "trackers", "decoders", "metrics"
+]
 WORDS: dict[Group, str] = {
     "reasoners": "reasoner",
     "engines": "engine",
@@ -28,6 +31,7 @@ WORDS: dict[Group, str] = {
     "prompts": "prompt set",
     "trackers": "tracker",
     "decoders": "decoder",
+    "metrics": "metric",
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # it becomes part of file names
 

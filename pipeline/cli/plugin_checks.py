@@ -8,6 +8,7 @@ from pipeline.cli.findings import Finding, State
 from pipeline.cli.reasoner_options import reasoner_entry
 from pipeline.engines import ENGINES
 from pipeline.errors import UserMistake
+from pipeline.measuring.metrics import METRICS
 from pipeline.measuring.table import decoder_named
 from pipeline.problems.manifests import load_manifest
 from pipeline.problems.problem_set import load_problems
@@ -53,6 +54,8 @@ def _use(group: plugins.Group, name: str) -> None:
             compile_prompts(open_prompt_set(name))
         case "decoders":
             decoder_named(name)
+        case "metrics":
+            METRICS.entry(name)
         case "trackers":
             tracker = TRACKERS.entry(name)
             if tracker.installed:

@@ -11,6 +11,7 @@ from evaluators.statistics.cost_ratios import cost_ratio
 from evaluators.statistics.uncertainty import mean_interval
 from pipeline.measuring.asking import Asked
 from pipeline.measuring.judged import Judged
+from pipeline.measuring.metrics import figures
 from pipeline.measuring.passes import PassFile, Record, times_of
 from pipeline.measuring.planning import Planned, measured
 from pipeline.measuring.speed import speed_of
@@ -76,8 +77,8 @@ def _decoder(
     }
     if not good:
         return entry
-    speeds = [speed_of([times_of(call) for call in one["calls"]]) for one in good]
-    calls = [times_of(call) for one in good for call in one["calls"]]
+    passes = [[times_of(call) for call in one["calls"]] for one in good]
+    speeds = [speed_of(calls) for calls in passes]
     base = done.get(reference or "", ())
     entry |= {
         "requested": good[0]["requested"],
@@ -94,7 +95,8 @@ def _decoder(
         "first_call": next((o["first_call"] for o in good if o["first_call"] is not None), None),
         "warm_up": next((one["warm_up"] for one in good if one["warm_up"] is not None), None),
         "memory": _memory(good),
-        "pooled": asdict(speed_of(calls)),
+        "pooled": asdict(speed_of([call for calls in passes for call in calls])),
+        "metrics": figures(passes),
         "against_reference": None if name == reference or not base else _against(good, base),
         "agreement": _agreement(name, good[0], base, asked),
     }

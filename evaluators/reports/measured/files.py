@@ -57,7 +57,11 @@ def _flat(one: Entry) -> dict[str, Any]:
     for name, part in parts:
         flat |= _ends(name, part)
     flat |= {"p": one.difference.p, "holm_p": one.difference.adjusted_p} if one.difference else {}
-    flat |= {"first_call": one.first_call, "warm_up": sum(one.warm_up) if one.warm_up else None}
+    flat |= {
+        "loading": one.loading,
+        "first_call": one.first_call,
+        "warm_up": sum(one.warm_up) if one.warm_up else None,
+    }
     for name in ("inter_token", "latency"):
         found = getattr(pooled, name)
         flat |= {f"{name}_{key}": value for key, value in (asdict(found) if found else {}).items()}
@@ -71,6 +75,8 @@ def _flat(one: Entry) -> dict[str, Any]:
     if one.agreement is not None:
         flat |= {"completions": one.agreement.completions, "equal": one.agreement.equal}
     flat |= asdict(one.costs) if one.costs else {}
+    for name, metric in one.metrics.items():
+        flat |= _ends(f"metric_{name}", metric)
     return flat | {f"effective_{name}": _text(value) for name, value in one.effective.items()}
 
 

@@ -42,7 +42,7 @@ first token = mean seconds from the call to it.
 between tokens, latency = p50 / p90 / p99, over all passes.
 s per token = mean over completions of (last token - first token) / (tokens - 1)."""
 OF_FIRST = """\
-first call s, warm-up s = the very first call, and all before the first pass: not counted."""
+loading s, first call s, warm-up s = before the first pass: not counted."""
 OF_WORK = """\
 forwards = of the model / of the assistant, in all passes.
 tokens per forward = tokens / forwards of the model, each with all rows of a batch.
@@ -57,7 +57,14 @@ def parts(report: Report, *, whole: bool = True) -> list[Part]:
     """
     made = [_overview(report), *rankings(report), *_accuracies(report)]
     if whole:
-        made += [_paired(report), _times(report), _work(report), _memory(report), _settings(report)]
+        made += [
+            _paired(report),
+            _times(report),
+            _work(report),
+            _memory(report),
+            _metrics(report),
+            _settings(report),
+        ]
     return [one for one in (*made, _untold(report)) if one.lines and len(one.headings) > 1]
 
 
@@ -99,6 +106,7 @@ def _overview(report: Report) -> Part:
         ("peak MB", lambda one: megabytes(one.memory.peak if one.memory else None)),
         ("latency s [95 %]", lambda one: spread(one.latency)),
         ("Δ s [95 %]", _seconds_difference),
+        ("loading s", lambda one: number(one.loading)),
         ("first call s", lambda one: number(one.first_call)),
         ("warm-up s", lambda one: number(sum(one.warm_up) if one.warm_up else None)),
     ]
@@ -214,6 +222,24 @@ def _memory(report: Report) -> Part:
         ("reserved", show("reserved")),
     ]
     return _part(report, "Memory, in MB", columns, OF_MEMORY)
+
+
+def _metrics(report: Report) -> Part:
+    known = {name: metric for one in report.measured for name, metric in one.metrics.items()}
+
+    def show(name: str) -> Show:
+        def value(one: Entry) -> str:
+            found = one.metrics.get(name)
+            if found is None:
+                return UNKNOWN
+            ends = "" if found.interval is None else f" [{', '.join(map(number, found.interval))}]"
+            return f"{number(found.mean)}{ends}"
+
+        return value
+
+    columns = [(name, show(name)) for name in known]
+    notes = "\n".join(f"{name} = {metric.means}." for name, metric in known.items())
+    return _part(report, "Metrics", columns, notes)
 
 
 def _settings(report: Report) -> Part:

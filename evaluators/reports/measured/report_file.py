@@ -28,6 +28,15 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """A further figure over passes, and its formula."""
+
+    means: str
+    mean: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ratio:
     """A ratio with its 95 % interval."""
 
@@ -172,6 +181,8 @@ class Entry:
     accuracy: Accuracy | None = None
     difference: Difference | None = None
     costs: Costs | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    loading: float | None = None
     unverified: bool = False
 
 
