@@ -13,6 +13,7 @@ from rich.live import Live
 import pipeline
 from evaluators.reports.safe_text import safe
 from pipeline.cli.streaming import Drawn, Lines
+from pipeline.decoding.branches import Branches
 from pipeline.engines.branching import Branching
 from pipeline.engines.sampling import Sampling
 from pipeline.engines.settings import EngineSettings
@@ -139,6 +140,47 @@ def test_what_has_no_effect_or_would_be_wrong_is_refused(asked, options, why):
     assert said.code == 2
     assert why in said.sentence
     assert not Path("out.jsonl").exists()
+
+
+def test_the_layout_is_printed_as_it_is_fed(asked, tiny_model, monkeypatch):
+    Path("texts.txt").write_text("one\nonly\nx")
+    fed = []
+    feed = Branches._feed
+
+    def watched(self, tokens, wanted):
+        fed.extend(tokens)
+        return feed(self, tokens, wanted)
+
+    for options in (
+        "",
+        "--no-interleave-branches",
+        "--branch-stride 9",
+        f"{COLUMNAR} --align-to right",
+        f"{COLUMNAR} --no-patch-rope --branch-stride 9 --flat-index",
+    ):
+        monkeypatch.setattr(Branches, "_feed", watched)
+        fed.clear()
+        said = asked(f"--decoding branches {options} --print-layout --max-new-tokens 1 --overwrite")
+        assert said.code == 0, said.err
+        lines = [line.split() for line in said.out.splitlines() if line.strip()[:1].isdigit()]
+        assert said.out.startswith("Branches 0: [0], 1: [1], 2: [2]\n")
+        shown = [(row[1].replace("-", "-1"), row[2], json.loads(row[4])) for row in lines]
+        decode = HFTokenizer.load(str(tiny_model)).decode
+        # The first forward is that of the check whether the engine is ready.
+        expected = [(str(one.branch), str(one.time), decode([one.token_id])) for one in fed]
+        assert shown == expected[-len(shown) :]
+        assert [int(row[0]) for row in lines] == list(range(len(lines)))
+
+
+def test_the_likeliest_first_tokens_are_told_where_they_are_asked_for(asked):
+    said = asked("--decoding branches --print-topk 3 --temperature 0 --max-display 1")
+    assert said.code == 0
+    assert "  begins with " in said.out
+    for row in rows():
+        told = row["likeliest"]
+        assert len(told) == 3
+        assert row["response"].startswith(told[0]["token"].strip("\ufffd"))
+        assert 1 > told[0]["probability"] >= told[1]["probability"] >= told[2]["probability"] > 0
 
 
 def test_the_documents_way_to_say_greedy_is_taken(asked):

@@ -71,6 +71,13 @@ OPTIONS = (
         help="Columnar: positions are places in the sequence, as in ParallelMind, not times.",
     ),
     click.Option(
+        ["--print-topk"],
+        type=click.IntRange(0),
+        default=0,
+        metavar="K",
+        help="Tell the K likeliest first tokens of each answer.",
+    ),
+    click.Option(
         ["--print-layout"], is_flag=True, help="Print where each token of a group's prompts lies."
     ),
 )

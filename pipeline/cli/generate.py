@@ -32,6 +32,7 @@ from pipeline.cli.generation_options import (
     model_of,
     sampling_of,
 )
+from pipeline.cli.layout_print import print_layout
 from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.streaming import shown_answers
@@ -190,6 +191,8 @@ def generate_command(  # the click boundary: options arrive as keywords
             err=True,
         )
     _refuse_idle(generation, self_check, force=force, quiet=quiet)
+    if values["print_layout"] and not quiet:
+        print_layout(generation, asked)
 
     def check(folder: Path) -> None:
         if self_check is not None:
@@ -261,6 +264,7 @@ def _generation(values: Mapping[str, Any]) -> Generation:
         batch_size=values["batch_size"],
         batch_by_samples=values["batch_by_samples"],
         trace=values["trace"],
+        likeliest=values["print_topk"],
     )
 
 
@@ -315,6 +319,9 @@ def _print_row(row: Mapping[str, Any]) -> None:
         echo(f"  failed: {row['error']['message']}\n")
         return
     echo(f"{row['response']}")
+    if "likeliest" in row:
+        first = (f"{json_line(one['token'])} {one['probability']:.3f}" for one in row["likeliest"])
+        echo(f"  begins with {', '.join(first)}")
     for one in row.get("trace", ()):
         echo(
             f"  block {one['block']}, round {one['round']}: {one['sure']} sure, "

@@ -100,7 +100,8 @@ class Branches:
     ) -> Any:
         """Read what follows the trunk, some columns at a time."""
         first, last = min(starts), max(ends)
-        columns = max(1, PIECE // len(rests))
+        # Branch by branch, what is seen may lie behind: then all is read at once.
+        columns = max(1, PIECE // len(rests)) if self.layout.interleaved else last - first
         after: dict[int, Any] = {}
         for time in range(first, last, columns):
             tokens = [

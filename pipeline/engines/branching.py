@@ -58,6 +58,11 @@ class Branching:
         )
 
     @property
+    def reads_common_once(self) -> bool:
+        """Whether what prompts have in common is read once: it has one position, and no branch."""
+        return self.mode == ISOLATED and not self.stride
+
+    @property
     def is_lossy(self) -> bool:
         """Whether a branch's text depends on the others."""
         return self.mode == COLUMNAR

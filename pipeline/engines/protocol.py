@@ -27,6 +27,7 @@ class SamplingRequest:
     `pipeline.engines.sampling` says what the settings mean, from `temperature` on. `stop` strings
     end the completion; the text is cut before them, `token_ids` keep theirs.
     `logprobs_of` asks for the raw log-probabilities of these token ids at the first new token.
+    `likeliest` asks for so many of the likeliest first tokens; an engine may not tell them.
     `on_token` is told every new token as soon as it stands, by an engine that has
     `Ability.STREAMING`, maybe in another thread; it must return at once and raise nothing.
     """
@@ -41,6 +42,7 @@ class SamplingRequest:
     min_p: float = 0.0
     presence_penalty: float = 0.0
     repetition_penalty: float = 1.0
+    likeliest: int = 0
     on_token: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
 
 
@@ -86,6 +88,7 @@ class Completion:
     `refused` is what the model computed for guesses that were no part of its text, `assisted` what
     another model did that made guesses; None where there was nothing of the kind. `forwards` are
     those that gave its tokens, None where unknown; `rounds` are those of refined blocks.
+    `likeliest` are the likeliest first tokens with their log-probabilities, where asked for.
     """
 
     text: str
@@ -101,6 +104,7 @@ class Completion:
     assisted: Computed | None = None
     forwards: int | None = None
     rounds: tuple[RefineRound, ...] = ()
+    likeliest: tuple[tuple[int, float], ...] = ()
 
     @property
     def generated(self) -> int | None:

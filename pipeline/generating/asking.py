@@ -106,5 +106,5 @@ def _request(prompt: Prompt, generation: Generation, engine: Engine) -> Request:
             f"the prompt has {len(ids)} tokens and --max-length is {generation.max_length}: no "
             "room is left for an answer"
         )
-    most = min(generation.max_new_tokens, room)
-    return Request(generation.sampling.request(most, seed), tuple(ids))
+    sampling = generation.sampling.request(min(generation.max_new_tokens, room), seed)
+    return Request(replace(sampling, likeliest=generation.likeliest), tuple(ids))

@@ -1,6 +1,7 @@
 """What an answer cost beside its tokens: forwards, refused guesses, rounds of refined blocks."""
 
 from itertools import pairwise
+from math import exp
 from typing import Any
 
 from pipeline.engines.protocol import Completion, RefineRound, Tokenizer
@@ -11,7 +12,8 @@ def effort_of(completion: Completion, traced: Tokenizer | None = None) -> dict[s
 
     `computed` counts the tokens that the model was fed to write the answer, those of refused
     guesses too, `assistant_computed` those of an assistant. `unverified` are tokens of refined
-    blocks that were kept without being the model's own. With a tokenizer the rounds are told.
+    blocks that were kept without being the model's own. With a tokenizer the rounds are told,
+    and the likeliest first tokens where they were asked for.
     """
     fields: dict[str, Any] = {}
     written = completion.generated or 0
@@ -20,6 +22,11 @@ def effort_of(completion: Completion, traced: Tokenizer | None = None) -> dict[s
         fields |= {"forwards": completion.forwards, "computed": written + refused}
     if completion.assisted is not None:
         fields["assistant_computed"] = completion.assisted.tokens
+    if completion.likeliest and traced is not None:
+        fields["likeliest"] = [
+            {"id": one, "token": traced.decode([one]), "probability": round(exp(value), 6)}
+            for one, value in completion.likeliest
+        ]
     rounds = completion.rounds
     if rounds:
         ends = [*(after.start for after in rounds[1:]), written]

@@ -164,7 +164,8 @@ async def answers_to(
         except EngineDead as error:
             found = [error] * len(prompts)
     seconds = round(time.monotonic() - began, 6)
-    tokenizer = engines.by_role[ROLE].tokenizer if generation.trace else None
+    told = generation.trace or generation.likeliest
+    tokenizer = engines.by_role[ROLE].tokenizer if told else None
     return [
         _answer(prompt, one, generation, seconds, tokenizer)
         for prompt, one in zip(prompts, found, strict=True)

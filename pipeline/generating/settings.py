@@ -16,7 +16,8 @@ class Generation:
     `max_new_tokens` is what an answer may have, `max_length` what prompt and answer may have
     together. With `chat_template` a text is asked as what the user says in a chat; a chat always
     is. `batch_size` is how many prompts are in flight, or with `batch_by_samples` how many groups
-    of branches. With `trace` a row tells the rounds in which blocks were refined.
+    of branches. With `trace` a row tells the rounds in which blocks were refined, with `likeliest`
+    so many of the likeliest first tokens.
     """
 
     model: EngineSettings
@@ -28,6 +29,7 @@ class Generation:
     batch_size: int = 1
     batch_by_samples: bool = False
     trace: bool = False
+    likeliest: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that nothing can be generated with."""

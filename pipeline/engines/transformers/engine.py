@@ -168,6 +168,7 @@ class TransformersEngine:
             refused=_computed(generated.refused),
             assisted=_computed(generated.assisted),
             forwards=generated.forwards,
+            likeliest=generated.likeliest,
             rounds=tuple(
                 RefineRound(
                     block=one.block,

@@ -4,11 +4,11 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 import torch
 
+from pipeline.decoding.beginnings import common_of
 from pipeline.decoding.branches import Branches
 from pipeline.decoding.rope2d import two_dimensions
 from pipeline.decoding.windows import Counts, step
@@ -117,7 +117,7 @@ class GroupStepper:
         if not group:
             return
         prompts = [job.prompt for job in group]
-        shared = self._shared(prompts)
+        shared = common_of(prompts) if self.branching.reads_common_once else []
         rope = None
         if self.branching.two_dimensions:
             rope = self._patched.enter_context(
@@ -136,13 +136,6 @@ class GroupStepper:
             for number, (job, logits) in enumerate(zip(group, after, strict=True))
         ]
         self._settle_done()
-
-    def _shared(self, prompts: Sequence[Sequence[int]]) -> list[int]:
-        """What all prompts begin with, where it can be read once; of each, a token is left."""
-        if len(prompts) == 1 or self.branching.is_lossy or self.branching.layout.stride:
-            return []
-        columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
-        return [column[0] for column in takewhile(lambda one: len({*one}) == 1, columns)]
 
     def _grow(self) -> None:
         assert self._branches is not None  # noqa: S101 - there are texts

@@ -29,6 +29,7 @@ class Generated(NamedTuple):
     assisted: Work
     forwards: int
     rounds: tuple[Round, ...]
+    likeliest: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +70,7 @@ class Text:
         self._watch = StopWatch(tokenizer, job.sampling.stop)
         self._cached_tokens = cached_tokens
         self._logprobs = _logprobs(logits, job.sampling.logprobs_of)
+        self._likeliest = _likeliest(logits, job.sampling.likeliest)
         self._random = torch.Generator().manual_seed(job.sampling.seed % SEED_RANGE)
         self.grow(logits)
 
@@ -114,6 +116,7 @@ class Text:
             self.assisted,
             self.forwards,
             tuple(self.rounds),
+            self._likeliest,
         )
 
 
@@ -122,3 +125,12 @@ def _logprobs(logits: Any, token_ids: Sequence[int]) -> dict[int, float] | None:
         return None
     values = torch.log_softmax(logits.float().cpu().double(), dim=-1)
     return {token: float(values[token]) for token in token_ids}
+
+
+def _likeliest(logits: Any, most: int) -> tuple[tuple[int, float], ...]:
+    """The likeliest tokens with their log-probabilities, the first of equals first."""
+    if not most:
+        return ()
+    values = torch.log_softmax(logits.float().cpu().double(), dim=-1)
+    ordered, tokens = torch.sort(values, descending=True, stable=True)
+    return tuple(zip(tokens[:most].tolist(), ordered[:most].tolist(), strict=True))
