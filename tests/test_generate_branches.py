@@ -263,6 +263,7 @@ def test_in_a_terminal_the_ends_of_all_answers_fit_and_whole_ones_stay(monkeypat
         lines = str(drawn._drawn()).splitlines()
         assert len(lines) <= 12
         assert [f"39 of {name}" in lines for name in "abc"] == [True] * 3
+        assert [line[:3] for line in lines if line.startswith("[")] == ["[a]", "[b]", "[c]"]
         drawn.hear(Event("b", "text", text="w" * 300))
         assert max(map(len, str(drawn._drawn()).splitlines())) <= 80
         drawn.hear(Event("b", "end"))

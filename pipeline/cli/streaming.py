@@ -95,11 +95,12 @@ class Drawn:
         each = max(1, (height - 1) // max(len(self._growing), 1))
         drawn = Text()
         for prompt_id, text in self._growing.items():
-            name = f"[{prompt_id}] "
+            name = f"[{prompt_id}] "[:width]
+            room = max(1, width - len(name))
             lines = [
-                line[start : start + width]
-                for line in f"{name}{text}".split("\n")
-                for start in range(0, max(len(line), 1), width)
+                line[start : start + room]
+                for line in text.split("\n")
+                for start in range(0, max(len(line), 1), room)
             ]
-            drawn.append("\n".join(lines[-each:]) + "\n")
+            drawn.append(name, "bold").append("\n".join(lines[-each:]) + "\n")
         return drawn
