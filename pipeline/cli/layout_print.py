@@ -18,7 +18,7 @@ def print_layout(generation: Generation, prompts: Sequence[Prompt]) -> None:
     tokenizer = HFTokenizer.of(with_model_folder(generation.model))
     branching = generation.model.branching or Branching()
     names = {prompt.prompt_id for prompt in prompts}
-    for unit in units_of(generation.model, prompts, names):
+    for unit in units_of(generation.model, prompts, names, seed=generation.seed):
         texts = [
             tokenizer.encode(prompt.text_for(tokenizer, as_chat=generation.chat_template))
             for prompt in unit.prompts
