@@ -1,14 +1,17 @@
 """`speclrm generate --decoding branches` and `--stream`: the answers of plain decoding, as told."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.live import Live
+from transformers import AutoModelForCausalLM, GPT2Config
 
 import pipeline
 from evaluators.reports.safe_text import safe
@@ -280,6 +283,30 @@ def test_nobody_reading_stops_no_answer(monkeypatch):
     for event in (Event("a", "begin"), Event("a", "text", text="x\ny"), Event("a", "end")):
         lines.hear(event)
     assert not lines.read
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("", None),
+        ("--branch-stride 100", "not have the logits .*drop --branch-stride"),
+        ("--branch-stride 400", "cannot have such branches .*drop --branch-stride"),
+        ("--branch-mode columnar", "has 0 rotary modules"),
+    ],
+)
+def test_what_a_model_s_positions_cannot_do_is_refused(asked, tiny_model, options, why):
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=288, n_positions=512, n_embd=32, n_layer=1, n_head=2, initializer_range=0.3,
+        eos_token_id=257, bos_token_id=None,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config)
+    HFTokenizer.load(str(tiny_model))._tokenizer.save_pretrained("gpt2")
+    model.save_pretrained("gpt2")
+    said = asked(f"--model gpt2 --decoding branches {options} --temperature 0")
+    assert said.code == (2 if why else 0), said.err
+    if why:
+        assert re.search(why, said.sentence), said.sentence
 
 
 def test_a_group_without_a_sense_is_refused():

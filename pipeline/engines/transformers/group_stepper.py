@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from pipeline.decoding.beginnings import common_of
-from pipeline.decoding.branches import Branches
+from pipeline.decoding.branches import Branches, deviation
+from pipeline.decoding.layout import ISOLATED
 from pipeline.decoding.rope2d import two_dimensions
 from pipeline.decoding.windows import Counts, step
 from pipeline.engines.branching import Branching
@@ -18,6 +19,7 @@ from pipeline.engines.transformers.loading import (
     check_continues,
     check_keeps_tokens,
     check_rows,
+    most_rounded,
 )
 from pipeline.engines.transformers.requests import Job, Text
 from pipeline.engines.transformers.stepper import FULL
@@ -29,6 +31,8 @@ def check_branching(model: Any, name: str, branching: Branching) -> None:
     check_continues(model, name)
     check_keeps_tokens(model, name)
     check_rows(model, name, asked="--decoding branches")
+    if branching.mode == ISOLATED:
+        _check_isolated(model, name, branching)
     if not branching.two_dimensions:
         return
     try:
@@ -39,6 +43,22 @@ def check_branching(model: Any, name: str, branching: Branching) -> None:
             f"{name!r} cannot have columnar branches: {error}; use --no-patch-rope or "
             "--branch-mode isolated"
         ) from error
+
+
+def _check_isolated(model: Any, name: str, branching: Branching) -> None:
+    """Raise `UserMistake` for a model whose branches have other logits than their prompts alone."""
+    advice = "drop --branch-stride" if branching.layout.stride else "drop --decoding branches"
+    try:
+        strayed = deviation(model, branching.layout, branching.branches)
+    # What a model's code says to positions that it does not have is up to each.
+    except (IndexError, RuntimeError) as error:
+        raise UserMistake(f"{name!r} cannot have such branches ({error}); {advice}") from error
+    # Also where it is not a number.
+    if not strayed <= most_rounded(model):
+        raise UserMistake(
+            f"branches of {name!r} would not have the logits that their prompts have alone (they "
+            f"differ by {strayed:.1%}); {advice}"
+        )
 
 
 @dataclass(slots=True)

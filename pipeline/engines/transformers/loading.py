@@ -69,7 +69,7 @@ def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
         with START_LOCK, output_to(settings.log):
             compute = Recorded(model)
         # A row alone must have the logits that it always had, and there is nothing else to gain.
-        if most > 1 or (compute.is_replayed and disturbance(model) <= _most_rounded(model)):
+        if most > 1 or (compute.is_replayed and disturbance(model) <= most_rounded(model)):
             return partial(GatheredRows if settings.gather else ManyRows, model, compute)
     return partial(OneRow, model)
 
@@ -113,12 +113,13 @@ def check_continues(model: Any, name: str) -> None:
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=first_line(error))) from error
     # Also where it is not a number.
-    if not changed <= _most_rounded(model):
+    if not changed <= most_rounded(model):
         why = f"read in pieces, a text gives logits that differ by {changed:.1%}"
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=why))
 
 
-def _most_rounded(model: Any) -> float:
+def most_rounded(model: Any) -> float:
+    """The share of the spread of logits that may be rounding, in the model's type."""
     return MOST_ROUNDED if model.dtype == torch.float32 else MOST_DISTURBED
 
 
