@@ -62,6 +62,20 @@ class EngineContract:
         assert done.token_ids is not None
         assert (len(done.token_ids), done.finish_reason, done.stop_string) == (3, "length", None)
 
+    async def test_tokens_are_told_as_they_come_and_are_those_of_the_completion(
+        self, engine: Engine
+    ) -> None:
+        self.needs(Ability.STREAMING)
+        told: list[int] = []
+        asked = replace(SAMPLED, max_tokens=12, on_token=told.append)
+        done = await engine.complete(self.ids(engine, "Let a=7."), asked)
+        assert tuple(told) == done.token_ids
+        assert done == replace(
+            await engine.complete(self.ids(engine, "Let a=7."), replace(asked, on_token=None)),
+            seconds=done.seconds,
+            cached_prompt_tokens=done.cached_prompt_tokens,
+        )
+
     async def test_text_is_the_decoded_tokens(self, engine: Engine) -> None:
         done = await engine.complete(self.ids(engine, "Let a=7."), SAMPLED)
         assert done.token_ids is not None

@@ -185,14 +185,9 @@ def generate_command(  # the click boundary: options arrive as keywords
     refuse_together(part, values | mine)
     quiet = values["quiet"] or part.leaves_telling
     if not quiet:
-        echo(
-            f"{counted(len(asked), 'prompt')} with {generation.model.model} through "
-            f"{generation.model.engine}, into {shard_file(output_file, part.shard)}",
-            err=True,
-        )
+        target = shard_file(output_file, part.shard)
+        _announce(generation, asked, target, layout=values["print_layout"])
     _refuse_idle(generation, self_check, force=force, quiet=quiet)
-    if values["print_layout"] and not quiet:
-        print_layout(generation, asked)
 
     def check(folder: Path) -> None:
         if self_check is not None:
@@ -230,6 +225,19 @@ def generate_command(  # the click boundary: options arrive as keywords
     if not quiet:
         _print_summary(summary, output_file if is_merged else shard_file(output_file, part.shard))
     _end(summary, is_rank=part.is_rank)
+
+
+def _announce(
+    generation: Generation, asked: tuple[Prompt, ...], output: Path, *, layout: bool
+) -> None:
+    """Say what is about to be asked, and where its tokens lie."""
+    echo(
+        f"{counted(len(asked), 'prompt')} with {generation.model.model} through "
+        f"{generation.model.engine}, into {output}",
+        err=True,
+    )
+    if layout:
+        print_layout(generation, asked)
 
 
 def _prompts(

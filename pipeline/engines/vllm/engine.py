@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -55,8 +55,14 @@ class Driver(Protocol):
         """Load the model; raises what vLLM raises."""
         ...
 
-    async def generate(self, prompt_token_ids: list[int], params: Any, lora: Any) -> Any:
-        """The finished RequestOutput; cancelling aborts the request."""
+    async def generate(
+        self,
+        prompt_token_ids: list[int],
+        params: Any,
+        lora: Any,
+        tell: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """The finished RequestOutput, after `tell` has heard all; cancelling aborts the request."""
         ...
 
     def check(self) -> None:
@@ -155,7 +161,9 @@ class VllmEngine:
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         params = vllm_requests.to_params(sampling, room)
         async with time_limit(self._settings.seconds_allowed()):
-            output = await driver.generate(list(prompt_token_ids), params, self._lora)
+            output = await driver.generate(
+                list(prompt_token_ids), params, self._lora, vllm_requests.telling(sampling)
+            )
         seconds = time.perf_counter() - began
         return vllm_requests.to_completion(output, sampling, self.tokenizer, seconds)
 

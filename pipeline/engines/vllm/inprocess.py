@@ -55,6 +55,7 @@ class Job:
     prompt_token_ids: list[int]
     params: Any
     lora: Any
+    tell: Callable[[Any], None] | None
     answer: asyncio.Future[Any] = field(compare=False)
 
 
@@ -85,11 +86,20 @@ class InprocessDriver:
             raise EngineDead(f"vLLM gave up: {error}") from error
         SHARED.engines += 1
 
-    async def generate(self, prompt_token_ids: list[int], params: Any, lora: Any) -> Any:
-        """The finished RequestOutput; cancelling aborts the request in the engine."""
+    async def generate(
+        self,
+        prompt_token_ids: list[int],
+        params: Any,
+        lora: Any,
+        tell: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """The finished RequestOutput; cancelling aborts the request in the engine.
+
+        `tell` is called with every output that there is before, and with the finished one.
+        """
         self.check()
         answer = asyncio.get_running_loop().create_future()
-        job = Job(str(next(self._numbers)), prompt_token_ids, params, lora, answer)
+        job = Job(str(next(self._numbers)), prompt_token_ids, params, lora, tell, answer)
         self._jobs.append(job)
         if self._stepping is None or self._stepping.done():
             self._stepping = asyncio.create_task(self._serve())
@@ -162,6 +172,10 @@ class InprocessDriver:
         with self._watch:
             outputs = self._engine.step()
         for output in outputs:
-            job = self._waiting.pop(output.request_id, None) if output.finished else None
-            if job is not None and not job.answer.done():
-                job.answer.set_result(output)
+            job = self._waiting.get(output.request_id)
+            if job is not None and job.tell is not None:
+                job.tell(output)
+            if job is not None and output.finished:
+                del self._waiting[job.request_id]
+                if not job.answer.done():
+                    job.answer.set_result(output)

@@ -1,5 +1,6 @@
 """Requests and answers in vLLM's own words. Import only after the environment is set."""
 
+from collections.abc import Callable
 from typing import Any
 
 from vllm.sampling_params import RequestOutputKind, SamplingParams
@@ -11,7 +12,7 @@ from pipeline.errors import EngineFailure
 
 
 def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
-    """Sampling parameters for vLLM; one output at the end, nothing streamed.
+    """Sampling parameters for vLLM; one output at the end, unless tokens are to be told.
 
     vLLM decodes token by token, which only a search for stop strings needs.
     Log-probabilities are asked for by token id only: in a batch that holds such a request, a
@@ -29,8 +30,28 @@ def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
         stop=list(sampling.stop),
         detokenize=bool(sampling.stop),
         logprob_token_ids=list(sampling.logprobs_of) or None,
-        output_kind=RequestOutputKind.FINAL_ONLY,
+        output_kind=RequestOutputKind.FINAL_ONLY
+        if sampling.on_token is None
+        else RequestOutputKind.CUMULATIVE,
     )
+
+
+def telling(sampling: SamplingRequest) -> Callable[[Any], None] | None:
+    """What tells of the new tokens of outputs that each hold all; None where nobody wants to hear.
+
+    Tokens behind a stop string are told too.
+    """
+    on_token, told = sampling.on_token, 0
+    if on_token is None:
+        return None
+
+    def tell(output: Any) -> None:
+        nonlocal told
+        for token in output.outputs[0].token_ids[told:]:
+            on_token(token)
+            told += 1
+
+    return tell
 
 
 def to_completion(

@@ -34,7 +34,13 @@ class SubprocessDriver:
         """Start the processes; raises what vLLM raised."""
         await asyncio.to_thread(self._launch)
 
-    async def generate(self, prompt_token_ids: list[int], params: Any, lora: Any) -> Any:
+    async def generate(
+        self,
+        prompt_token_ids: list[int],
+        params: Any,
+        lora: Any,
+        tell: Callable[[Any], None] | None = None,
+    ) -> Any:
         """The finished RequestOutput; cancelling aborts the request in the engine."""
         self.check()
         request_id = str(next(self._numbers))
@@ -44,6 +50,8 @@ class SubprocessDriver:
             stream = self._engine.generate(prompt, params, request_id, lora_request=lora)
             async for output in stream:
                 last = output
+                if tell is not None:
+                    tell(output)
         except EngineDeadError as error:
             raise self._dead() from error
         except Exception as error:
