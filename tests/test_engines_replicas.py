@@ -263,6 +263,24 @@ async def test_health_brings_back_what_has_come_back(three):
 
 
 @pytest.mark.asyncio
+async def test_the_first_replica_has_started_before_the_others_do_so_together():
+    starting, most = [], []
+
+    class Slow(OnMachine):
+        async def start(self):
+            starting.append(self)
+            most.append(len(starting))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            starting.remove(self)
+
+    engine = Replicas({name: lambda: Slow(Machine()) for name in "abc"}, None)
+    await engine.start()
+    await engine.stop()
+    assert most == [1, 1, 2]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -95,9 +95,12 @@ class Replicas:
         every = list(self._replicas.values())
         for replica in every:
             replica.engine, replica.alive = self._makes[replica.name](), True
-        ends = await asyncio.gather(
-            *(replica.engine.start() for replica in every), return_exceptions=True
-        )
+        ends: list[BaseException | None] = []
+        # The first alone: libraries that it is the first to load (transformers) cannot be imported
+        # by two threads at once.
+        for together in (every[:1], every[1:]):
+            starts = (replica.engine.start() for replica in together)
+            ends += await asyncio.gather(*starts, return_exceptions=True)
         failed = {one.name: end for one, end in zip(every, ends, strict=True) if end is not None}
         for name, end in failed.items():
             strict = not self._started or len(failed) == len(every)
