@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UserMistake
 from pipeline.measuring.ask import Ask
+from pipeline.measuring.asking import all_asked
 from pipeline.measuring.config import KEYS, Config, read_config
 from pipeline.measuring.config_file import without_comments
 from pipeline.measuring.table import DECODERS, decoder_named
@@ -184,3 +185,36 @@ def test_a_decoder_is_named_as_the_table_says_and_holds_together(name):
     assert decoder.name == name
     decoder.check_declaration()
     assert decoder.plain is None or decoder.plain in DECODERS
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('"num_completions": 2000000', "it must be a whole number from 1 to 1,000,000, or a list"),
+        ('"num_completions": [1e30]', "it must be a whole number"),
+        ('"repeats": 99999999999999999999', "a whole number from 1 to 1,000,000."),
+        ('"window": 4000000000', "a whole number from 2 to 1,000,000."),
+        (r'"output_dir": "a\u0000b"', r"output_dir is 'a\x00b'; it must be a text."),
+        (r'"revision": "a\nb"', "it must be a text."),
+        (r'"prompts": ["\ud800 is half"]', "is half of a character"),
+        (r'"revision": "\udc00"', "is half of a character"),
+        (f'"revision": "{"a" * 5000}"', "revision has 5000 characters"),
+        (f'"dtype": "{"a" * 5000}"', "it is one of auto"),
+    ],
+)
+def test_what_no_machine_could_do_is_refused_in_a_short_line(tmp_path, text, said):
+    key = text.partition(":")[0]
+    least = [f'"{name}": {json.dumps(one)}' for name, one in LEAST.items() if f'"{name}"' != key]
+    with pytest.raises(UserMistake) as mistake:
+        config(tmp_path, f"{{{', '.join([*least, text])}}}")
+    assert said in str(mistake.value)
+    assert len(str(mistake.value)) < 400 + len(str(tmp_path))
+
+
+def test_a_pair_of_escapes_that_is_one_character_is_read(tmp_path):
+    assert of(tmp_path, prompts=["\U0001f600"]).prompts[0].asked == "\U0001f600"
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UserMistake, match=r"device is cuda:97, and torch .* finds .* GPU"):
+        all_asked(of(tmp_path, device="cuda:97"))

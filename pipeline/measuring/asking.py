@@ -42,6 +42,7 @@ def all_asked(config: Config) -> Asked:
     Raises:
         UserMistake: the model or the problems are not there, or a prompt leaves no room.
     """
+    _check_device(config)
     settings = with_model_folder(config.engine("transformers"))
     tokenizer, facts = HFTokenizer.of(settings), read_facts(settings)
     if config.assistant_model is not None and config.speculates:
@@ -60,6 +61,20 @@ def all_asked(config: Config) -> Asked:
         problems = plan(experiment_of(config), Path())
         asks = _of_problems(problems, tokenizer, facts.context)
     return Asked(config, asks, tokenizer, facts, problems)
+
+
+def _check_device(config: Config) -> None:
+    if not config.device.startswith("cuda"):
+        return
+    number = int(config.device.partition(":")[2] or 0)
+    import torch  # noqa: PLC0415 - to be asked only for what it has
+
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise UserMistake(
+            f"device is {config.device}, and torch {torch.__version__} finds "
+            f"{count or 'no'} GPU{'' if count == 1 else 's'}; say auto or cpu, or another number."
+        )
 
 
 def experiment_of(config: Config, decoder: Decoder | None = None) -> Experiment:

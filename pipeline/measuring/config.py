@@ -19,6 +19,11 @@ CACHES = ("dynamic", "static", "offloaded", "offloaded_static", "quantized")
 ATTENTION = (SDPA, "eager", FLASH, "flash_attention_3", "flex_attention")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 GPU = "cuda:"
+MOST = 1_000_000
+"""No number of a config is larger by intent; many would first fill the memory."""
+LONGEST = 1000
+"""Characters that a name or a path may have."""
+SHOWN = 80
 SOURCES = ("prompts", "prompts_file", "dataset", "data_file")
 
 
@@ -143,11 +148,12 @@ class Key:
 
 
 def _text(*choices: str, nothing: bool = False) -> Key:
-    return Key((str,), "a text", choices=choices, nothing=nothing)
+    return Key((str,), "a line of text", choices=choices, nothing=nothing)
 
 
 def _whole(least: int, *, nothing: bool = False) -> Key:
-    return Key((int,), f"a whole number from {least} on", least=least, nothing=nothing)
+    means = f"a whole number from {least} to {MOST:,}"
+    return Key((int,), means, least=least, most=MOST, nothing=nothing)
 
 
 _SWITCH = Key((bool,), "true or false")
@@ -160,7 +166,10 @@ KEYS: Mapping[str, Key] = {
     "top_p": Key((int, float), "a number above 0 and at most 1", least=1e-9, most=1),
     "top_k": _whole(0),
     "num_completions": Key(
-        (int, list), "a whole number from 1 on, or a list of them, one for each prompt", least=1
+        (int, list),
+        f"a whole number from 1 to {MOST:,}, or a list of them, one for each prompt",
+        least=1,
+        most=MOST,
     ),
     "batch_size": _whole(1),
     "methods_to_test": Key((list,), "a list of decoders, or null for all", nothing=True),
@@ -227,19 +236,22 @@ def _check(source: ConfigFile, name: str, value: object) -> None:
         raise source.mistake(name, f"there is no key {name!r}; {hint}")
     if value is None and key.nothing:
         return
-    wrong = source.mistake(name, f"{name} is {value!r}; it must be {key.means}.")
+    said = repr(value) if len(repr(value)) <= SHOWN else f"{repr(value)[:SHOWN]}…"
+    wrong = source.mistake(name, f"{name} is {said}; it must be {key.means}.")
     if not isinstance(value, key.kinds) or (isinstance(value, bool) and bool not in key.kinds):
         raise wrong
     if key.choices and value not in key.choices:
-        near = near_match(str(value), key.choices)
+        near = near_match(str(value)[:SHOWN], key.choices)
         hint = (
             f"did you mean {near!r}?"
             if near is not None
             else f"it is one of {', '.join(key.choices)}."
         )
-        raise source.mistake(name, f"{name} is {value!r}; {hint}")
-    if isinstance(value, str) and not value.strip():
+        raise source.mistake(name, f"{name} is {said}; {hint}")
+    if isinstance(value, str) and not (value.strip() and value.isprintable()):
         raise wrong
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise source.mistake(name, f"{name} has {len(value)} characters; it is a name or a path.")
     for one in value if isinstance(value, list) and key.least is not None else [value]:
         if isinstance(one, bool) or not isinstance(one, int | float):
             if isinstance(value, list) and key.least is not None:

@@ -93,6 +93,11 @@ def _json(file: Path, text: str) -> dict[str, Any]:
         raise UserMistake(f"{file}, line {error.lineno}: this is not JSON: {error.msg}.") from error
     except (ValueError, RecursionError) as error:
         raise UserMistake(f"{file} is not JSON ({error}).") from error
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise UserMistake(f"{file}: {half} is half of a character; write the whole.") from error
     if not isinstance(values, dict):
         raise UserMistake(f"{file} is no JSON object; see docs/measure.md for what it may hold.")
     return values
