@@ -48,6 +48,7 @@ LONG = {
     "shards",
     "spec_accuracy",
     "spec_latency",
+    "steps_and_tokens",
     "throughput",
     "transformers_rows",
 }

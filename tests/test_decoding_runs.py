@@ -10,6 +10,7 @@ from pipeline.records import Tokens
 from pipeline.review.budgets import attempt_at
 from pipeline.runs.directory import read_attempts
 from pipeline.runs.scheduler import Progress
+from pipeline.runs.status import statuses
 from speclrm_testing.commands import speclrm
 from speclrm_testing.reasoner_contract import timeless
 
@@ -161,3 +162,13 @@ def test_answers_at_several_budgets_of_thinking_are_those_of_runs_with_each_alon
         assert list(map(timeless, several)) == list(map(timeless, alone))
         assert [one.response for one in guessed] == [one.response for one in alone]
         assert all(one.usage["target"]["refused"].generated is None for one in guessed)
+
+
+def test_status_too_counts_what_is_written_alone(tmp_path):
+    run = tmp_path / "run"
+    command = "run baseline --engine transformers --problem-id first:1 --token-budget 30"
+    assert speclrm(f"{command} {ASSISTED} --output-dir {run}").code == 0
+    (attempt,) = read_attempts(run)
+    (status,) = statuses([run])
+    assert attempt.usage["target_assistant"].keys() == {"guesses"}
+    assert status.tokens == {"target": attempt.usage["target"]["plain"].generated}

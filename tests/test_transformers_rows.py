@@ -220,20 +220,32 @@ class FullMemory:
         raise torch.OutOfMemoryError("no room")
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_full_memory_fails_the_rows_that_were_computed_and_no_later_request(stepper, rows):
-    one = stepper(rows)
-    jobs = [job_of([n, 5], GREEDY) for n in range(4)]
+def test_full_memory_fails_a_row_alone_and_no_later_request(stepper):
+    one = stepper(1)
+    jobs = [job_of([n, 5], GREEDY) for n in range(3)]
     for job in jobs:
         one.add(job)
     one._rows = FullMemory(one._rows)
     while one.busy:
         one.step()
     failed = [job.answer.exception(0) for job in jobs]
-    assert [isinstance(error, EngineFailure) for error in failed] == [True] * rows + [False] * (
-        4 - rows
-    )
+    assert [isinstance(error, EngineFailure) for error in failed] == [True, False, False]
     assert "memory is full (no room); lower --max-num-seqs" in str(failed[0])
+
+
+def test_full_memory_halves_the_rows_and_no_request_fails_or_has_other_tokens(stepper):
+    asked = [([n, 5], replace(SAMPLED, seed=n)) for n in range(6)]
+    alone = answers(stepper(1), [job_of(*one) for one in asked])
+    full, jobs = stepper(5), [job_of(*one) for one in asked]
+    for job in jobs:
+        full.add(job)
+    full.step()
+    assert len(full._texts) == 5
+    full._rows = FullMemory(full._rows)
+    while full.busy:
+        full.step()
+        assert len(full._texts) <= 2
+    assert [job.answer.result(0).token_ids for job in jobs] == [one.token_ids for one in alone]
 
 
 async def test_a_forward_that_fails_ends_the_engine_for_everybody_in_flight(

@@ -17,6 +17,7 @@ from evaluators.run_files.run_manifest import MANIFEST, RunManifest, run_manifes
 from evaluators.run_files.verdict_rows import VERDICTS, NotGraded, UseTokens
 from evaluators.statistics.in_flight import Span, attempt_span, covered, instant
 from pipeline.errors import UserMistake
+from pipeline.ledger import UNWRITTEN
 from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.lock import LOCK, holder_of
 from pipeline.runs.shard_directories import shard_name
@@ -218,7 +219,8 @@ def _count(there: _Recorded, line: _Line) -> None:
     if line.status == "error":
         there.failed.add(key)
     for role, uses in (line.usage or {}).items():
-        for use in uses.values():
+        # What was computed and never written is no progress.
+        for use in (counts for name, counts in uses.items() if name not in UNWRITTEN):
             if use.generated is None:
                 there.uncounted.add(role)
             else:

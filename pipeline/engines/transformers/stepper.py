@@ -147,17 +147,27 @@ class Stepper:
             else:
                 step(self._rows, self._texts, self._guesses(), self.counts, self.proposer)
         except torch.OutOfMemoryError as error:
-            # A forward that broke off has written some layers of every row.
-            failed = self._texts
-            self._forget_rows()
-            for text in failed:
-                text.job.settle(EngineFailure(FULL.format(error=error)))
+            self._make_room(error)
             return
         for row in reversed(range(len(self._texts))):
             done = self._texts[row].done
             if done is not None:
                 self._texts[row].job.settle(done)
                 self._leave(row)
+
+    def _make_room(self, error: Exception) -> None:
+        """Go on with half of the rows, for good; a row alone fails.
+
+        A forward that broke off has written some layers of every row, so all begin again. What was
+        asked with a seed has the same tokens then.
+        """
+        jobs = [text.job for text in self._texts]
+        self._forget_rows()
+        if len(jobs) == 1:
+            jobs[0].settle(EngineFailure(FULL.format(error=error)))
+            return
+        self.most_rows = len(jobs) // 2
+        self._waiting.extendleft(reversed(jobs))
 
     def _guesses(self) -> list[list[int]]:
         guesses = guesses_for(self._window, len(self._texts), self.blocks.block_tokens)
