@@ -15,6 +15,7 @@ from pipeline.measuring.combination import FLEX, UNCAPPED, Combination, quick_gr
 from pipeline.measuring.effective import Observer, what_was_ignored
 from pipeline.measuring.probe import Ignored, Probe, Refused, Supported
 from pipeline.measuring.probe_process import Limits, probed
+from speclrm_testing.commands import speclrm
 
 SCRIPT = [str(Path(__file__).with_name("probed_by_a_script.py"))]
 MIB = 2**20
@@ -239,3 +240,17 @@ def test_a_failed_draft_of_early_exit_leaves_the_model_whole():
     with pytest.raises(ValueError, match="Passing both"), clock.running(PROMPT.shape[1]):
         model.generate(PROMPT, **{**PLAIN, **broken})
     assert model.config.num_hidden_layers == 4
+
+
+@pytest.mark.parametrize("option", ["", "--probe-again"])
+def test_the_command_tries_again_what_is_kept_only_where_it_is_asked(tmp_path, monkeypatch, option):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = counting(monkeypatch)
+    Probe().what_it_does(Combination())
+    file = tmp_path / "c.toml"
+    file.write_text(
+        'main_model = "pocket-target"\nprompts = ["1+1="]\ntemperature = 0\n'
+        'methods_to_test = ["standard"]\n'
+    )
+    said = speclrm(f"measure {file} --dry-run {option}")
+    assert (said.code, len(asked)) == (0, 2 if option else 1)

@@ -53,6 +53,11 @@ class Margin(click.ParamType[float]):
     help="Only these, whatever CONFIG's methods_to_test says.",
 )
 @click.option(
+    "--probe-again",
+    is_flag=True,
+    help="Try anew what transformers does with the settings, whatever is kept of it.",
+)
+@click.option(
     "--show",
     "shown",
     type=click.Path(path_type=Path),
@@ -97,6 +102,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
     retry_errors: bool,
     output_dir: Path | None,
     decoders: str | None,
+    probe_again: bool,
     shown: Path | None,
     form: str,
     page: Path | None,
@@ -120,6 +126,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
         "--retry-errors": retry_errors,
         "--output-dir": output_dir is not None,
         "--decoders": decoders is not None,
+        "--probe-again": probe_again,
     }
     given = next((name for name, is_given in work.items() if is_given), None)
     if shown is not None:
@@ -129,7 +136,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
     elif config is not None:
         from pipeline.cli.measure_run import measure_file  # noqa: PLC0415 - loads torch
 
-        how = How(dry_run, resume, retry_errors, output_dir, decoders)
+        how = How(dry_run, resume, retry_errors, output_dir, decoders, probe_again)
         well = measure_file(config, output, how)
     elif given is not None:
         raise UserMistake(f"{given} is said of a CONFIG; give one, or neither for a menu.")

@@ -31,6 +31,7 @@ class How:
     retry_errors: bool
     output_dir: Path | None
     decoders: str | None = None
+    probe_again: bool = False
 
 
 class Writer(Protocol):

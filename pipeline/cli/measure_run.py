@@ -30,7 +30,7 @@ def measure_file(file: Path, output: Output, how: How) -> bool:
     if how.decoders is not None:
         config = replace(config, methods_to_test=_named(how.decoders))
     asked = all_asked(config)
-    probe = Probe()
+    probe = Probe(again=how.probe_again)
     methods = [DECODERS[name] for name in asked.config.methods]
     unknown = probe.unknown(
         each for decoder in methods for each in combinations_of(decoder, asked.config)
