@@ -277,7 +277,6 @@ def test_other_settings_and_machines_are_named(tmp_path):
 
 
 MISTAKES = {
-    "": "CONFIG",
     "x.json --show y": "drop CONFIG",
     "--show {folder} --fail-on-regression": "give --against",
     "--show {folder} --against {folder} --fail-on-regression lots": "no percentage",
