@@ -19,12 +19,13 @@ from transformers import (
     RwkvConfig,
 )
 
-from pipeline.decoding.rows import ManyRows, OneRow
+from pipeline.decoding.rows import ManyRows, OneRow, forgetting
 from pipeline.engines import create
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.loading import MOST_DISTURBED, check_continues
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Generated, Job
 from pipeline.engines.transformers.stepper import PROMPT_TOKENS, Stepper
@@ -318,6 +319,18 @@ async def test_a_model_that_would_see_the_last_token_only_is_refused(tiny_model,
     with pytest.raises(UserMistake, match=r"does not continue a text .*; use another engine"):
         await engine.start()
     await engine.stop()
+
+
+def test_forgetting_is_told_from_rounding_in_half_precision(tiny_model):
+    kept = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).eval()
+    check_continues(kept, "kept")
+    torch.manual_seed(0)
+    # Its own last token says nearly all of what it would say after the text.
+    config = MambaConfig(vocab_size=300, hidden_size=32, num_hidden_layers=2, state_size=8)
+    forgets = AutoModelForCausalLM.from_config(config).to(torch.bfloat16).eval()
+    assert forgetting(forgets).spread < MOST_DISTURBED
+    with pytest.raises(UserMistake, match="does not continue a text"):
+        check_continues(forgets, "forgets")
 
 
 def deaf(forward, *unheard):

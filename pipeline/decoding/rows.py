@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
@@ -37,12 +37,21 @@ def disturbance(model: Any) -> float:
     return worst
 
 
-def forgetting(model: Any) -> float:
+class Forgetting(NamedTuple):
     """How much logits are changed by reading a text in pieces, as a text is that is written.
 
-    As a share of their spread, as above. Far from rounding are models that keep what they have read
-    in another way than this cache, and so see the last piece only, and those that are not causal.
+    `spread` is the change as a share of their spread, as above, and `lost` as a share of what the
+    loss of all but the last piece would change. Far from rounding are models that keep what they
+    have read in another way than this cache, and so see the last piece only, and those that are not
+    causal: of them `lost` is 1, however little that piece's own logits differ.
     """
+
+    spread: float
+    lost: float
+
+
+def forgetting(model: Any) -> Forgetting:
+    """What a model forgets of a text that it reads in pieces."""
     cache = DynamicCache(config=model.config)
     text = [1, 2, 3, 4, 5, 6, 7]
     with torch.inference_mode():
@@ -51,7 +60,12 @@ def forgetting(model: Any) -> float:
             continued = model(input_ids=fed, past_key_values=cache).logits[0, -1].float()
         whole = torch.tensor([text], device=model.device)
         at_once = model(input_ids=whole).logits[0, -1].float()
-    return float((continued - at_once).abs().max()) / float(at_once.max() - at_once.min())
+        alone = model(input_ids=whole[:, -1:]).logits[0, -1].float()
+    changed = float((continued - at_once).abs().max())
+    lost = float((alone - at_once).abs().max())
+    return Forgetting(
+        changed / float(at_once.max() - at_once.min()), changed / lost if lost else 0.0
+    )
 
 
 class Together(Protocol):

@@ -24,6 +24,8 @@ from pipeline.errors import UserMistake
 
 MOST_DISTURBED, MOST_ROUNDED = 0.1, 0.001
 """Shares of the spread of logits that may be rounding: in any type, and in float32."""
+MOST_LOST = 0.5
+"""So much of what forgetting would change may be the rounding of half precision."""
 ONE_THREAD_BELOW = 50_000_000
 """Below this many weights a second CPU thread costs more in waiting than it computes."""
 _ONE_ROW = (
@@ -112,9 +114,10 @@ def check_continues(model: Any, name: str) -> None:
     # What a model's code says to arguments that it does not expect is up to each.
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=first_line(error))) from error
+    rounded = changed.spread <= MOST_ROUNDED or changed.lost <= MOST_LOST
     # Also where it is not a number.
-    if not changed <= most_rounded(model):
-        why = f"read in pieces, a text gives logits that differ by {changed:.1%}"
+    if not (changed.spread <= most_rounded(model) and rounded):
+        why = f"read in pieces, a text gives logits that differ by {changed.spread:.1%}"
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=why))
 
 
