@@ -329,6 +329,13 @@ def test_what_a_folder_of_peft_asks_for_and_is_not_done_is_refused_by_name(
         attach(tiny, read_adapter(peft(tmp_path / "peft", layers, **config)))
 
 
+def test_a_file_of_a_folder_is_answered_with_the_folder(tiny, tmp_path):
+    folder = peft(tmp_path / "peft", square_layers(tiny))
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        with pytest.raises(AdapterError, match="give the folder"):
+            read_adapter(folder / name)
+
+
 @pytest.mark.parametrize("kind", ["none", "empty", "weights", "list", "deep"])
 def test_a_folder_without_an_adapter_is_told_of(tmp_path, kind):
     folder = tmp_path / "folder"

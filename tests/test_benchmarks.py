@@ -38,6 +38,7 @@ LONG = {
     "decoding",
     "device_agreement",
     "device_runs",
+    "generate_shards",
     "kill_resume",
     "killed_table",
     "memory_growth",

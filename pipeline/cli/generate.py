@@ -203,6 +203,7 @@ def generate_command(  # the click boundary: options arrive as keywords
             values["shards"],
             retry_errors=retry_errors,
             overwrite=overwrite,
+            quiet=quiet,
         )
     else:
         showing = shown_answers() if stream else contextlib.nullcontext()

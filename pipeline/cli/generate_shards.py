@@ -1,12 +1,12 @@
 """`speclrm generate` in shards: which one a process is, and all of them as processes from here."""
 
+import contextlib
 import json
 import os
 import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,7 @@ def generate_in_shards(
     *,
     retry_errors: bool,
     overwrite: bool,
+    quiet: bool,
 ) -> Summary:
     """Start every shard, wait for all, and put their files together.
 
@@ -190,7 +191,8 @@ def generate_in_shards(
     parts = parts_of({ROLE: generation.model}, count, ("--quiet",))
     files = [growing_file(shard_file(output, part.shard)) for part in parts]
     progress.begin()
-    with _counted(files, progress), live_progress(progress):
+    shown = contextlib.nullcontext() if quiet else live_progress(progress)
+    with _counted(files, progress), shown:
         codes = run_parts(("generate", *arguments, *typed[end:]), parts)
         rows = answered_elsewhere(output, Path(), prompts, settings)
         progress.done = len(wanted & rows.keys()) - len(before)
@@ -221,7 +223,7 @@ def _remove_shards(output: Path) -> None:
         shutil.rmtree(folder_of(file), ignore_errors=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _counted(files: list[Path], progress: Progress) -> Iterator[None]:
     """Count in `progress` the rows that are written to the files until the block ends."""
     ended = threading.Event()

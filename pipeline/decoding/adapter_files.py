@@ -85,6 +85,8 @@ def read_adapter(path: Path) -> Adapter:
         return _of_peft(path)
     if not path.is_file():
         raise AdapterError("there is no such file or folder")
+    if path.name in {CONFIG, *WEIGHTS}:
+        raise AdapterError("it is a file of an adapter's folder; give the folder")
     halves = _halves(_loaded(path), PTH_KEY, "LAYER.lora.A.weight and LAYER.lora.B.weight")
     updates = {name: Update(a, b) for name, (a, b) in halves.items()}
     return Adapter(
