@@ -221,10 +221,9 @@ def generate_command(  # the click boundary: options arrive as keywords
             )
     is_merged = part.shard is not None and merge_when_last(generation, asked, output_file)
     shown_before = stream and "max_display" not in given_options()
-    for row in summary.rows[: 0 if shown_before or quiet else max_display]:
-        _print_row(row)
     if not quiet:
-        _print_summary(summary, output_file if is_merged else shard_file(output_file, part.shard))
+        written = output_file if is_merged else shard_file(output_file, part.shard)
+        _print_answers(summary, 0 if shown_before else max_display, written)
     _end(summary, is_rank=part.is_rank)
 
 
@@ -341,7 +340,9 @@ def _print_row(row: Mapping[str, Any]) -> None:
     echo(f"  ({numbers}, {row['seconds']:.2f} s)\n")
 
 
-def _print_summary(summary: Summary, output_file: Path) -> None:
+def _print_answers(summary: Summary, shown: int, output_file: Path) -> None:
+    for row in summary.rows[:shown]:
+        _print_row(row)
     failed = sum(row["error"] is not None for row in summary.rows)
     echo(
         f"Answers: {summary.made} made, {summary.already_done} already there, {failed} failed, "
