@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, MambaConfig, Qwen2Config, Qwen2ForCausalLM
 
 from pipeline.decoding import iterative_generate
 from pipeline.decoding.iterative import GreedyText, refine
@@ -250,3 +250,13 @@ def test_a_model_that_forgets_tokens_is_refused():
     )  # fmt: skip
     with pytest.raises(ValueError, match="do not keep every token"):
         iterative_generate(Qwen2ForCausalLM(config), torch.tensor([[1, 2]]), pad_token_id=0)
+
+
+def test_a_model_that_would_read_each_block_without_its_text_is_refused():
+    torch.manual_seed(0)
+    config = MambaConfig(vocab_size=20, hidden_size=32, num_hidden_layers=2, state_size=8)
+    model = AutoModelForCausalLM.from_config(config)
+    for weights in model.parameters():
+        weights.data *= 3
+    with pytest.raises(ValueError, match="does not continue a text from its keys and values"):
+        iterative_generate(model, torch.tensor([[1, 2]]), pad_token_id=0)

@@ -19,13 +19,14 @@ from transformers import (
     RwkvConfig,
 )
 
-from pipeline.decoding.rows import ManyRows, OneRow, forgetting
+from pipeline.decoding.rows import ManyRows, OneRow
+from pipeline.decoding.trials import MOST_DISTURBED, forgetting
 from pipeline.engines import create
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.loading import MOST_DISTURBED, check_continues
+from pipeline.engines.transformers.loading import check_continues
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Generated, Job
 from pipeline.engines.transformers.stepper import PROMPT_TOKENS, Stepper

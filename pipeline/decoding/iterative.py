@@ -14,6 +14,7 @@ from transformers import DynamicCache
 from pipeline.decoding.proposer import Work
 from pipeline.decoding.refining import Refining, Round
 from pipeline.decoding.rows import ManyRows, OneRow, Rows, is_plain
+from pipeline.decoding.trials import forgetting
 from pipeline.decoding.windows import Counts
 
 
@@ -61,8 +62,8 @@ def iterative_generate(  # noqa: PLR0917 - the documents' order of arguments
     `input_ids`, padding and all, and the new tokens, padded on the right.
 
     Raises:
-        ValueError: a number is out of range, a row is empty or leaves no room, or the model's
-            layers do not keep every token.
+        ValueError: a number is out of range, a row is empty or leaves no room, or the model does
+            not go on from the keys and values of all that it has read.
     """
     if pad_token_id is None:
         raise ValueError("pad_token_id is missing; the end-of-text id will do")
@@ -85,6 +86,9 @@ def iterative_generate(  # noqa: PLR0917 - the documents' order of arguments
                 f"max_length, {max_length}"
             )
         texts.append(GreedyText(prompt, min(max_new_tokens, max_length - len(prompt)), ends))
+    # Models that keep another state (Mamba, RWKV) would read each block without the text before it.
+    if not forgetting(model).is_rounding(model.dtype):
+        raise ValueError("the model does not continue a text from its keys and values")
     refining = Refining(add_eos_length, refine_iter, ends[0] if ends else pad_token_id)
     lengths = [len(text.token_ids) for text in texts]
     refine(model, texts, refining)

@@ -12,6 +12,7 @@ from pipeline.decoding.beginnings import common_of
 from pipeline.decoding.branches import Branches, deviation
 from pipeline.decoding.layout import ISOLATED
 from pipeline.decoding.rope2d import two_dimensions
+from pipeline.decoding.trials import most_rounded
 from pipeline.decoding.windows import Counts, step
 from pipeline.engines.branching import Branching
 from pipeline.engines.tokenizer import HFTokenizer
@@ -19,7 +20,6 @@ from pipeline.engines.transformers.loading import (
     check_continues,
     check_keeps_tokens,
     check_rows,
-    most_rounded,
 )
 from pipeline.engines.transformers.requests import Job, Text
 from pipeline.engines.transformers.stepper import FULL
@@ -54,7 +54,7 @@ def _check_isolated(model: Any, name: str, branching: Branching) -> None:
     except (IndexError, RuntimeError) as error:
         raise UserMistake(f"{name!r} cannot have such branches ({error}); {advice}") from error
     # Also where it is not a number.
-    if not strayed <= most_rounded(model):
+    if not strayed <= most_rounded(model.dtype):
         raise UserMistake(
             f"branches of {name!r} would not have the logits that their prompts have alone (they "
             f"differ by {strayed:.1%}); {advice}"

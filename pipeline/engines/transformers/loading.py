@@ -12,7 +12,8 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from pipeline.decoding.gathering import GatheredRows
 from pipeline.decoding.recording import Recorded
-from pipeline.decoding.rows import ManyRows, OneRow, Rows, disturbance, forgetting
+from pipeline.decoding.rows import ManyRows, OneRow, Rows
+from pipeline.decoding.trials import MOST_DISTURBED, disturbance, forgetting, most_rounded
 from pipeline.engines.declaration import TRANSFORMERS_SEQUENCES
 from pipeline.engines.launch import START_LOCK, output_to
 from pipeline.engines.model_files import HUB_ADVICE, first_line
@@ -22,10 +23,6 @@ from pipeline.engines.transformers.adapting import adapt
 from pipeline.engines.transformers.reading import can_be_a_row
 from pipeline.errors import UserMistake
 
-MOST_DISTURBED, MOST_ROUNDED = 0.1, 0.001
-"""Shares of the spread of logits that may be rounding: in any type, and in float32."""
-MOST_LOST = 0.5
-"""So much of what forgetting would change may be the rounding of half precision."""
 ONE_THREAD_BELOW = 50_000_000
 """Below this many weights a second CPU thread costs more in waiting than it computes."""
 _ONE_ROW = (
@@ -71,7 +68,7 @@ def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
         with START_LOCK, output_to(settings.log):
             compute = Recorded(model)
         # A row alone must have the logits that it always had, and there is nothing else to gain.
-        if most > 1 or (compute.is_replayed and disturbance(model) <= most_rounded(model)):
+        if most > 1 or (compute.is_replayed and disturbance(model) <= most_rounded(model.dtype)):
             return partial(GatheredRows if settings.gather else ManyRows, model, compute)
     return partial(OneRow, model)
 
@@ -114,16 +111,9 @@ def check_continues(model: Any, name: str) -> None:
     # What a model's code says to arguments that it does not expect is up to each.
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=first_line(error))) from error
-    rounded = changed.spread <= MOST_ROUNDED or changed.lost <= MOST_LOST
-    # Also where it is not a number.
-    if not (changed.spread <= most_rounded(model) and rounded):
+    if not changed.is_rounding(model.dtype):
         why = f"read in pieces, a text gives logits that differ by {changed.spread:.1%}"
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=why))
-
-
-def most_rounded(model: Any) -> float:
-    """The share of the spread of logits that may be rounding, in the model's type."""
-    return MOST_ROUNDED if model.dtype == torch.float32 else MOST_DISTURBED
 
 
 def _loaded(settings: EngineSettings, device: str) -> Any:
