@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, MambaConfig, Qwen2Config, Qwen2ForCausalLM
 
@@ -132,6 +132,8 @@ def test_rows_do_not_depend_on_their_mates_or_on_padding(tiny, *, lengths, size,
     prompts = [prompt_of(length, seed) for seed, length in enumerate(lengths)]
     first = min(ends)
     expected = [documents(tiny, one, n, m, room, ends, first) for one in prompts]
+    # A random model may write any token, the one for padding too.
+    assume(all(PAD not in text for text in expected))
     assert written(tiny, prompts, n, m, room, sorted(ends), left=left) == expected
 
 

@@ -77,6 +77,30 @@ def test_a_forward_of_guesses_is_told_from_one_that_checks_them(arguments):
     assert ("assistant_early_exit" in arguments) == (times.assistant_forwards > 0)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        ({}, 1),
+        ({"do_sample": True, "num_return_sequences": 3}, 3),
+        ({"num_beams": 3}, 3),
+        ({"prompt_lookup_num_tokens": 3}, 1),
+        ({"assistant_early_exit": 2}, 1),
+        ({"assistant": copy_of_target()}, 1),
+    ],
+    ids=["greedy", "samples", "beams", "lookup", "early exit", "assistant"],
+)
+def test_a_prompt_is_read_once_though_guesses_may_be_read_with_it(arguments, rows):
+    _, times = timed(**arguments)
+    prompts = rows * PROMPT.shape[1]
+    assert times.target_work.prompt == prompts
+    assert times.target_work.attended_prompt == rows * sum(range(PROMPT.shape[1] + 1))
+    # Each commit but the last is fed, and every guess.
+    commits = len(set(times.token_times[0]))
+    assert times.target_work.tokens == rows * (commits - 1) + times.proposed
+    if "assistant" in arguments:
+        assert times.assistant_work.prompt == prompts
+
+
 def test_an_assistant_that_is_always_right_is_accepted_wholly():
     new, times = timed(assistant=copy_of_target())
     assert new == timed()[0]

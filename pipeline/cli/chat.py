@@ -13,13 +13,12 @@ from typing import Any
 
 import click
 
-from pipeline.cli.common_options import sampling_options
-from pipeline.cli.engine_options import engine_options
 from pipeline.cli.generation_options import (
     DO_SAMPLE,
     MAX_NEW_TOKENS,
     SEED,
     model_of,
+    model_options,
     sampling_of,
 )
 from pipeline.cli.options import given_options, text_or_file
@@ -27,7 +26,7 @@ from pipeline.cli.terminal import echo, echo_part
 from pipeline.errors import PromptTooLong, UserMistake
 from pipeline.generating.answers import ENGINE_LOG, Answer
 from pipeline.generating.conversation import Conversation, read_conversation
-from pipeline.generating.generation import ROLE, answers_to, started
+from pipeline.generating.generation import answers_to, started
 from pipeline.generating.settings import Generation
 from pipeline.generating.streaming import Event
 from pipeline.runs.scheduler import Engines, Progress
@@ -64,8 +63,7 @@ CUT = {
         MAX_NEW_TOKENS,
         DO_SAMPLE,
         SEED,
-        *sampling_options(ROLE),
-        *engine_options(ROLE),
+        *model_options(),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

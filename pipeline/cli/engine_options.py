@@ -30,7 +30,7 @@ SHARED = (
         name="model",
         type=str,
         help="Model folder, hub name, or the server's name for it.",
-        aliases=("model_name", "model_path", "base_model", "hf_base_model"),
+        aliases=("model_name", "model_path"),
     ),
     EngineOption(name="revision", type=str, help="Hub revision of the model."),
     EngineOption(name="tokenizer", type=str, help="Tokenizer, if not the model's own."),

@@ -14,8 +14,6 @@ import click
 from pipeline import engines
 from pipeline.cli.branch_options import OPTIONS as BRANCH_OPTIONS
 from pipeline.cli.branch_options import branching_of
-from pipeline.cli.common_options import sampling_options
-from pipeline.cli.engine_options import engine_options
 from pipeline.cli.generate_shards import OPTIONS as SHARD_OPTIONS
 from pipeline.cli.generate_shards import (
     Part,
@@ -30,6 +28,7 @@ from pipeline.cli.generation_options import (
     MAX_NEW_TOKENS,
     SEED,
     model_of,
+    model_options,
     sampling_of,
 )
 from pipeline.cli.layout_print import print_layout
@@ -41,7 +40,7 @@ from pipeline.engines.launch import environment
 from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.generating.answers import ENGINE_LOG, SELF_CHECK
-from pipeline.generating.generation import ROLE, Summary, generate
+from pipeline.generating.generation import Summary, generate
 from pipeline.generating.prompts import Prompt, from_texts, read_prompts
 from pipeline.generating.self_check import self_check as measured
 from pipeline.generating.settings import Generation
@@ -149,7 +148,7 @@ OWN = (
 @click.command(
     "generate",
     cls=ShardedCommand,
-    params=[*OWN, *BRANCH_OPTIONS, *sampling_options(ROLE), *engine_options(ROLE)],
+    params=[*OWN, *BRANCH_OPTIONS, *model_options()],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def generate_command(  # the click boundary: options arrive as keywords

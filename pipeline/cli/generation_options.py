@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from pipeline import engines
-from pipeline.cli.engine_options import engine_settings, is_named
+from pipeline.cli.common_options import sampling_options
+from pipeline.cli.engine_options import engine_options, engine_settings, is_named
 from pipeline.engines.sampling import OPTIONS, Sampling
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
@@ -26,6 +27,16 @@ DO_SAMPLE = click.Option(
     help="Draw tokens, or take the likeliest; the temperature says it too.",
 )
 SEED = click.Option(["--seed"], type=int, default=0, show_default=True)
+MODEL, ALSO = "--model", ("--base-model", "--hf-base-model")
+"""The model, and how ParallelMind calls it."""
+
+
+def model_options() -> list[click.Option]:
+    """The options of the model that is asked, and of how its tokens are drawn."""
+    options = [*sampling_options(ROLE), *engine_options(ROLE)]
+    [model] = (option for option in options if MODEL in option.opts)
+    model.opts += ALSO
+    return options
 
 
 def model_of(values: Mapping[str, Any], given: set[str]) -> EngineSettings:

@@ -55,13 +55,13 @@ class _Count:
     attended_prompt: int = 0
 
     def add(self, forward: Forward, width: int) -> None:
-        """Count a forward; one that is no longer than the prompts reads them."""
+        """Count a forward; the first guesses may be read together with the end of the prompts."""
         self.forwards += 1
         self.computed += forward.computed
         self.attended += forward.attended
-        if forward.length <= width:
-            self.prompt += forward.computed
-            self.attended_prompt += forward.attended
+        reading = forward.until(width)
+        self.prompt += reading.computed
+        self.attended_prompt += reading.attended
 
     @property
     def work(self) -> Computed:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -26,6 +26,13 @@ class Forward:
         """How many positions its tokens attend to: each sees itself and all before it."""
         own = self.computed // self.rows
         return self.rows * (own * (self.length - own) + own * (own + 1) // 2)
+
+    def until(self, width: int) -> "Forward":
+        """The part of it that computes the first `width` places of the sequences."""
+        own = self.computed // self.rows
+        beyond = min(max(self.length - width, 0), own)
+        computed = self.rows * (own - beyond)
+        return replace(self, length=self.length - beyond, computed=computed)
 
 
 @contextmanager

@@ -57,8 +57,6 @@ def combinations_of(decoder: Decoder, config: Config) -> tuple[Combination, ...]
 
 def why_not(decoder: Decoder, config: Config, layers: int | None, answers: Answers) -> str | None:
     """Why the decoder would not do what it is asked; None where it would."""
-    if config.device.startswith("cuda") and not torch.cuda.is_available():
-        return f"device is {config.device}, and torch finds no GPU that it can use"
     if decoder.needs_assistant and config.assistant_model is None:
         return "it needs an assistant, and there is no assistant_model"
     if decoder.needs_assistant and not config.speculates:
