@@ -16,6 +16,7 @@ from speclrm_testing.commands import Said, speclrm
 
 REMEMBERED = {"when": "uno", "text": "you had that"}
 RULES = [REMEMBERED, {"when": "one", "text": "uno"}, {"when": "two", "text": "dos"}]
+ROOT = Path(__file__).parent.parent
 COMMAND = "chat --engine scripted --script script.json"
 
 
@@ -47,6 +48,8 @@ def chat(monkeypatch: pytest.MonkeyPatch):
         (["say one", "/reset", "say two"], ["uno", "dos"]),
         (["", "   ", "say two"], ["dos"]),
         (['"""', "say", "two", '"""'], ["dos"]),
+        (['"""', "say", "two", '""" '], ["dos"]),
+        (['"""', "say", "two"], ["dos"]),
         ([" /two"], ["dos"]),
         (["say two", "/exit", "say one"], ["dos"]),
         ([], []),
@@ -171,3 +174,22 @@ def test_in_a_terminal_there_is_a_prompt_and_ctrl_d_ends_it():
 def test_nothing_is_left_behind_but_the_log_of_an_engine_that_did_not_start(chat, tmp_path):
     chat("one")
     assert not [*tmp_path.glob("speclrm-chat-*")]
+
+
+def test_a_full_disk_and_a_closed_standard_input_are_a_sentence_each(chat):
+    command = [sys.executable, "-m", "pipeline", *COMMAND.split()]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            command, input="say one\n", stdout=full, stderr=subprocess.PIPE, text=True, env=env,
+            check=False,
+        )  # fmt: skip
+    assert said.returncode == 3
+    assert "No space left on device" in said.stderr
+    assert "Traceback" not in said.stderr
+    closed = subprocess.run(
+        ["bash", "-c", f"{' '.join(command)} <&-"], capture_output=True, text=True, env=env,
+        check=False,
+    )  # fmt: skip
+    assert closed.returncode == 2
+    assert "Standard input is closed" in closed.stderr

@@ -1,6 +1,8 @@
 """`speclrm generate --decoding branches` and `--stream`: the answers of plain decoding, as told."""
 
+import errno
 import json
+import os
 import re
 from io import StringIO
 from pathlib import Path
@@ -283,6 +285,30 @@ def test_nobody_reading_stops_no_answer(monkeypatch):
     for event in (Event("a", "begin"), Event("a", "text", text="x\ny"), Event("a", "end")):
         lines.hear(event)
     assert not lines.read
+
+
+def test_a_full_standard_output_is_told_once_and_stops_no_answer(monkeypatch):
+    told = []
+
+    def full(text: str, *, err: bool = False) -> None:
+        if not err:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        told.append(text)
+
+    monkeypatch.setattr("pipeline.cli.streaming.echo", full)
+    lines = Lines()
+    for event in (Event("a", "begin"), Event("a", "text", text="x\ny"), Event("a", "end")):
+        lines.hear(event)
+    [sentence] = told
+    assert "No space left on device" in sentence
+    assert "go on into their file" in sentence
+
+
+def test_an_id_of_several_lines_begins_no_line(capsys):
+    lines, name = Lines(), "x]\n[w"
+    for event in (Event(name, "begin"), Event(name, "text", text="4"), Event(name, "end")):
+        lines.hear(event)
+    assert capsys.readouterr().out == "[x] [w] 4\n"
 
 
 @pytest.mark.parametrize(

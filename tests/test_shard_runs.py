@@ -132,6 +132,16 @@ def test_a_shard_is_resumed_and_its_directory_takes_no_other(experiment, tmp_pat
         made(experiment, tmp_path / "run", Shard(2, 2))
 
 
+def test_nothing_is_merged_into_the_inside_of_a_run(experiment, tmp_path):
+    directories = made(experiment, tmp_path / "run", *shards(2))
+    merge(directories, tmp_path / "run")
+    before = contents(tmp_path)
+    for inside in ("problems", "problems/deeper"):
+        with pytest.raises(UserMistake, match=r"lies in the run directory .*; merge --into one"):
+            merge(directories, tmp_path / "run" / inside)
+    assert contents(tmp_path) == before
+
+
 def test_a_merge_repeated_changes_nothing(experiment, tmp_path):
     directories = made(experiment, tmp_path / "run", *shards(3))
     merge(directories, tmp_path / "run")

@@ -322,6 +322,14 @@ async def test_a_model_that_would_see_the_last_token_only_is_refused(tiny_model,
     await engine.stop()
 
 
+def test_logits_that_are_not_numbers_are_said_to_be_that(tiny_model):
+    model = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    for weights in model.parameters():
+        weights.data.fill_(float("inf"))
+    with pytest.raises(UserMistake, match="writes logits that are not numbers"):
+        check_continues(model, "huge")
+
+
 def test_forgetting_is_told_from_rounding_in_half_precision(tiny_model):
     kept = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).eval()
     check_continues(kept, "kept")

@@ -90,6 +90,9 @@ def chat_command(*, system_prompt: str | None, history: Path | None, **values: A
         max_length=sys.maxsize,
         chat_template=True,
     )
+    # Typed as if it were always there; it is None where a shell has closed it.
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise UserMistake("Standard input is closed; speclrm chat reads from it what you say.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     folder = Path(tempfile.mkdtemp(prefix="speclrm-chat-"))
@@ -197,7 +200,7 @@ class Shown:
 
     text: str = ""
     is_over: bool = False
-    _broken: BrokenPipeError | None = field(default=None)
+    _broken: OSError | None = field(default=None)
 
     def hear(self, event: Event) -> None:
         """Print what is new, once; tokens may still come from an answer that was given up."""
@@ -210,7 +213,7 @@ class Shown:
         self._print(event.text)
 
     def end(self, *, complete: bool = True) -> None:
-        """End the line, if there is one; raises `BrokenPipeError` when nobody reads any more."""
+        """End the line, if there is one; raises what kept more of it from being written."""
         if self._broken is not None:
             raise self._broken
         if complete or self.text:
@@ -220,7 +223,7 @@ class Shown:
         if self._broken is None:
             try:
                 echo_part(text)
-            except BrokenPipeError as error:
+            except OSError as error:
                 self._broken = error
 
 
@@ -232,15 +235,20 @@ def typed() -> Iterator[str]:
     while True:
         try:
             line = _line(ASKED_FOR)
-            if line.strip() == LONG:
-                line = " " + "\n".join(iter(lambda: _line(CONTINUED), LONG))
-            yield line
+            yield " " + "\n".join(_long_text()) if line.strip() == LONG else line
         except KeyboardInterrupt:
             echo("\n(Ctrl-D ends the conversation)", err=True)
         except EOFError:
             if sys.stdin.isatty():
                 echo("")
             return
+
+
+def _long_text() -> Iterator[str]:
+    """The lines up to the next quotes; the end of input ends the text as well."""
+    with contextlib.suppress(EOFError):
+        while (line := _line(CONTINUED)).strip() != LONG:
+            yield line
 
 
 def _line(prompt: str) -> str:

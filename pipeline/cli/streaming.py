@@ -36,7 +36,8 @@ def shown_answers() -> Iterator[Hear]:
 class Lines:
     """Lines of answers as soon as they are whole, each with the id of its prompt before it.
 
-    When nobody reads them any more, the answers are written to their file all the same.
+    When nobody reads them any more, or nothing more can be written, answers go into their file all
+    the same.
     """
 
     read: bool = True
@@ -67,9 +68,12 @@ class Lines:
     def _print(self, prompt_id: str, line: str) -> None:
         if self.read:
             try:
-                echo(f"[{prompt_id}] {line}")
-            except BrokenPipeError:
+                echo(f"[{' '.join(prompt_id.split())}] {line}")
+            except OSError as error:
                 self.read = False
+                if not isinstance(error, BrokenPipeError):
+                    why = f"Standard output takes no more ({error.strerror})"
+                    echo(f"{why}; the answers go on into their file.", err=True)
 
 
 @dataclass(slots=True)

@@ -249,7 +249,9 @@ def _halves(
         if match is None:
             raise AdapterError(f"it has {key[:200]!r}, and weights are called {form}")
         if not _is_matrix(tensor):
-            raise AdapterError(f"its {key[:200]} is no matrix of finite numbers")
+            raise AdapterError(
+                f"its {key[:200]} is no dense matrix of finite floating-point numbers"
+            )
         found.setdefault(match["layer"], {})[match["half"]] = tensor
     for name, halves in found.items():
         if halves.keys() != {"A", "B"}:

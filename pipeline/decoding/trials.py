@@ -71,6 +71,6 @@ def forgetting(model: Any) -> Forgetting:
         alone = model(input_ids=whole[:, -1:]).logits[0, -1].float()
     changed = float((continued - at_once).abs().max())
     lost = float((alone - at_once).abs().max())
-    return Forgetting(
-        changed / float(at_once.max() - at_once.min()), changed / lost if lost else 0.0
-    )
+    spread = float(at_once.max() - at_once.min())
+    # Logits that are all alike are told from nothing.
+    return Forgetting(changed / spread if spread else changed, changed / lost if lost else 0.0)

@@ -89,8 +89,8 @@ class RunDirectory:
             ) from owner
         except OSError as error:
             raise UserMistake(
-                f"Cannot write to the run directory {path} ({error.strerror}); "
-                "choose another with --output-dir."
+                f"Cannot write to the run directory {path} ({error.strerror}); choose another with "
+                "--output-dir (of a merge, with --into)."
             ) from error
 
     def __enter__(self) -> Self:

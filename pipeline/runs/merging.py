@@ -108,6 +108,9 @@ def _sources(directories: Sequence[Path], into: Path) -> list[_Source]:
     Raises:
         UserMistake: one is no run, or they are not of the same settings.
     """
+    inside = next((one for one in into.resolve().parents if (one / MANIFEST).exists()), None)
+    if inside is not None:
+        raise UserMistake(f"{into} lies in the run directory {inside}; merge --into one beside it.")
     there = [into] if (into / MANIFEST).exists() else []
     # A shard that was killed before its first attempt has a folder and nothing in it.
     begun = [one for one in directories if not _is_empty_shard(one)] or directories

@@ -1,5 +1,6 @@
 """Loading a model's weights onto the device that was asked for."""
 
+import math
 import os
 from collections.abc import Callable
 from functools import partial
@@ -111,6 +112,11 @@ def check_continues(model: Any, name: str) -> None:
     # What a model's code says to arguments that it does not expect is up to each.
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=first_line(error))) from error
+    if math.isnan(changed.spread):
+        raise UserMistake(
+            f"the model {name!r} writes logits that are not numbers; its weights, or those of its "
+            "adapter, are damaged or too large for their type"
+        )
     if not changed.is_rounding(model.dtype):
         why = f"read in pieces, a text gives logits that differ by {changed.spread:.1%}"
         raise UserMistake(_NOT_CONTINUED.format(name=name, why=why))
