@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,11 @@ def test_in_a_terminal_ctrl_d_leaves_and_ctrl_c_interrupts(key, code):
     said = b""
     while b"What (" not in said:
         said += os.read(terminal, 4096)
-    os.write(terminal, key.encode())
-    _, status = os.waitpid(child, 0)
+    # Python may miss a signal that comes between its prompt and its waiting for a key.
+    ended, status = 0, 0
+    while not ended:
+        os.write(terminal, key.encode())
+        time.sleep(0.1)
+        ended, status = os.waitpid(child, os.WNOHANG)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == code
