@@ -32,9 +32,8 @@ FLOORS = (
         "evaluators.reports.measured",
         "evaluators",
     ),
-    ("pipeline.letters", "pipeline.near_match"),
+    ("pipeline.letters", "pipeline.near_match", "pipeline.errors"),
     (
-        "pipeline.errors",
         "pipeline.resources",
         "pipeline.seeds",
         "pipeline.signals",

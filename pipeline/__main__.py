@@ -4,7 +4,8 @@ import atexit
 import signal
 import sys
 
-from pipeline.signals import RUN_STOPPED, answer_endings, ignore_signals, leave_by_signals
+from pipeline.errors import RUN_STOPPED
+from pipeline.signals import answer_endings, ignore_signals, leave_by_signals
 from pipeline.streams import repair_streams
 
 

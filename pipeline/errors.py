@@ -9,6 +9,9 @@ Exception
 └── Misdeclared     an entry (reasoner, engine, vote rule) is none; its registry says whose it is
 """
 
+SOME_FAILED, USER_MISTAKE, RUN_STOPPED = 1, 2, 3
+"""Exit codes: all was tried and some of it failed, the request was wrong, the run cannot go on."""
+
 
 class UserMistake(Exception):  # noqa: N818 - named for what it is, not for what Python calls it
     """What the user asked for cannot be done. The message says what was wrong and what to do."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from pipeline.errors import RUN_STOPPED
+
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 STDOUT, STDERR = 1, 2
-RUN_STOPPED = 3
 
 Handler = Callable[[int, FrameType | None], object]
 

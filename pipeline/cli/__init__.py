@@ -17,9 +17,8 @@ import click
 from pipeline.cli.hints import hint_for, instead_of, refuse_flag_as_value, script_in
 from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
-from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.errors import RUN_STOPPED, USER_MISTAKE, EngineFailure, RunStopped, UserMistake
 from pipeline.near_match import near_match
-from pipeline.signals import RUN_STOPPED
 
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
@@ -61,7 +60,6 @@ SUMMARIES = {
     "datasets": "List the datasets, or check one.",
     "doctor": "Check what is installed and what would work.",
 }
-USER_MISTAKE = 2
 READER_GONE = 128 + signal.SIGPIPE
 """What a shell sees of a program that wrote into a pipe that is no longer read."""
 

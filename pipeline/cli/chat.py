@@ -23,7 +23,7 @@ from pipeline.cli.generation_options import (
 )
 from pipeline.cli.options import given_options, text_or_file
 from pipeline.cli.terminal import echo, echo_part
-from pipeline.errors import PromptTooLong, UserMistake
+from pipeline.errors import SOME_FAILED, PromptTooLong, UserMistake
 from pipeline.generating.answers import ENGINE_LOG, Answer
 from pipeline.generating.conversation import Conversation, read_conversation
 from pipeline.generating.generation import answers_to, started
@@ -31,7 +31,6 @@ from pipeline.generating.settings import Generation
 from pipeline.generating.streaming import Event
 from pipeline.runs.scheduler import Engines, Progress
 
-SOME_FAILED = 1
 ASKED_FOR, CONTINUED = "> ", ". "
 LONG = '"""'
 ENDS = ("/exit", "/quit", "/bye")

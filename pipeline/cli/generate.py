@@ -38,7 +38,7 @@ from pipeline.cli.streaming import shown_answers
 from pipeline.cli.terminal import counted, echo, json_line
 from pipeline.engines.launch import environment
 from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
-from pipeline.errors import UserMistake
+from pipeline.errors import RUN_STOPPED, SOME_FAILED, UserMistake
 from pipeline.generating.answers import ENGINE_LOG, SELF_CHECK
 from pipeline.generating.generation import Summary, generate
 from pipeline.generating.prompts import Prompt, from_texts, read_prompts
@@ -47,8 +47,6 @@ from pipeline.generating.settings import Generation
 from pipeline.generating.shard_files import shard_file
 from pipeline.runs.directory import replace_file
 
-SOME_FAILED = 1
-STOPPED = 3
 UNCHECKED = (
     "Warning: --decoding refine keeps tokens that the model has not verified; --self-check 5 says "
     "how far its answers are the model's own."
@@ -357,7 +355,7 @@ def _end(summary: Summary, *, is_rank: bool) -> None:
     """
     if summary.remaining:
         echo("Interrupted: repeat the command to continue.", err=True)
-        sys.exit(STOPPED)
+        sys.exit(RUN_STOPPED)
     if any(row["error"] is not None for row in summary.rows):
         echo("Failed prompts are recorded with errors; --retry-errors asks them again.", err=True)
         if not is_rank:

@@ -14,12 +14,17 @@ from typing import Any
 import click
 
 from pipeline.cli.progress import live_progress
-from pipeline.cli.run_shards import parts_of
-from pipeline.cli.shard_processes import VISIBLE, how_it_ended, run_parts, visible_gpus
-from pipeline.cli.terminal import echo
+from pipeline.cli.shard_processes import (
+    TYPED,
+    VISIBLE,
+    parts_of,
+    run_parts,
+    told_dead,
+    visible_gpus,
+)
 from pipeline.engines import entry
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import RunStopped, UserMistake
+from pipeline.errors import USER_MISTAKE, RunStopped, UserMistake
 from pipeline.generating.answers import folder_of, growing_file
 from pipeline.generating.generation import ROLE, Summary
 from pipeline.generating.prompts import Prompt
@@ -35,9 +40,6 @@ from pipeline.generating.shard_files import (
 from pipeline.runs.scheduler import Progress
 from pipeline.shards import Shard
 
-TYPED = "pipeline.cli.generate.typed"
-"""In a context's `meta`: the arguments as they were given."""
-SOME_FAILED, USER_MISTAKE = 1, 2
 NAMED = 3
 LOOK_SECONDS = 0.5
 TRIES, WAIT_SECONDS = 60, 0.05
@@ -196,10 +198,8 @@ def generate_in_shards(
         codes = run_parts(("generate", *arguments, *typed[end:]), parts)
         rows = answered_elsewhere(output, Path(), prompts, settings)
         progress.done = len(wanted & rows.keys()) - len(before)
-    dead = {shard: code for shard, code in codes.items() if code not in {0, SOME_FAILED}}
-    for shard, code in dead.items():
-        echo(f"Shard {shard} {how_it_ended(code)}.", err=True)
-    if {*dead.values()} == {USER_MISTAKE}:
+    dead = told_dead(codes)
+    if dead == {USER_MISTAKE}:
         raise UserMistake("Nothing was merged: mend what the shards say, and repeat the command.")
     if dead:
         raise RunStopped("Nothing was merged: repeat the command to continue.")

@@ -8,9 +8,8 @@ import click
 
 from pipeline.cli.measure_menu import menu
 from pipeline.cli.measure_report import TABLE, WRITERS, How, Output, print_report
-from pipeline.errors import UserMistake
+from pipeline.errors import SOME_FAILED, UserMistake
 
-SOME_FAILED = 1
 DEFAULT_MARGIN = "5"
 
 

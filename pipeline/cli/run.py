@@ -21,7 +21,7 @@ from pipeline.engines.masking import Secrets
 from pipeline.engines.model_extras import extras_where_set
 from pipeline.engines.sampling import further
 from pipeline.engines.settings import PLAIN, REFINE
-from pipeline.errors import UserMistake
+from pipeline.errors import RUN_STOPPED, SOME_FAILED, UserMistake
 from pipeline.reasoners import settled
 from pipeline.runs import runner
 from pipeline.runs.planning import Plan, plan
@@ -31,8 +31,6 @@ from pipeline.trackers import tracker_entry
 from pipeline.trackers.following import Followed
 
 LONGEST_SHOWN = 100
-SOME_FAILED = 1
-STOPPED = 3
 
 
 @click.command(
@@ -102,7 +100,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
         left = "the remaining attempts are unchanged; --force would start over with all of them."
         goes_on = left if force else "repeat the command to continue."
         echo(f"Interrupted: {goes_on}", err=True)
-        sys.exit(STOPPED)
+        sys.exit(RUN_STOPPED)
     if summary.failed:
         echo(
             "Failed attempts are recorded with their errors; --retry-errors redoes them.",

@@ -14,6 +14,7 @@ from pipeline.cli.reasoner_options import (
     reasoner_entry,
     roles,
 )
+from pipeline.cli.shard_processes import TYPED
 from pipeline.cli.terminal import echo
 from pipeline.engines.declaration import prefix_of
 from pipeline.errors import UserMistake
@@ -22,8 +23,6 @@ from pipeline.reasoners.entry import ReasonerEntry
 
 NAMED = "pipeline.cli.run_help.reasoner"
 TWINS_TOO = "pipeline.cli.run_help.twins"
-TYPED = "pipeline.cli.run_help.typed"
-"""In a context's `meta`: the arguments as they were given."""
 TWINS_IN_SHORT = (
     "Every option of the target also exists for the {0}, such as --{1}model for --model; "
     "--help-all lists them."

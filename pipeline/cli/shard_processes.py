@@ -13,12 +13,17 @@ from types import FrameType
 from typing import IO
 
 from pipeline.cli.terminal import echo
+from pipeline.engines import entry
+from pipeline.engines.declaration import prefix_of
 from pipeline.engines.masking import Secrets
+from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.engines.vllm.orphans import EngineProcesses
-from pipeline.errors import UserMistake
+from pipeline.errors import SOME_FAILED, UserMistake
 from pipeline.shards import Shard
 from pipeline.signals import Handler, ended_by_signals
 
+TYPED = "pipeline.cli.shard_processes.typed"
+"""In a context's `meta`: the arguments as given, of a command that starts itself again."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GPUS = Path("/proc/driver/nvidia/gpus")
 INSTALLED = "site-packages"
@@ -65,7 +70,15 @@ def run_parts(arguments: Sequence[str], parts: Sequence[Part]) -> dict[Shard, in
     return codes
 
 
-def how_it_ended(code: int) -> str:
+def told_dead(codes: Mapping[Shard, int]) -> set[int]:
+    """Tell of every shard that did not come to its end; with which exit codes or signals."""
+    dead = {shard: code for shard, code in codes.items() if code not in {0, SOME_FAILED}}
+    for shard, code in dead.items():
+        echo(f"Shard {shard} {_how_it_ended(code)}.", err=True)
+    return set(dead.values())
+
+
+def _how_it_ended(code: int) -> str:
     """The end of a process in words."""
     if code >= 0:
         return f"ended with the exit code {code}"
@@ -73,6 +86,37 @@ def how_it_ended(code: int) -> str:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by the signal {-code}"
+
+
+def parts_of(
+    models: Mapping[str, EngineSettings], count: int, further: tuple[str, ...] = ()
+) -> list[Part]:
+    """Each shard with its GPUs, of those that are named or that this machine has, and options.
+
+    Raises:
+        UserMistake: they cannot be shared out evenly.
+    """
+    shards = [Shard(number, count) for number in range(1, count + 1)]
+    options: Mapping[str, Sequence[str]] = {
+        f"--{prefix_of(role)}devices": shared_out(
+            model.devices.split(","), count, f"--{prefix_of(role)}devices"
+        )
+        for role, model in models.items()
+        if model.devices not in {None, CPU}
+    }
+    loads_here = any(
+        entry(model.engine).heeds("devices") and model.devices is None for model in models.values()
+    )
+    gpus = visible_gpus() if loads_here else []
+    visible = shared_out(gpus, count, "This machine") if gpus else [""] * count
+    return [
+        Part(
+            shard,
+            (*further, *(word for flag, each in options.items() for word in (flag, each[place]))),
+            {VISIBLE: visible[place]} if gpus else {},
+        )
+        for place, shard in enumerate(shards)
+    ]
 
 
 def shared_out(devices: Sequence[str], count: int, what: str) -> list[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pipeline.errors import RUN_STOPPED
+
 STEP_SECONDS = 1800.0
 """A step computes a few thousand tokens at most: seconds, or minutes on a slow machine."""
 LOOK_SECONDS = 1.0
@@ -19,7 +21,6 @@ LOOKS = 4
 """At least so often a step is looked at before it is given up."""
 SHOW_CURSOR = "\x1b[?25h"
 STDERR = 2
-RUN_STOPPED = 3
 
 
 @dataclass(slots=True)

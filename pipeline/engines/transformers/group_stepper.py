@@ -16,11 +16,7 @@ from pipeline.decoding.trials import most_rounded
 from pipeline.decoding.windows import Counts, step
 from pipeline.engines.branching import Branching
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.loading import (
-    check_continues,
-    check_keeps_tokens,
-    check_rows,
-)
+from pipeline.engines.transformers.loading import check_continues, check_keeps_tokens, check_rows
 from pipeline.engines.transformers.requests import Job, Text
 from pipeline.engines.transformers.stepper import FULL
 from pipeline.errors import EngineFailure, UserMistake
