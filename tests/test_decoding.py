@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from grown_rows import prompt_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, DynamicCache
@@ -38,11 +39,6 @@ def tiny(tiny_model: Path):
 @pytest.fixture(scope="module")
 def tokenizer(tiny_model: Path) -> HFTokenizer:
     return HFTokenizer.load(str(tiny_model))
-
-
-def prompt_of(length: int, seed: int) -> list[int]:
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 250, (length,), generator=chance).tolist()
 
 
 KINDS = [

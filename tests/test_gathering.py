@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from grown_rows import joined, moved, prompt_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, DynamicCache
+from transformers import AutoModelForCausalLM
 
 from pipeline.decoding.gathering import GatheredRows
 from pipeline.decoding.proposers.lookup import Lookup
@@ -33,17 +34,6 @@ def tiny(tiny_model: Path):
     return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
 
 
-def prompt_of(length: int, seed: int) -> list[int]:
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 250, (length,), generator=chance).tolist()
-
-
-def joined(model, rows: GatheredRows, ids: list[int]) -> None:
-    cache = DynamicCache(config=model.config)
-    model(input_ids=torch.tensor([ids]), past_key_values=cache)
-    rows.join(cache, ids)
-
-
 @settings(max_examples=40)
 @given(moves=MOVES)
 def test_texts_that_join_leave_and_keep_unequal_parts_are_as_alone(tiny, moves):
@@ -57,22 +47,8 @@ def test_texts_that_join_leave_and_keep_unequal_parts_are_as_alone(tiny, moves):
                 begun = texts[draw(len(texts))] if texts and draw(2) else []
                 texts.append(begun[: draw(len(begun) + 1)] + prompt_of(1 + draw(20), seed))
                 joined(tiny, rows, texts[-1])
-            elif move == "leave":
-                gone = draw(len(texts))
-                rows.leave(gone)
-                texts[gone] = texts[-1]
-                texts.pop()
             else:
-                fed = [prompt_of(1 + draw(5), seed + n) for n in range(len(texts))]
-                logits = rows.forward(fed)
-                for n, (text, new) in enumerate(zip(texts, fed, strict=True)):
-                    whole = tiny(input_ids=torch.tensor([text + new])).logits[0]
-                    torch.testing.assert_close(
-                        logits[n, : len(new)], whole[len(text) :], atol=1e-4, rtol=1e-4
-                    )
-                    kept = 1 + draw(len(new))
-                    rows.forget(n, len(new) - kept)
-                    text.extend(new[:kept])
+                moved(tiny, rows, texts, move, draw)
             assert rows.columns <= sum(map(len, texts))
             assert rows.rows <= len(texts)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from grown_rows import prompt_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, MambaConfig, Qwen2Config, Qwen2ForCausalLM
@@ -39,11 +40,6 @@ def pocket():
     texts = [tokenizer.render_chat([{"role": "user", "content": one}]) for one in questions]
     model = AutoModelForCausalLM.from_pretrained(known.model, dtype=torch.float32).eval()
     return model, [tokenizer.encode(text) for text in texts], tuple(sorted(tokenizer.eos_ids))
-
-
-def prompt_of(length: int, seed: int) -> list[int]:
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 250, (length,), generator=chance).tolist()
 
 
 def choices(model, tokens: list[int], start: int) -> list[int]:

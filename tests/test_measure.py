@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from untried import Untried
 
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import all_asked
@@ -29,17 +30,8 @@ VLLM = {name for name in DECODERS if name.startswith("vllm")}
 SMALL = PAIR | {"max_new_tokens": 12, "temperature": 0, "device": "cpu"}
 
 
-class Known:
+class Known(Untried):
     """What transformers 5.19 was found to do, so that nothing is tried here."""
-
-    def __init__(self, *, again=False):
-        assert not again
-
-    def unknown(self, combinations):
-        return []
-
-    def what_they_do(self, combinations):
-        return {one: self.answer(one) for one in combinations}
 
     def answer(self, asked):
         if asked.cache.startswith("offloaded"):

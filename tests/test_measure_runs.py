@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from untried import Untried
 
 from evaluators.statistics.metrics import graded_run, metrics_of
 from speclrm_testing.commands import speclrm
@@ -28,28 +29,13 @@ CONFIG = {
 AS_RUN = {"standard": "", "window": "--decoding window --window 8"}
 
 
-class Known:
-    """Nothing is tried with tiny models here."""
-
-    def __init__(self, *, again=False):
-        assert not again
-
-    def unknown(self, combinations):
-        return []
-
-    def what_they_do(self, combinations):
-        from pipeline.measuring.probe import Supported  # noqa: PLC0415 - loads torch
-
-        return dict.fromkeys(combinations, Supported(exact=True))
-
-
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     """Two decoders on two problems."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "config.json").write_text(json.dumps(CONFIG))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.cli.measure_run.Probe", Known)
+        patch.setattr("pipeline.cli.measure_run.Probe", Untried)
         said = speclrm(f"measure {folder / 'config.json'} --output-dir {folder / 'out'} --json")
     assert said.code == 0, said
     shown = json.loads(said.out)["decoders"]

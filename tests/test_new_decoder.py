@@ -6,10 +6,10 @@ import types
 from pathlib import Path
 
 import pytest
+from untried import Untried
 
 from pipeline.errors import Misdeclared
 from pipeline.measuring.metrics import METRICS, Metric, figures
-from pipeline.measuring.probe import Supported
 from pipeline.measuring.table import DECODERS
 from speclrm_testing.commands import speclrm
 
@@ -29,16 +29,6 @@ CONFIG = {
 }
 
 
-class Known:
-    """Nothing is tried with tiny models here."""
-
-    def unknown(self, combinations):
-        return []
-
-    def what_they_do(self, combinations):
-        return dict.fromkeys(combinations, Supported(exact=None))
-
-
 def recipe(name: str) -> types.ModuleType:
     """The block of code of the docs that begins with this name."""
     [code] = re.findall(rf"```python\n(\"\"\"{name}: .*?)```", DOCS, re.DOTALL)
@@ -56,7 +46,7 @@ def measured(tmp_path_factory):
         patch.setitem(DECODERS.built_in, "frugal", recipe("Frugal").FRUGAL)
         patch.setitem(METRICS.built_in, "idle", recipe("Idle").IDLE)
         sums = recipe("Sums")
-        sums.Probe = Known
+        sums.Probe = Untried
         done = sums.measure_sums(folder / "config.json", folder / "out", 2)
     assert done.failed == []
     return folder / "out"

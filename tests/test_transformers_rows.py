@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from grown_rows import joined, moved, prompt_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
@@ -49,11 +50,6 @@ def tokenizer(tiny_model: Path) -> HFTokenizer:
 @pytest.fixture
 def stepper(tiny, tokenizer):
     return lambda rows: Stepper(tiny, tokenizer, PrefixBlocks(), rows)
-
-
-def prompt_of(length: int, seed: int) -> list[int]:
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 250, (length,), generator=chance).tolist()
 
 
 def answers(stepper: Stepper, jobs: list[Job]) -> list[Generated]:
@@ -399,25 +395,9 @@ def test_rows_that_join_leave_and_keep_unequal_parts_of_what_they_are_fed_are_as
             draw = lambda most: int(torch.randint(0, most, (1,), generator=chance))  # noqa: B023, E731
             if move == "join" or not texts:
                 texts.append(prompt_of(1 + draw(70), seed))
-                cache = DynamicCache(config=tiny.config)
-                tiny(input_ids=torch.tensor([texts[-1]]), past_key_values=cache)
-                rows.join(cache, texts[-1])
-            elif move == "leave":
-                gone = draw(len(texts))
-                rows.leave(gone)
-                texts[gone] = texts[-1]
-                texts.pop()
+                joined(tiny, rows, texts[-1])
             else:
-                fed = [prompt_of(1 + draw(6), seed + n) for n in range(len(texts))]
-                logits = rows.forward(fed)
-                for n, (text, new) in enumerate(zip(texts, fed, strict=True)):
-                    whole = tiny(input_ids=torch.tensor([text + new])).logits[0]
-                    torch.testing.assert_close(
-                        logits[n, : len(new)], whole[len(text) :], atol=1e-4, rtol=1e-4
-                    )
-                    kept = 1 + draw(len(new))
-                    rows.forget(n, len(new) - kept)
-                    text.extend(new[:kept])
+                moved(tiny, rows, texts, move, draw)
             assert rows.lengths == list(map(len, texts))
 
 
