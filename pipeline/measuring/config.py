@@ -75,6 +75,14 @@ class Config:
         """Who computes attention, as transformers calls it."""
         return FLASH if self.use_flash_attention else self.attention or SDPA
 
+    @property
+    def named_cache(self) -> str | None:
+        """The cache that `generate()` is asked for by name; None for the one that it makes itself.
+
+        Guesses are taken back from the cache, and only its own, a dynamic one, can do that.
+        """
+        return None if self.cache_implementation == "dynamic" else self.cache_implementation
+
     def engine(self, name: str) -> EngineSettings:
         """The main model's settings for one of the project's engines."""
         return EngineSettings(

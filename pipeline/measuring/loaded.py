@@ -64,9 +64,6 @@ class Loaded:
         """What `generate()` is asked for; all is said, so that no file of a model decides."""
         sampling = decoder.sampling(config)
         drawn = sampling.temperature > 0
-        # Guesses are taken back from the cache, and transformers makes the one that can do that
-        # only where none is asked for by name.
-        named = None if config.cache_implementation == "dynamic" else config.cache_implementation
         extra = {} if decoder.asks is None else decoder.asks(config, asks)
         return GenerationConfig(
             **{
@@ -80,7 +77,7 @@ class Loaded:
                 "max_new_tokens": max(ask.room for ask in asks),
                 "eos_token_id": list(self.ends),
                 "pad_token_id": self.padding,
-                "cache_implementation": named,
+                "cache_implementation": config.named_cache,
                 **extra,
             }
         )

@@ -40,9 +40,7 @@ def combinations_of(decoder: Decoder, config: Config) -> tuple[Combination, ...]
         ways = ["batched"]
     if sampling.temperature > 0:
         ways.append("nucleus" if sampling.top_p < WHOLE_NUCLEUS else "sampling")
-    # Guesses are taken back from the cache, which transformers makes for that itself only where
-    # none is asked for by name; and it is a dynamic one.
-    cache = {"dynamic": "default"}.get(config.cache_implementation, config.cache_implementation)
+    cache = config.named_cache or "default"
     return tuple(
         Combination(
             way=way,
