@@ -17,6 +17,8 @@ from pipeline.decoding.rows import is_plain
 
 FIXED = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary positions whose angles do not depend on how long a text is."""
+ROUNDED = 0.01
+"""Cosines may differ by so much, in any type."""
 
 
 class Rope2D(nn.Module):  # type: ignore[misc]  # torch is not typed
@@ -98,11 +100,12 @@ def _rotary(model: Any) -> tuple[Any, Any]:
 
 
 def _compare(inner: Any, model: Any) -> None:
-    """Raise `ValueError` where one dimension does not come out as it is, to the last digit."""
+    """Raise `ValueError` where one dimension does not come out as it is, up to rounding."""
     places = torch.arange(0, 500, 7, device=model.device)[None]
     like = torch.zeros(1, dtype=model.dtype, device=model.device)
     ours = Rope2D(inner, 0.0)
     ours.place(places, places)
     pairs = zip(ours(like, places), inner(like, places), strict=True)
-    if not all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs):
+    # A device may round an angle otherwise; pairs of another order differ by about 1.
+    if not all(a.shape == b.shape and bool(((a - b).abs() <= ROUNDED).all()) for a, b in pairs):
         raise ValueError("the model's rotary positions are put together in a way of their own")
