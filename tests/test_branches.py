@@ -393,7 +393,7 @@ def test_a_model_that_columns_would_be_wrong_for_is_refused(make, config, more, 
 def test_a_device_that_rounds_angles_otherwise_is_not_taken_for_another_model():
     model = model_of(*KINDS["grouped queries"][:3])
     model.model.rotary_emb.register_forward_hook(
-        lambda module, given, turned: tuple(one * (1 - 1e-6) for one in turned)  # noqa: ARG005
+        lambda module, given, turned: tuple(one * (1 - 1e-6) for one in turned)
     )
     with two_dimensions(model, 0.5) as rope:
         assert rope.by_branch.any()
