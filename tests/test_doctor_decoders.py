@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from untried import Untried
 
 from pipeline.cli import decoder_checks
 from pipeline.cli.decoder_checks import Needed, decoder_findings, import_finding, needs
@@ -92,14 +93,11 @@ def test_what_a_config_cannot_do_without(config, changed, packages):
     assert set(needs(read_config(config(**changed)))) == packages
 
 
-class NoAssistants:
+class NoAssistants(Untried):
     """Stands in for the probe: who guesses is refused."""
 
-    def what_they_do(self, combinations):
-        return {
-            one: Supported(exact=True) if one.guesses == "none" else Refused("ValueError: no")
-            for one in combinations
-        }
+    def answer(self, asked):
+        return Supported(exact=True) if asked.guesses == "none" else Refused("ValueError: no")
 
 
 @pytest.fixture

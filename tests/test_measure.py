@@ -310,6 +310,35 @@ def test_a_failure_is_a_record_and_the_others_go_on(tmp_path, monkeypatch):
     assert speclrm(f"measure {config} --output-dir {tmp_path / 'out'} --retry-errors").code == 0
 
 
+@pytest.mark.parametrize(
+    ("warm_up", "in_passes", "kept"),
+    [(1, [1, 0], 0), (1, [1, 1, 1], 1), (0, [1], 1)],
+    ids=["once more", "again and again", "no warm-up is asked for"],
+)
+def test_a_pass_in_which_something_is_compiled_is_no_steady_one(
+    tmp_path, monkeypatch, warm_up, in_passes, kept
+):
+    write, calls, counts = Loaded.write, [], [0]
+    for compiled in in_passes:
+        counts += [counts[-1] + compiled, counts[-1] + compiled]
+    monkeypatch.setattr(
+        "pipeline.measuring.session.graphs_compiled", lambda: counts.pop(0) if counts else 0
+    )
+    monkeypatch.setattr(Loaded, "write", lambda *all_of: calls.append(0) or write(*all_of))
+    config = written(
+        tmp_path,
+        **SMALL,
+        prompts=["1+1="],
+        num_completions=1,
+        repeats=1,
+        warm_up=warm_up,
+        methods_to_test=["standard"],
+    )
+    assert speclrm(f"measure {config} --output-dir {tmp_path / 'out'}").code == 0
+    [one] = lines(tmp_path / "out" / "passes.jsonl")
+    assert (len(calls), one["compiled"]) == (warm_up + len(in_passes), kept)
+
+
 def test_a_dry_run_plans_and_writes_nothing(tmp_path):
     config = written(
         tmp_path, **SMALL, **PROMPTS, methods_to_test=["standard", "beam_search_speculative"]

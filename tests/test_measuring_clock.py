@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_models import tiny_model
+from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
 from pipeline.measuring import memory
 from pipeline.measuring.clock import CallTimes, Clock
@@ -107,6 +108,24 @@ def test_an_assistant_that_is_always_right_is_accepted_wholly():
     assert times.assistant_forwards >= times.proposed == times.accepted > 0
     assert times.target_forwards + times.accepted == NEW
     assert speed_of([times]).acceptance == 1.0
+
+
+def test_guesses_that_a_version_asks_about_before_they_are_read_are_no_commit(monkeypatch):
+    told = timed(prompt_lookup_num_tokens=3)
+    guess, asked = PromptLookupCandidateGenerator.get_candidates, []
+
+    def as_before_5_18(self, input_ids, **named):
+        ids, logits = guess(self, input_ids, **named)
+        asked.append(asking[0](ids, None))
+        return ids, logits
+
+    made, asking = Clock.criterion.fget, []
+    monkeypatch.setattr(
+        Clock, "criterion", property(lambda clock: asking.append(made(clock)) or asking[0])
+    )
+    monkeypatch.setattr(PromptLookupCandidateGenerator, "get_candidates", as_before_5_18)
+    assert timed(prompt_lookup_num_tokens=3) == told
+    assert len(asked) == told[1].target_forwards
 
 
 def test_an_assistant_that_a_beam_search_ignores_has_no_forwards():

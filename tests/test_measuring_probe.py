@@ -98,13 +98,51 @@ def test_a_process_that_does_not_start_says_its_last_words(tmp_path):
         list(probed([Combination()], tmp_path, program=broken))
 
 
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_gpus_are_hidden_from_a_probe_of_the_cpu_alone(tmp_path, monkeypatch, on_cpu):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    says = (
+        "import json, os, sys; print('ready', flush=True); sys.stdin.readline(); "
+        "print(json.dumps({'reason': os.environ['CUDA_VISIBLE_DEVICES']}), flush=True)"
+    )
+    [(_, found)] = probed([Combination()], tmp_path, program=["-c", says], on_cpu=on_cpu)
+    assert found == {"reason": "" if on_cpu else "7"}
+
+
+def test_a_probe_of_a_gpu_may_take_more_and_is_not_that_of_the_cpu_beside_it(tmp_path, monkeypatch):
+    limits = []
+
+    def scripted(combinations, models, **how):
+        limits.append(how["limits"].memory)
+        return probed(combinations, models, program=SCRIPT)
+
+    monkeypatch.setattr(probing, "probed", scripted)
+    monkeypatch.setattr(probing, "gpus", lambda: ["a GPU"])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for on_cpu in (False, True):
+        Probe(tmp_path, on_cpu=on_cpu).what_it_does(Combination())
+    assert limits == [8 << 30, 2 << 30]
+
+
+def test_what_a_gpu_compiles_has_the_time_for_it():
+    limits = Limits(seconds=1.0, compiling_seconds=2.0)
+    compiled = {"static", "offloaded_static", "quantized"}
+    caches = ("default", "static", "offloaded", "offloaded_static", "quantized")
+    assert {one for one in caches if limits.of(Combination(cache=one)) == 2.0} == compiled
+
+
+def test_half_precision_need_not_write_the_tokens_of_single():
+    assert not Combination(attention="flash_attention_2").lossless
+    assert Combination(attention="eager").lossless
+
+
 def counting(monkeypatch):
     """The script in place of the libraries; the cells that it was asked, in order."""
     asked = []
 
-    def scripted(combinations, models):
+    def scripted(combinations, models, **how):
         asked.extend(combinations)
-        return probed(combinations, models, program=SCRIPT)
+        return probed(combinations, models, program=SCRIPT, **how)
 
     monkeypatch.setattr(probing, "probed", scripted)
     return asked
@@ -205,6 +243,13 @@ def test_what_transformers_says_is_kept_each_time_and_not_printed(capsys):
         did, _ = observed(num_beams=2, assistant_model=tiny_model(2, seed=1))
         assert "some of the set flags will be ignored" in " ".join(did.warnings)
     assert capsys.readouterr().err == ""
+
+
+def test_attention_over_blocks_is_the_attention_that_was_asked_for(monkeypatch):
+    model = tiny_model()
+    monkeypatch.setattr(model.config, "_attn_implementation_internal", "paged|sdpa")
+    assert model.config._attn_implementation == "paged|sdpa"
+    assert Observer(model).read().attention == "sdpa"
 
 
 ASKED = Combination()

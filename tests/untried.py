@@ -6,8 +6,9 @@ from pipeline.measuring.probe import Supported
 class Untried:
     """Every combination is said to do what is asked, and none is unknown."""
 
-    def __init__(self, *, again=False):
+    def __init__(self, *, again=False, on_cpu=False):
         assert not again
+        self.on_cpu = on_cpu
 
     def unknown(self, combinations):
         return []

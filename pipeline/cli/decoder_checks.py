@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.cli.findings import Finding, State
 from pipeline.engines import entry
 from pipeline.engines.protocol import ModelFacts
+from pipeline.engines.settings import CPU
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import Asked, all_asked
 from pipeline.measuring.config import Config, read_config
@@ -144,7 +145,7 @@ def _weights(facts: ModelFacts, config: Config) -> float | None:
         return None
     if config.use_quantization:
         return facts.parameters / 2
-    auto = "float32" if not gpus() else facts.dtype or "bfloat16"
+    auto = "float32" if config.device == CPU or not gpus() else facts.dtype or "bfloat16"
     return facts.parameters * BYTES.get(config.dtype if config.dtype != "auto" else auto, 4)
 
 
@@ -158,7 +159,7 @@ def _memory_left() -> float | None:
 
 
 def _decoders(asked: Asked) -> Finding:
-    planned = plan_decoders(asked, Probe())
+    planned = plan_decoders(asked, Probe(on_cpu=asked.config.device == CPU))
     able = sum(one.reason is None for one in planned)
     found = f"{able} of {len(planned)} can do what is asked"
     if able == len(planned):

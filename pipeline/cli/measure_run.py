@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
 from pipeline.cli.terminal import counted, echo
+from pipeline.engines.settings import CPU
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import Asked, all_asked
 from pipeline.measuring.config import read_config
@@ -30,7 +31,7 @@ def measure_file(file: Path, output: Output, how: How) -> bool:
     if how.decoders is not None:
         config = replace(config, methods_to_test=_named(how.decoders))
     asked = all_asked(config)
-    probe = Probe(again=how.probe_again)
+    probe = Probe(again=how.probe_again, on_cpu=config.device == CPU)
     methods = [DECODERS[name] for name in asked.config.methods]
     unknown = probe.unknown(
         each for decoder in methods for each in combinations_of(decoder, asked.config)

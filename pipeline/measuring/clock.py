@@ -2,7 +2,8 @@
 
 Two hooks see all ways of generating alike: a stopping criterion, which `generate` asks after every
 commit of the target (of sampling, a beam step, a verified window; never of an assistant), and the
-preparation of every forward.
+preparation of every forward. Before transformers 5.18 it is asked of guesses too, before the target
+reads them; so what follows no forward of the target is no commit.
 """
 
 import time
@@ -91,6 +92,7 @@ class Clock:
     _width: int = 0
     _length: int = 0
     _guesses: int = 0
+    _read: bool = False
     _target: _Count = field(default_factory=_Count)
     _assisting: _Count = field(default_factory=_Count)
     _proposed: int = 0
@@ -107,6 +109,7 @@ class Clock:
         self._commits.clear()
         self._width = self._length = width
         self._guesses = self._proposed = self._accepted = 0
+        self._read = False
         self._target, self._assisting = _Count(), _Count()
         full = layer_count(self.model)
         with ExitStack() as watching:
@@ -141,7 +144,10 @@ class Clock:
         )
 
     def committed(self, length: int) -> None:
-        """The sequences are `length` tokens long now, prompts included."""
+        """The sequences are `length` tokens long now, prompts included, if the target has read."""
+        if not self._read:
+            return
+        self._read = False
         self._commits.append((self._synchronised() - self._start, length - self._width))
         # The last token of a window is the target's own, behind the last guess that it accepts.
         self._accepted += min(self._guesses, max(length - self._length - 1, 0))
@@ -151,6 +157,7 @@ class Clock:
         if forward.layers != full:
             self._assisted(forward)
             return
+        self._read = True
         self._target.add(forward, self._width)
         # A prompt that is read in pieces is shorter than what is committed.
         self._guesses = max(forward.length - self._length, 0)

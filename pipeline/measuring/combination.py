@@ -12,7 +12,9 @@ CACHES = ("default", "dynamic", "static", "offloaded", "offloaded_static", "quan
 UNCAPPED = "paged_uncapped"
 """Continuous batching as transformers sizes it."""
 FLEX = "flex_attention"
-ATTENTION = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", FLEX)
+FLASH = ("flash_attention_2", "flash_attention_3")
+"""They compute in half precision alone."""
+ATTENTION = ("sdpa", "eager", *FLASH, FLEX)
 WEIGHTS = ("full", "4-bit", "8-bit")
 
 DRAWN = frozenset({"sampling", "nucleus", "samples"})
@@ -34,13 +36,17 @@ class Combination:
 
     @property
     def compiles(self) -> bool:
-        """Whether something may be compiled first, which takes a minute or so on a CPU."""
-        return self.attention == FLEX or self.cache == "quantized"
+        """Whether something may be compiled first, which takes a minute or so.
+
+        Forwards on a static cache are, on a GPU.
+        """
+        return self.attention == FLEX or self.cache in {"quantized", "static", "offloaded_static"}
 
     @property
     def lossless(self) -> bool:
         """Whether its tokens must be those of plain greedy generation or of plain beams."""
-        return self.way not in DRAWN and self.cache != "quantized" and self.weights == "full"
+        whole = self.weights == "full" and self.attention not in FLASH
+        return self.way not in DRAWN and self.cache != "quantized" and whole
 
 
 def quick_grid() -> tuple[Combination, ...]:

@@ -178,8 +178,9 @@ class _Keeper(logging.Handler):
 
 
 def _attention(model: Any) -> str:
-    # Only by this name do models say by which implementation their layers compute.
-    return str(model.config._attn_implementation)  # noqa: SLF001
+    # Only by this name do models say by which implementation their layers compute. Continuous
+    # batching has twins of them for its blocks.
+    return str(model.config._attn_implementation).removeprefix("paged|")  # noqa: SLF001
 
 
 def _quantised(model: Any) -> str | None:

@@ -130,6 +130,14 @@ def load(config: Config) -> Loaded:
     )
 
 
+def _computing(config: Config, device: str) -> torch.dtype:
+    """In what packed weights are multiplied: as asked, else as each device does it well."""
+    if config.dtype != "auto":
+        asked: torch.dtype = getattr(torch, config.dtype)
+        return asked
+    return torch.float32 if device == CPU else torch.bfloat16
+
+
 def _model(config: Config, settings: EngineSettings) -> Any:
     device = device_of(settings)
     default = "float32" if device == CPU else "auto"
@@ -140,7 +148,7 @@ def _model(config: Config, settings: EngineSettings) -> Any:
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.float32 if device == CPU else torch.bfloat16,
+            bnb_4bit_compute_dtype=_computing(config, device),
         )
     model = AutoModelForCausalLM.from_pretrained(
         settings.model,

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -17,10 +18,15 @@ from pipeline.measuring.loaded import Loaded
 from pipeline.measuring.written import Written, cut
 
 BLOCK = 256
-"""Tokens of a block, transformers' own number."""
+"""Tokens of a block, transformers' own number, which has a name of its own in each version."""
 FORWARD = 512
 """Tokens of a forward at most. On a CPU the mask has this many rows for every token of the cache;
 left to itself, transformers takes 20 GB for a model of two million weights."""
+_KNOWN = {one.name for one in fields(ContinuousBatchingConfig)}
+OWN_ATTENTION: Mapping[str, Any] = (
+    {"auto_switch_to_flash": False} if "auto_switch_to_flash" in _KNOWN else {}
+)
+"""Has the model keep its attention, where this version would take a faster one that is there."""
 
 
 def write_paged(loaded: Loaded, decoder: Decoder, config: Config, asks: Sequence[Ask]) -> Written:
@@ -39,12 +45,12 @@ def write_paged(loaded: Loaded, decoder: Decoder, config: Config, asks: Sequence
         inputs=[list(ask.prompt) for ask in asks],
         generation_config=asked,
         continuous_batching_config=ContinuousBatchingConfig(
-            page_size=BLOCK,
             num_blocks=blocks,
             max_batch_tokens=FORWARD,
             max_requests_per_batch=config.batch_size,
             seed=asks[0].seed,
             allow_block_sharing=config.reuse_prompts,
+            **OWN_ATTENTION,
         ),
         record_timestamps=True,
         progress_bar=False,

@@ -24,7 +24,8 @@ class Pass:
 
     `position` is the place that it had in its round. `loading` are the seconds in which its models
     were loaded, `first_call` those of the first call that the process made with it, `warm_up`
-    those of all calls before its first pass; None in later passes. `memory` is in bytes.
+    those of all calls before its first pass; None in later passes. `memory` is in bytes. `compiled`
+    is how many graphs torch compiled during the pass.
     """
 
     decoder: str
@@ -34,6 +35,7 @@ class Pass:
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] | None = None
+    compiled: int = 0
     loading: float | None = None
     first_call: float | None = None
     warm_up: tuple[float, ...] | None = None
@@ -51,6 +53,7 @@ class Pass:
             "requested": dict(self.requested),
             "effective": dict(self.effective),
             "memory": self.memory,
+            "compiled": self.compiled,
             "loading": self.loading,
             "first_call": self.first_call,
             "warm_up": self.warm_up,

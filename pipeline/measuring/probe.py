@@ -17,13 +17,16 @@ from platform import python_version
 from typing import Any
 
 from evaluators.run_files.whole_file import whole_file
+from pipeline.engines.settings import CPU
 from pipeline.measuring.combination import Combination
-from pipeline.measuring.probe_process import probed
+from pipeline.measuring.probe_process import Limits, probed
 from pipeline.problems.problem_set import default_refs_dir
 from pipeline.runs.versions import gpus
 
-PROBE_VERSION = 1
+PROBE_VERSION = 2
 """To be raised with every change of what is tried or how it is judged."""
+BESIDE_A_GPU = 8 << 30
+"""What one combination may take of the memory beside a GPU, where code is compiled for that."""
 PACKAGES = (
     "torch",
     "transformers",
@@ -69,10 +72,13 @@ class Probe:
     """Answers what combinations do; what is not known yet is tried first.
 
     `again` forgets what is kept. `folder` is where it is kept; None means the user's cache.
+    `on_cpu` tries on the CPU, whatever GPUs there are.
     """
 
-    def __init__(self, folder: Path | None = None, *, again: bool = False) -> None:
-        self._here = versions_here()
+    def __init__(
+        self, folder: Path | None = None, *, again: bool = False, on_cpu: bool = False
+    ) -> None:
+        self._here = versions_here() | ({"device": CPU} if on_cpu else {})
         digest = hashlib.sha256(json.dumps(self._here, sort_keys=True).encode()).hexdigest()
         self.file = (folder or default_refs_dir()) / f"generate-{digest[:16]}.json"
         self._known: dict[Combination, Answer] = {} if again else _kept(self.file, self._here)
@@ -94,8 +100,12 @@ class Probe:
         asked = list(dict.fromkeys(combinations))
         missing = self.unknown(asked)
         if missing:
+            on_cpu = self._here["device"] == CPU
+            limits = Limits() if on_cpu else Limits(memory=BESIDE_A_GPU)
             with tempfile.TemporaryDirectory() as models:
-                for combination, found in probed(missing, Path(models)):
+                for combination, found in probed(
+                    missing, Path(models), limits=limits, on_cpu=on_cpu
+                ):
                     self._known[combination] = _answer(found)
             # Where it cannot be kept, it is tried again the next time.
             with suppress(OSError):
@@ -112,7 +122,7 @@ def versions_here() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "missing"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found["device"] = "cpu" if hidden in {"", "-1"} else "; ".join(gpus()) or "cpu"
+    found["device"] = CPU if hidden in {"", "-1"} else "; ".join(gpus()) or CPU
     return found
 
 

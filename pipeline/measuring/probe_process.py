@@ -43,8 +43,11 @@ def probed(
     *,
     limits: Limits | None = None,
     program: Sequence[str] = ("-m", "pipeline.measuring.probe_worker"),
+    on_cpu: bool = False,
 ) -> Iterator[tuple[Combination, dict[str, Any]]]:
     """What the worker found of each, in order; `models` is an empty folder for its tiny models.
+
+    `on_cpu` hides GPUs from it.
 
     Raises:
         RunStopped: the process does not start.
@@ -52,7 +55,7 @@ def probed(
     limits = limits or Limits()
     left = list(combinations)
     while left:
-        with _worker(models, limits, program) as worker:
+        with _worker(models, limits, program, on_cpu=on_cpu) as worker:
             while left:
                 found = worker.ask(left[0], limits)
                 yield left.pop(0), found
@@ -61,7 +64,9 @@ def probed(
 
 
 @contextmanager
-def _worker(models: Path, limits: Limits, program: Sequence[str]) -> Iterator["_Worker"]:
+def _worker(
+    models: Path, limits: Limits, program: Sequence[str], *, on_cpu: bool
+) -> Iterator["_Worker"]:
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     log = (models / "worker.log").open("w+", encoding="utf-8", errors="replace")
@@ -75,6 +80,7 @@ def _worker(models: Path, limits: Limits, program: Sequence[str]) -> Iterator["_
             "PYTHONPATH": os.pathsep.join(paths),
             # A build that is killed leaves a lock there, on which every later one would wait.
             "TORCH_EXTENSIONS_DIR": str(models / "extensions"),
+            **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}),
         },
         start_new_session=True,
     )

@@ -26,9 +26,11 @@ from transformers import (
 )
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
+from pipeline.engines.settings import CPU
 from pipeline.measuring.clock import CallTimes, Clock
-from pipeline.measuring.combination import DRAWN, NUCLEUS_TOP_P, UNCAPPED, Combination
+from pipeline.measuring.combination import DRAWN, FLASH, NUCLEUS_TOP_P, UNCAPPED, Combination
 from pipeline.measuring.effective import Effective, Observer, logged_to, what_was_ignored
+from pipeline.measuring.paged import OWN_ATTENTION
 
 VOCABULARY, LAYERS, EARLY_LAYER, NEW_TOKENS = 64, 4, 2, 10
 PAD = 0
@@ -49,6 +51,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print, too
     _save_models(folder)
+    if _device() != CPU:
+        # The libraries of a GPU take gigabytes of this process once, whatever is tried.
+        _plain(folder, "greedy")
     # Continuous batching collects garbage at each end, of all that the libraries brought.
     gc.freeze()
     answers.write("ready\n")
@@ -173,7 +178,9 @@ def _paged(
     uncapped: bool,
     named: dict[str, Any],
 ) -> list[list[int]]:
-    capped = ContinuousBatchingConfig(num_blocks=PAGED_BLOCKS, max_batch_tokens=PAGED_TOKENS)
+    capped = ContinuousBatchingConfig(
+        num_blocks=PAGED_BLOCKS, max_batch_tokens=PAGED_TOKENS, **OWN_ATTENTION
+    )
     said: list[str] = []
     with logged_to(said):
         outputs = model.generate_batch(
@@ -198,7 +205,10 @@ def _model(folder: Path, attention: str, weights: str) -> Any:
     }
     named = {} if weights == "full" else {"quantization_config": packed[weights]()}
     model = AutoModelForCausalLM.from_pretrained(
-        folder / "target", attn_implementation=attention, dtype=torch.float32, **named
+        folder / "target",
+        attn_implementation=attention,
+        dtype=torch.bfloat16 if attention in FLASH else torch.float32,
+        **named,
     )
     return model.eval() if named else model.to(_device()).eval()
 
@@ -210,7 +220,7 @@ def _assistant(folder: Path) -> Any:
 
 
 def _device() -> str:
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    return "cuda:0" if torch.cuda.is_available() else CPU
 
 
 def _save_models(folder: Path) -> None:
@@ -239,7 +249,7 @@ def _save_models(folder: Path) -> None:
 def _limit_memory(more: int) -> None:
     """Let this process map so many bytes more than now; but not the address space of a GPU."""
     status = Path("/proc/self/status")
-    if _device() != "cpu" or not status.exists():
+    if _device() != CPU or not status.exists():
         return
     lines = status.read_text(encoding="ascii", errors="replace").splitlines()
     mapped = next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) * 1024

@@ -15,6 +15,7 @@ from pipeline.errors import EngineFailure
 from pipeline.experiment import engine_identity
 from pipeline.measuring.ask import Ask
 from pipeline.measuring.asking import Asked
+from pipeline.measuring.compiling import forget_compiled, graphs_compiled
 from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 from pipeline.measuring.effective import Observer, what_was_ignored
@@ -26,6 +27,9 @@ from pipeline.measuring.support import QUANTIZED, combinations_of
 from pipeline.measuring.written import Written
 from pipeline.runs.runner import engine_of
 from pipeline.runs.scheduler import Engines
+
+MOST_TRIES = 3
+"""How often a pass is made in which something is compiled after the warm-up."""
 
 
 @dataclass(slots=True)
@@ -42,6 +46,8 @@ class Session:
     async def make(self, decoder: Decoder, repeat: int, position: int, *, first: bool) -> Pass:
         """One pass; the calls before the first of a decoder are not measured.
 
+        Neither is a pass in which torch compiles, where warm-up is asked for: it is made again.
+
         Raises:
             Exception: whatever the library raises.
         """
@@ -55,12 +61,18 @@ class Session:
                 began = time.perf_counter()
                 await self._write(decoder, longest[number % len(longest)], observed=number == 0)
                 warm_up.append(time.perf_counter() - began)
-            meter = self._meter(decoder)
-            with meter.running():
-                written = [
-                    await self._write(decoder, call, observed=first and number == 0 and not warm_up)
-                    for number, call in enumerate(calls)
-                ]
+            for _ in range(MOST_TRIES if config.warm_up else 1):
+                graphs, meter = graphs_compiled(), self._meter(decoder)
+                with meter.running():
+                    written = [
+                        await self._write(
+                            decoder, call, observed=first and number == 0 and not warm_up
+                        )
+                        for number, call in enumerate(calls)
+                    ]
+                compiled = graphs_compiled() - graphs
+                if not compiled:
+                    break
         self.forget()
         seconds = [*warm_up, *(one.times.seconds for one in written)]
         return Pass(
@@ -71,6 +83,7 @@ class Session:
             requested=requested(decoder, config, calls[0]),
             effective=self.effective[decoder.name],
             memory=asdict(meter.read()),
+            compiled=compiled,
             loading=self.loading if first else None,
             first_call=seconds[0] if first else None,
             warm_up=tuple(warm_up) if first else None,
@@ -140,6 +153,7 @@ async def session_of(
             yield session
         finally:
             session.loaded = None
+            forget_compiled()
             give_back()
         return
     settings = replace(serves(asked.config), sampling=decoders[0].sampling(asked.config))
