@@ -1,21 +1,27 @@
 """Windows of guessed tokens against token by token: what each proposer and window saves and costs.
 
     python benchmarks/decoding.py [--quick] [--model pocket-target] [--assistant pocket-draft]
+        [--layers N] [--problems N] [--dtype float32]
 
 Single requests of the pocket baseline, greedy and sampled, one after another in one program: plain,
-then every proposer with several windows. Told are tokens a forward of the
-target (reading prompts apart), tokens computed for each one written, the assistant's own forwards,
-the processor time, the assistant's included, and how many of the texts have the very tokens of
-plain. With `--dtype bfloat16` tokens may differ; then the first difference is told, with the gap
-between the two tokens' log-probabilities. The last line printed is a JSON object. Exit code 1 where
-a token differs in float32.
+then every proposer with several windows. Told are tokens a forward of the target (reading prompts
+apart), tokens computed for each one written, the assistant's own forwards, the processor time and
+that of the wall, the assistant's included, and how many of the texts have the very tokens of plain.
+
+`--layers` gives the target so many: those that it does not have add nothing, so it writes what it
+wrote, as slowly as a larger model beside the same assistant. With `--dtype bfloat16` tokens may
+differ; then the first difference is told, with the gap between the two tokens' log-probabilities.
+The last line printed is a JSON object. Exit code 1 where a token differs in float32.
 """
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from report import print_result
@@ -53,6 +59,7 @@ class Measured:
 
     tokens: list[tuple[int, ...]]
     seconds: float
+    wall: float
     forwards: int
     computed: int
     committed: int
@@ -69,7 +76,9 @@ class Measured:
             "assistant_forwards": self.assistant_forwards,
             "assistant_computed": self.assistant_computed,
             "processor_seconds": round(self.seconds, 3),
+            "wall_seconds": round(self.wall, 3),
             "times_as_fast_as_plain": round(plain.seconds / self.seconds, 2),
+            "by_the_wall": round(plain.wall / self.wall, 2),
         }
 
 
@@ -90,23 +99,46 @@ def measure(stepper: Any, asked: Asked) -> Measured:
     """Answer all requests, each alone."""
     from pipeline.engines.transformers.requests import Job  # noqa: PLC0415 - imports torch
 
-    began, jobs = time.process_time(), []
+    began, wall, jobs = time.process_time(), time.perf_counter(), []
     for prompt, sampling in asked:
         jobs.append(Job(prompt, sampling, sampling.max_tokens))
         stepper.add(jobs[-1])
     while stepper.busy:
         stepper.step()
-    seconds = time.process_time() - began
+    seconds, wall = time.process_time() - began, time.perf_counter() - wall
     helper, counts = stepper.proposer, stepper.counts
     return Measured(
         tokens=[job.answer.result(0).token_ids for job in jobs],
         seconds=seconds,
+        wall=wall,
         forwards=counts.forwards,
         computed=counts.computed,
         committed=counts.committed,
         assistant_forwards=getattr(helper, "forwards", 0),
         assistant_computed=getattr(helper, "computed", 0),
     )
+
+
+def deepened(name: str, layers: int, folder: Path) -> str:
+    """A model that has so many layers and writes what this one does: a copy in `folder`."""
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - slow
+
+    plain = with_model_folder(EngineSettings("transformers", name)).model
+    shutil.copytree(plain, folder)
+    own = AutoModelForCausalLM.from_pretrained(plain)
+    first = own.config.num_hidden_layers
+    own.config.num_hidden_layers = layers
+    # Some architectures name the kind of each.
+    kinds = getattr(own.config, "layer_types", None)
+    if kinds:
+        own.config.layer_types = [kinds[0]] * layers
+    deep = AutoModelForCausalLM.from_config(own.config)
+    deep.load_state_dict(own.state_dict(), strict=False)
+    for layer in deep.model.layers[first:]:
+        layer.self_attn.o_proj.weight.data.zero_()
+        layer.mlp.down_proj.weight.data.zero_()
+    deep.save_pretrained(folder)
+    return str(folder)
 
 
 def first_difference(model: Any, asked: Asked, one: Measured, other: Measured) -> Any:
@@ -125,20 +157,30 @@ def first_difference(model: Any, asked: Asked, one: Measured, other: Measured) -
 
 
 def main() -> None:
-    """Measure in turn and print."""
+    """Take the options."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--model", default="pocket-target")
     arguments.add_argument("--assistant", default="pocket-draft")
     arguments.add_argument("--dtype", default="auto")
+    arguments.add_argument("--layers", type=int, help="of the target, more than it has")
+    arguments.add_argument("--problems", type=int, help="another number of problems")
     chosen = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.layers is not None:
+            chosen.model = deepened(chosen.model, chosen.layers, Path(folder) / "deep")
+        compare(chosen)
+
+
+def compare(chosen: argparse.Namespace) -> None:
+    """Measure in turn and print."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from transformers_rows import requests  # noqa: PLC0415 - once the threads are said
 
     from pipeline.engines.facts import read_facts  # noqa: PLC0415 - imports torch
     from pipeline.engines.transformers.engine import TransformersEngine  # noqa: PLC0415 - same
 
-    problems = QUICK_PROBLEMS if chosen.quick else PROBLEMS
+    problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
     experiment = Experiment(
         reasoner="baseline", target=settings_of(*PLAIN, chosen), problem_range=f"first:{problems}"
     )
@@ -163,7 +205,9 @@ def main() -> None:
                 differs, told[name]["first_difference"] = True, where
             print(sampling, name, told[name], flush=True)
         result[sampling] = told
-    print_result("decoding", {"problems": problems, "dtype": chosen.dtype, **result})
+    device = str(stepper.model.device)
+    facts = {"problems": problems, "dtype": chosen.dtype, "layers": chosen.layers, "device": device}
+    print_result("decoding", {**facts, **result})
     sys.exit(1 if differs and chosen.dtype in {"auto", "float32"} else 0)
 
 

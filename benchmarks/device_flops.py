@@ -3,16 +3,20 @@
     python benchmarks/device_flops.py [--quick] [--shape 1.7b] [--shape 8b]
 
 A Qwen3 of random weights is made on the GPU (on the CPU where there is none) and answers through
-the transformers engine's own loop. The ledger's formula is compared with what torch's FLOP counter
-sees; a prompt that is read whole is compared with one that is read in the engine's blocks; and one
-large matrix product says how many operations a second this device does at best. The last line
-printed is a JSON object. Exit code 1 when formula and counter differ by more than a twentieth.
+the transformers engine's own loop: with the model's own forwards, with their recording, and as the
+engine has it; a request alone, and many as rows. Forwards of windows are timed. A prompt that is
+read whole is compared with one that is read in the engine's blocks, and the ledger's formula with
+what torch's FLOP counter sees; one large matrix product says how many operations a second this
+device does at best. The last line printed is a JSON object. Exit code 1 when formula and counter
+differ by more than a twentieth.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,11 +25,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, DynamicCache, Qwen3Config
 
 from pipeline.cost import Flops, attempt_flops
+from pipeline.decoding.recording import Recorded
+from pipeline.decoding.rows import ManyRows, OneRow, Rows
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import Completion, SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.shape import Shape
 from pipeline.engines.tokenizer import HFTokenizer
+from pipeline.engines.transformers.loading import rows_for
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Generated, Job
 from pipeline.engines.transformers.stepper import Stepper
@@ -42,6 +49,10 @@ PROMPTS = {"8b": (512, 2048, 8192), "1.7b": (512, 2048, 8192), "tiny": (100, 300
 GENERATED = {"8b": 128, "1.7b": 128, "tiny": 32}
 MATRIX = {"cuda": 8192, "cpu": 1024}
 ALLOWED = 0.05
+ROWS, SHORT = 24, 100
+"""Requests at once, and the tokens of their prompts."""
+WINDOWS = (1, 5, 9, 13)
+"""Tokens of a forward."""
 
 
 def config_of(shape: str) -> Qwen3Config:
@@ -95,25 +106,75 @@ def seconds(device: str, work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def decode_rates(device: str, stepper: Stepper, prompt: list[int], tokens: int) -> Any:
-    """Tokens a second after `prompt`: in the engine's loop, and of the model's passes alone."""
-    rates: dict[str, float] = {}
-    for name, temperature in (("greedy", 0.0), ("sampled", 0.6)):
-        first = seconds(device, lambda: answer(stepper, prompt, 1, temperature))  # noqa: B023
-        every = seconds(device, lambda: answer(stepper, prompt, tokens + 1, temperature))  # noqa: B023
-        rates[name] = round(tokens / (every - first), 1)
-    cache = DynamicCache(config=stepper.model.config)
+def decode_rates(
+    device: str, stepper: Stepper, settings: EngineSettings, prompt: list[int], tokens: int
+) -> Any:
+    """Tokens a second after `prompt`, by who computes forwards, and of the model's passes alone."""
+    model, rates = stepper.model, dict[str, float]()
+    ways: dict[str, Callable[[], Rows]] = {
+        "own": partial(OneRow, model),
+        "recorded": partial(ManyRows, model, Recorded(model)),
+        "engine": rows_for(model, settings),
+    }
+    for way, new_rows in ways.items():
+        one = replace(stepper, new_rows=new_rows)
+        answer(one, prompt, 5)
+        for name, temperature in (("greedy", 0.0), ("sampled", 0.6)):
+            first = seconds(device, lambda: answer(one, prompt, 1, temperature))  # noqa: B023
+            every = seconds(device, lambda: answer(one, prompt, tokens + 1, temperature))  # noqa: B023
+            rates[f"{way}, {name}"] = round(tokens / (every - first), 1)
+    rates[f"engine, {ROWS} rows"] = together(device, stepper, settings, prompt, tokens)
+    cache = DynamicCache(config=model.config)
     with torch.inference_mode():
         whole = torch.tensor([prompt], device=device)
-        one = whole[:, :1].clone()
-        stepper.model(input_ids=whole, past_key_values=cache, logits_to_keep=1)
+        token = whole[:, :1].clone()
+        model(input_ids=whole, past_key_values=cache, logits_to_keep=1)
 
         def passes() -> None:
             for _ in range(tokens):
-                stepper.model(input_ids=one, past_key_values=cache, logits_to_keep=1)
+                model(input_ids=token, past_key_values=cache, logits_to_keep=1)
 
-        rates["passes_alone"] = round(tokens / seconds(device, passes), 1)
+        rates["passes alone"] = round(tokens / seconds(device, passes), 1)
     return {"after": len(prompt), "tokens_a_second": rates}
+
+
+def together(
+    device: str, stepper: Stepper, settings: EngineSettings, prompt: list[int], tokens: int
+) -> float:
+    """Tokens a second of many requests in flight, whose prompts are kept, in their second round."""
+    new_rows = rows_for(stepper.model, replace(settings, max_num_seqs=ROWS))
+    rows = replace(stepper, most_rows=ROWS, new_rows=new_rows)
+    asked = SamplingRequest(tokens + 1, temperature=0.0, top_p=1.0, seed=0)
+
+    def one_round() -> None:
+        for _ in range(ROWS):
+            rows.add(Job(prompt[:SHORT], asked, tokens + 1))
+        while rows.busy:
+            rows.step()
+
+    one_round()
+    return round(ROWS * tokens / seconds(device, one_round), 1)
+
+
+def window_seconds(device: str, stepper: Stepper, settings: EngineSettings) -> Any:
+    """Seconds of a forward of so many tokens after a short text, in one row."""
+    rows, text, found = rows_for(stepper.model, settings)(), [5] * SHORT, dict[int, float]()
+    with torch.inference_mode():
+        cache = DynamicCache(config=stepper.model.config)
+        stepper.model(input_ids=torch.tensor([text], device=device), past_key_values=cache)
+        rows.join(cache, text)
+
+        def forwards(fed: list[int], times: int) -> None:
+            for _ in range(times):
+                rows.forward([fed])
+                rows.forget(0, len(fed))
+
+        for window in WINDOWS:
+            fed = [7] * window
+            forwards(fed, 5)
+            taken = seconds(device, lambda: forwards(fed, 20))  # noqa: B023
+            found[window] = round(taken / 20, 5)
+    return {"after": SHORT, "seconds_by_window": found}
 
 
 def booked(shape: Shape, prompt: list[int], generated: Generated) -> Flops:
@@ -232,8 +293,12 @@ def measure(name: str, device: str, best_rate: float) -> dict[str, Any]:
             }
         )
         print(name, result["prefill"][-1], flush=True)
-    result["decode"] = decode_rates(device, stepper, prompt, GENERATED[name])
-    print(name, result["decode"], flush=True)
+    for part, told in {
+        "decode": decode_rates(device, stepper, settings, prompt, GENERATED[name]),
+        "windows": window_seconds(device, stepper, settings),
+    }.items():
+        result[part] = told
+        print(name, part, told, flush=True)
     result["memory_at_most"] = memory(device)
     result["flops"] = [
         compare_flops(stepper, shape, prompt_of(each, config.vocab_size, 50), 16)

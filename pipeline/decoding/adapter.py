@@ -52,6 +52,14 @@ class Adapter:
     updates: Mapping[str, Update]
     rule: Rule | None = None
 
+    def to(self, device: str) -> "Adapter":
+        """The same on another device, not to be trained."""
+        moved = {
+            name: Update(one.a.detach().to(device), one.b.detach().to(device), one.scale)
+            for name, one in self.updates.items()
+        }
+        return Adapter(moved, self.rule)
+
     def check_rank(self, rank: int) -> None:
         """Raise `AdapterError` where a layer has another rank."""
         others = sorted({one.rank for one in self.updates.values()} - {rank})

@@ -9,6 +9,9 @@ from transformers.cache_utils import DynamicLayer
 
 from pipeline.decoding.row_cache import RowCache, RowForward
 
+LEAST_ALIKE = 256
+"""Columns that rows are read up to at least where forwards are to be alike; else a power of two."""
+
 
 def is_plain(cache: Any) -> bool:
     """Whether every layer keeps every token: others cannot be cut and put together again."""
@@ -76,10 +79,14 @@ class ManyRows:
 
     Sums of several run over other shapes than in a row alone, so logits differ from its own by
     rounding. `compute` is called as a `RowForward`; without one it is the model's own.
+
+    `alike` has many forwards share their shapes and their memory, as graphs need it: rows are read
+    up to more columns than they have, which nobody sees, and the memory of rows that left is kept.
     """
 
     model: Any
     compute: Callable[..., Any] | None = None
+    alike: bool = False
     lengths: list[int] = field(default_factory=list)
     _cache: RowCache | None = None
     _device: Any = field(init=False)
@@ -97,7 +104,7 @@ class ManyRows:
         if self._cache is None:
             self._cache = RowCache.like(cache)
         length = len(token_ids)
-        self._cache.fit(len(self.lengths) + 1, max([length, *self.lengths]) + 1)
+        self._fit(len(self.lengths) + 1, max([length, *self.lengths]) + 1)
         self._cache.write(len(self.lengths), cache)
         self.lengths.append(length)
 
@@ -108,18 +115,17 @@ class ManyRows:
             self._cache.move(last, row, self.lengths[last])
         self.lengths[row] = self.lengths[last]
         self.lengths.pop()
-        if not self.lengths:
+        if self.lengths:
+            self._fit(len(self.lengths), max(self.lengths) + 1)
+        elif not self.alike:
             self._cache = None
-        elif self._cache is not None:
-            self._cache.fit(len(self.lengths), max(self.lengths) + 1)
 
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
         """Feed every row its tokens; the logits after each."""
         if self._cache is None or self.compute is None:
             raise ValueError("there is no row to feed")
         device, most = self._device, max(map(len, fed))
-        width = max(self.lengths) + most
-        self._cache.fit(len(fed), width)
+        width = self._fit(len(fed), max(self.lengths) + most)
         lengths = torch.tensor(self.lengths, device=device)[:, None]
         columns = positions = lengths + torch.arange(most, device=device)
         if any(len(tokens) < most for tokens in fed):
@@ -134,6 +140,17 @@ class ManyRows:
     def forget(self, row: int, tokens: int) -> None:
         """Undo the last tokens: they lie beyond the row's length."""
         self.lengths[row] -= tokens
+
+    def _fit(self, rows: int, columns: int) -> int:
+        """Have room for so many; up to which column rows are read then."""
+        assert self._cache is not None  # noqa: S101 - there is a row
+        if not self.alike:
+            self._cache.fit(rows, columns)
+            return columns
+        columns = max(LEAST_ALIKE, 1 << (columns - 1).bit_length())
+        have_rows, _, have_columns, _ = self._cache.keys[0].shape
+        self._cache.fit(max(rows, have_rows), max(columns, have_columns))
+        return columns
 
     def _mask(self, columns: Any, width: int) -> Any:
         """Added to the attention: 0 for what a token sees, else minus infinity.

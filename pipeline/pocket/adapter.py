@@ -56,7 +56,7 @@ def train(steps: int, rank: int, seed: int) -> Adapter:
 
 
 def begun(model: Any, rank: int) -> Adapter:
-    """B is zero, so that the model begins unchanged."""
+    """B is zero, so that the model begins unchanged; drawn on the CPU, so alike on every device."""
     square = {
         name: layer
         for name, layer in model.named_modules()
@@ -65,12 +65,16 @@ def begun(model: Any, rank: int) -> Adapter:
     return Adapter(
         {
             name: Update(
-                nn.Parameter(torch.randn(rank, layer.in_features) / layer.in_features**0.5),
-                nn.Parameter(torch.zeros(layer.out_features, rank)),
+                _trained(torch.randn(rank, layer.in_features) / layer.in_features**0.5, layer),
+                _trained(torch.zeros(layer.out_features, rank), layer),
             )
             for name, layer in square.items()
         }
     )
+
+
+def _trained(values: torch.Tensor, layer: nn.Linear) -> nn.Parameter:
+    return nn.Parameter(values.to(layer.weight.device))
 
 
 def _row(layout: Layout, rng: random.Random) -> Row:

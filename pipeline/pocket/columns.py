@@ -39,6 +39,8 @@ from pipeline.resources import pocket_dir
 
 SIZES = (1, 2, 4, 8)
 """Branches in a group; a step of training has as many problems whatever their number."""
+PROBLEMS = 8
+"""Of a step of training."""
 RATE, STRIDE = 3e-3, 128
 INDICES = ("time", "flat")
 LONGEST = 160
@@ -88,6 +90,11 @@ class Group:
             seen,
         )
 
+    def to(self, device: torch.device) -> "Group":
+        """The same on another device."""
+        parts = (self.ids, self.branches, self.times, self.targets, self.roles, self.seen)
+        return Group(*(part.to(device) for part in parts))
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -102,21 +109,27 @@ class Variant:
         return Layout(COLUMNAR, stride=STRIDE, align=RIGHT, flat_index=self.index == "flat")
 
 
-def train(loaded: Loaded, variant: Variant, steps: int, seed: int) -> Adapter:
-    """An adapter of the square layers, begun at zero, after so many steps of Adam."""
+def train(
+    loaded: Loaded, variant: Variant, steps: int, seed: int, problems: int = PROBLEMS
+) -> Adapter:
+    """An adapter of the square layers, begun at zero, after so many steps of Adam.
+
+    A step has as many `problems`, a multiple of the largest group.
+    """
     torch.manual_seed(seed)
     rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
     model = loaded.model.requires_grad_(False)
     adapter = begun(model, RANK)
     weights = [half for one in adapter.updates.values() for half in (one.a, one.b)]
     optimizer = torch.optim.Adam(weights, lr=RATE)
-    problems = Problems(loaded.tokenizer)
+    texts = Problems(loaded.tokenizer)
     detach = attach(model, adapter)
     with two_dimensions(model, variant.ratio) as rope:
         for number in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = RATE * (1 - number / steps)
-            loss = _loss(model, rope, variant, _rows(problems, rng), rng.choice(SIZES))
+            rows = _rows(texts, rng, problems)
+            loss = _loss(model, rope, variant, rows, rng.choice(SIZES))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -126,16 +139,16 @@ def train(loaded: Loaded, variant: Variant, steps: int, seed: int) -> Adapter:
     return adapter
 
 
-def _rows(problems: Problems, rng: random.Random) -> list[Row]:
-    drawn = (make_problem(rng, rng.choice(KINDS), EASY, "training") for _ in range(max(SIZES)))
-    return [problems.solution(rng, one, score_share=0, mistakes={}) for one in drawn]
+def _rows(texts: Problems, rng: random.Random, count: int) -> list[Row]:
+    drawn = (make_problem(rng, rng.choice(KINDS), EASY, "training") for _ in range(count))
+    return [texts.solution(rng, one, score_share=0, mistakes={}) for one in drawn]
 
 
 def _loss(model: Any, rope: Rope2D, variant: Variant, rows: Sequence[Row], size: int) -> Any:
     """The mean loss of the solutions' tokens, in groups of `size`."""
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     length = max(sum(len(row.ids) for row in part) for part in parts)
-    groups = [Group.of(part, variant.layout, length) for part in parts]
+    groups = [Group.of(part, variant.layout, length).to(model.device) for part in parts]
     logits = logits_of(model, rope, variant, groups)
     wanted = torch.stack([group.roles for group in groups]) == SOLVING
     targets = torch.stack([group.targets for group in groups])
@@ -146,7 +159,7 @@ def logits_of(model: Any, rope: Rope2D, variant: Variant, groups: Sequence[Group
     """The logits after each token of groups of one length, (groups, tokens, vocabulary)."""
     times = torch.stack([group.times for group in groups])
     rope.place(torch.stack([group.branches for group in groups]) * STRIDE, times)
-    flat = torch.arange(times.shape[1]).expand_as(times)
+    flat = torch.arange(times.shape[1], device=times.device).expand_as(times)
     return model(
         input_ids=torch.stack([group.ids for group in groups]),
         position_ids=flat if variant.index == "flat" else times,
@@ -247,6 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ratio", type=float, nargs="+", default=[0.5])
     parser.add_argument("--index", choices=INDICES, nargs="+", default=["time"])
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--step-problems", type=int, default=PROBLEMS, help="of each step")
+    parser.add_argument("--device", default="cpu", help="to train on; measured on the CPU")
     parser.add_argument("--problems", type=int, default=96, help="how many are measured")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
@@ -256,7 +271,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for ratio, index in product(args.ratio, args.index):
         variant, loaded = Variant(ratio, index), Loaded.from_folder(pocket_dir() / "target")
         began = time.process_time()
-        adapter = train(loaded, variant, args.steps, args.seed)
+        loaded.model.to(args.device)
+        adapter = train(loaded, variant, args.steps, args.seed, args.step_problems)
+        # Single tokens of so small a model are faster there.
+        loaded.model.to("cpu")
+        adapter = adapter.to("cpu")
         seconds = time.process_time() - began
         write_pth(adapter, args.output / f"columns-{ratio:g}-{index}.pth")
         found = compared(loaded, variant, adapter, args.problems)
@@ -264,6 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "ratio": ratio,
             "index": index,
             "steps": args.steps,
+            "step_problems": args.step_problems,
+            "device": args.device,
             "processor_seconds": round(seconds),
             "problems": args.problems,
             "solved": found,

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
+from pipeline.decoding.captured import Captured
 from pipeline.decoding.gathering import GatheredRows
 from pipeline.decoding.recording import Recorded
 from pipeline.decoding.rows import ManyRows, OneRow, Rows
@@ -68,9 +69,15 @@ def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
     if can_be_a_row(model):
         with START_LOCK, output_to(settings.log):
             compute = Recorded(model)
+        captured = model.device.type == "cuda"
+        faster = captured or compute.is_replayed
         # A row alone must have the logits that it always had, and there is nothing else to gain.
-        if most > 1 or (compute.is_replayed and disturbance(model) <= most_rounded(model.dtype)):
-            return partial(GatheredRows if settings.gather else ManyRows, model, compute)
+        if most > 1 or (faster and disturbance(model) <= most_rounded(model.dtype)):
+            if settings.gather:
+                return partial(GatheredRows, model, compute)
+            if captured:
+                return partial(ManyRows, model, Captured(model, compute), alike=True)
+            return partial(ManyRows, model, compute)
     return partial(OneRow, model)
 
 
