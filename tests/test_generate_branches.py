@@ -250,7 +250,6 @@ def test_characters_stand_as_soon_as_they_are_whole_and_none_is_lost(tiny_model,
     growing = Growing(tokenizer)
     told = "".join(map(growing.append, token_ids))
     whole = tokenizer.decode(token_ids)
-    assert told == growing.sent
     assert whole.startswith(told)
     assert set(whole[len(told) :]) <= {"\ufffd"}
 

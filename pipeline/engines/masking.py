@@ -40,6 +40,8 @@ _ESCAPE = re.compile(
 # What an address writes for a byte, and a page for a sign. Both leave nothing of an outer kind, and
 # an address no backslash: so those that are there are undone first.
 _REFERENCE = re.compile(rb"%([0-9a-f]{2})|(&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)")
+# A character of which not all is written may begin so.
+_ENCODING = re.compile(r"[\\%&]\S{0,11}\Z")
 _BACKSLASHES = re.compile(rb"\\+")
 
 
@@ -61,6 +63,8 @@ class Secrets:
     in_messages: re.Pattern[bytes] | None = field(repr=False)
     in_texts: re.Pattern[bytes] | None = field(repr=False)
     longest: int
+    forms: tuple[bytes, ...] = field(default=(), repr=False)
+    """What is looked for in texts."""
 
     @classmethod
     def of(cls, base_url: str | None = None, *others: str) -> Self:
@@ -73,10 +77,12 @@ class Secrets:
                 # Without a password the user is the secret: a token.
                 encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
                 secrets += [password or user, encoded]
+        forms = _forms(secrets, SHORTEST_IN_TEXTS)
         return cls(
-            _any_of(secrets, SHORTEST_IN_MESSAGES),
-            _any_of(secrets, SHORTEST_IN_TEXTS),
+            _any_of(_forms(secrets, SHORTEST_IN_MESSAGES)),
+            _any_of(forms),
             max(map(len, secrets), default=0) * LONGEST_SPELLING,
+            tuple(forms),
         )
 
     def masked(self, message: str) -> str:
@@ -86,6 +92,22 @@ class Secrets:
     def masked_text(self, text: str) -> str:
         """What a model wrote, without the secrets."""
         return _without(self.in_texts, text)
+
+    def before_any(self, text: str, start: int) -> int:
+        """Where in a text that a model is still writing a secret is, or may be beginning, from
+        `start` on; its length so far where none is.
+        """
+        if self.in_texts is None:
+            return len(text)
+        tail = text[start : start + 2 * self.longest]
+        raw = _ENCODING.sub("", tail).encode()
+        plain = _located(raw)
+        found = self.in_texts.search(plain.text)
+        ends = [plain.starts[found.start()]] if found else []
+        for form in self.forms:
+            length = next((n for n in range(len(form), 0, -1) if plain.text.endswith(form[:n])), 0)
+            ends += [plain.starts[-length]] if length else []
+        return start + len(raw[: min(ends, default=len(raw))].decode("utf-8", "ignore"))
 
 
 def api_key() -> str | None:
@@ -115,8 +137,8 @@ def shown_address(given: str) -> str:
     return f"{before}{shown}{f'?{MASK}' if secret else ''}"
 
 
-def _any_of(secrets: list[str], shortest: int) -> re.Pattern[bytes] | None:
-    """Finds the secrets that are not too short, and Base64 of whatever holds them, in plain form.
+def _forms(secrets: list[str], shortest: int) -> list[bytes]:
+    """The secrets that are not too short, and Base64 of whatever holds them, in plain form.
 
     Base64 takes three bytes at once: what it makes of a secret depends on where in three it begins.
     """
@@ -125,7 +147,10 @@ def _any_of(secrets: list[str], shortest: int) -> re.Pattern[bytes] | None:
         if len(secret) >= shortest:
             encoded = secret.encode()
             wanted |= {_plain(encoded), *(_plain(_base64(encoded, place)) for place in range(3))}
-    longest_first = sorted(wanted - {b""}, key=len, reverse=True)
+    return sorted(wanted - {b""}, key=len, reverse=True)
+
+
+def _any_of(longest_first: list[bytes]) -> re.Pattern[bytes] | None:
     return re.compile(b"|".join(map(re.escape, longest_first))) if longest_first else None
 
 

@@ -29,7 +29,8 @@ class SamplingRequest:
     `logprobs_of` asks for the raw log-probabilities of these token ids at the first new token.
     `likeliest` asks for so many of the likeliest first tokens; an engine may not tell them.
     `on_token` is told every new token as soon as it stands, by an engine that has
-    `Ability.STREAMING`, maybe in another thread; it must return at once and raise nothing.
+    `Ability.STREAMING`; `on_text` the whole text so far, which may begin anew, by one that is told
+    texts. Both may be called in another thread; they must return at once and raise nothing.
     """
 
     max_tokens: int
@@ -44,6 +45,7 @@ class SamplingRequest:
     repetition_penalty: float = 1.0
     likeliest: int = 0
     on_token: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
+    on_text: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

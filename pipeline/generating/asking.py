@@ -1,6 +1,6 @@
 """Asking an engine: prompts as requests, one by one or as branches of one sequence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -39,7 +39,7 @@ async def ask(
             continue
         if hear is not None:
             streams[place] = _stream(prompt, place, engine, hear)
-            asked[place] = asked[place].told(streams[place].on_token)
+            asked[place] = asked[place].told(streams[place])
     if generation.model.decoding == BRANCHES:
         together = cast("Groups", engine)
         requests = [(one.token_ids or (), one.sampling) for one in asked.values()]
@@ -61,9 +61,10 @@ class Request:
     token_ids: tuple[int, ...] | None = None
     messages: tuple[Message, ...] = ()
 
-    def told(self, on_token: Callable[[int], None]) -> "Request":
-        """The same, of whose tokens somebody is told."""
-        return replace(self, sampling=replace(self.sampling, on_token=on_token))
+    def told(self, stream: Stream) -> "Request":
+        """The same, of whose answer a stream is told as it grows."""
+        heard = replace(self.sampling, on_token=stream.on_token, on_text=stream.on_text)
+        return replace(self, sampling=heard)
 
 
 async def _completed(asked: Request, engine: Engine) -> Completion | EngineFailure:
@@ -79,7 +80,7 @@ async def _completed(asked: Request, engine: Engine) -> Completion | EngineFailu
 
 
 def _stream(prompt: Prompt, branch: int, engine: Engine, hear: Hear) -> Stream:
-    """Of an engine that tells no tokens, the whole text is told at its end."""
+    """An engine that tells no tokens tells texts, or nothing before the end."""
     told = Ability.STREAMING in engine.abilities
     return Stream(prompt.prompt_id, branch, hear, engine.tokenizer if told else None)
 

@@ -14,7 +14,7 @@ class Event:
     """Something that happened to the answer to a prompt.
 
     `begin` drops what was told of it before; `text` is what it has more, which one `token` may have
-    given or several, or none where the engine tells whole answers only; `end` is the last. `branch`
+    given or several, or none where the engine is told texts (a server); `end` is the last. `branch`
     is its place among those that are written together.
     """
 
@@ -34,7 +34,6 @@ class Growing:
     """The text of tokens that come one by one; a character stands as soon as all its bytes do."""
 
     tokenizer: Tokenizer
-    sent: str = ""
     _token_ids: list[int] = field(default_factory=list)
     _window: int = 0
     _read: int = 0
@@ -48,9 +47,7 @@ class Growing:
         if now.endswith(UNFINISHED_CHARACTER):
             return ""
         self._window, self._read = self._read, len(self._token_ids)
-        fresh = now[len(before) :]
-        self.sent += fresh
-        return fresh
+        return now[len(before) :]
 
 
 @dataclass(slots=True)
@@ -63,6 +60,8 @@ class Stream:
     tokenizer: Tokenizer | None
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _growing: Growing | None = None
+    _sent: str = ""
+    _is_over: bool = False
 
     def __post_init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -71,27 +70,40 @@ class Stream:
     def begin(self) -> None:
         """Nothing is written yet."""
         self._growing = None if self.tokenizer is None else Growing(self.tokenizer)
+        self._sent = ""
         self._tell("begin")
 
     def on_token(self, token_id: int) -> None:
         """A token more; may be called in any thread."""
         self._loop.call_soon_threadsafe(self._grow, token_id)
 
+    def on_text(self, so_far: str) -> None:
+        """The text so far; may be called in any thread, and with a text that begins anew."""
+        self._loop.call_soon_threadsafe(self._show, so_far)
+
     def end(self, text: str) -> None:
         """The whole text; tells what of it has not been told."""
-        sent = "" if self._growing is None else self._growing.sent
-        if not text.startswith(sent):
-            self.begin()
-            sent = ""
-        if text[len(sent) :]:
-            self._tell("text", text[len(sent) :])
+        self._show(text, whole=True)
         self._tell("end")
+        self._is_over = True
 
     def _grow(self, token_id: int) -> None:
-        if self._growing is not None:
+        if self._growing is not None and not self._is_over:
             fresh = self._growing.append(token_id)
             if fresh:
+                self._sent += fresh
                 self._tell("text", fresh, token_id)
+
+    def _show(self, text: str, *, whole: bool = False) -> None:
+        """Tell what a text has more than was told; one that begins anew may have less at first."""
+        if self._is_over or (self._sent.startswith(text) and not whole):
+            return
+        if not text.startswith(self._sent):
+            self.begin()
+        fresh = text[len(self._sent) :]
+        if fresh:
+            self._sent = text
+            self._tell("text", fresh)
 
     def _tell(
         self, kind: Literal["begin", "text", "end"], text: str = "", token: int | None = None

@@ -10,13 +10,31 @@ from typing import Any
 
 import httpx
 
-from pipeline.engines.facts import read_facts
 from pipeline.engines.limits import check_sampling, room_for
 from pipeline.engines.model_extras import chat_fields, extra_body, secrets_of
-from pipeline.engines.model_files import looks_like_path
-from pipeline.engines.openai.http_retry import BUSY, Call, RetryPolicy, Unreachable, send
+from pipeline.engines.openai.event_stream import (
+    STREAM,
+    STREAM_AND_COUNT,
+    body_of,
+    heard,
+    refuses_streams,
+)
+from pipeline.engines.openai.http_retry import (
+    BUSY,
+    Call,
+    RetryPolicy,
+    Unreachable,
+    send,
+)
 from pipeline.engines.openai.known_fields import KnownFields
-from pipeline.engines.openai.server import START_POLICY, Server, make_client, meet, sent_on
+from pipeline.engines.openai.server import (
+    START_POLICY,
+    Server,
+    facts_of,
+    make_client,
+    meet,
+    sent_on,
+)
 from pipeline.engines.openai.wire import (
     Answer,
     chat_body,
@@ -73,6 +91,7 @@ class OpenAIEngine:
         self._tells_stops = False
         self._keep_stops = False
         self._limit = LIMIT
+        self._stream = STREAM_AND_COUNT
         self._fields = KnownFields(self._answer_to, self._secrets)
 
     @property
@@ -112,7 +131,7 @@ class OpenAIEngine:
             try:
                 self._server = await meet(self._client, self._settings)
                 self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
-                self._facts = await asyncio.to_thread(self._read_facts, self._server)
+                self._facts = await asyncio.to_thread(facts_of, self._settings, self._server)
                 await self._ask_once()
                 await self._refuse_unknown(self._settings.sampling)
                 await self._learn_to_tell_stops()
@@ -191,24 +210,6 @@ class OpenAIEngine:
             return None
         return HFTokenizer.of(replace(self._settings, tokenizer=source))
 
-    def _read_facts(self, server: Server) -> ModelFacts:
-        """Facts from the model's files where they are a folder here; else only the name."""
-        root = server.root
-        if root is not None and looks_like_path(root) and server.is_vllm:
-            known = read_facts(replace(self._settings, model=root))
-            return replace(known, model=self._settings.model, context=server.context)
-        return ModelFacts(
-            model=self._settings.model,
-            revision=self._settings.revision,
-            dtype=None,
-            context=server.context or self._settings.max_model_len,
-            parameters=None,
-            body_parameters=None,
-            head_parameters=None,
-            layers=None,
-            attention_width=None,
-        )
-
     async def _ask_once(self) -> None:
         one = self._short()
         if self._tokenizer is None:
@@ -275,16 +276,21 @@ class OpenAIEngine:
     ) -> Completion:
         began = time.perf_counter()
         server = self._running()
-        call = self._call(path, body, sampling.seed)
-        response = await self._send(call, self._policy)
-        if _wants_other_limit(response, call):
-            self._limit = OTHER_LIMIT
+        while True:
             call = self._call(path, body, sampling.seed)
+            if sampling.on_text is not None and self._stream:
+                call = heard(call, self._stream, sampling.on_text, self._secrets)
             response = await self._send(call, self._policy)
+            if _wants_other_limit(response, call):
+                self._limit = OTHER_LIMIT
+            elif call.listen is not None and refuses_streams(response):
+                self._stream = STREAM if "stream_options" in (call.body or {}) else {}
+            else:
+                break
         if not response.is_success:
             raise self._failure(response, call.url)
         try:
-            answer = parse_answer(response.json(), sampling)
+            answer = parse_answer(body_of(response, self._secrets), sampling)
         except (ValueError, RecursionError) as error:
             raise EngineFailure(
                 f"the answer of the server at {server.base_url} is not JSON ({error})"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -22,7 +22,7 @@ LONGEST_ASKED = 120.0
 """The longest wait in seconds that a server is granted at once."""
 MAX_BODY = 64 * 1024 * 1024
 """The most bytes of an answer, unpacked; a long one with its tokens has a few hundred thousand."""
-KEPT = ("Retry-After", "Location")
+KEPT = ("Retry-After", "Location", "Content-Type")
 """The headers that are read."""
 CUT = ("closed connection", "disconnected")
 """What httpx says of a connection that the server ended before its answer."""
@@ -54,14 +54,31 @@ class RetryPolicy:
         return float(longest * (1 - share / 2))
 
 
+class Listener(Protocol):
+    """Who hears an answer while it comes."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the answer is whole: a stream that ends before is broken."""
+        ...
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes; raises `EngineFailure` where they are no answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request, and the seed from which its waiting times follow."""
+    """One HTTP request, and the seed from which its waiting times follow.
+
+    `listen` makes a listener for each try that is answered by a stream of events.
+    """
 
     method: str
     url: str
     body: dict[str, Any] | None = None
     seed: int = 0
+    listen: Callable[[], Listener] | None = None
 
 
 class Unreachable(Exception):  # noqa: N818 - named for what it is
@@ -111,15 +128,20 @@ async def _once(
 ) -> httpx.Response | Unreachable:
     """What one try brings: status, body and the headers that are read."""
     body = bytearray()
+    listener: Listener | None = None
     try:
         async with (
             time_limit(seconds),
             client.stream(call.method, call.url, json=call.body) as response,
         ):
+            if call.listen is not None and response.is_success and is_stream(response):
+                listener = call.listen()
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_BODY:
                     raise EngineFailure(f"the server's answer has more than {MAX_BODY:,} bytes")
+                if listener is not None:
+                    listener.feed(piece)
     except httpx.ProtocolError as error:
         if "location header" in str(error):
             # httpx tells the address, cut in pieces in which no secret can be found again.
@@ -131,8 +153,15 @@ async def _once(
         return Unreachable(str(error) or type(error).__name__)
     except httpx.DecodingError as error:
         raise EngineFailure(f"the server's answer cannot be decompressed ({error})") from error
+    if listener is not None and not listener.is_over:
+        return Unreachable("the stream of its answer ended before the answer did")
     headers = {name: value for name in KEPT if (value := response.headers.get(name, "")).isascii()}
     return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+
+def is_stream(response: httpx.Response) -> bool:
+    """Whether the answer comes as a stream of events."""
+    return str(response.headers.get("Content-Type", "")).lower().startswith("text/event-stream")
 
 
 def _may_pass(response: httpx.Response) -> bool:

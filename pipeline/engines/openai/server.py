@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from pipeline.engines.facts import read_facts
 from pipeline.engines.limits import TooSlow
 from pipeline.engines.masking import (
     KEY_VARIABLE,
@@ -17,8 +18,10 @@ from pipeline.engines.masking import (
     credentials_of,
     shown_address,
 )
+from pipeline.engines.model_files import looks_like_path
 from pipeline.engines.openai.http_retry import Call, RetryPolicy, Unreachable, send
 from pipeline.engines.openai.wire import MAX_TOKENS, reason_of
+from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 
@@ -184,4 +187,23 @@ def _server(base: str, models: dict[str, Any], model: str) -> Server:
         is_vllm=entry.get("owned_by") == "vllm",
         context=context if type(context) is int and 0 < context <= MAX_TOKENS else None,
         root=root if isinstance(root, str) else None,
+    )
+
+
+def facts_of(settings: EngineSettings, server: Server) -> ModelFacts:
+    """Facts from the model's files where they are a folder here; else only the name."""
+    root = server.root
+    if root is not None and looks_like_path(root) and server.is_vllm:
+        known = read_facts(replace(settings, model=root))
+        return replace(known, model=settings.model, context=server.context)
+    return ModelFacts(
+        model=settings.model,
+        revision=settings.revision,
+        dtype=None,
+        context=server.context or settings.max_model_len,
+        parameters=None,
+        body_parameters=None,
+        head_parameters=None,
+        layers=None,
+        attention_width=None,
     )

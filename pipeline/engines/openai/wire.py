@@ -140,7 +140,7 @@ def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
             "(max_tokens), so that no token budget holds with it"
         )
     return Answer(
-        text=_whole_characters(_text(choice)),
+        text=whole_characters(_text(choice)),
         token_ids=None if choice.token_ids is None else tuple(choice.token_ids),
         finish_reason=_finish(choice.finish_reason),
         stop_string=_stop_string(choice, sampling.stop),
@@ -157,16 +157,20 @@ def _text(choice: _Choice) -> str:
         if choice.text is None:
             raise _no_completion("choices[0].text is null")
         return choice.text
-    # Servers that part thinking from answer: put together what the model wrote.
     thought = message.reasoning_content or message.reasoning
-    if thought:
-        return f"<think>\n{thought}\n</think>\n\n{message.content or ''}"
-    if message.content is None:
+    if not thought and message.content is None:
         raise _no_completion("choices[0].message.content is null")
-    return message.content
+    return thinking_and_answer(thought, message.content or "")
 
 
-def _whole_characters(text: str) -> str:
+def thinking_and_answer(thought: str | None, answer: str | None) -> str:
+    """What the model wrote, of servers that part thinking from answer; None has not begun."""
+    if not thought:
+        return answer or ""
+    return f"<think>\n{thought}" + ("" if answer is None else f"\n</think>\n\n{answer}")
+
+
+def whole_characters(text: str) -> str:
     """`text` with halves of surrogate pairs, which JSON lets through, as question marks."""
     return text.encode("utf-8", "replace").decode()
 

@@ -142,12 +142,12 @@ class _Actor:
 
     async def complete(self, prompt: Sequence[int], sampling: SamplingRequest) -> Completion:
         """Continue a token prefix."""
-        asked = replace(sampling, on_token=None)
+        asked = replace(sampling, on_token=None, on_text=None)
         return await _answer(self._running().complete.remote(list(prompt), asked))
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Answer a chat."""
-        asked = replace(sampling, on_token=None)
+        asked = replace(sampling, on_token=None, on_text=None)
         return await _answer(self._running().chat.remote(list(messages), asked))
 
     async def health(self) -> None:
