@@ -44,9 +44,12 @@ class Ledger:
         """Add one completion's prompt and generated tokens, and what was computed beside them."""
         self._add(model, use, _tokens(completion))
         if completion.refused is not None:
-            self._add(model, Use.REFUSED, _computed(completion.refused))
+            # They were fed in the passes that gave the text, and had none of their own.
+            none = None if completion.forwards is None else 0
+            self._add(model, Use.REFUSED, _computed(completion.refused, none))
         if completion.assisted is not None:
-            self._add(assistant_of(model), Use.GUESSES, _computed(completion.assisted))
+            guesses = _computed(completion.assisted, completion.assistant_forwards)
+            self._add(assistant_of(model), Use.GUESSES, guesses)
 
     def _add(self, model: str, use: str, tokens: Tokens) -> None:
         before = self._sums.get((model, use))
@@ -74,10 +77,11 @@ def _tokens(completion: Completion) -> Tokens:
         if prompt is None or generated is None or requests is None
         else attended(prompt, prompt + generated - requests),
         requests=requests,
+        forwards=completion.forwards,
     )
 
 
-def _computed(work: Computed) -> Tokens:
+def _computed(work: Computed, forwards: int | None) -> Tokens:
     """Tokens that were all fed, with logits of those that are no prompt."""
     return Tokens(
         prompt_new=work.prompt,
@@ -86,6 +90,7 @@ def _computed(work: Computed) -> Tokens:
         attended_prompt=work.attended_prompt,
         attended_generated=work.attended,
         requests=0,
+        forwards=forwards,
     )
 
 
@@ -98,6 +103,7 @@ def both(first: Tokens, second: Tokens) -> Tokens:
         attended_prompt=known_sum(first.attended_prompt, second.attended_prompt),
         attended_generated=known_sum(first.attended_generated, second.attended_generated),
         requests=known_sum(first.requests, second.requests),
+        forwards=known_sum(first.forwards, second.forwards),
     )
 
 

@@ -47,7 +47,8 @@ class Tokens:
     `requests` are those that wrote a token. The last token of each is never fed to the model.
     `attended_prompt` and `attended_generated` sum, over the new prompt tokens and over the
     generated ones that are fed, how many positions each attends to: what attention costs, exactly.
-    An imported attempt may know the generated tokens alone.
+    `forwards` are the passes of the model that gave them, counted for each request that had part
+    in one. An imported attempt may know the generated tokens alone.
     """
 
     prompt_new: Count | None
@@ -56,6 +57,7 @@ class Tokens:
     attended_prompt: Count | None
     attended_generated: Count | None
     requests: Count | None = None
+    forwards: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

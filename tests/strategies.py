@@ -35,6 +35,7 @@ tokens = st.builds(
     attended_prompt=counts,
     attended_generated=counts,
     requests=st.just(0),
+    forwards=st.none() | counts,
 )
 
 

@@ -13,6 +13,7 @@ from pipeline.runs.scheduler import Progress
 from pipeline.runs.status import statuses
 from speclrm_testing.commands import speclrm
 from speclrm_testing.reasoner_contract import timeless
+from speclrm_testing.scripted_runs import Place
 
 COMMAND = "run spec --engine transformers --problem-id first:2 --token-budget 60"
 ASSISTED = "--decoding window --assistant-model pocket-draft"
@@ -78,9 +79,34 @@ def test_refused_guesses_and_the_assistants_work_are_in_the_cost(tmp_path):
     models = json.loads((tmp_path / "assisted" / "run.json").read_text())["models"]
     assert models["target_assistant"].keys() == models["target"].keys()
     assert 0 < models["target_assistant"]["parameters"] < models["target"]["parameters"]
-    shown = speclrm(f"leaderboard {tmp_path / 'assisted'} --format json")
-    assert json.loads(shown.out)
-    assert shown.code == 0
+    folders = " ".join(str(tmp_path / name) for name in runs)
+    said = speclrm(f"leaderboard {folders} --format json")
+    board = {row["run"]: row for row in json.loads(said.out)}
+    a_forward = {name: row["target_tokens_a_forward"] for name, row in board.items()}
+    assert a_forward["plain"] == 1 < a_forward["looked"] < a_forward["assisted"]
+    for name, row in board.items():
+        written = costs[name][0]["target"]["plain"] / 2
+        assert row["target_forwards"] * a_forward[name] == pytest.approx(written)
+    assert board["assisted"]["target_assistant_forwards"] > board["assisted"]["target_forwards"]
+    assert "tokens a forward" in speclrm(f"leaderboard {folders}").out
+
+
+def test_a_run_from_before_forwards_were_counted_goes_on_and_its_own_stay_unknown(tmp_path):
+    place = Place.made(tmp_path)
+    assert place.speclrm("baseline", "--problem-id first:2").code == 0
+    files = list((place.run("baseline") / "problems").iterdir())
+    for file in files:
+        old = file.read_bytes().replace(b',"forwards":null', b"")
+        assert b"forwards" not in old
+        file.write_bytes(old)
+    before = {file: file.read_bytes() for file in files}
+    assert place.speclrm("baseline", "--problem-id first:3").code == 0
+    assert len(place.attempts("baseline")) == 3
+    assert before == {file: file.read_bytes() for file in files}
+    assert speclrm(f"grade {place.run('baseline')}").code == 0
+    [row] = json.loads(speclrm(f"leaderboard {place.run('baseline')} --format json").out)
+    assert (row["target_forwards"], row["target_tokens_a_forward"]) == (None, None)
+    assert row["target_tokens"] > 0
 
 
 def test_the_progress_of_a_run_counts_what_is_written_and_not_what_is_refused(plain):

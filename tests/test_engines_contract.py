@@ -64,6 +64,12 @@ class SamplingContract:
             assert done.token_ids == greedy.token_ids, cut
 
     @pytest.mark.asyncio
+    async def test_every_token_has_a_forward_of_its_own(self, engine):
+        done = await engine.complete(engine.tokenizer.encode("Let a=7."), SAMPLED)
+        assert done.forwards == len(done.token_ids) > 1
+        assert (done.refused, done.assisted, done.assistant_forwards) == (None, None, None)
+
+    @pytest.mark.asyncio
     async def test_penalties_are_those_of_their_definition(self, engine, tiny_model):
         from transformers import AutoModelForCausalLM  # noqa: PLC0415 - takes seconds
 

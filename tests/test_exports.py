@@ -91,6 +91,13 @@ def test_csv_has_a_row_for_each_attempt_of_every_run(tmp_path):
     assert (rows[0]["response"], rows[0]["target_tokens"]) == (TEXT, "20")
 
 
+def test_csv_has_the_forwards_of_target_and_draft(tmp_path):
+    usage = {"target": {"plain": {"generated": 4, "forwards": 2}, "refused": {"forwards": 0}}}
+    run = graded(tmp_path / "run", [verdict_row("60", usage=usage)], {"60": [True]})
+    [row] = table(export(run, "csv", str(tmp_path / "all.csv")))
+    assert (row["target_forwards"], row["draft_forwards"]) == ("2", "0")
+
+
 def test_csv_begins_with_the_byte_order_mark_that_excel_needs(tmp_path):
     file = tmp_path / "all.csv"
     export(graded(tmp_path / "run"), "csv", str(file))

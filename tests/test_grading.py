@@ -131,6 +131,7 @@ def test_a_row_holds_what_leaderboards_need(run):
                     "attended_prompt": 25,
                     "attended_generated": 17,
                     "requests": 1,
+                    "forwards": None,
                 }
             }
         },

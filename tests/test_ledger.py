@@ -20,6 +20,7 @@ def completion(prompt: int, new: int, cached: int | None = 0) -> Completion:
         prompt_tokens=prompt,
         cached_prompt_tokens=cached,
         seconds=0.0,
+        forwards=new,
     )
 
 
@@ -48,15 +49,19 @@ def test_what_was_computed_for_guesses_is_booked_apart_and_the_assistants_under_
         completion(prompt=10, new=3),
         refused=Computed(prompt=0, attended_prompt=0, tokens=5, attended=60),
         assisted=Computed(prompt=9, attended_prompt=45, tokens=7, attended=80),
+        forwards=2,
+        assistant_forwards=6,
     )
     ledger.book("draft", Use.DRAFT_KEPT, done)
     ledger.book("draft", Use.DRAFT_DROPPED, done)
     usage = ledger.usage()
     assert usage.keys() == {"draft", "draft_assistant"}
     assert usage["draft"].keys() == {"draft_kept", "draft_dropped", "refused"}
-    assert usage["draft"]["draft_kept"].generated == 3
-    assert usage["draft"]["refused"] == Tokens(0, 0, 10, 0, 120, requests=0)
-    assert usage["draft_assistant"] == {"guesses": Tokens(18, 0, 14, 90, 160, requests=0)}
+    kept, refused = usage["draft"]["draft_kept"], usage["draft"]["refused"]
+    assert (kept.generated, kept.forwards) == (3, 2)
+    assert refused == Tokens(0, 0, 10, 0, 120, requests=0, forwards=0)
+    guesses = Tokens(18, 0, 14, 90, 160, requests=0, forwards=12)
+    assert usage["draft_assistant"] == {"guesses": guesses}
 
 
 def test_nothing_booked_is_no_usage():
@@ -103,6 +108,7 @@ UNKNOWN = ("prompt_new", "prompt_cached", "generated", "attended_prompt", "atten
     [
         ({"prompt_tokens": None}, {"prompt_new", "attended_prompt", "attended_generated"}),
         ({"token_ids": None}, {"generated", "attended_generated", "requests"}),
+        ({"forwards": None}, {"forwards"}),
         (
             {"prompt_tokens": None, "cached_prompt_tokens": None, "token_ids": None},
             {*UNKNOWN, "requests"},

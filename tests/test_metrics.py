@@ -9,7 +9,8 @@ from graded_runs import verdict_row, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.reports.board_columns import as_markdown
+from evaluators.reports import leaderboard
+from evaluators.reports.board_columns import as_markdown, whole_columns
 from evaluators.reports.leaderboard import as_csv, rows
 from evaluators.run_files.verdict_rows import NotGraded
 from evaluators.statistics.estimators import TooFewAttempts, pass_at_k
@@ -148,6 +149,59 @@ def test_tokens_are_unknown_where_the_server_did_not_count_those_of_one_attempt(
         )
         costs = run_metrics(run).costs
         assert (costs.target_tokens, costs.draft_tokens, costs.draft_kept) == expected
+
+
+GUESSED = {
+    "target": {
+        "plain": {"generated": 30, "forwards": 10},
+        "refused": {"generated": 50, "forwards": 0},
+    },
+    "target_assistant": {"guesses": {"generated": 44, "forwards": 40}},
+}
+UNTOLD = {"target": {"plain": {"generated": 30}}}
+
+
+@pytest.mark.parametrize(
+    ("usages", "forwards", "a_forward"),
+    [
+        ((GUESSED, GUESSED), {"target": 10, "target_assistant": 40}, {"target": 3}),
+        ((GUESSED, {}), {"target": 5, "target_assistant": 20}, {"target": 3}),
+        ((GUESSED, UNTOLD), {"target_assistant": 20}, {}),  # the second was made by an old version
+        ((UNTOLD, UNTOLD), {}, {}),
+        ((GUESSED, {"target": {"plain": {"generated": None}}}), {}, {}),
+    ],
+)
+def test_a_forwards_tokens_are_those_of_the_text_and_unknown_where_one_attempts_are(
+    tmp_path, usages, forwards, a_forward
+):
+    rows = [verdict_row(str(number), usage=usage) for number, usage in enumerate(usages)]
+    measured = run_metrics(write_run(tmp_path / "run", {"0": [True], "1": [True]}, rows))
+    assert (measured.costs.forwards, measured.costs.tokens_a_forward) == (forwards, a_forward)
+    [row] = leaderboard.rows([measured])
+    named = leaderboard.flattened(row)
+    assert named["target_forwards"] == forwards.get("target")
+    assert named["target_tokens_a_forward"] == a_forward.get("target")
+    assert named["draft_tokens_a_forward"] is None
+
+
+@pytest.mark.parametrize(
+    ("forwards", "draft", "shown"),
+    [
+        (10, {}, "3.00"),
+        (10, {"draft": {"draft_kept": {"generated": 8, "forwards": 5}}}, "3.00 / 1.60"),
+        (10, {"draft": {"draft_kept": {"generated": 8}}}, "3.00 / –"),
+        (30, {}, None),
+        (None, {}, None),
+    ],
+)
+def test_the_leaderboard_tells_the_tokens_of_a_forward_unless_all_are_one(
+    tmp_path, forwards, draft, shown
+):
+    usage = {"target": {"plain": {"generated": 30, "forwards": forwards}}, **draft}
+    run = write_run(tmp_path / "run", {"0": [True]}, [verdict_row("0", usage=usage)])
+    table = leaderboard.rows([run_metrics(run)])
+    found = {one.name: one.show(table[0]) for one in whole_columns(table)}
+    assert found.get("tokens-a-forward") == shown
 
 
 def test_flops_are_unknown_where_one_attempts_are(tmp_path):

@@ -126,10 +126,11 @@ def test_a_newer_schema_is_refused(attempt):
         records.decode(line)
 
 
-def test_a_line_of_schema_1_reads_with_its_requests_unknown():
+def test_a_line_of_schema_1_reads_with_its_requests_and_forwards_unknown():
     counts = b'{"prompt_new":5,"prompt_cached":0,"generated":2,"attended_prompt":15,'
     usage = b'{"target":{"plain":' + counts + b'"attended_generated":13}}}'
     line = records.encode(ATTEMPT).replace(b'"usage":null', b'"usage":' + usage)
     old = records.decode(line.replace(b'"schema":2', b'"schema":1'))
     assert old.schema == 1
-    assert old.usage == {"target": {"plain": records.Tokens(5, 0, 2, 15, 13, requests=None)}}
+    counted = records.Tokens(5, 0, 2, 15, 13, requests=None, forwards=None)
+    assert old.usage == {"target": {"plain": counted}}

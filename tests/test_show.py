@@ -82,6 +82,14 @@ def test_a_trace_tells_steps_answer_gold_and_cost(shown, expected):
     assert expected in said.out
 
 
+def test_forward_passes_stand_behind_the_tokens_that_they_gave(shown):
+    plain, refused = Tokens(9, 0, 8, 45, 60, 1, forwards=1), Tokens(0, 0, 5, 0, 9)
+    usage = {"target": {"plain": plain, "refused": refused}}
+    said = shown(replace(ATTEMPT, usage=usage)).out
+    assert "target plain: 9 prompt tokens computed, 0 cached, 8 generated in 1 forward pass" in said
+    assert "0 cached, 5 generated\n" in said
+
+
 def test_a_kept_draft_is_shown_with_its_score(shown):
     assert "target, 3 tokens, 0.50 s, score 9.00" in shown(one_step(score=9.0)).out
 

@@ -149,6 +149,13 @@ def _tokens_by_role(costs: Costs) -> str:
     )
 
 
+def _tokens_a_forward(costs: Costs) -> str:
+    """The target's, and the draft's behind it where there is one."""
+    drafted = costs.draft_tokens or "draft" in costs.tokens_a_forward
+    shown = TWO_ROLES if drafted else TWO_ROLES[:1]
+    return " / ".join(fixed(costs.tokens_a_forward.get(role)) for role in shown)
+
+
 def _gflops(costs: Costs) -> str:
     return f"{giga(costs.flops_decode)} / {giga(costs.flops_total)}"
 
@@ -187,6 +194,9 @@ COLUMNS = (
     Column("any", "any", lambda row: share(row.metrics.any_correct)),
     Column("tokens", "tokens target / draft", lambda row: _tokens_by_role(row.metrics.costs)),
     Column("all-tokens", "tokens", lambda row: whole(all_tokens(row.metrics.costs))),
+    Column(
+        "tokens-a-forward", "tokens a forward", lambda row: _tokens_a_forward(row.metrics.costs)
+    ),
     Column("x-total", "× total", lambda row: times(row, "flops_total")),
     Column("x-decode", "× decode", lambda row: times(row, "flops_decode")),
     Column("x-tokens", "× tokens", lambda row: times(row, "tokens")),
@@ -204,7 +214,8 @@ BY_NAME = {column.name: column for column in COLUMNS}
 WHOLE = (
     *("run", "reasoner", "model", "accuracy", "label", "se", "pass@k", "maj@k", "any"),
     *RATE_FIELDS,
-    *("tokens", "drafts-kept", "rewritten", "draft-tokens-kept", "gflops", "x", "seconds"),
+    *("tokens", "tokens-a-forward", "drafts-kept", "rewritten", "draft-tokens-kept"),
+    *("gflops", "x", "seconds"),
 )
 """The columns of the whole table, as Markdown has it, in order."""
 
@@ -224,6 +235,9 @@ def silent_columns(table: Sequence[Row]) -> set[str]:
     silent = set()
     if all(row.metrics.costs.draft_kept is None for row in table):
         silent.add("draft-tokens-kept")
+    # One token each is how every model writes by itself.
+    if all(made == 1 for row in table for made in row.metrics.costs.tokens_a_forward.values()):
+        silent.add("tokens-a-forward")
     if all(row.metrics.costs.acceptance is None for row in table):
         silent |= {"drafts-kept", "rewritten"}
     for name, ratio in (("x-total", "flops_total"), ("x-decode", "flops_decode")):

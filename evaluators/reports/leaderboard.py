@@ -98,13 +98,19 @@ def as_json(table: Sequence[Row]) -> str:
 def flattened(row: Row) -> dict[str, Any]:
     """All of a row's numbers by name: intervals as `_low` and `_high`, ratios as `relative_`.
 
-    The tokens of each role are `_tokens` behind its name.
+    The tokens of each role are `_tokens` behind its name, its passes `_forwards` and the tokens of
+    text that one of them gave `_tokens_a_forward`.
     """
     metrics: dict[str, Any] = asdict(row.metrics)
     uncertain, rates = metrics.pop("uncertainty"), metrics.pop("rates")
     costs, version = metrics.pop("costs"), metrics.pop("grader_version")
     del metrics["tracks"]
     tokens = costs.pop("tokens") or dict.fromkeys(TWO_ROLES)
+    passes = {
+        f"{role}_{what}": of.get(role)
+        for what, of in ((name, costs.pop(name)) for name in ("forwards", "tokens_a_forward"))
+        for role in tokens
+    }
     tracks = row.metrics.tracks
     times = {
         f"{prefix}seconds_{name}": value
@@ -122,6 +128,7 @@ def flattened(row: Row) -> dict[str, Any]:
         **uncertain,
         **rates,
         **{f"{role}_tokens": made for role, made in tokens.items()},
+        **passes,
         **costs,
         **times,
         "chosen_tokens": tracks.chosen_tokens,

@@ -172,7 +172,7 @@ def trace(attempt: GradedAttempt, labels: Labels, *, hide_text: bool) -> Json:
         "error": None if error is None else error.type if hide_text else error.text,
         "vote": None if line.vote is None else _vote(line.vote, hide_text=hide_text),
         "usage": [
-            [model, use, tokens.generated]
+            [model, use, tokens.generated, tokens.forwards]
             for model, uses in (verdict.usage or {}).items()
             for use, tokens in uses.items()
         ],

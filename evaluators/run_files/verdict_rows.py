@@ -3,7 +3,7 @@
 Fields that an earlier version's grading did not write have defaults.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,7 @@ class UseTokens:
     attended_prompt: int | None = None
     attended_generated: int | None = None
     requests: int | None = None
+    forwards: int | None = None
 
 
 Usage = dict[str, dict[str, UseTokens]]
@@ -105,10 +106,17 @@ class VerdictRow:
 
     def generated(self, model: str) -> int | None:
         """The tokens that a model generated; None where one use does not say."""
+        return self._sum(model, lambda use: use.generated)
+
+    def forwards(self, model: str) -> int | None:
+        """The passes of a model that gave them; None where one use does not say."""
+        return self._sum(model, lambda use: use.forwards)
+
+    def _sum(self, model: str, count: Callable[[UseTokens], int | None]) -> int | None:
         if self.usage is None:
             return None
-        counts = [use.generated for use in self.usage.get(model, {}).values()]
-        known = [count for count in counts if count is not None]
+        counts = [count(use) for use in self.usage.get(model, {}).values()]
+        known = [one for one in counts if one is not None]
         return sum(known) if len(known) == len(counts) else None
 
 

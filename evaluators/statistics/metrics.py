@@ -50,7 +50,9 @@ class Costs:
     """Costs per recorded attempt; None where unknown.
 
     `tokens` are generated ones by the roles of the models, target and draft first, of the attempts
-    that were counted; an imported one may not be.
+    that were counted; an imported one may not be. `forwards` are the passes of each model, and
+    `tokens_a_forward` how many of its tokens that became text one of them gave, of models of which
+    every attempt says it.
     `draft_kept` is the share of the draft's step tokens that were kept, `acceptance` the share of
     judged drafts that were kept, `rewrites` the share of steps that the target wrote after a
     rejection. `flops_decode` count generated tokens alone, `flops_total` with the prompt tokens
@@ -58,6 +60,8 @@ class Costs:
     """
 
     tokens: dict[str, float] | None
+    forwards: dict[str, float]
+    tokens_a_forward: dict[str, float]
     draft_kept: float | None
     acceptance: float | None
     rewrites: float | None
@@ -270,7 +274,14 @@ def _costs(totals: Totals) -> Costs:
     decode, total = totals.flops_decode, totals.flops_total
     counted = totals.counted if totals.rows else rows
     tokens = dict.fromkeys(TWO_ROLES, 0) | totals.tokens
+    forwards = {role: passes for role, passes in totals.forwards.items() if passes and counted}
     return Costs(
+        forwards={role: passes / counted for role, passes in forwards.items()},
+        tokens_a_forward={
+            role: totals.written[role] / passes
+            for role, passes in forwards.items()
+            if totals.written[role]
+        },
         tokens={role: made / counted for role, made in tokens.items()} if counted else None,
         draft_kept=(totals.draft_kept or 0) / totals.drafted if totals.drafted else None,
         acceptance=1 - (totals.rewritten or 0) / totals.judged if totals.judged else None,

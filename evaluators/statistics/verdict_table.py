@@ -28,7 +28,7 @@ COLUMNS = {
     "grader_version": "VARCHAR",
     "answer_class": "BIGINT",
     "stop": "VARCHAR",
-    "usage": "MAP(VARCHAR, MAP(VARCHAR, STRUCT(generated BIGINT)))",
+    "usage": "MAP(VARCHAR, MAP(VARCHAR, STRUCT(generated BIGINT, forwards BIGINT)))",
     "flops": "STRUCT(decode DOUBLE, total DOUBLE)",
     "seconds": "DOUBLE",
     "extracted": "VARCHAR",
@@ -51,6 +51,8 @@ NEEDED = (
 """What every verdict row has, null where an imported attempt does not say."""
 MADE_FROM = {"file", "digest"}
 STATUSES = ("ok", "error")
+UNWRITTEN = ("refused", "guesses")
+"""Uses whose tokens were computed for guesses, and are no text."""
 MOST_REPEATS = 999_999_999
 SLIM = """
 CREATE TABLE verdicts AS SELECT
@@ -71,8 +73,13 @@ CREATE TABLE verdicts AS SELECT
         AS chosen_tokens,
     flops.decode AS flops_decode, flops.total AS flops_total,
     list_transform(map_entries(usage), lambda m: {{
-        'role': m.key, 'generated': list_sum(list_transform(map_values(m.value),
-            lambda u: u.generated))
+        'role': m.key,
+        'generated': list_sum(list_transform(map_values(m.value), lambda u: u.generated)),
+        'written': list_sum(list_transform(list_filter(map_entries(m.value),
+            lambda u: NOT list_contains({unwritten}, u.key)), lambda u: u.value.generated)),
+        'forwards': CASE WHEN NOT list_contains(list_transform(map_values(m.value),
+                lambda u: u.forwards IS NULL), true)
+            THEN list_sum(list_transform(map_values(m.value), lambda u: u.forwards)) END
     }}) AS tokens,
     list_contains(list_transform(flatten(list_transform(map_values(usage),
         lambda uses: map_values(uses))), lambda u: u.generated IS NULL), true) AS unsaid,
@@ -115,7 +122,8 @@ SELECT count(*),
 FROM verdicts
 """
 TOKENS = """
-SELECT one.role, coalesce(sum(one.generated), 0)
+SELECT one.role, coalesce(sum(one.generated), 0), coalesce(sum(one.written), 0),
+    CASE WHEN count(*) = count(one.forwards) THEN sum(one.forwards) END
 FROM (SELECT unnest(tokens) AS one FROM verdicts) GROUP BY one.role ORDER BY one.role
 """
 CLASSES = """
@@ -179,8 +187,9 @@ class Totals:
     Where one row does not say how its attempt ended, how many were cut or repeated is unknown.
     `counted` are the rows whose tokens are known, and none where a server did not count those of
     one: a failed attempt's 0 tokens are no mean of the others. `tokens` are generated ones, by the
-    roles of the models. `vote_lost` counts attempts that are not correct though one of their
-    tracks is.
+    roles of the models; `written` are those of them that are text, and `forwards` the passes that
+    gave them, of roles of which every attempt says them. `vote_lost` counts attempts that are not
+    correct though one of their tracks is.
     """
 
     rows: int
@@ -202,6 +211,8 @@ class Totals:
     seconds_p95: float | None
     grader_version: str
     tokens: dict[str, int]
+    written: dict[str, int]
+    forwards: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +248,7 @@ def verdict_table(run: Path, dataset: str, asked: Slice | None = None) -> Verdic
 
 
 def _load(database: duckdb.DuckDBPyConnection, file: Path, dataset: str) -> None:
-    query = SLIM.format(columns=COLUMNS, size=LONGEST_LINE_BYTES)
+    query = SLIM.format(columns=COLUMNS, size=LONGEST_LINE_BYTES, unwritten=list(UNWRITTEN))
     try:
         database.execute(query, [dataset, glob.escape(str(file))])
     except duckdb.Error as error:
@@ -317,7 +328,10 @@ def _totals(database: duckdb.DuckDBPyConnection, file: Path, dataset: str) -> To
     *sums, incomplete = row
     if incomplete:
         raise _broken(file, dataset)
-    sums.append(dict(database.execute(TOKENS).fetchall()))
+    roles = database.execute(TOKENS).fetchall()
+    sums.append({role: generated for role, generated, _, _ in roles})
+    sums.append({role: written for role, _, written, _ in roles})
+    sums.append({role: forwards for role, *_, forwards in roles if forwards is not None})
     return Totals(*sums)
 
 

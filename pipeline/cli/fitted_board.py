@@ -20,8 +20,8 @@ from pipeline.cli.tables import Cell, fits
 RATIOS = ("x-total", "x-tokens")
 """What says how dear a run is against the baseline; the first that is known is shown."""
 EXTRAS = (
-    *("reasoner", "x-decode", "drafts-kept", "model", "pass@k", "maj@k", "seconds", "gflops"),
-    *("any", "se", "rewritten", "draft-tokens-kept"),
+    *("tokens-a-forward", "reasoner", "x-decode", "drafts-kept", "model", "pass@k", "maj@k"),
+    *("seconds", "gflops", "any", "se", "rewritten", "draft-tokens-kept"),
 )
 """Columns for a wide terminal, what readers miss first before the others."""
 TROUBLE = "trouble"

@@ -209,9 +209,14 @@ def _cost(attempt: Attempt) -> Text:
             generated = "unknown" if tokens.generated is None else tokens.generated
             text.append(
                 f"{model} {use}: {computed} prompt tokens computed, {cached} cached, "
-                f"{generated} generated\n"
+                f"{generated} generated{_in_forwards(tokens.forwards)}\n"
             )
     return text.append(_seconds(attempt.seconds))
+
+
+def _in_forwards(forwards: int | None) -> str:
+    """Behind the generated tokens; nothing where it is unknown, or where they had none."""
+    return f" in {forwards} forward pass{'es' * (forwards != 1)}" if forwards else ""
 
 
 def _seconds(seconds: float | None) -> str:

@@ -9,13 +9,15 @@ from typing import Any, Protocol
 class Work:
     """Tokens that a model was fed beside those that a text needs, and what they attended to.
 
-    `attended` sums the positions that the tokens saw, each itself and all before it.
+    `attended` sums the positions that the tokens saw, each itself and all before it. `forwards` are
+    passes that were made for them; what a text's own passes are fed beside it needs none.
     """
 
     prompt: int = 0
     attended_prompt: int = 0
     fed: int = 0
     attended: int = 0
+    forwards: int = 0
 
     def read(self, tokens: int) -> None:
         """Count a prompt, of which no logits are needed."""

@@ -89,7 +89,9 @@ class Completion:
     gives one: the only one without `token_ids`.
     `refused` is what the model computed for guesses that were no part of its text, `assisted` what
     another model did that made guesses; None where there was nothing of the kind. `forwards` are
-    those that gave its tokens, None where unknown; `rounds` are those of refined blocks.
+    the model's that gave its tokens, `assistant_forwards` the other's that gave guesses, both
+    without those that only read a prompt, and None where unknown; `rounds` are those of refined
+    blocks.
     `likeliest` are the likeliest first tokens with their log-probabilities, where asked for.
     """
 
@@ -105,6 +107,7 @@ class Completion:
     refused: Computed | None = None
     assisted: Computed | None = None
     forwards: int | None = None
+    assistant_forwards: int | None = None
     rounds: tuple[RefineRound, ...] = ()
     likeliest: tuple[tuple[int, float], ...] = ()
 

@@ -129,7 +129,7 @@ def completed(call: Record, tokenizer: Tokenizer) -> Iterator[tuple[int, Complet
     """The completions of a recorded call by their seeds.
 
     What was computed beside their own tokens, for padding, for beams and for guesses that were
-    refused, is divided among them.
+    refused, is divided among them. Which forwards of a call were for which of several is not known.
     """
     times, rows = times_of(call), call["rows"]
     own = [
@@ -138,6 +138,7 @@ def completed(call: Record, tokenizer: Tokenizer) -> Iterator[tuple[int, Complet
     ]
     refused = _shares(times.target_work, own, len(rows))
     assisted = _shares(times.assistant_work, [], len(rows))
+    alone = len(rows) == 1
     latencies = times.latencies or (times.seconds,) * len(rows)
     for row, seconds, more, guessed in zip(rows, latencies, refused, assisted, strict=True):
         ids = tuple(row["token_ids"])
@@ -153,6 +154,8 @@ def completed(call: Record, tokenizer: Tokenizer) -> Iterator[tuple[int, Complet
                 seconds=seconds,
                 refused=more,
                 assisted=guessed,
+                forwards=times.target_forwards if alone else None,
+                assistant_forwards=times.assistant_forwards if alone else None,
             ),
         )
 

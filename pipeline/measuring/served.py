@@ -101,8 +101,10 @@ def _times(
     one token and guesses, and keeps one token and those guesses that were right.
     """
     forwards: int | None = 0
+    guessing: int | None = 0
     for one in completions:
         forwards = known_sum(forwards, one.forwards)
+        guessing = known_sum(guessing, 0 if one.assisted is None else one.assistant_forwards)
     windows = None if not checked or forwards is None else forwards - len(completions)
     target = None if forwards is None else _sum(_own(one) for one in completions)
     assistant = _sum(one.assisted or NOTHING for one in completions)
@@ -112,7 +114,7 @@ def _times(
         token_times=None,
         latencies=tuple(one.seconds for one in completions),
         target_forwards=forwards,
-        assistant_forwards=None,
+        assistant_forwards=None if forwards is None else guessing,
         target_computed=None if target is None else target.prompt + target.tokens,
         assistant_computed=None if target is None else assistant.prompt + assistant.tokens,
         proposed=None if windows is None or target is None else target.tokens - windows,

@@ -157,7 +157,8 @@ async def answer(chain: Chain) -> Stop:
 def first_tokens(completion: Completion, most: int, tokenizer: Tokenizer) -> Completion:
     """What the same request would have come to with fewer tokens to write.
 
-    Its seconds are its share by tokens; what was computed besides is not known.
+    Its seconds are its share by tokens; what was computed besides is not known, nor in how many
+    passes, unless each gave one token.
     """
     if completion.generated is None or completion.generated <= most:
         return completion
@@ -171,6 +172,7 @@ def first_tokens(completion: Completion, most: int, tokenizer: Tokenizer) -> Com
         cached_prompt_tokens=completion.cached_prompt_tokens,
         seconds=completion.seconds * most / completion.generated,
         completion_tokens=most,
+        forwards=most if completion.forwards == completion.generated else None,
     )
 
 

@@ -39,6 +39,8 @@ COLUMNS = (
     "steps_rewritten",
     "target_tokens",
     "draft_tokens",
+    "target_forwards",
+    "draft_forwards",
     "flops_decode",
     "flops_total",
     "seconds",
@@ -85,6 +87,7 @@ def _row(run: GradedRun, attempt: GradedAttempt, *, hidden: bool) -> dict[str, A
     error, models = line.error, run.models
     steps, flops = verdict.steps, verdict.flops
     tokens = {f"{role}_tokens": verdict.generated(role) for role in (*TWO_ROLES, *models)}
+    tokens |= {f"{role}_forwards": verdict.forwards(role) for role in TWO_ROLES}
     others = {
         f"{role}_model": model_name(model)
         for role, model in models.items()

@@ -8,6 +8,8 @@ const labelOf = (run) => `avg@${run.repeats} (${run.problems}×${run.repeats})`;
 
 const several = DATA.runs.some((run) => run.repeats > 1);
 const drafted = DATA.runs.some((run) => run.draft_tokens > 0);
+// One token a forward is how every model writes by itself.
+const windowed = DATA.runs.some((run) => ["target", "draft"].some((role) => (run[`${role}_tokens_a_forward`] ?? 1) !== 1));
 const judged = DATA.runs.some((run) => run.acceptance !== null);
 const roles = [...new Set(DATA.runs.flatMap((run) => run.roles))].filter((role) => role !== "target" && role !== "draft");
 const datasets = [...new Set(DATA.runs.map((run) => run.dataset))];
@@ -38,6 +40,7 @@ const RUN_COLUMNS = [
   datasets.length > 1 && { head: "dataset", value: (r) => r.dataset, show: (r) => r.dataset, text: true, worth: 2 },
   number("target tokens", (r) => r.target_tokens, 0, 2, "Generated per attempt."), drafted && number("draft tokens", (r) => r.draft_tokens, 0, 3, "Generated per attempt."),
   ...roles.map((role) => number(`${role} tokens`, (r) => r[`${role}_tokens`] ?? null, 0, 3, "Generated per attempt.")),
+  windowed && number("tokens a forward", (r) => r.target_tokens_a_forward, 2, 4, "Tokens of text that one pass of the target gave; its guesses that were refused are none."), windowed && drafted && number("draft tokens a forward", (r) => r.draft_tokens_a_forward, 2, 20, "Tokens of text that one pass of the draft gave."),
   number("× total", (r) => r.relative_flops_total, 2, 1, `GFLOPs total, divided by ${DATA.baseline}'s.`),
   number("GFLOPs total", (r) => giga(r.flops_total), 2, 9, "Floating-point operations per attempt, with those of prompt tokens that were computed."),
   number("× decode", (r) => r.relative_flops_decode, 2, 5, `GFLOPs decode, divided by ${DATA.baseline}'s.`),

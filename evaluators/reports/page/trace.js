@@ -62,10 +62,13 @@ function fact(list, name, value) {
   if (value !== null && value !== undefined) list.append(element("dt", {}, name), element("dd", {}, value instanceof Node ? value : String(value).slice(0, SHOWN_CHARACTERS)));
 }
 
-// Tokens by model and use, as one line.
+// Tokens by model and use, and the passes that gave them unless each gave one, as one line.
 function usageText(usage) {
   const models = new Map();
-  for (const [model, use, count] of usage) models.set(model, [...(models.get(model) || []), `${use.replace(/^draft_/, "")} ${count === null ? "unknown" : count.toLocaleString("en")}`]);
+  for (const [model, use, count, forwards] of usage) {
+    const passes = forwards && forwards !== count ? ` in ${forwards.toLocaleString("en")} forwards` : "";
+    models.set(model, [...(models.get(model) || []), `${use.replace(/^draft_/, "")} ${count === null ? "unknown" : count.toLocaleString("en")}${passes}`]);
+  }
   return [...models].map(([model, uses]) => `${model}: ${uses.join(", ")}`).join(" · ");
 }
 

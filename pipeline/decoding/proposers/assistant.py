@@ -89,6 +89,7 @@ class Assistant:
             logits = self._forward([[*new, *old] for new, old in zip(unread, looked, strict=True)])
             for row, text in enumerate(texts):
                 text.assisted.feed(len(self._rows[row].known), logits.shape[1])
+                text.assisted.forwards += 1
                 fed = len(unread[row]) + len(looked[row])
                 if len(guesses[row]) == limits[row]:
                     self.rows.forget(row, fed)

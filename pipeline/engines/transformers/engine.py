@@ -156,6 +156,7 @@ class TransformersEngine:
         prompt = job.prompt
         async with time_limit(self._settings.seconds_allowed()):
             generated = await asyncio.wrap_future(job.answer)
+        assisted = _computed(generated.assisted)
         return Completion(
             text=generated.text,
             token_ids=generated.token_ids,
@@ -166,8 +167,9 @@ class TransformersEngine:
             seconds=time.perf_counter() - began,
             logprobs=generated.logprobs,
             refused=_computed(generated.refused),
-            assisted=_computed(generated.assisted),
+            assisted=assisted,
             forwards=generated.forwards,
+            assistant_forwards=generated.assisted.forwards if assisted is not None else None,
             likeliest=generated.likeliest,
             rounds=tuple(
                 RefineRound(

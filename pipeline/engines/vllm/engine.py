@@ -96,6 +96,7 @@ class VllmEngine:
         self._facts: ModelFacts | None = None
         self._tokenizer: HFTokenizer | None = None
         self._lora: Any = None
+        self._singly = False
         self._converted: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -133,8 +134,9 @@ class VllmEngine:
         try:
             self._driver = await asyncio.to_thread(self._make_driver, self._facts)
             await self._driver.start()
-            context = self._driver.engine.model_config.max_model_len
-            self._facts = replace(self._facts, context=context)
+            served = self._driver.engine.model_config
+            self._facts = replace(self._facts, context=served.max_model_len)
+            self._singly = not (speculates(self._settings) or served.is_diffusion)
             await self._ask_once()
         except (UserMistake, RunStopped):
             await self.stop()
@@ -165,7 +167,13 @@ class VllmEngine:
                 list(prompt_token_ids), params, self._lora, vllm_requests.telling(sampling)
             )
         seconds = time.perf_counter() - began
-        return vllm_requests.to_completion(output, sampling, self.tokenizer, seconds)
+        return vllm_requests.to_completion(
+            output,
+            sampling,
+            self.tokenizer,
+            seconds,
+            singly=self._singly,
+        )
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Complete the chat as the model's template renders it."""

@@ -55,9 +55,9 @@ def telling(sampling: SamplingRequest) -> Callable[[Any], None] | None:
 
 
 def to_completion(
-    output: Any, sampling: SamplingRequest, tokenizer: Tokenizer, seconds: float
+    output: Any, sampling: SamplingRequest, tokenizer: Tokenizer, seconds: float, *, singly: bool
 ) -> Completion:
-    """The completion that a finished RequestOutput holds.
+    """The completion that a finished RequestOutput holds; `singly`: a token a forward.
 
     Raises `EngineFailure` when vLLM gave the request up.
     """
@@ -76,6 +76,7 @@ def to_completion(
         cached_prompt_tokens=output.num_cached_tokens,
         seconds=seconds,
         logprobs=_first_logprobs(text.logprobs, sampling.logprobs_of),
+        forwards=len(ids) if singly else None,
     )
 
 
