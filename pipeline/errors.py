@@ -5,6 +5,7 @@ Exception
 ├── RunStopped      the run could not go on; what is done is kept (exit code 3)
 ├── EngineFailure   one request to an engine failed; the attempt becomes an error record
 │   ├── PromptTooLong      the prompt leaves no room in the context for an answer
+│   ├── Unserved           the engine is at fault, and not what was asked: another may serve it
 │   └── EngineDead         the engine itself is gone: no later request can succeed either
 └── Misdeclared     an entry (reasoner, engine, vote rule) is none; its registry says whose it is
 """
@@ -27,6 +28,10 @@ class EngineFailure(Exception):  # noqa: N818 - same
 
 class PromptTooLong(EngineFailure):
     """The prompt leaves no room in the model's context for even one new token."""
+
+
+class Unserved(EngineFailure):
+    """No answer that can be used came, for no fault of the request: another engine may serve it."""
 
 
 class EngineDead(EngineFailure):

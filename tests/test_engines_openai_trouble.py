@@ -10,9 +10,18 @@ from fake_openai import ASKED, Fake, Reply, Start, chosen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.engines.openai import engine as openai_engine
 from pipeline.engines.openai import http_retry
 from pipeline.engines.openai.http_retry import LONGEST_ASKED, RetryPolicy
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
+from pipeline.engines.openai.server import START_SECONDS
+from pipeline.errors import (
+    EngineDead,
+    EngineFailure,
+    PromptTooLong,
+    RunStopped,
+    Unserved,
+    UserMistake,
+)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
@@ -184,6 +193,38 @@ async def test_a_server_that_fails_at_the_start_is_told_of(
     fake.models = models
     with pytest.raises(error, match=words):
         await start()
+
+
+async def test_a_server_that_lists_its_models_and_does_not_answer_is_told_of_in_half_a_minute(
+    fake: Fake, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert START_SECONDS < 30
+    monkeypatch.setattr(openai_engine, "START_SECONDS", 0.2)
+    fake.answer = lambda _: (200 if fake.hung.wait() else 500, "")
+    with pytest.raises(RunStopped) as error:
+        await start()
+    assert str(error.value).startswith(
+        f"the server at {fake.url}/v1 lists its models but gives no text: requests of a few tokens "
+        "were not answered within 0 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *[(status, EngineFailure) for status in (400, 413, 422)],
+        *[(status, Unserved) for status in (401, 403, 404, 405, 500, 501, 502)],
+    ],
+)
+async def test_what_another_server_may_answer_is_told_from_what_none_would(
+    fake: Fake, start: Start, waits: list[float], status: int, kind: type[Exception]
+) -> None:
+    engine = await start()
+    fake.next = [(status, "no")] * 3
+    with pytest.raises(EngineFailure) as error:
+        await engine.complete([1], ASKED)
+    assert type(error.value) is kind
+    assert len(waits) == (2 if status >= 500 else 0)
 
 
 async def test_a_server_that_went_away_is_dead(fake: Fake, start: Start) -> None:

@@ -13,7 +13,9 @@ from fake_server import MODELS, chat, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.engines import replica as replica_module
 from pipeline.engines import replicas as module
+from pipeline.engines.limits import TooSlow
 from pipeline.engines.masking import addresses_in
 from pipeline.engines.openai import engine as openai_engine
 from pipeline.engines.openai import http_retry
@@ -22,7 +24,14 @@ from pipeline.engines.protocol import Ability, Completion, ModelFacts, SamplingR
 from pipeline.engines.replicas import Replicas
 from pipeline.engines.routing import MOST_OF_MEAN, chosen, preferred
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
+from pipeline.errors import (
+    EngineDead,
+    EngineFailure,
+    PromptTooLong,
+    RunStopped,
+    Unserved,
+    UserMistake,
+)
 from pipeline.runs.directory import read_attempts, read_manifest
 from speclrm_testing.commands import speclrm
 
@@ -45,6 +54,7 @@ class Machine:
     facts: ModelFacts = FACTS
     asked: list[tuple[int, ...]] = field(default_factory=list)
     starts: int = 0
+    hangs_at_start: bool = False
 
 
 class OnMachine:
@@ -64,6 +74,8 @@ class OnMachine:
         self.machine.starts += 1
         if not self.machine.up:
             raise UserMistake("it does not answer")
+        if self.machine.hangs_at_start:
+            await asyncio.Event().wait()
 
     async def complete(self, prompt, _sampling):
         self.machine.asked.append(tuple(prompt))
@@ -221,6 +233,109 @@ async def test_a_request_that_fails_on_a_healthy_replica_is_not_made_again(three
         assert sum(len(one.asked) for one in machines.values()) == 1
 
 
+def told_of(engine):
+    """What the engine tells of its replicas from now on."""
+    told = []
+    engine._on_change = lambda name, there: told.append((name, there))
+    return told
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("failure", [TooSlow("not in time"), Unserved("it answers 500")])
+async def test_a_replica_that_seems_well_and_serves_nothing_is_left_and_no_request_is_lost(
+    three, tmp_path, failure
+):
+    machines, engine = three
+    told = told_of(engine)
+    first = preferred("x", dict.fromkeys(machines, 0))[0]
+    machines[first].failure = failure
+    for n in range(4):
+        assert (await engine.of("x").complete([n], ASKED)).text == "7"
+    assert machines[first].asked == [(0,), (1,)]
+    assert sum(len(one.asked) for one in machines.values()) == 6
+    assert told == [(first, False)]
+    assert (
+        f"{first} is not asked any more: it failed 2 requests in a row while others answered "
+        f"(the last: {failure}); tried again in 60 s"
+    ) in (tmp_path / "engine.log").read_text()
+
+
+@pytest.mark.asyncio
+async def test_what_a_replica_fails_and_another_serves_does_not_count_once_it_has_answered(three):
+    machines, engine = three
+    first = preferred("x", dict.fromkeys(machines, 0))[0]
+    for _ in range(3):
+        for failure in (Unserved("it answers 500"), None):
+            machines[first].failure = failure
+            await engine.of("x").complete([1], ASKED)
+    assert engine._replicas[first].alive
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_fails_on_a_replica_that_answers_others_is_not_made_again(three):
+    machines, engine = three
+    for name, one in machines.items():
+        one.failure = TooSlow("not in time")
+        engine._replicas[name].heard = math.inf
+    with pytest.raises(TooSlow):
+        await engine.of("x").complete([1], ASKED)
+    assert sum(len(one.asked) for one in machines.values()) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("failure", "asked"), [(TooSlow("slow"), 2), (Unserved("500"), 3)])
+async def test_what_no_replica_serves_is_the_requests_fault_and_all_stay(three, failure, asked):
+    machines, engine = three
+    for one in machines.values():
+        one.failure = failure
+    for _ in range(3):
+        with pytest.raises(type(failure)):
+            await engine.of("x").complete([1], ASKED)
+    assert sum(len(one.asked) for one in machines.values()) == 3 * asked
+    assert all(one.alive for one in engine._replicas.values())
+
+
+@pytest.mark.asyncio
+async def test_one_that_was_left_comes_back_for_one_request_and_rests_longer_each_time(
+    three, monkeypatch
+):
+    monkeypatch.setattr(replica_module, "REST_SECONDS", 0.01)
+    machines, engine = three
+    first = preferred("x", dict.fromkeys(machines, 0))[0]
+    bad = engine._replicas[first]
+    machines[first].failure = Unserved("it answers 500")
+    for rests in (1, 2):
+        for n in range(2):
+            await engine.of("x").complete([n], ASKED)
+        assert (bad.rests, bad.alive) == (rests, False)
+        machines[first].busy = True
+        await until(lambda: bad.alive)
+        waiting = asyncio.create_task(engine.of("x").complete([8], ASKED))
+        await until(lambda: bad.asked)
+        await engine.of("x").complete([9], ASKED)
+        assert machines[first].asked[-1] == (8,)
+        machines[first].busy = False
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    machines[first].failure = None
+    await engine.of("x").complete([7], ASKED)
+    assert machines[first].asked[-1] == (7,)
+    assert bad.rests == 0
+
+
+@pytest.mark.asyncio
+async def test_a_replica_that_does_not_come_up_again_keeps_nobody_from_looking_at_the_others(three):
+    machines, engine = three
+    machines["a"].up = machines["b"].up = False
+    for name in ("a", "b"):
+        engine._end(engine._replicas[name], "it is gone")
+    machines["a"].up, machines["a"].hangs_at_start = True, True
+    await until(lambda: machines["a"].starts == 2)
+    machines["b"].up = True
+    await until(lambda: engine._replicas["b"].alive)
+    assert not engine._replicas["a"].alive
+
+
 @pytest.mark.asyncio
 async def test_a_request_that_is_cancelled_is_cancelled_there_and_moves_nowhere(three):
     machines, engine = three
@@ -367,6 +482,46 @@ def test_a_run_on_two_servers_of_which_one_dies_has_every_attempt_once_and_books
     assert good.answered + dying.answered == 24 + 2  # and one each at the start
     assert dying.answered == 4
     assert f"replica {other} is not asked any more" in Path("run/engine.log").read_text()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_on_two_servers_of_which_one_lists_its_models_and_answers_nothing_loses_no_attempt():
+    good, hanging, released = Answering(), Answering(most=1), threading.Event()
+
+    def post(path, body):
+        if hanging.answered:
+            released.wait()
+        return hanging.post(path, body)
+
+    with serving(good.get, good.post) as one, serving(lambda _: MODELS, post) as other:
+        said = run_on(one, other, options="--request-timeout 0.3")
+        released.set()
+    assert said.code == 0
+    assert {attempt.status for attempt in read_attempts(Path("run"))} == {"ok"}
+    assert f"replica {other} is not asked any more: it failed" in Path("run/engine.log").read_text()
+    assert "0 failed, " in said.err
+    assert f", without {other}" in said.err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_server_that_serves_another_model_when_it_is_back_is_no_longer_asked(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    other_model = (200, {"data": [{"id": "n", "owned_by": "someone"}]})
+    good, changing = Answering(), Answering(most=4)
+
+    def get(_path):
+        return MODELS if changing.answered < changing.most else other_model
+
+    def post(path, body):
+        status, said = changing.post(path, body)
+        return (404, "no such model") if status == 500 else (status, said)
+
+    with serving(good.get, good.post) as one, serving(get, post) as other:
+        said = run_on(one, other)
+    assert said.code == 0
+    assert {attempt.status for attempt in read_attempts(Path("run"))} == {"ok"}
+    log = Path("run/engine.log").read_text()
+    assert f"the server at {other} does not serve the model 'm'; it serves n" in log
 
 
 @pytest.mark.usefixtures("here")

@@ -84,9 +84,12 @@ def line(progress: Progress) -> str:
 
 
 def detail(progress: Progress) -> str:
-    """Failures, speed, and that a server asks to wait."""
+    """Failures, speed, that a server asks to wait, and replicas that are gone."""
     made, seconds = progress.generated, progress.seconds
     speed = "?" if made is None else f"{made / seconds if seconds else 0.0:,.0f}"
     wait = progress.busy_until - time.monotonic()
     busy = f", server asks to wait {math.ceil(wait)} s" if wait > 0 else ""
-    return f"{progress.failed} failed, {speed} tokens/s{busy}"
+    first, *others = sorted(progress.gone) or [""]
+    without = f", without {first}" if first else ""
+    more = f" and {len(others)} more" if others else ""
+    return f"{progress.failed} failed, {speed} tokens/s{busy}{without}{more}"

@@ -37,6 +37,7 @@ def all_together(runs: Mapping[str, Progress]) -> Progress:
         generated=None if None in known else sum(made for made in known if made is not None),
         began=min((one.began for one in each if one.began), default=0.0),
         busy_until=max((one.busy_until for one in each), default=0.0),
+        gone={name for one in each for name in one.gone},
     )
 
 

@@ -13,7 +13,9 @@ from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
 from pipeline.engines.step_watch import STEP_SECONDS
 from pipeline.errors import Misdeclared, UserMistake
 
-EVERYONES = frozenset({"engine", "model", "request_timeout", "log", "on_wait", "own", "sampling"})
+EVERYONES = frozenset(
+    {"engine", "model", "request_timeout", "log", "on_wait", "on_change", "own", "sampling"}
+)
 """Fields of `EngineSettings` that every engine honours."""
 FIELDS = frozenset(one.name for one in fields(EngineSettings))
 ANOTHER = "use another engine"

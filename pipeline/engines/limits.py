@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.sampling import OPTIONS
-from pipeline.errors import EngineFailure, PromptTooLong, UserMistake
+from pipeline.errors import EngineFailure, PromptTooLong, Unserved, UserMistake
 
 # Generators take 64 signed bits; derived seeds may be wider.
 SEED_RANGE = 2**63
 
 
-class TooSlow(EngineFailure):
+class TooSlow(Unserved):
     """A request was not finished within its time and was given up."""
 
 

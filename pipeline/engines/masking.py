@@ -6,13 +6,16 @@ for in the plain form of a text, in which all that is undone.
 """
 
 import base64
+import contextlib
 import html
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
+
+from pipeline.errors import EngineFailure, RunStopped, UserMistake
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 MASK = "***"
@@ -108,6 +111,19 @@ class Secrets:
             length = next((n for n in range(len(form), 0, -1) if plain.text.endswith(form[:n])), 0)
             ends += [plain.starts[-length]] if length else []
         return start + len(raw[: min(ends, default=len(raw))].decode("utf-8", "ignore"))
+
+
+@contextlib.contextmanager
+def masked_errors(secrets: Secrets) -> Iterator[None]:
+    """Let no error out that holds one of them."""
+    try:
+        yield
+    except (EngineFailure, UserMistake, RunStopped) as error:
+        masked = secrets.masked(str(error))
+        if masked == str(error):
+            raise
+        # Its cause would show what is masked here.
+        raise type(error)(masked) from None
 
 
 def api_key() -> str | None:

@@ -4,21 +4,39 @@ is like the others.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.engines.protocol import Ability, Completion, Engine
 
+MOST_UNSERVED = 2
+"""Requests in a row that a replica fails, though it seems well, before it is left."""
+REST_SECONDS, LONGEST_REST = 60.0, 3600.0
+"""How long it is then left alone the first time, and at most: twice as long each time."""
+
 
 @dataclass(slots=True, eq=False)
 class Replica:
-    """One of the engines, what it is doing, and what it has done."""
+    """One of the engines, what it is doing, and what it has done.
+
+    `odd` is in what it differed from the others when it came back last. `heard` is when it last
+    answered a request, in monotonic seconds. It has failed `unserved` requests since, of which the
+    first was sent at `unserved_since`; `rests` is how often it was left for that since then, and
+    `rests_until` when it may be tried again.
+    """
 
     name: str
     engine: Engine
     alive: bool = True
+    odd: str | None = None
     missed: int = 0
+    heard: float = 0.0
+    unserved: int = 0
+    unserved_since: float = 0.0
+    rests: int = 0
+    rests_until: float = 0.0
     asked: set[asyncio.Task[Completion]] = field(default_factory=set)
     answered: int = 0
     tokens: int | None = 0
@@ -39,14 +57,32 @@ class Replica:
 
     def count(self, completion: Completion) -> None:
         """Take down what it answered."""
+        self.heard = time.monotonic()
+        self.unserved = self.rests = 0
         self.answered += 1
         known = self.tokens is not None and completion.generated is not None
         self.tokens = (self.tokens or 0) + (completion.generated or 0) if known else None
 
+    def failed(self, sent: float) -> bool:
+        """Take down that it failed a request that was sent then; whether these are too many in a
+        row. One that was left for that and has answered nothing since is not given as many again.
+        """
+        if not self.unserved:
+            self.unserved_since = sent
+        self.unserved += 1
+        return self.rests > 0 or self.unserved >= MOST_UNSERVED
+
+    def rest(self) -> float:
+        """Leave it alone for a while; for how many seconds."""
+        seconds = min(REST_SECONDS * 2.0**self.rests, LONGEST_REST)
+        self.rests += 1
+        self.rests_until = time.monotonic() + seconds
+        return seconds
+
     def end(self) -> None:
         """It is gone: requests that wait for it are to go elsewhere."""
         self.alive = False
-        self.missed = 0
+        self.missed = self.unserved = 0
         self.deaths += 1
         for task in self.asked:
             task.cancel()

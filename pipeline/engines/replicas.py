@@ -3,19 +3,18 @@ prefix, and from a replica that dies to another.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import json
+import time
 from collections.abc import (
     Callable,
-    Coroutine,
     Mapping,
     Sequence,
 )
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
+from pipeline.engines.limits import TooSlow
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -26,44 +25,52 @@ from pipeline.engines.protocol import (
     Tokenizer,
 )
 from pipeline.engines.replica import Replica, difference_between
+from pipeline.engines.routed import Asked, OneName
 from pipeline.engines.routing import chosen
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
+from pipeline.errors import (
+    EngineDead,
+    EngineFailure,
+    PromptTooLong,
+    RunStopped,
+    Unserved,
+    UserMistake,
+)
 
 LOOK_SECONDS = 10.0
 """How often every replica is looked after while the engine runs."""
 MOST_MISSED = 2
 """Looks in a row that a replica does not answer before it is dead: requests that wait for it lose
 what it has computed, and it may only have been slow."""
+MOST_SLOW = 2
+"""Replicas that do nothing else and on which a request takes too long: then it is the request."""
 NAMING_TOKENS = 256
 """Tokens by which a request is known that nobody has named."""
-
-Asked = Callable[[Engine], Coroutine[Any, Any, Completion]]
-
-
-@runtime_checkable
-class Routed(Protocol):
-    """An engine that wants to know which requests belong together."""
-
-    def of(self, name: str) -> Engine:
-        """This engine for the requests of that name: they share most of their prompts."""
-        ...
 
 
 class Replicas:
     """Engines of one model as one engine; `makes` are how each is made, by its name.
 
     A request that fails because its replica died, or is found dead, is made again on another; only
-    the answer that comes back is anybody's. A dead replica is tried again every few seconds and
-    comes back when it answers as it did at the start. When none is left the engine is dead.
-    `log` gets a line for each death and return, and at the end what each replica did.
+    the answer that comes back is anybody's. So is one that a replica fails which has answered
+    nothing since it was sent; one that does so again and again, while others answer, is left as
+    the dead are. These are tried again every few seconds, and come back when they answer as they
+    did at the start. When none is left the engine is dead.
+    `log` gets a line for each death and return, and at the end what each replica did; `on_change`
+    is told with its name whether a replica is there, whenever that changes.
     """
 
-    def __init__(self, makes: Mapping[str, Callable[[], Engine]], log: Path | None) -> None:
+    def __init__(
+        self,
+        makes: Mapping[str, Callable[[], Engine]],
+        log: Path | None,
+        on_change: Callable[[str, bool], None] | None = None,
+    ) -> None:
         self._makes = makes
         self._log = log
+        self._on_change = on_change
         self._replicas = {name: Replica(name, make()) for name, make in makes.items()}
         self._left: list[Engine] = []
-        self._watch: asyncio.Task[None] | None = None
+        self._watch: list[asyncio.Task[None]] = []
         self._started = False
 
     @property
@@ -83,7 +90,7 @@ class Replicas:
 
     def of(self, name: str) -> Engine:
         """This engine for requests that share most of their prompts: those of an attempt, say."""
-        return _Named(self, name)
+        return OneName(self, name)
 
     async def start(self) -> None:
         """Start all: the first time every one must be there, after a death of all any is enough.
@@ -101,7 +108,9 @@ class Replicas:
         for together in (every[:1], every[1:]):
             starts = (replica.engine.start() for replica in together)
             ends += await asyncio.gather(*starts, return_exceptions=True)
-        failed = {one.name: end for one, end in zip(every, ends, strict=True) if end is not None}
+            if not self._started and ends[0] is not None:
+                break
+        failed = {one.name: end for one, end in zip(every, ends, strict=False) if end is not None}
         for name, end in failed.items():
             strict = not self._started or len(failed) == len(every)
             if strict or not isinstance(end, UserMistake | RunStopped | EngineFailure):
@@ -118,19 +127,21 @@ class Replicas:
                     "all replicas must serve the same model with the same settings"
                 )
         self._started = True
+        for replica in every:
+            self._tell(replica)
         if len(every) > 1:
-            self._watch = asyncio.create_task(self._look_after())
+            self._watch = [asyncio.create_task(self._look_after(one)) for one in every]
 
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
     ) -> Completion:
         """Continue a token prefix."""
         named = hashlib.blake2b(repr(tuple(prompt_token_ids[:NAMING_TOKENS])).encode()).hexdigest()
-        return await _Named(self, named).complete(prompt_token_ids, sampling)
+        return await OneName(self, named).complete(prompt_token_ids, sampling)
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Answer a chat."""
-        return await _Named(self, json.dumps(list(messages))).chat(messages, sampling)
+        return await OneName(self, json.dumps(list(messages))).chat(messages, sampling)
 
     async def health(self) -> None:
         """Return when one replica can take requests; raise `EngineDead` when none can."""
@@ -140,17 +151,18 @@ class Replicas:
         if len(every) == 1:
             await every[0].engine.health()
         elif not self._living():
+            for one in every:
+                one.rests_until = 0.0
             await asyncio.gather(*(self._look_at(one) for one in every))
             if not self._living():
                 raise EngineDead(f"none of the {len(every)} replicas answers")
 
     async def stop(self) -> None:
         """Stop all."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-            self._watch = None
+        watch, self._watch = self._watch, []
+        for looking in watch:
+            looking.cancel()
+        await asyncio.gather(*watch, return_exceptions=True)
         if self._started:
             self._tell_what_each_did()
         await self._stop_all()
@@ -163,19 +175,30 @@ class Replicas:
         """
         failure: EngineFailure = EngineDead("all have died")
         tried: set[str] = set()
+        slow = 0
         while True:
-            loads = {one.name: len(one.asked) for one in self._living() if one.name not in tried}
-            if not loads:
+            able = [one for one in self._living() if one.name not in tried]
+            if not able and isinstance(failure, Unserved):
+                raise failure
+            if not able:
                 raise EngineDead(f"no replica is left: {failure}") from failure
+            # One that is back after many failures first has to answer one request.
+            sure = [one for one in able if not (one.rests and one.asked)] or able
+            loads = {one.name: len(one.asked) for one in sure}
             replica = self._replicas[chosen(name, loads, held_by)]
+            sent = time.monotonic()
             try:
                 with replica.asking(request(replica.engine)) as task:
                     completion = await task
             except PromptTooLong:
                 raise
             except EngineFailure as error:
-                failure = error
-                if not await self._died(replica, error):
+                slow += isinstance(error, TooSlow)
+                if await self._died(replica, error):
+                    failure = EngineDead(str(error))
+                elif self._fails(replica, sent, error) and slow < MOST_SLOW:
+                    failure = error
+                else:
                     raise
             except asyncio.CancelledError:
                 own = asyncio.current_task()
@@ -207,10 +230,29 @@ class Replicas:
         self._end(replica, why)
         return True
 
+    def _fails(self, replica: Replica, sent: float, why: EngineFailure) -> bool:
+        """Whether a request that was sent then failed there and may be served by another replica.
+
+        It may not if the replica has answered others meanwhile: then it is the request. A replica
+        that fails too many in a row is no longer asked.
+        """
+        if not isinstance(why, Unserved) or replica.heard >= sent:
+            return False
+        heard = max((one.heard for one in self._living() if one is not replica), default=0.0)
+        if replica.failed(sent) and heard > replica.unserved_since:
+            row = f"it failed {replica.unserved} requests in a row while others answered"
+            self._end(replica, f"{row} (the last: {why}); tried again in {replica.rest():g} s")
+        return True
+
     def _end(self, replica: Replica, why: str) -> None:
         if replica.alive:
             replica.end()
             self._say(f"{replica.name} is not asked any more: {why}")
+            self._tell(replica)
+
+    def _tell(self, replica: Replica) -> None:
+        if self._on_change is not None:
+            self._on_change(replica.name, replica.alive)
 
     async def _why_dead(self, replica: Replica) -> str | None:
         try:
@@ -219,11 +261,12 @@ class Replicas:
             return str(death)
         return None
 
-    async def _look_after(self) -> None:
-        """Find out which replicas have died and which have come back, again and again."""
+    async def _look_after(self, replica: Replica) -> None:
+        """Find out whether a replica has died or has come back, again and again."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.gather(*(self._look_at(one) for one in self._replicas.values()))
+            if time.monotonic() >= replica.rests_until:
+                await self._look_at(replica)
 
     async def _look_at(self, replica: Replica) -> None:
         if replica.alive:
@@ -243,13 +286,16 @@ class Replicas:
             return
         difference = difference_between(self._first, fresh) if self._living() else None
         if difference is not None:
-            self._say(f"{replica.name} is back and is not asked: {difference}")
+            if replica.odd != difference:
+                self._say(f"{replica.name} is back and is not asked: {difference}")
+            replica.odd = difference
             await fresh.stop()
             return
         # Requests may still be waiting for the old one, and end as they may.
         self._left.append(replica.engine)
-        replica.engine, replica.alive = fresh, True
+        replica.engine, replica.alive, replica.odd = fresh, True, None
         self._say(f"{replica.name} is back")
+        self._tell(replica)
 
     async def _stop_all(self) -> None:
         for engine in (*self._left, *(one.engine for one in self._replicas.values())):
@@ -275,45 +321,3 @@ class Replicas:
         if self._log is not None and self._log.parent.is_dir():
             with self._log.open("a", encoding="utf-8") as log:
                 log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} replica {line}\n")
-
-
-class _Named:
-    """The replicas for the requests of one name, which the last of them served."""
-
-    def __init__(self, replicas: Replicas, name: str) -> None:
-        self._replicas = replicas
-        self._name = name
-        self._held_by: str | None = None
-
-    @property
-    def abilities(self) -> frozenset[Ability]:
-        return self._replicas.abilities
-
-    @property
-    def facts(self) -> ModelFacts:
-        return self._replicas.facts
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self._replicas.tokenizer
-
-    async def start(self) -> None:
-        await self._replicas.start()
-
-    async def complete(
-        self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
-    ) -> Completion:
-        return await self._ask(lambda engine: engine.complete(prompt_token_ids, sampling))
-
-    async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
-        return await self._ask(lambda engine: engine.chat(messages, sampling))
-
-    async def health(self) -> None:
-        await self._replicas.health()
-
-    async def stop(self) -> None:
-        await self._replicas.stop()
-
-    async def _ask(self, request: Asked) -> Completion:
-        completion, self._held_by = await self._replicas.ask(self._name, self._held_by, request)
-        return completion

@@ -38,7 +38,8 @@ class EngineSettings:
     (starts in seconds) and `subprocess` on a GPU. `request_timeout` is how many seconds a request
     may take, None the engine's own; `step_timeout` how many a step of an engine in this process,
     None for `step_watch.STEP_SECONDS`; `busy_timeout` how many a server may say that it is busy, of
-    which `on_wait` is told (openai).
+    which `on_wait` is told (openai). `on_change` is told with its name whether a replica is there,
+    whenever that changes (openai, ray).
     `tensor_parallel_size` GPUs hold the model together, and there are `data_parallel_size` copies
     of it (vllm).
     `max_num_seqs` is how many requests are computed together at most, None the engine's own number.
@@ -98,6 +99,7 @@ class EngineSettings:
     own: Mapping[str, Value] = field(default_factory=dict)
     sampling: Sampling = field(default=Sampling(), compare=False)
     on_wait: Callable[[float], None] | None = field(default=None, compare=False)
+    on_change: Callable[[str, bool], None] | None = field(default=None, compare=False)
 
     @property
     def is_lossy(self) -> bool:

@@ -139,7 +139,7 @@ async def started(
         RunStopped: it does not start.
     """
     asked = replace(generation.model, sampling=generation.sampling)
-    engines = Engines({ROLE: engine_of(asked, log, progress.asked_to_wait)}, log=log)
+    engines = Engines({ROLE: engine_of(asked, log, [progress])}, log=log)
     await stack.enter_async_context(engines.running())
     return engines
 

@@ -157,7 +157,7 @@ async def session_of(
             give_back()
         return
     settings = replace(serves(asked.config), sampling=decoders[0].sampling(asked.config))
-    engine = engine_of(settings, log, lambda _seconds: None)
+    engine = engine_of(settings, log, [])
     async with Engines({"target": engine}).running():
         loading = time.perf_counter() - began
         yield Session(asked, log, served=Served(engine), loading=loading)

@@ -1,7 +1,7 @@
 """One run: problems and engines in, a run directory out."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -196,7 +196,7 @@ async def _start(stack: contextlib.AsyncExitStack, run: OpenRun) -> Engines:
 
     def engine(role: str, settings: EngineSettings) -> Engine:
         asked = replace(settings, sampling=experiment.sampling(role))
-        return engine_of(asked, log, run.progress.asked_to_wait)
+        return engine_of(asked, log, [run.progress])
 
     with taken_back_on_error(run.directory):
         engines = Engines(
@@ -207,13 +207,23 @@ async def _start(stack: contextlib.AsyncExitStack, run: OpenRun) -> Engines:
     return engines
 
 
-def engine_of(settings: EngineSettings, log: Path, on_wait: Callable[[float], None]) -> Engine:
-    """The engine of a model of a run, not started yet.
+def engine_of(settings: EngineSettings, log: Path, told: Sequence[Progress]) -> Engine:
+    """The engine of a model of some runs, not started yet, whose displays are told of its troubles.
 
     Raises:
         UserMistake: it is not there, or cannot honour the settings.
     """
-    return create(replace(with_model_folder(settings), log=log, on_wait=on_wait))
+
+    def on_wait(seconds: float) -> None:
+        for progress in told:
+            progress.asked_to_wait(seconds)
+
+    def on_change(replica: str, there: bool) -> None:
+        for progress in told:
+            progress.replica_changed(replica, there=there)
+
+    found = with_model_folder(settings)
+    return create(replace(found, log=log, on_wait=on_wait, on_change=on_change))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.engines.protocol import Engine
-from pipeline.engines.replicas import Routed
+from pipeline.engines.routed import Routed
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 from pipeline.experiment import Experiment
 from pipeline.ledger import UNWRITTEN, Ledger, assistant_of, known_sum
@@ -45,7 +45,8 @@ class Progress:
 
     `generated` counts tokens of ended attempts, None once one is unknown; `tokens` the same by the
     models' roles, with those that were computed and never written; `busy_until` is when a
-    server that asked to wait may be asked again, in monotonic seconds.
+    server that asked to wait may be asked again, in monotonic seconds; `gone` are the replicas
+    that are not asked any more.
     """
 
     total: int
@@ -57,6 +58,7 @@ class Progress:
     tokens: dict[str, int | None] = field(default_factory=dict)
     began: float = 0.0
     busy_until: float = 0.0
+    gone: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Start the clock, once the engines are ready."""
@@ -77,6 +79,13 @@ class Progress:
     def asked_to_wait(self, seconds: float) -> None:
         """Take down that a server is busy and asks to be asked again later."""
         self.busy_until = max(self.busy_until, time.monotonic() + seconds)
+
+    def replica_changed(self, name: str, *, there: bool) -> None:
+        """Take down that a replica is gone, or is there."""
+        if there:
+            self.gone.discard(name)
+        else:
+            self.gone.add(name)
 
     @property
     def seconds(self) -> float:

@@ -144,18 +144,14 @@ async def _engines(
     waiting: Sequence[OpenRun],
 ) -> tuple[dict[str, Engine], dict[str, Exception]]:
     """The engines that start, and the errors of those that do not."""
-
-    def on_wait(seconds: float) -> None:
-        for run in waiting:
-            run.progress.asked_to_wait(seconds)
-
+    told = [run.progress for run in waiting]
     up: dict[str, Engine] = {}
     broken: dict[str, Exception] = {}
     for name, settings in each.engines.items():
         if name not in wanted:
             continue
         try:
-            engine = engine_of(settings, log, on_wait)
+            engine = engine_of(settings, log, told)
             await stack.enter_async_context(Engines({name: engine}).running())
         except (UserMistake, RunStopped, EngineFailure) as error:
             broken[name] = type(error)(f"{error}; the engines' log is {log}")

@@ -5,12 +5,12 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from pipeline.engines.limits import check_sampling, room_for
+from pipeline.engines.masking import masked_errors
 from pipeline.engines.model_extras import chat_fields, extra_body, secrets_of
 from pipeline.engines.openai.event_stream import (
     STREAM,
@@ -19,28 +19,28 @@ from pipeline.engines.openai.event_stream import (
     heard,
     refuses_streams,
 )
-from pipeline.engines.openai.http_retry import (
-    BUSY,
-    Call,
-    RetryPolicy,
-    Unreachable,
-    send,
-)
+from pipeline.engines.openai.http_retry import Call, RetryPolicy, Unreachable, send
 from pipeline.engines.openai.known_fields import KnownFields
+from pipeline.engines.openai.refusals import (
+    LIMIT,
+    OTHER_LIMIT,
+    failure_of,
+    wants_other_limit,
+)
 from pipeline.engines.openai.server import (
     START_POLICY,
+    START_SECONDS,
     Server,
     facts_of,
     make_client,
     meet,
-    sent_on,
+    served,
 )
 from pipeline.engines.openai.wire import (
     Answer,
     chat_body,
     completion_body,
     parse_answer,
-    reason_of,
 )
 from pipeline.engines.protocol import (
     Ability,
@@ -53,19 +53,22 @@ from pipeline.engines.sampling import Sampling, further
 from pipeline.engines.settings import SERVER_SECONDS, EngineSettings
 from pipeline.engines.stopping import cut_at_stop
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.errors import EngineDead, EngineFailure, PromptTooLong, RunStopped, UserMistake
+from pipeline.errors import (
+    EngineDead,
+    EngineFailure,
+    RunStopped,
+    Unserved,
+    UserMistake,
+)
 
 READY_PROMPT = "1+1="
 READY_CHAT = ({"role": "user", "content": READY_PROMPT},)
-LIMIT, OTHER_LIMIT = "max_tokens", "max_completion_tokens"
-"""What a server calls the most tokens that it may write; some refuse the first name."""
 # A busy server is late to list its models; one that takes longer than this hangs.
 HEALTH_SECONDS = 30.0
 TRIES = 5
 # Greedy tokens in which a server has room to come upon a stop string.
 PROBE_TOKENS = 16
 MOST_STOPS = 4
-TOO_LONG = ("context length", "context_length", "maximum model length", "too long")
 
 
 def named_tokenizer(settings: EngineSettings) -> HFTokenizer | None:
@@ -126,23 +129,19 @@ class OpenAIEngine:
     async def start(self) -> None:
         """Find server, model and tokenizer, and ask for one token."""
         await self.stop()
-        with self._masking(), self._impatient():
+        with masked_errors(self._secrets), self._impatient():
             self._client = make_client(self._settings)
             try:
+                began = time.monotonic()
                 self._server = await meet(self._client, self._settings)
+                left = max(0.1, START_SECONDS - (time.monotonic() - began))
+                # Files of the tokenizer may come from far away, which is no fault of the server's.
                 self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
                 self._facts = await asyncio.to_thread(facts_of, self._settings, self._server)
-                await self._ask_once()
-                await self._refuse_unknown(self._settings.sampling)
-                await self._learn_to_tell_stops()
-            except (UserMistake, RunStopped):
+                await self._prove_ready(self._server.base_url, left)
+            except BaseException:
                 await self.stop()
                 raise
-            except EngineFailure as error:
-                await self.stop()
-                raise RunStopped(
-                    f"the server lists its models but gives no text: {error}"
-                ) from error
 
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
@@ -156,7 +155,7 @@ class OpenAIEngine:
         body = completion_body(self._settings.model, prompt, sampling, room, vllm=server.is_vllm)
         if self._keep_stops and sampling.stop:
             body["include_stop_str_in_output"] = True
-        with self._masking():
+        with masked_errors(self._secrets):
             return await self._post("/completions", body, sampling, len(prompt_token_ids))
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
@@ -166,7 +165,7 @@ class OpenAIEngine:
         if sampling.logprobs_of:
             raise EngineFailure("digit log-probabilities need a token prompt, not a chat")
         body = chat_body(self._settings.model, messages, sampling, vllm=server.is_vllm)
-        with self._masking():
+        with masked_errors(self._secrets):
             return await self._post("/chat/completions", body | self._chat_fields, sampling, None)
 
     async def health(self) -> None:
@@ -181,6 +180,12 @@ class OpenAIEngine:
             raise EngineDead(f"the server at {server.base_url} does not answer") from error
         if not response.is_success:
             raise EngineDead(f"the server at {server.base_url} says {response.status_code}")
+        try:
+            now = served(response, server.base_url, self._settings.model)
+        except UserMistake as error:
+            raise EngineDead(str(error)) from error
+        if now != server:
+            raise EngineDead(f"the server at {server.base_url} serves another model under the name")
 
     async def stop(self) -> None:
         """Close the connections; the server goes on."""
@@ -209,6 +214,26 @@ class OpenAIEngine:
         if source is None:
             return None
         return HFTokenizer.of(replace(self._settings, tokenizer=source))
+
+    async def _prove_ready(self, base: str, seconds: float) -> None:
+        """Ask for one token, and find out what the run needs to know of the server.
+
+        Raises:
+            RunStopped: it fails, or has not answered within `seconds`.
+        """
+        said = f"the server at {base} lists its models but gives no text"
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ask_once()
+                await self._refuse_unknown(self._settings.sampling)
+                await self._learn_to_tell_stops()
+        except EngineFailure as error:
+            raise RunStopped(f"{said}: {error}") from error
+        except TimeoutError as error:
+            raise RunStopped(
+                f"{said}: requests of a few tokens were not answered within {seconds:.0f} s; see "
+                "its log, and start again once it answers"
+            ) from error
 
     async def _ask_once(self) -> None:
         one = self._short()
@@ -281,22 +306,22 @@ class OpenAIEngine:
             if sampling.on_text is not None and self._stream:
                 call = heard(call, self._stream, sampling.on_text, self._secrets)
             response = await self._send(call, self._policy)
-            if _wants_other_limit(response, call):
+            if wants_other_limit(response, call):
                 self._limit = OTHER_LIMIT
             elif call.listen is not None and refuses_streams(response):
                 self._stream = STREAM if "stream_options" in (call.body or {}) else {}
             else:
                 break
         if not response.is_success:
-            raise self._failure(response, call.url)
+            raise failure_of(response, call.url, self._policy, self._secrets)
         try:
             answer = parse_answer(body_of(response, self._secrets), sampling)
         except (ValueError, RecursionError) as error:
-            raise EngineFailure(
+            raise Unserved(
                 f"the answer of the server at {server.base_url} is not JSON ({error})"
             ) from error
-        except EngineFailure as error:
-            raise EngineFailure(f"{error}, at {server.base_url}") from error
+        except Unserved as error:
+            raise Unserved(f"{error}, at {server.base_url}") from error
         return self._completion(answer, sampling, prompt_tokens, time.perf_counter() - began)
 
     async def _send(self, call: Call, policy: RetryPolicy) -> httpx.Response:
@@ -318,7 +343,7 @@ class OpenAIEngine:
         if finish == "stop" and stop is None and ids is not None:
             stop = self._stop_among(ids, sampling.stop)
         elif finish == "stop" and stop is None and sampling.stop and not self._tells_stops:
-            raise EngineFailure(
+            raise Unserved(
                 f"the server at {self._running().base_url} does not say whether a stop string or "
                 "the end of the text ended its answer"
             )
@@ -345,18 +370,6 @@ class OpenAIEngine:
     def _encoded(self, text: str) -> tuple[int, ...] | None:
         return None if self._tokenizer is None else tuple(self._tokenizer.encode(text))
 
-    def _failure(self, response: httpx.Response, url: str) -> EngineFailure:
-        """The error that an answer without success stands for."""
-        if response.has_redirect_location:
-            return EngineFailure(sent_on(url, response.headers["Location"]))
-        reason = reason_of(response.text, self._secrets)
-        too_long = any(words in reason for words in TOO_LONG)
-        if response.status_code == HTTPStatus.BAD_REQUEST and too_long:
-            return PromptTooLong(f"the server refuses the prompt: {reason}")
-        waited = response.status_code in BUSY and self._policy.patience > 0
-        after = f", after {self._policy.patience:g} s of waiting (--busy-timeout)" if waited else ""
-        return EngineFailure(f"the server answers {response.status_code}{after}: {reason}")
-
     @contextlib.contextmanager
     def _impatient(self) -> Iterator[None]:
         """Wait for a busy server no longer than a user does who has started a run."""
@@ -366,21 +379,3 @@ class OpenAIEngine:
             yield
         finally:
             self._policy = patient
-
-    @contextlib.contextmanager
-    def _masking(self) -> Iterator[None]:
-        """Let no error out that holds a key or a password."""
-        try:
-            yield
-        except (EngineFailure, UserMistake, RunStopped) as error:
-            masked = self._secrets.masked(str(error))
-            if masked == str(error):
-                raise
-            # Its cause would show what is masked here.
-            raise type(error)(masked) from None
-
-
-def _wants_other_limit(response: httpx.Response, call: Call) -> bool:
-    """Whether the server refuses `max_tokens` and names what it wants instead."""
-    refused = response.status_code == HTTPStatus.BAD_REQUEST and OTHER_LIMIT in response.text
-    return refused and LIMIT in (call.body or {})

@@ -13,7 +13,7 @@ import msgspec
 from pipeline.engines.masking import Secrets
 from pipeline.engines.openai.http_retry import Call, is_stream
 from pipeline.engines.openai.wire import reason_of, thinking_and_answer, whole_characters
-from pipeline.errors import EngineFailure
+from pipeline.errors import Unserved
 
 STREAM: dict[str, Any] = {"stream": True}
 STREAM_AND_COUNT = STREAM | {"stream_options": {"include_usage": True}}
@@ -67,7 +67,7 @@ class EventStream:
         """The next bytes.
 
         Raises:
-            EngineFailure: they are no events, or one is an error.
+            Unserved: they are no events, or one is an error.
         """
         first, *others = piece.split(b"\n")
         for line in (first, *others)[: len(others)]:
@@ -75,13 +75,13 @@ class EventStream:
             self._line.clear()
         self._line += others[-1] if others else first
         if len(self._line) > LONGEST_LINE:
-            raise EngineFailure(f"a line of the server's stream has over {LONGEST_LINE:,} bytes")
+            raise Unserved(f"a line of the server's stream has over {LONGEST_LINE:,} bytes")
 
     def body(self) -> dict[str, Any]:
         """The answer as one body.
 
         Raises:
-            EngineFailure: as `feed`.
+            Unserved: as `feed`.
         """
         self._take(bytes(self._line).removesuffix(b"\r"))
         self._take(b"")
@@ -107,13 +107,11 @@ class EventStream:
         try:
             event = msgspec.convert(json.loads(data), _Event)
         except (ValueError, RecursionError) as error:
-            raise EngineFailure(f"an event of the server's stream is none ({error})") from error
+            raise Unserved(f"an event of the server's stream is none ({error})") from error
         if event.error is not None:
             told = event.error
             reason = str(told.get("message", told) if isinstance(told, dict) else told)
-            raise EngineFailure(
-                f"the server broke its answer off: {reason_of(reason, self._secrets)}"
-            )
+            raise Unserved(f"the server broke its answer off: {reason_of(reason, self._secrets)}")
         self._usage = event.usage or self._usage
         for piece in event.choices[:1]:
             self._grow(piece)
@@ -166,7 +164,7 @@ def body_of(response: httpx.Response, secrets: Secrets) -> Any:
     """The body of an answer, as it is or as the events of a stream come to it.
 
     Raises:
-        EngineFailure: the events are none, or one is an error.
+        Unserved: the events are none, or one is an error.
         ValueError, RecursionError: the body is no JSON.
     """
     if not is_stream(response):

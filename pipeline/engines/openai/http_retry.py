@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import httpx
 
 from pipeline.engines.limits import time_limit
-from pipeline.errors import EngineFailure
+from pipeline.errors import Unserved
 
 # The server is well and asks to be asked later.
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -63,7 +63,7 @@ class Listener(Protocol):
         ...
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes; raises `EngineFailure` where they are no answer."""
+        """The next bytes; raises `Unserved` where they are no answer."""
         ...
 
 
@@ -139,20 +139,20 @@ async def _once(
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_BODY:
-                    raise EngineFailure(f"the server's answer has more than {MAX_BODY:,} bytes")
+                    raise Unserved(f"the server's answer has more than {MAX_BODY:,} bytes")
                 if listener is not None:
                     listener.feed(piece)
     except httpx.ProtocolError as error:
         if "location header" in str(error):
             # httpx tells the address, cut in pieces in which no secret can be found again.
-            raise EngineFailure("the server redirects to an invalid address") from None
+            raise Unserved("the server redirects to an invalid address") from None
         if not any(words in str(error) for words in CUT):
-            raise EngineFailure(f"the server's answer is not HTTP ({error})") from error
+            raise Unserved(f"the server's answer is not HTTP ({error})") from error
         return Unreachable(str(error))
     except httpx.TransportError as error:
         return Unreachable(str(error) or type(error).__name__)
     except httpx.DecodingError as error:
-        raise EngineFailure(f"the server's answer cannot be decompressed ({error})") from error
+        raise Unserved(f"the server's answer cannot be decompressed ({error})") from error
     if listener is not None and not listener.is_over:
         return Unreachable("the stream of its answer ended before the answer did")
     headers = {name: value for name in KEPT if (value := response.headers.get(name, "")).isascii()}

@@ -23,4 +23,4 @@ class ServedModel(Replicas):
             if name in makes:
                 raise UserMistake(f"the server {name} is given twice; give each --base-url once")
             makes[name] = partial(OpenAIEngine, one)
-        super().__init__(makes, settings.log)
+        super().__init__(makes, settings.log, settings.on_change)

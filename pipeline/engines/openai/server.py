@@ -1,5 +1,6 @@
 """Probing an OpenAI-compatible server: whether it is up, what it serves, which product it is."""
 
+import asyncio
 import difflib
 import ipaddress
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from pipeline.errors import EngineFailure, RunStopped, UserMistake
 CONNECT_SECONDS = 5.0
 # A server that is down is reported well within the half minute that a user is willing to wait.
 START_POLICY = RetryPolicy(tries=3, seconds=8.0, patience=8.0)
+START_SECONDS = 28.0
+"""How long all of its start may take, for the same reason."""
 LAST_PORT = 2**16 - 1
 
 
@@ -119,10 +122,12 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
     base = base_url_of(settings)
     url = f"{base}/models"
     try:
-        response = await send(client, Call("GET", url), START_POLICY)
-    except (Unreachable, TooSlow) as error:
+        async with asyncio.timeout(START_SECONDS):
+            response = await send(client, Call("GET", url), START_POLICY)
+    except (Unreachable, TooSlow, TimeoutError) as error:
+        why = f" ({error})" if isinstance(error, Unreachable) else " in time"
         raise UserMistake(
-            f"the server at {base} does not answer ({error}); start it, or correct --base-url"
+            f"the server at {base} does not answer{why}; start it, or correct --base-url"
         ) from error
     except EngineFailure as error:
         raise UserMistake(
@@ -130,14 +135,22 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
             "to /v1"
         ) from error
     _check_status(response, url, Secrets.of(settings.base_url))
+    return served(response, base, settings.model)
+
+
+def served(response: httpx.Response, base: str, model: str) -> Server:
+    """The server that lists its models so.
+
+    Raises `UserMistake` when it is no list of models, or one without the model.
+    """
     try:
         models = {str(one["id"]): one for one in response.json()["data"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserMistake(
-            f"{url} does not list models, so it is not an OpenAI-compatible server; --base-url is "
-            "its address up to /v1"
+            f"{base}/models does not list models, so it is not an OpenAI-compatible server; "
+            "--base-url is its address up to /v1"
         ) from error
-    return _server(base, models, settings.model)
+    return _server(base, models, model)
 
 
 def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:

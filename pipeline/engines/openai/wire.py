@@ -9,7 +9,7 @@ from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.masking import Secrets
 from pipeline.engines.protocol import FinishReason, Message, SamplingRequest
 from pipeline.engines.sampling import further
-from pipeline.errors import EngineFailure
+from pipeline.errors import Unserved
 
 TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no password
 # Without these vLLM takes them from the model's generation_config.json, in process it does not.
@@ -116,7 +116,7 @@ def chat_body(
 
 
 def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
-    """What a completion or chat body says; raises `EngineFailure` when it is none.
+    """What a completion or chat body says; raises `Unserved` when it is none.
 
     A count of 0 beside an answer is what servers send that do not count: it is not reported.
     """
@@ -135,7 +135,7 @@ def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
         )
     written = max(len(choice.token_ids or ()), usage.completion_tokens or 0)
     if written > sampling.max_tokens:
-        raise EngineFailure(
+        raise Unserved(
             f"the server wrote {written} tokens where at most {sampling.max_tokens} were asked for "
             "(max_tokens), so that no token budget holds with it"
         )
@@ -181,7 +181,7 @@ def _finish(reason: str | None) -> FinishReason:
     if reason == "length":
         return "length"
     said = repr(reason) if len(reason or "") <= LONGEST_FINISH else "that is none"
-    raise EngineFailure(f"the server ended the request with finish_reason {said}")
+    raise Unserved(f"the server ended the request with finish_reason {said}")
 
 
 def _stop_string(choice: _Choice, asked: tuple[str, ...]) -> str | None:
@@ -202,8 +202,8 @@ def _logprobs(choice: _Choice, token_ids: tuple[int, ...]) -> dict[int, float] |
     return {token: first[f"{TOKEN_PREFIX}{token}"] for token in token_ids}
 
 
-def _no_completion(reason: str) -> EngineFailure:
-    return EngineFailure(f"the server's answer is not a completion ({reason})")
+def _no_completion(reason: str) -> Unserved:
+    return Unserved(f"the server's answer is not a completion ({reason})")
 
 
 def reason_of(text: str, secrets: Secrets) -> str:

@@ -14,7 +14,7 @@ VLLM = "vllm"
 def hosted_settings(settings: EngineSettings) -> EngineSettings:
     """The settings of the engine in each actor, as they can be sent there."""
     hosted = str(settings.own.get("replica_engine") or VLLM)
-    return replace(settings, engine=hosted, own={}, log=None, on_wait=None)
+    return replace(settings, engine=hosted, own={}, log=None, on_wait=None, on_change=None)
 
 
 def hosted_tokenizer(settings: EngineSettings) -> Tokenizer | None:

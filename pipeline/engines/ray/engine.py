@@ -30,7 +30,7 @@ from pipeline.engines.ray.actor import HostedEngine
 from pipeline.engines.ray.declaration import hosted_settings, hosted_tokenizer
 from pipeline.engines.replicas import Replicas
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
+from pipeline.errors import EngineDead, EngineFailure, RunStopped, Unserved, UserMistake
 
 ROOM_SECONDS = 60.0
 """How long a cluster may take to find room for an actor."""
@@ -48,7 +48,7 @@ class RayEngine(Replicas):
             f"actor-{number}": partial(_Actor, settings, self._cluster, number)
             for number in range(1, int(str(settings.own.get("replicas") or 1)) + 1)
         }
-        super().__init__(makes, settings.log)
+        super().__init__(makes, settings.log, settings.on_change)
 
     async def stop(self) -> None:
         """End all actors, and the cluster if it was started for them."""
@@ -208,6 +208,6 @@ async def _answer(asked: Awaitable[Answer]) -> Answer:
         cause = error.cause
         if isinstance(cause, UserMistake | RunStopped | EngineFailure):
             raise type(cause)(str(cause)) from None
-        raise EngineFailure(f"the actor failed: {cause}") from error
+        raise Unserved(f"the actor failed: {cause}") from error
     except RayActorError as error:
         raise EngineDead("the actor has died") from error
