@@ -1,7 +1,7 @@
 """Windows of guessed tokens against token by token: what each proposer and window saves and costs.
 
     python benchmarks/decoding.py [--quick] [--model pocket-target] [--assistant pocket-draft]
-        [--layers N] [--problems N] [--dtype float32]
+        [--layers N] [--problems N] [--dtype float32] [--proposer lookup]
 
 Single requests of the pocket baseline, greedy and sampled, one after another in one program: plain,
 then every proposer with several windows. Told are tokens a forward of the target (reading prompts
@@ -31,7 +31,7 @@ from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.experiment import Experiment
 
-PROBLEMS, QUICK_PROBLEMS = 50, 8
+PROBLEMS, QUICK_PROBLEMS, WARM_UP = 50, 8, 3
 SAMPLINGS = {
     "greedy": (0.0, 1.0, 0),
     "T=0.6, top-p 0.95": (0.6, 0.95, 0),
@@ -99,23 +99,25 @@ def measure(stepper: Any, asked: Asked) -> Measured:
     """Answer all requests, each alone."""
     from pipeline.engines.transformers.requests import Job  # noqa: PLC0415 - imports torch
 
-    began, wall, jobs = time.process_time(), time.perf_counter(), []
+    helper, before, jobs = stepper.proposer, replace(stepper.counts), []
+    assisted = getattr(helper, "forwards", 0), getattr(helper, "computed", 0)
+    began, wall = time.process_time(), time.perf_counter()
     for prompt, sampling in asked:
         jobs.append(Job(prompt, sampling, sampling.max_tokens))
         stepper.add(jobs[-1])
     while stepper.busy:
         stepper.step()
     seconds, wall = time.process_time() - began, time.perf_counter() - wall
-    helper, counts = stepper.proposer, stepper.counts
+    counts = stepper.counts
     return Measured(
         tokens=[job.answer.result(0).token_ids for job in jobs],
         seconds=seconds,
         wall=wall,
-        forwards=counts.forwards,
-        computed=counts.computed,
-        committed=counts.committed,
-        assistant_forwards=getattr(helper, "forwards", 0),
-        assistant_computed=getattr(helper, "computed", 0),
+        forwards=counts.forwards - before.forwards,
+        computed=counts.computed - before.computed,
+        committed=counts.committed - before.committed,
+        assistant_forwards=getattr(helper, "forwards", 0) - assisted[0],
+        assistant_computed=getattr(helper, "computed", 0) - assisted[1],
     )
 
 
@@ -165,6 +167,8 @@ def main() -> None:
     arguments.add_argument("--dtype", default="auto")
     arguments.add_argument("--layers", type=int, help="of the target, more than it has")
     arguments.add_argument("--problems", type=int, help="another number of problems")
+    known = sorted({name for name, _ in WAYS} - {"plain"})
+    arguments.add_argument("--proposer", choices=known, action="append", help="only plain and this")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if chosen.layers is not None:
@@ -182,7 +186,9 @@ def compare(chosen: argparse.Namespace) -> None:
 
     problems = chosen.problems or (QUICK_PROBLEMS if chosen.quick else PROBLEMS)
     experiment = Experiment(
-        reasoner="baseline", target=settings_of(*PLAIN, chosen), problem_range=f"first:{problems}"
+        reasoner="baseline",
+        target=settings_of(*PLAIN, chosen),
+        problem_range=f"first:{problems + WARM_UP}",
     )
     asked, result, differs = requests(experiment), {}, False
     for sampling, (temperature, top_p, top_k) in SAMPLINGS.items():
@@ -192,15 +198,17 @@ def compare(chosen: argparse.Namespace) -> None:
         ]
         told, plain = {}, None
         for proposer, window in WAYS:
+            if chosen.proposer and proposer not in {"plain", *chosen.proposer}:
+                continue
             settings = settings_of(proposer, window, chosen)
             stepper = TransformersEngine(settings).load(read_facts(settings))
-            # The first passes of a program take longer.
-            measure(TransformersEngine(settings).load(read_facts(settings)), ours[:2])
-            one = measure(stepper, ours)
+            # The first passes of an engine take longer: a GPU's are captured as graphs.
+            measure(stepper, ours[problems:])
+            one = measure(stepper, ours[:problems])
             plain = plain or one
             name = f"{proposer} {window}"
             told[name] = one.told(plain)
-            where = first_difference(stepper.model, ours, plain, one)
+            where = first_difference(stepper.model, ours[:problems], plain, one)
             if where is not None:
                 differs, told[name]["first_difference"] = True, where
             print(sampling, name, told[name], flush=True)

@@ -3,8 +3,8 @@
     python benchmarks/device_flops.py [--quick] [--shape 1.7b] [--shape 8b]
 
 A Qwen3 of random weights is made on the GPU (on the CPU where there is none) and answers through
-the transformers engine's own loop: with the model's own forwards, with their recording, and as the
-engine has it; a request alone, and many as rows. Forwards of windows are timed. A prompt that is
+the transformers engine's own loop, with the model's own forwards and as the engine has them; a
+request alone, and many as rows. Forwards of windows are timed. A prompt that is
 read whole is compared with one that is read in the engine's blocks, and the ledger's formula with
 what torch's FLOP counter sees; one large matrix product says how many operations a second this
 device does at best. The last line printed is a JSON object. Exit code 1 when formula and counter
@@ -25,8 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, DynamicCache, Qwen3Config
 
 from pipeline.cost import Flops, attempt_flops
-from pipeline.decoding.recording import Recorded
-from pipeline.decoding.rows import ManyRows, OneRow, Rows
+from pipeline.decoding.rows import OneRow, Rows
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import Completion, SamplingRequest
 from pipeline.engines.settings import EngineSettings
@@ -49,6 +48,8 @@ PROMPTS = {"8b": (512, 2048, 8192), "1.7b": (512, 2048, 8192), "tiny": (100, 300
 GENERATED = {"8b": 128, "1.7b": 128, "tiny": 32}
 MATRIX = {"cuda": 8192, "cpu": 1024}
 ALLOWED = 0.05
+SHARPNESS = 4
+"""How far apart logits are, against those of fresh weights."""
 ROWS, SHORT = 24, 100
 """Requests at once, and the tokens of their prompts."""
 WINDOWS = (1, 5, 9, 13)
@@ -73,10 +74,12 @@ def config_of(shape: str) -> Qwen3Config:
 
 
 def model_of(config: Qwen3Config, device: str) -> Any:
-    """A model of random weights in bfloat16."""
+    """A model of random weights in bfloat16, which finds few tokens likely, as trained ones do."""
     torch.manual_seed(0)
     with torch.device(device):
-        return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    model.model.norm.weight.data *= SHARPNESS
+    return model
 
 
 def prompt_of(length: int, vocabulary: int, seed: int) -> list[int]:
@@ -113,7 +116,6 @@ def decode_rates(
     model, rates = stepper.model, dict[str, float]()
     ways: dict[str, Callable[[], Rows]] = {
         "own": partial(OneRow, model),
-        "recorded": partial(ManyRows, model, Recorded(model)),
         "engine": rows_for(model, settings),
     }
     for way, new_rows in ways.items():

@@ -7,7 +7,6 @@ model's own forward does on such shapes, to the bit, or it is not used.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +39,18 @@ class _Graph:
 
 
 class Captured:
-    """Called as a `RowForward` on a GPU; `compute` is asked for shapes that come seldom."""
+    """Called as a `RowForward` on a GPU; shapes that come seldom are not captured.
 
-    def __init__(self, model: Any, compute: Callable[..., Any]) -> None:
-        self._own, self._compute = RowForward(model), compute
+    `failure` says why there are no graphs, where they cannot be made or differ.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._own = RowForward(model)
         self._graphs: dict[tuple[int, ...], _Graph] = {}
         self._came: Counter[tuple[int, ...]] = Counter()
         self._kept: Inputs = ()
         self._pool: Any = torch.cuda.graph_pool_handle()
-        self._failed = False
+        self.failure: str | None = None
 
     @property
     def graphs(self) -> int:
@@ -66,8 +68,8 @@ class Captured:
         if shape in self._graphs:
             return self._graphs[shape].replay(inputs)
         self._came[shape] += 1
-        if self._failed or self._came[shape] < TIMES or len(self._graphs) >= MOST:
-            return self._compute(*inputs, *kept)
+        if self.failure or self._came[shape] < TIMES or len(self._graphs) >= MOST:
+            return self._own(*inputs, *kept)
         return self._capture(shape, inputs)
 
     def _capture(self, shape: tuple[int, ...], inputs: Inputs) -> Any:
@@ -75,12 +77,13 @@ class Captured:
         own = self._own(*inputs, *self._kept)
         try:
             made = self._graph_of(tuple(one.clone() for one in inputs))
-            self._failed = not torch.equal(made.replay(inputs), own)
+            if not torch.equal(made.replay(inputs), own):
+                self.failure = "a graph's logits are not the model's own"
         # Errors of a capture have no kind: operations that wait for the device, memory that is
         # full. The model's own forward says which, where it fails too.
-        except RuntimeError:
-            self._failed = True
-        if self._failed:
+        except RuntimeError as error:
+            self.failure = str(error)
+        if self.failure:
             self._graphs.clear()
         else:
             self._graphs[shape] = made

@@ -1,9 +1,9 @@
 """A model's forward as a recording of its operations, replayed without the Python between them.
 
-That Python takes longer than the operations of a small model, and on a GPU than those of any. A
-recording is used only where it does the very same: nothing in the model may depend on values in
-Python, and its logits must be the model's own to the bit, when it is made and again each time that
-texts have become twice as long.
+That Python takes longer than the operations of a small model. A recording is used only where it
+does the very same: nothing in the model may depend on values in Python, and its logits must be the
+model's own to the bit, when it is made and again each time that texts have become twice as long. On
+a GPU it launches operations no faster; `pipeline.decoding.captured` does.
 """
 
 import warnings

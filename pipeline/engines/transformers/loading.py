@@ -67,18 +67,24 @@ def rows_for(model: Any, settings: EngineSettings) -> Callable[[], Rows]:
     if most > 1:
         check_rows(model, settings.model)
     if can_be_a_row(model):
-        with START_LOCK, output_to(settings.log):
-            compute = Recorded(model)
-        captured = model.device.type == "cuda"
-        faster = captured or compute.is_replayed
+        faster, fast_rows = _fast_rows(model, settings)
         # A row alone must have the logits that it always had, and there is nothing else to gain.
         if most > 1 or (faster and disturbance(model) <= most_rounded(model.dtype)):
-            if settings.gather:
-                return partial(GatheredRows, model, compute)
-            if captured:
-                return partial(ManyRows, model, Captured(model, compute), alike=True)
-            return partial(ManyRows, model, compute)
+            return fast_rows
     return partial(OneRow, model)
+
+
+def _fast_rows(model: Any, settings: EngineSettings) -> tuple[bool, Callable[[], Rows]]:
+    """What makes rows whose forwards are launched as fast as can be; and whether that is faster."""
+    if model.device.type == "cuda":
+        if settings.gather:
+            return False, partial(GatheredRows, model)
+        return True, partial(ManyRows, model, Captured(model), alike=True)
+    with START_LOCK, output_to(settings.log):
+        compute = Recorded(model)
+    return compute.is_replayed, partial(
+        GatheredRows if settings.gather else ManyRows, model, compute
+    )
 
 
 def settle_threads(settings: EngineSettings, facts: ModelFacts) -> None:
