@@ -267,6 +267,83 @@ def test_status_counts_what_is_merged_once_and_names_the_shards_that_are_not_the
     assert (told["sums"]["recorded"], told["sums"]["planned"]) == (24, 36)
 
 
+def told_by_status(*places):
+    return json.loads(speclrm(f"status {' '.join(map(str, places))} --json").out)
+
+
+def sums_of(*places):
+    sums = told_by_status(*places)["sums"]
+    return sums["recorded"], sums["planned"]
+
+
+def test_what_is_merged_of_a_shard_that_has_more_counts_once(experiment, tmp_path):
+    directories = made(replace(experiment, repeats=1), tmp_path / "run", *shards(2))
+    assert speclrm(f"grade {directories[0]}").code == 0
+    merge(directories, tmp_path / "run", partial=True)
+    made(experiment, tmp_path / "run", Shard(1, 2))
+    told = told_by_status(tmp_path)
+    assert [(one["recorded"], one["state"]) for one in told["runs"]] == [
+        (12, "complete"),
+        (18, "complete"),
+        (6, "merged"),
+    ]
+    assert (told["sums"]["recorded"], told["sums"]["planned"]) == (24, 24)
+    assert told["sums"]["verdicts"] == 0
+    assert "what a run and its shards both have counts once" in speclrm(f"status {tmp_path}").out
+    merge(directories, tmp_path / "run", partial=True)
+    [whole] = told_by_status(tmp_path / "run")["runs"]
+    assert told["sums"]["tokens"] == whole["tokens"]
+
+
+def test_a_run_and_its_shards_on_several_machines_count_once(experiment, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    directories = [*made(experiment, one / "run", Shard(1, 2))]
+    directories += made(experiment, other / "run", Shard(2, 2))
+    assert told_by_status(one, other)["others"] == []
+    assert "shard 2/2" in told_by_status(one)["others"][0]["reason"]
+    shutil.copytree(directories[0], other / directories[0].name)
+    assert sums_of(one, other) == (36, 36)
+    merge(directories, one / "run")
+    told = told_by_status(one, other)
+    assert [one["state"] for one in told["runs"]] == ["complete", "merged", "merged", "merged"]
+    assert sums_of(one, other) == (36, 36)
+
+
+def test_a_folder_that_is_named_twice_is_one(experiment, tmp_path):
+    made(experiment, tmp_path / "run", Shard(1, 2))
+    (tmp_path / "same").symlink_to(tmp_path)
+    assert sums_of(tmp_path, tmp_path / "run.shard-1-of-2", tmp_path / "same") == (18, 18)
+
+
+def test_shards_of_two_runs_of_one_name_are_of_two_runs(experiment, tmp_path):
+    made(experiment, tmp_path / "a" / "run", Shard(1, 2))
+    made(replace(experiment, seed=1), tmp_path / "b" / "run", Shard(2, 2))
+    told = told_by_status(tmp_path)
+    assert [(one["path"][-5:], one["reason"]) for one in told["others"]] == [
+        ("a/run", "no folder of shard 2/2"),
+        ("b/run", "no folder of shard 1/2"),
+    ]
+    assert told["sums"]["recorded"] == 36
+
+
+def test_a_shard_whose_attempts_are_all_merged_is_not_missed(experiment, tmp_path):
+    directories = made(experiment, tmp_path / "run", *shards(3))
+    merge(directories[:2], tmp_path / "run", partial=True)
+    shutil.rmtree(directories[0])
+    assert told_by_status(tmp_path)["others"] == []
+    shutil.rmtree(directories[2])
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    reasons = [one["reason"] for one in told_by_status(tmp_path)["others"]]
+    assert reasons == ["no folder of shard 1/3, 3/3"]
+
+
+def test_a_folder_with_the_name_of_a_shard_is_none_where_its_manifest_says_so(experiment, tmp_path):
+    runner.run(experiment, tmp_path / "run.shard-1-of-2")
+    told = told_by_status(tmp_path)
+    assert [one["state"] for one in told["runs"]] == ["complete"]
+    assert told["others"] == []
+
+
 def test_a_shard_is_not_ranked_by_itself(experiment, tmp_path):
     [directory] = made(experiment, tmp_path / "run", Shard(1, 2))
     assert speclrm(f"grade {directory}").code == 0

@@ -24,7 +24,7 @@ COLUMN_NOTES = {
     "left": "Left: at the pace of this session.",
     "graded": "Graded: verdicts that are there.",
 }
-MERGED_NOTE = "Merged: counted in the whole run."
+ONCE_NOTE = "Sum: what a run and its shards both have counts once."
 
 
 @click.command("status")
@@ -73,8 +73,8 @@ def _print_table(runs: Sequence[RunStatus]) -> None:
         if fits(headings, rows, console.width):
             break
     notes = [note for heading, note in COLUMN_NOTES.items() if heading in columns]
-    if any(run.state is State.MERGED for run in runs):
-        notes.append(MERGED_NOTE)
+    if any(run.counted.planned < run.planned for run in runs):
+        notes.append(ONCE_NOTE)
     said = " ".join(notes)
     print_table(console, headings, rows, texts=2, notes=said)
 
@@ -135,15 +135,15 @@ def duration(seconds: float) -> str:
 def _sums(runs: Sequence[RunStatus]) -> dict[str, Any]:
     """Over all runs; the tokens of a role are unknown where one run does not know them.
 
-    What is merged counts once, in the whole run.
+    What a run and its shards have in common counts once.
     """
-    runs = [run for run in runs if run.state is not State.MERGED]
-    roles = sorted({role for run in runs for role in run.tokens}, reverse=True)
-    counts = {role: [run.tokens.get(role, 0) for run in runs] for role in roles}
+    each = [run.counted for run in runs]
+    roles = sorted({role for one in each for role in one.tokens}, reverse=True)
+    counts = {role: [one.tokens.get(role, 0) for one in each] for role in roles}
     return {
-        "runs": len(runs),
+        "runs": sum(run.state is not State.MERGED for run in runs),
         **{
-            name: sum(getattr(run, name) for run in runs)
+            name: sum(getattr(one, name) for one in each)
             for name in ("planned", "recorded", "errors", "verdicts", "seconds")
         },
         "tokens": {

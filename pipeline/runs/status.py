@@ -3,9 +3,11 @@
 Nothing is written, and a run that is going on is not disturbed.
 """
 
+import contextlib
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -20,7 +22,7 @@ from pipeline.errors import UserMistake
 from pipeline.ledger import UNWRITTEN
 from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.lock import LOCK, holder_of
-from pipeline.runs.shard_directories import shard_name
+from pipeline.runs.shard_directories import of_whole_run, shard_name
 from pipeline.shards import Shard
 
 DEEPEST = 3
@@ -38,26 +40,35 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
-    """How far a run is: attempts asked for, recorded and failed, and what was spent on them.
+class Counts:
+    """Attempts asked for, recorded and failed, and what was spent on them.
 
     `tokens` are generated ones by the models' roles, None where a server did not say; `seconds`
-    those in which an attempt was in flight, `seconds_left` an estimate from this session's pace.
-    `verdicts` counts verdict rows, which may be of earlier attempts. `broken` names lines of
-    attempts that cannot be read.
+    those in which an attempt was in flight. `verdicts` counts verdict rows, which may be of earlier
+    attempts.
     """
 
-    path: Path
-    state: State
-    holder: str | None
     planned: int
     recorded: int
     errors: int
     verdicts: int
     tokens: dict[str, int | None]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus(Counts):
+    """How far a run is. `counted` is what it adds to the sums: of a shard what neither the whole
+    run nor a shard before it has. `seconds_left` is an estimate from this session's pace; `broken`
+    names lines of attempts that cannot be read.
+    """
+
+    path: Path
+    state: State
+    holder: str | None
     seconds_left: float | None
     broken: tuple[str, ...]
+    counted: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,46 @@ class _Line:
     seconds: float | None = None
     started: str | None = None
 
+    @property
+    def key(self) -> Key:
+        return self.problem_id, self.repeat_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """Whose verdict a row is."""
+
+    problem_id: str
+    repeat_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The folder of a run, whose attempts are still to be read; `shard` is None of a whole run."""
+
+    path: Path
+    manifest: RunManifest
+    holder: str | None
+    asked: frozenset[Key]
+    shard: Shard | None
+
+    @property
+    def run(self) -> str:
+        """The same for a run and its shards wherever they lie: its name and its settings."""
+        named = shard_name(self.path)
+        identity = of_whole_run(self.manifest.recorded["identity"])
+        return f"{named.run if named else self.path.name} {json.dumps(identity, sort_keys=True)}"
+
+
+@dataclass(slots=True)
+class _Together:
+    """What the folders of one run come to that are counted so far."""
+
+    merged: set[Key] = field(default_factory=set)
+    asked: set[Key] = field(default_factory=set)
+    recorded: set[Key] = field(default_factory=set)
+    shards: dict[int, dict[int, _Found]] = field(default_factory=dict)
+
 
 def statuses(places: Sequence[Path]) -> Iterator[RunStatus | NoStatus]:
     """The runs in these folders, or the folders themselves where they are runs, by their names.
@@ -101,123 +152,150 @@ def statuses(places: Sequence[Path]) -> Iterator[RunStatus | NoStatus]:
     for place in places:
         if not place.is_dir():
             raise UserMistake(f"{place} is no folder; name a run's, or one that holds runs.")
-    wholes: dict[Path, frozenset[Key]] = {}
-    found = [one for place in places for one in _in_folder(place, DEEPEST, wholes)]
-    yield from found
-    yield from _not_here([one for one in found if isinstance(one, RunStatus)])
+    # A folder may be named twice, and by two paths.
+    within = {one.path.resolve(): one for place in places for one in _in_folder(place, DEEPEST)}
+    together: dict[str, _Together] = {}
+    told: dict[Path, RunStatus | NoStatus] = {}
+    found = sorted(within.values(), key=lambda one: isinstance(one, _Found) and bool(one.shard))
+    for one in found:
+        told[one.path] = _status(one, together) if isinstance(one, _Found) else one
+    yield from (told[one.path] for one in within.values())
+    for run in together.values():
+        yield from _not_here(run)
 
 
-def _not_here(runs: Sequence[RunStatus]) -> Iterator[NoStatus]:
-    """The shards of which there is no folder, of runs that are not merged yet."""
-    here: dict[tuple[str, int], dict[int, RunStatus]] = {}
-    for one in runs:
-        named = shard_name(one.path)
-        if named is not None:
-            same = here.setdefault((named.run, named.shard.count), {})
-            same[named.shard.number] = one
-    for (run, count), shards in here.items():
-        first = next(iter(shards.values())).path
-        part = run_manifest(first).recorded["slice"]
-        missing = [str(Shard(n, count)) for n in range(1, count + 1) if n not in shards]
-        missing = [shard for shard in missing if any(asked_in(part | {"shard": shard}))]
-        if missing and any(one.state is not State.MERGED for one in shards.values()):
-            yield NoStatus(first.with_name(run), f"no folder of shard {', '.join(missing)}")
+def _not_here(run: _Together) -> Iterator[NoStatus]:
+    """The shards of a run of which there is no folder, and which have something to make."""
+    for count, shards in run.shards.items():
+        first = next(iter(shards.values()))
+        missing = [Shard(n, count) for n in range(1, count + 1) if n not in shards]
+        part = first.manifest.recorded["slice"]
+        missing = [one for one in missing if {*asked_in(part | {"shard": str(one)})} - run.merged]
+        if missing and any(one.asked - run.merged for one in shards.values()):
+            named = shard_name(first.path)
+            name = first.path.name if named is None else named.run
+            said = f"no folder of shard {', '.join(map(str, missing))}"
+            yield NoStatus(first.path.with_name(name), said)
 
 
-def _in_folder(
-    folder: Path, depth: int, wholes: dict[Path, frozenset[Key]]
-) -> Iterator[RunStatus | NoStatus]:
+def _in_folder(folder: Path, depth: int) -> Iterator[_Found | NoStatus]:
     """What a folder is: a run, a folder of runs, or something else."""
     try:
         if any((folder / part).exists() for part in (MANIFEST, PROBLEMS, LOCK)):
-            yield _status(folder, wholes)
+            yield _opened(folder)
             return
         within = sorted(one for one in folder.iterdir() if one.is_dir())
         inner = within if depth else []
-        found = [one for sub in inner for one in _in_folder(sub, depth - 1, wholes)]
+        found = [one for sub in inner for one in _in_folder(sub, depth - 1)]
     except OSError as error:
         yield NoStatus(folder, f"cannot be read ({error.strerror})")
         return
-    if depth == DEEPEST or any(isinstance(one, RunStatus) for one in found):
+    if depth == DEEPEST or any(isinstance(one, _Found) for one in found):
         yield from found
     else:
         yield NoStatus(folder, f"no run (it has no {MANIFEST})")
 
 
-def _status(run: Path, wholes: dict[Path, frozenset[Key]]) -> RunStatus | NoStatus:
+def _opened(run: Path) -> _Found | NoStatus:
+    holder = holder_of(run)
     try:
-        holder = holder_of(run)
         manifest = run_manifest(run)
-        there = _recorded(run)
-        verdicts = _lines_of(run / VERDICTS)
     except NotGraded as error:
         starting = holder is not None and not (run / MANIFEST).exists()
         said = str(error).removeprefix(f"{run}/")  # which is told before it
         return NoStatus(run, f"starting ({holder})" if starting else said)
-    except OSError as error:
-        what = f"{Path(error.filename).name} " if error.filename else ""
-        return NoStatus(run, f"{what}cannot be read ({error.strerror})")
     if not manifest.slice.problem_ids or manifest.slice.repeats < 1:
         return NoStatus(run, "asks for no attempts")
     try:
-        asked = {*asked_in(manifest.recorded["slice"])}
+        shard = None if manifest.slice.shard is None else Shard.read(manifest.slice.shard)
+        asked = frozenset(asked_in(manifest.recorded["slice"]))
     except (UserMistake, LookupError, TypeError, ValueError):
         return NoStatus(run, f"{MANIFEST} does not say which shard it is")
-    recorded = len(there.keys & asked)
-    state = State.COMPLETE if recorded == len(asked) else State.UNFINISHED
-    if recorded and _is_merged(run, there.keys, wholes):
+    return _Found(run, manifest, holder, asked, shard)
+
+
+def _status(found: _Found, together: dict[str, _Together]) -> RunStatus | NoStatus:
+    run = found.path
+    whole = together.setdefault(found.run, _Together())
+    if found.shard is not None:
+        whole.shards.setdefault(found.shard.count, {})[found.shard.number] = found
+    # Two whole runs are two, though they be copies.
+    before = _Together() if found.shard is None else whole
+    try:
+        there, own = _recorded(run, before.recorded)
+        verdicts, own_verdicts = _verdicts(run / VERDICTS, before.recorded)
+        merged = whole.merged | _merged_beside(found)
+    except OSError as error:
+        what = f"{Path(error.filename).name} " if error.filename else ""
+        return NoStatus(run, f"{what}cannot be read ({error.strerror})")
+    counts = _counts(there, found.asked, verdicts)
+    state = State.COMPLETE if counts.recorded == counts.planned else State.UNFINISHED
+    if found.shard is not None and counts.recorded and there.keys <= merged:
         state = State.MERGED
-    return RunStatus(
+    status = RunStatus(
+        **asdict(counts),
         path=run,
-        state=state if holder is None else State.RUNNING,
-        holder=holder,
+        state=state if found.holder is None else State.RUNNING,
+        holder=found.holder,
+        seconds_left=None if found.holder is None else _seconds_left(found, there),
+        broken=tuple(there.broken),
+        counted=replace(
+            _counts(own, found.asked, own_verdicts), planned=len(found.asked - before.asked)
+        ),
+    )
+    whole.asked |= found.asked
+    whole.recorded |= there.keys
+    whole.merged |= there.keys if found.shard is None else set()
+    return status
+
+
+def _counts(there: _Recorded, asked: Collection[Key], verdicts: int) -> Counts:
+    return Counts(
         planned=len(asked),
-        recorded=recorded,
-        errors=len(there.failed & asked),
+        recorded=len(there.keys & {*asked}),
+        errors=len(there.failed & {*asked}),
         verdicts=verdicts,
         tokens={
             role: None if role in there.uncounted else there.tokens[role]
             for role in sorted({*there.tokens, *there.uncounted}, reverse=True)
         },
         seconds=covered(there.spans),
-        seconds_left=None if holder is None else _seconds_left(manifest, there, len(asked)),
-        broken=tuple(there.broken),
     )
 
 
-def _is_merged(run: Path, there: set[Key], wholes: dict[Path, frozenset[Key]]) -> bool:
-    """Whether the whole run beside a shard has all of its attempts; each run is read once."""
-    named = shard_name(run)
-    if named is None:
-        return False
-    whole = run.with_name(named.run)
-    if whole not in wholes:
-        found = _recorded(whole).keys if (whole / MANIFEST).exists() else ()
-        wholes[whole] = frozenset(found)
-    return there <= wholes[whole]
+def _merged_beside(found: _Found) -> set[Key]:
+    """What the whole run beside a shard has, though it be not asked about."""
+    named = shard_name(found.path)
+    whole = None if named is None else found.path.with_name(named.run)
+    if found.shard is None or whole is None or not (whole / MANIFEST).exists():
+        return set()
+    return _recorded(whole, ())[0].keys
 
 
-def _recorded(run: Path) -> _Recorded:
-    """Every line of the run's attempts, one in memory at a time.
+def _recorded(run: Path, elsewhere: Collection[Key]) -> tuple[_Recorded, _Recorded]:
+    """Every line of the run's attempts, one in memory at a time; and those not made elsewhere, too.
 
     Raises:
         OSError: a file cannot be read.
     """
-    there = _Recorded()
+    there, own = _Recorded(), _Recorded()
     for file in problem_files(run):
         for number, line in enumerate(whole_lines(file), start=1):
             try:
-                _count(there, _DECODER.decode(line))
+                attempt = _DECODER.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 there.broken.append(f"{file.name}, line {number} is no attempt ({error})")
-    return there
+                continue
+            _count(there, attempt)
+            if attempt.key not in elsewhere:
+                _count(own, attempt)
+    return there, own
 
 
 def _count(there: _Recorded, line: _Line) -> None:
-    key = line.problem_id, line.repeat_id
-    there.keys.add(key)
+    there.keys.add(line.key)
     if line.status == "error":
-        there.failed.add(key)
+        there.failed.add(line.key)
     for role, uses in (line.usage or {}).items():
         # What was computed and never written is no progress.
         for use in (counts for name, counts in uses.items() if name not in UNWRITTEN):
@@ -230,19 +308,28 @@ def _count(there: _Recorded, line: _Line) -> None:
         there.spans.append(span)
 
 
-def _seconds_left(manifest: RunManifest, there: _Recorded, planned: int) -> float | None:
+def _verdicts(file: Path, elsewhere: Collection[Key]) -> tuple[int, int]:
+    """How many verdict rows there are, and how many of attempts that were not made elsewhere."""
+    rows = others = 0
+    for line in whole_lines(file) if file.exists() else ():
+        rows += 1
+        if elsewhere:
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                row = _VERDICT.decode(line)
+                others += (row.problem_id, row.repeat_id) in elsewhere
+    return rows, rows - others
+
+
+def _seconds_left(found: _Found, there: _Recorded) -> float | None:
     """What is missing at the pace of this session so far; None while it has ended no attempt."""
-    began = instant(manifest.started)
+    began = instant(found.manifest.started)
     if began is None:
         return None
     # Attempts say when they began to the second.
     made = sum(start >= began - 1 for start, _ in there.spans)
     gone = datetime.now(UTC).timestamp() - began
-    return gone / made * (planned - len(there.keys)) if made and gone > 0 else None
-
-
-def _lines_of(file: Path) -> int:
-    return sum(1 for _ in whole_lines(file)) if file.exists() else 0
+    return gone / made * (len(found.asked) - len(there.keys)) if made and gone > 0 else None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+_VERDICT = msgspec.json.Decoder(_Verdict)
