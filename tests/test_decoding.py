@@ -1,5 +1,6 @@
 """Windows: whoever guesses, the text is the model's own, token by token; guesses only save time."""
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
@@ -90,10 +91,11 @@ class Guesser:
         self.known, self.wrong = known, wrong
         self.asked: list[int] = []
 
-    def join(self, text) -> None:
-        pass
+    def join(self, text):
+        yield from ()
 
-    leave = join
+    def leave(self, row) -> None:
+        pass
 
     def propose(self, texts, most):
         self.asked += most
@@ -201,6 +203,12 @@ def test_an_assistant_that_is_the_model_itself_is_always_right(tiny, tokenizer, 
     assert stepper.counts.forwards == -(-(len(done.token_ids) - 1) // 5)
 
 
+def read(proposer, text) -> None:
+    """Let it join without a pause."""
+    for _ in proposer.join(text):
+        pass
+
+
 class Growing:
     """A text whose tokens are given."""
 
@@ -222,13 +230,13 @@ def test_an_assistant_guesses_as_one_that_has_just_read_the_text(tiny, lengths, 
     lasting = Assistant(tiny, ManyRows(tiny), 288)
     with torch.inference_mode():
         for text in texts:
-            lasting.join(text)
+            read(lasting, text)
         for number, (kept, leaves) in enumerate(moves):
             most = [4 - row for row in range(len(texts))]
             guesses = lasting.propose(texts, most)
             fresh = Assistant(tiny, ManyRows(tiny), 288)
             for text in texts:
-                fresh.join(text)
+                read(fresh, text)
             assert guesses == fresh.propose(texts, most)
             assert list(map(len, guesses)) == most
             for text, guess in zip(texts, guesses, strict=True):
@@ -237,6 +245,36 @@ def test_an_assistant_guesses_as_one_that_has_just_read_the_text(tiny, lengths, 
                 lasting.leave(0)
                 texts[0] = texts[-1]
                 texts.pop()
+
+
+def test_an_assistant_reads_a_long_prompt_in_pieces_between_which_rows_grow(
+    tiny, tokenizer, monkeypatch
+):
+    monkeypatch.setattr("pipeline.engines.transformers.stepper.PROMPT_TOKENS", 16)
+    helper, read, forward = deepcopy(tiny), [], type(tiny).forward
+
+    def watched(self, input_ids, **named):
+        if self is helper and input_ids.shape[1] > 3:
+            read.append(input_ids.shape[1])
+        return forward(self, input_ids=input_ids, **named)
+
+    monkeypatch.setattr(type(tiny), "forward", watched)
+    one = Stepper(tiny, tokenizer, PrefixBlocks(block_tokens=8), 2)
+    one.use_windows(3, lambda: Assistant(helper, ManyRows(helper), 288, piece=8))
+    asked = replace(GREEDY, max_tokens=200)
+    one.add(Job(prompt_of(4, 1), asked, asked.max_tokens))
+    one.step()
+    one.add(Job(prompt_of(60, 1), asked, asked.max_tokens))
+    [first], steps = one._texts, []
+    read.clear()
+    while len(one._texts) < 2:
+        written, pieces = len(first.token_ids), len(read)
+        one.step()
+        assert len(first.token_ids) > written
+        steps.append(read[pieces:])
+    # Besides the eight that the model itself reads before, two in a step.
+    assert [piece for step in steps for piece in step] == [8] * 7 + [4]
+    assert max(map(len, steps)) == 2
 
 
 def told(tokens: list[int]):
@@ -257,7 +295,7 @@ def test_what_an_assistant_looks_up_saves_it_forwards_and_changes_no_guess(
         assistant = Assistant(tiny, ManyRows(tiny), 288)
         with torch.inference_mode():
             for text in texts:
-                assistant.join(text)
+                read(assistant, text)
             found[most] = assistant.propose(texts, [12, 5, 0]), assistant.forwards
     assert found[0][0] == found[looked_up][0]
     assert list(map(len, found[0][0])) == [12, 5, 0]
@@ -270,7 +308,7 @@ def test_an_assistant_guesses_as_many_tokens_as_are_all_right_in_one_of_three_ro
     text, assistant = Growing(prompt_of(9, 1)), Assistant(tiny, OneRow(tiny), 288)
     made = []
     with torch.inference_mode():
-        assistant.join(text)
+        read(assistant, text)
         for right in (False, False, False, True, False, True, True, True):
             (guess,) = assistant.propose([text], [7])
             made.append(len(guess))
@@ -285,7 +323,7 @@ def test_an_assistant_may_have_fewer_or_more_logits_than_the_model(tiny, width):
     text.ahead = lambda: lambda logits: seen.append(len(logits)) or int(torch.argmax(logits))
     assistant = Assistant(tiny, OneRow(tiny), width)
     with torch.inference_mode():
-        assistant.join(text)
+        read(assistant, text)
         (guess,) = assistant.propose([text], [3])
     assert seen == [width] * 3
     assert max(guess) < width
@@ -316,7 +354,7 @@ def test_lookup_guesses_what_followed_the_last_time(tokens, parts, most):
 
 def test_an_end_block_guesses_the_end_and_then_what_the_model_made_of_it():
     block, text = EndBlock(END), Growing([5, 6])
-    block.join(text)
+    read(block, text)
     assert block.propose([text], [3]) == [[END] * 3]
     refused = torch.eye(9)[[7, 8]]
     block.learn(0, text, refused)
@@ -328,7 +366,7 @@ def test_an_end_block_guesses_the_end_and_then_what_the_model_made_of_it():
 
 def test_recycled_runs_are_found_by_the_token_before_them():
     recycled, text = Recycled(END), Growing([1, 2, 3, 1])
-    recycled.join(text)
+    read(recycled, text)
     assert recycled.propose([text], [4]) == [[2, 3, 1, END]]
     text.token_ids = [1, 2, 3, 1, 4]
     recycled.learn(0, text, torch.eye(9)[[7, 8]])

@@ -1,6 +1,7 @@
 """The transformers engine with several rows: each is as it would be alone, whatever its mates."""
 
 import asyncio
+import itertools
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from transformers import (
     RwkvConfig,
 )
 
+from pipeline.decoding.proposers.lookup import Lookup
 from pipeline.decoding.rows import ManyRows, OneRow
 from pipeline.decoding.trials import MOST_DISTURBED, forgetting
 from pipeline.engines import create
@@ -29,6 +31,7 @@ from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.loading import check_continues
 from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
+from pipeline.engines.transformers.reading import Reading
 from pipeline.engines.transformers.requests import Generated, Job
 from pipeline.engines.transformers.stepper import PROMPT_TOKENS, Stepper
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
@@ -244,6 +247,118 @@ def test_full_memory_halves_the_rows_and_no_request_fails_or_has_other_tokens(st
         full.step()
         assert len(full._texts) <= 2
     assert [job.answer.result(0).token_ids for job in jobs] == [one.token_ids for one in alone]
+
+
+LONG = prompt_of(200, 1)
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Lets a method find the memory full where a condition holds, the first so many times."""
+
+    def made(owner: type, method: str, condition, times: int | None) -> None:
+        whole, left = getattr(owner, method), itertools.count()
+
+        def refusing(self, *arguments):
+            if condition(self) and (times is None or next(left) < times):
+                raise torch.OutOfMemoryError("no room")
+            return whole(self, *arguments)
+
+        monkeypatch.setattr(owner, method, refusing)
+
+    return made
+
+
+LONG_PROMPT = Reading, "read_piece", lambda reading: len(reading.prompt) == len(LONG)
+
+
+def written(stepper: Stepper, jobs: list[Job]) -> list[tuple[int, ...] | str]:
+    """The tokens of each request, or what it failed with."""
+    for job in jobs:
+        stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    failed = [job.answer.exception(0) for job in jobs]
+    assert all(error is None or isinstance(error, EngineFailure) for error in failed)
+    return [
+        str(error) if error else job.answer.result(0).token_ids
+        for job, error in zip(jobs, failed, strict=True)
+    ]
+
+
+def three(told: list[list[int]]) -> list[Job]:
+    """Short prompts around a long one; what is told of each request."""
+    told += [[], [], []]
+    return [
+        job_of(prompt, replace(SAMPLED, seed=n, on_token=told[n].append))
+        for n, prompt in enumerate(([1, 5], LONG, [2, 5]))
+    ]
+
+
+def test_full_memory_at_a_prompt_lets_it_wait_for_a_row_to_end(stepper, full):
+    alone = written(stepper(1), three([]))
+    full(*LONG_PROMPT, 1)
+    one, told = stepper(3), []
+    most = []
+    jobs = three(told)
+    for job in jobs:
+        one.add(job)
+    while one.busy:
+        one.step()
+        most.append(len(one._texts))
+    assert [job.answer.result(0).token_ids for job in jobs] == alone == list(map(tuple, told))
+    assert max(most) == one.most_rows == 1
+
+
+def test_full_memory_at_a_prompt_gives_back_what_is_kept_of_others_before_a_row_waits(
+    stepper, full
+):
+    alone = written(stepper(1), three([]))
+    one = stepper(3)
+    written(one, [job_of(prompt_of(150, 2), GREEDY)])
+    kept = one.blocks.limit
+    assert one.blocks.find(prompt_of(150, 2))
+    full(*LONG_PROMPT, 1)
+    assert written(one, three([])) == alone
+    assert not one.blocks.find(prompt_of(150, 2))
+    assert (one.most_rows, one.blocks.limit) == (3, kept // 2)
+
+
+def test_a_prompt_for_which_there_is_no_room_alone_fails_and_no_other(stepper, full):
+    first, _, last = written(stepper(1), three([]))
+    for kept in (False, True):
+        one = stepper(3)
+        if kept:
+            written(one, [job_of(prompt_of(150, 2), GREEDY)])
+        full(*LONG_PROMPT, None)
+        found = written(one, three([]))
+        assert (found[0], found[2]) == (first, last)
+        assert "memory is full (no room); lower --max-num-seqs or the lengths" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("owner", "has_rows"), [(ManyRows, lambda one: one.lengths), (Lookup, lambda one: one._rows)]
+)
+def test_full_memory_where_a_row_joins_lets_all_begin_again_and_tells_no_token_twice(
+    stepper, full, owner, has_rows
+):
+    alone = written(stepper(1), three([]))
+    one, told = stepper(3), []
+    one.use_windows(4, Lookup)
+    full(owner, "join", has_rows, 1)
+    assert written(one, three(told)) == alone == list(map(tuple, told))
+
+
+def test_full_memory_for_a_row_alone_gives_back_what_is_kept_of_prompts(stepper):
+    [alone] = written(stepper(1), [job_of(LONG, SAMPLED)])
+    one, job = stepper(1), job_of(LONG, SAMPLED)
+    one.add(job)
+    one.step()
+    one._rows = FullMemory(one._rows)
+    assert one.blocks.find(LONG)
+    while one.busy:
+        one.step()
+    assert job.answer.result(0).token_ids == alone
 
 
 async def test_a_forward_that_fails_ends_the_engine_for_everybody_in_flight(

@@ -1,6 +1,6 @@
 """What a proposer is, and what it sees of a text that a model writes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,8 +63,8 @@ class Text(Written, Protocol):
 class Proposer(Protocol):
     """Guesses for every row; rows have the numbers that they have in `pipeline.decoding.rows`."""
 
-    def join(self, text: Text) -> None:
-        """A row more, with that text."""
+    def join(self, text: Text) -> Iterator[None]:
+        """Read the text, a piece for each thing that is yielded; with the end it is a row more."""
         ...
 
     def leave(self, row: int) -> None:

@@ -5,7 +5,7 @@ the two choose the same token wherever they think alike. It writes in windows of
 guesses are looked up in the text (arXiv 2312.11462).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from pipeline.decoding.proposers.lookup import LONGEST, Places
 from pipeline.decoding.rows import Rows
 
 PIECE = 512
-"""Tokens of a prompt that are read at once."""
 LOOKED_UP = 1
 """Tokens that it is fed beside its last: more cost more operations than they save time."""
 MORE, FEWER = 2, 1
@@ -40,11 +39,15 @@ class _Row:
 
 @dataclass(slots=True)
 class Assistant:
-    """Rows of its own beside the large model's; `vocabulary` is the width of that one's logits."""
+    """Rows of its own beside the large model's; `vocabulary` is the width of that one's logits.
+
+    `piece` tokens of a prompt are read at once.
+    """
 
     model: Any
     rows: Rows
     vocabulary: int
+    piece: int = PIECE
     forwards: int = 0
     computed: int = 0
     """Tokens that it was fed."""
@@ -52,12 +55,14 @@ class Assistant:
     _most: int = 0
     """The most guesses that it was asked for."""
 
-    def join(self, text: Text) -> None:
+    def join(self, text: Text) -> Iterator[None]:
         """Read all of the text, which has two tokens at least, but the last."""
         cache = DynamicCache(config=self.model.config)
         known = list(text.token_ids[:-1])
-        for start in range(0, len(known), PIECE):
-            piece = torch.tensor([known[start : start + PIECE]], device=self.model.device)
+        for start in range(0, len(known), self.piece):
+            if start:
+                yield
+            piece = torch.tensor([known[start : start + self.piece]], device=self.model.device)
             self.model(input_ids=piece, past_key_values=cache, logits_to_keep=1)
             self.forwards += 1
         self.computed += len(known)

@@ -4,7 +4,7 @@ The model's own choices after a wrong guess are the next guess. They are often w
 were made on a wrong guess; a model that was trained to refine makes them right sooner.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,9 @@ class EndBlock:
     end_id: int
     _tails: list[list[int]] = field(default_factory=list)
 
-    def join(self, text: Text) -> None:  # noqa: ARG002 - the first block is the same for all
+    def join(self, text: Text) -> Iterator[None]:  # noqa: ARG002 - the first block is the same for all
         """A row more."""
+        yield from ()
         self._tails.append([])
 
     def leave(self, row: int) -> None:

@@ -1,6 +1,6 @@
 """Prompt lookup: what followed the last time that the text had these tokens (Saxena 2023)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +44,9 @@ class Lookup:
 
     _rows: list[Places] = field(default_factory=list)
 
-    def join(self, text: Text) -> None:  # noqa: ARG002 - it is read when it is asked for
+    def join(self, text: Text) -> Iterator[None]:  # noqa: ARG002 - it is read when it is asked for
         """A row more."""
+        yield from ()
         self._rows.append(Places())
 
     def leave(self, row: int) -> None:

@@ -4,7 +4,7 @@ What a model writes after a wrong guess is often right elsewhere: lookahead deco
 2402.02057) collects such runs. Here no forward is made for them alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,9 @@ class Recycled:
     _tails: list[list[int]] = field(default_factory=list)
     _pools: list[dict[int, list[int]]] = field(default_factory=list)
 
-    def join(self, text: Text) -> None:
+    def join(self, text: Text) -> Iterator[None]:
         """A row more; the prompt's own runs are in its pool."""
+        yield from ()
         self._tails.append([])
         self._pools.append({})
         self._collect(self._pools[-1], text.token_ids)

@@ -89,6 +89,13 @@ class PrefixBlocks:
         self._blocks[name] = block
         self._bytes += _size(block)
 
+    def give_back(self) -> bool:
+        """Keep nothing of what is kept, and half as much from now on; whether anything was."""
+        some = bool(self._blocks)
+        self._blocks.clear()
+        self._bytes, self.limit = 0, self.limit // 2
+        return some
+
     def used(self, token_ids: list[int]) -> None:
         """Note that the blocks of `token_ids` were used just now."""
         for end in reversed(range(self.block_tokens, len(token_ids), self.block_tokens)):

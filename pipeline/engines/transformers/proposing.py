@@ -80,6 +80,6 @@ def _assistants(
     vocabulary: int = stepper.model.get_output_embeddings().weight.shape[0]
 
     def make() -> Proposer:
-        return Assistant(model, new_rows(), vocabulary)
+        return Assistant(model, new_rows(), vocabulary, stepper.blocks.block_tokens)
 
     return make

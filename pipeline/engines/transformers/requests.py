@@ -36,13 +36,15 @@ class Generated(NamedTuple):
 class Job:
     """A prompt to be continued by at most `room` tokens; cancelling `answer` ends the work.
 
-    Jobs of one `group` are branches of one sequence.
+    Jobs of one `group` are branches of one sequence. `told` are the tokens that were told of, which
+    are not told again where a text is begun anew.
     """
 
     prompt: list[int]
     sampling: SamplingRequest
     room: int
     group: int | None = None
+    told: list[int] = field(default_factory=list)
     answer: "Future[Generated]" = field(default_factory=Future)
 
     def settle(self, result: Generated | Exception) -> None:
@@ -84,7 +86,8 @@ class Text:
         job, written = self.job, self._watch.token_ids
         token = choose(logits, job.sampling, self._random, job.prompt, written)
         self.token_ids.append(token)
-        if job.sampling.on_token is not None:
+        if job.sampling.on_token is not None and len(written) == len(job.told):
+            job.told.append(token)
             job.sampling.on_token(token)
         if self._watch.append(token) or token in self._eos_ids:
             self.done = self._generated("stop")

@@ -1,7 +1,7 @@
 """Requests in flight, step by step: some pieces of prompts, then a forward for all rows."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,16 @@ FULL = "the device's memory is full ({error}); lower --max-num-seqs or the lengt
 
 
 @dataclass(slots=True)
+class _Coming:
+    """A request whose prompt is being read: by the model, and once it has a text by its helper."""
+
+    job: Job
+    reading: Reading | None = None
+    text: Text | None = None
+    joining: Iterator[None] = field(default_factory=lambda: iter(()))
+
+
+@dataclass(slots=True)
 class Stepper:
     """A loaded model, the blocks it keeps, and at most `most_rows` requests. For one thread.
 
@@ -39,7 +49,8 @@ class Stepper:
     counts: Counts = field(default_factory=Counts)
     proposer: Proposer | None = field(init=False)
     _waiting: deque[Job] = field(default_factory=deque)
-    _reading: tuple[Job, Reading] | None = None
+    _coming: _Coming | None = None
+    _spared: Job | None = None
     _texts: list[Text] = field(default_factory=list)
     _window: int = 1
     _make_proposer: Callable[[], Proposer] | None = None
@@ -63,7 +74,7 @@ class Stepper:
     @property
     def busy(self) -> bool:
         """Whether there is a request that has no answer."""
-        return bool(self._waiting or self._reading or self._texts)
+        return bool(self._waiting or self._coming or self._texts)
 
     def add(self, job: Job) -> None:
         """Take a request; those before it go first."""
@@ -79,9 +90,9 @@ class Stepper:
     def give_up(self, error: Exception) -> None:
         """Answer everybody with an error."""
         jobs = [*self._waiting, *(text.job for text in self._texts)]
-        jobs += [self._reading[0]] if self._reading else []
+        jobs += [self._coming.job] if self._coming else []
         self._waiting.clear()
-        self._reading = None
+        self._coming = None
         self._forget_rows()
         for job in jobs:
             job.settle(error)
@@ -96,8 +107,8 @@ class Stepper:
         self._refining = self._make_refining() if self._make_refining else None
 
     def _drop_cancelled(self) -> None:
-        if self._reading and self._reading[0].answer.cancelled():
-            self._reading = None
+        if self._coming and self._coming.job.answer.cancelled():
+            self._coming = None
         for row in reversed(range(len(self._texts))):
             if self._texts[row].job.answer.cancelled():
                 self._leave(row)
@@ -105,36 +116,65 @@ class Stepper:
     def _read_prompts(self) -> None:
         for _ in range(max(1, PROMPT_TOKENS // self.blocks.block_tokens)):
             self._begin()
-            if self._reading is None:
+            if self._coming is None:
                 return
-            self._read_piece(*self._reading)
+            try:
+                self._read_piece(self._coming)
+            except torch.OutOfMemoryError as error:
+                if self._coming.text is None:
+                    self._read_later(self._coming.job, error)
+                else:
+                    # What has joined of rows and helper is not known.
+                    self._make_room(error)
 
     def _begin(self) -> None:
         """Start with the next prompt, if none is being read and there is a place for it."""
-        while self._reading is None and self._waiting and len(self._texts) < self.most_rows:
+        while self._coming is None and self._waiting and len(self._texts) < self.most_rows:
             job = self._waiting.popleft()
             if not job.answer.cancelled():
-                self._reading = job, Reading.begin(self.model, self.blocks, job.prompt)
+                self._coming = _Coming(job)
 
-    def _read_piece(self, job: Job, reading: Reading) -> None:
-        try:
-            logits = reading.read_piece()
+    def _read_piece(self, coming: _Coming) -> None:
+        job = coming.job
+        if coming.text is None:
+            if coming.reading is None:
+                coming.reading = Reading.begin(self.model, self.blocks, job.prompt)
+            logits = coming.reading.read_piece()
             if logits is None:
                 return
-            self._reading = None
-            text = Text(job, self.tokenizer, reading.reused, logits)
+            text = coming.text = Text(job, self.tokenizer, coming.reading.reused, logits)
             if text.done is not None:
+                self._coming = None
                 job.settle(text.done)
                 return
-            self._rows.join(reading.cache, job.prompt)
             if self.proposer is not None:
-                self.proposer.join(text)
-            if self._refining is not None:
-                self._refining.join(text)
-            self._texts.append(text)
-        except torch.OutOfMemoryError as error:
-            self._reading = None
-            job.settle(EngineFailure(FULL.format(error=error)))
+                coming.joining = self.proposer.join(text)
+        if next(coming.joining, True) is None:
+            return
+        assert coming.reading is not None  # noqa: S101 - it has come to a text
+        self._rows.join(coming.reading.cache, job.prompt)
+        if self._refining is not None:
+            self._refining.join(coming.text)
+        self._texts.append(coming.text)
+        self._coming = None
+
+    def _read_later(self, job: Job, error: Exception) -> None:
+        """Read a prompt anew: without kept ones in the memory, or when one of the rows has ended.
+
+        Those that are there stay, and no more are taken from then on. Alone in the memory it fails.
+        """
+        self._coming = None
+        if not self._gave_back(job):
+            if not self._texts:
+                job.settle(EngineFailure(FULL.format(error=error)))
+                return
+            self.most_rows = len(self._texts)
+        self._waiting.appendleft(job)
+
+    def _gave_back(self, job: Job) -> bool:
+        """Give back what is kept of prompts; whether that is some, and the first time for `job`."""
+        again, self._spared = self._spared is job, job
+        return self.blocks.give_back() and not again
 
     def _grow_rows(self) -> None:
         if not self._texts:
@@ -156,17 +196,20 @@ class Stepper:
                 self._leave(row)
 
     def _make_room(self, error: Exception) -> None:
-        """Go on with half of the rows, for good; a row alone fails.
+        """Go on with half of the requests and of what is kept of prompts, for good.
 
         A forward that broke off has written some layers of every row, so all begin again. What was
-        asked with a seed has the same tokens then.
+        asked with a seed has the same tokens then. A request alone has another try where prompts
+        were kept, and then fails.
         """
         jobs = [text.job for text in self._texts]
+        jobs += [self._coming.job] if self._coming else []
+        self._coming = None
         self._forget_rows()
-        if len(jobs) == 1:
+        if not self._gave_back(jobs[0]) and len(jobs) == 1:
             jobs[0].settle(EngineFailure(FULL.format(error=error)))
             return
-        self.most_rows = len(jobs) // 2
+        self.most_rows = max(1, len(jobs) // 2)
         self._waiting.extendleft(reversed(jobs))
 
     def _guesses(self) -> list[list[int]]:
