@@ -40,6 +40,7 @@ FLOORS = (
         "pipeline.streams",
         "pipeline.records",
         "pipeline.decoding",
+        "pipeline.stores",
     ),
     ("pipeline.decoding.proposers", "pipeline.pocket"),
     ("pipeline.plugins", "pipeline.declared_option", "pipeline.shards"),

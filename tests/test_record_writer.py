@@ -20,14 +20,9 @@ from pipeline import records
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.runs import durable_lines
 from pipeline.runs import writer as record_writer_module
-from pipeline.runs.directory import (
-    PROBLEMS,
-    Recorded,
-    RunDirectory,
-    read_attempts,
-    recorded_attempts,
-)
+from pipeline.runs.directory import PROBLEMS, RunDirectory, read_attempts, recorded_attempts
 from pipeline.runs.durable_lines import END, REPLACED, Frame, pack, replace_attempt, unpack
+from pipeline.runs.recorded import Recorded
 from pipeline.runs.writer import record_writer
 
 FRAMES = st.lists(

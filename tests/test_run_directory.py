@@ -17,7 +17,6 @@ from pipeline.runs.directory import (
     ENGINE_LOG,
     PROBLEMS,
     TORN,
-    Recorded,
     RunDirectory,
     read_attempts,
     read_manifest,
@@ -26,6 +25,7 @@ from pipeline.runs.directory import (
 )
 from pipeline.runs.durable_lines import REPLACED
 from pipeline.runs.lock import LOCK
+from pipeline.runs.recorded import Recorded
 
 ATTEMPT = records.Attempt(
     dataset="d",

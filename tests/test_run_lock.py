@@ -12,8 +12,9 @@ from test_run_directory import ATTEMPT
 
 from pipeline.errors import UserMistake
 from pipeline.runs import lock as run_lock
-from pipeline.runs.directory import Recorded, RunDirectory, read_attempts
+from pipeline.runs.directory import RunDirectory, read_attempts
 from pipeline.runs.lock import HELD, Holder
+from pipeline.runs.recorded import Recorded
 from pipeline.runs.writer import record_writer
 
 

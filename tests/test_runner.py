@@ -24,9 +24,10 @@ from pipeline.records import Tokens
 from pipeline.runs import runner
 from pipeline.runs.attempt_keys import Asked
 from pipeline.runs.bugs import FIRST, MOST_FRAMES, frames_of
-from pipeline.runs.directory import Recorded, read_attempts, read_manifest
+from pipeline.runs.directory import read_attempts, read_manifest
 from pipeline.runs.durable_lines import REPLACED
 from pipeline.runs.lock import LOCK
+from pipeline.runs.recorded import Recorded
 from pipeline.runs.scheduler import Progress
 
 PROBLEMS = 12

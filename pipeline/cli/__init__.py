@@ -19,6 +19,7 @@ from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import RUN_STOPPED, USER_MISTAKE, EngineFailure, RunStopped, UserMistake
 from pipeline.near_match import near_match
+from pipeline.stores.addresses import as_addresses
 
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
@@ -154,7 +155,7 @@ def main() -> None:
         echo(Secrets.of().masked(said.getvalue().rstrip("\n")), err=True)
         sys.exit(USER_MISTAKE)
     except UserMistake as error:
-        _fail(str(error), USER_MISTAKE)
+        _fail(as_addresses(str(error)), USER_MISTAKE)
     except (RunStopped, EngineFailure) as error:
         _fail(str(error), RUN_STOPPED)
     except ReaderGone:

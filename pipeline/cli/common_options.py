@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.declared_options import click_type
+from pipeline.cli.run_folders import WrittenRun
 from pipeline.engines.declaration import prefix_of
 from pipeline.engines.sampling import DEFAULTS, OPTIONS
 
@@ -78,7 +79,7 @@ SAMPLING = (
 OUTPUT = (
     click.Option(
         ["--output-dir"],
-        type=click.Path(path_type=Path),
+        type=WrittenRun(),
         help="The run directory.  [default: results/<name>]",
     ),
     click.Option(

@@ -21,6 +21,7 @@ from evaluators.statistics.comparison import (
 )
 from evaluators.statistics.metrics import graded_runs
 from pipeline.cli.finite import MARGIN
+from pipeline.cli.run_folders import ReadRuns, all_of
 from pipeline.cli.tables import fits, print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -35,7 +36,7 @@ WRITERS = {
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=ReadRuns(), callback=all_of)
 @click.option(
     "--format",
     "form",

@@ -10,6 +10,7 @@ from evaluators.reports.exports.inspect_log import NoInspectForm, write_inspect
 from evaluators.reports.exports.sheet import write_sheet
 from evaluators.reports.statements import Statement, hides_text
 from evaluators.run_files.verdict_rows import NotGraded
+from pipeline.cli.run_folders import ReadRuns, all_of
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.problems.manifests import load_manifest, manifest_names
@@ -21,7 +22,7 @@ DEFAULT_TASK = "default"
 
 
 @click.command("export")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=ReadRuns(), callback=all_of)
 @click.option(
     "--to",
     "form",

@@ -14,15 +14,17 @@ from evaluators.crosscheck import NoSecondOpinion, disagreements
 from evaluators.run_files.attempt_lines import as_written
 from evaluators.run_files.whole_file import whole_file
 from pipeline.cli.console import safe_console
+from pipeline.cli.run_folders import ReadRuns, all_of
 from pipeline.cli.terminal import echo, json_line
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.review.grading import Grading, grade_run, graded_cases, verdicts_of
 from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.directory import read_manifest
+from pipeline.stores.addresses import as_addresses
 
 
 @click.command("grade")
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, type=ReadRuns(), callback=all_of)
 @click.option("--diff", is_flag=True, help="List verdicts that changed since the last grading.")
 @click.option("--cross-check", is_flag=True, help="List where Math-Verify judges differently.")
 @click.option("--file", type=click.Path(path_type=Path), help="Grade a JSONL file of cases.")
@@ -74,7 +76,11 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
 def _grade_run(run: Path, *, diff: bool, cross_check: bool) -> None:
     before = verdicts_of(run) if diff else {}
     grading = _grade_with_progress(run)
-    echo(_summary(f"{run}: {grading.total} attempts", grading.counts, grading.limited))
+    echo(
+        _summary(
+            f"{as_addresses(str(run))}: {grading.total} attempts", grading.counts, grading.limited
+        )
+    )
     if diff:
         _print_changes(before, verdicts_of(run))
     if cross_check:

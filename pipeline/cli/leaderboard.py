@@ -18,6 +18,7 @@ from evaluators.statistics.groups import KINDS, GroupAccuracy, accuracy_by
 from evaluators.statistics.metrics import MeasuredRun, measured_runs
 from pipeline.cli.board_print import Shown, print_board
 from pipeline.cli.finite import MARGIN
+from pipeline.cli.run_folders import ReadRuns, all_of
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
@@ -29,7 +30,7 @@ DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
 
 
 @click.command("leaderboard")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=ReadRuns(), callback=all_of)
 @click.option(
     "--format",
     "form",

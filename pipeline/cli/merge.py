@@ -5,20 +5,22 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.run_folders import ReadRuns, WrittenRun, all_of
 from pipeline.cli.terminal import counted, echo
 from pipeline.runs.merging import Merged, merge
+from pipeline.stores.addresses import as_addresses
 
 INCOMPLETE = 1
 
 
 @click.command("merge")
 @click.argument(
-    "directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
+    "directories", nargs=-1, required=True, type=ReadRuns(), callback=all_of, metavar="DIR..."
 )
 @click.option(
     "--into",
     required=True,
-    type=click.Path(path_type=Path),
+    type=WrittenRun(),
     help="The run directory of all attempts; one that is there is added to.",
 )
 @click.option("--partial", is_flag=True, help="Merge what is there, though some is missing.")
@@ -36,11 +38,12 @@ def merge_command(directories: tuple[Path, ...], *, into: Path, partial: bool) -
 
 def told(merged: Merged) -> bool:
     """Say what came of a merge; whether the run was written."""
+    where = as_addresses(str(merged.directory))
     for missing in merged.missing:
-        echo(f"Incomplete: {missing}.", err=True)
+        echo(as_addresses(f"Incomplete: {missing}."), err=True)
     if not merged.written:
         echo(
-            f"Nothing was merged into {merged.directory}: finish the shards, or merge what is "
+            f"Nothing was merged into {where}: finish the shards, or merge what is "
             "there with --partial.",
             err=True,
         )
@@ -49,5 +52,5 @@ def told(merged: Merged) -> bool:
         f"{counted(merged.attempts, 'attempt')}, {merged.added} of them new, {merged.failed} "
         "failed."
     )
-    echo(f"{merged.directory}")
+    echo(where)
     return True

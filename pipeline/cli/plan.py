@@ -23,6 +23,7 @@ from evaluators.statistics.planning import (
     study_plan,
 )
 from pipeline.cli.finite import MARGIN, FiniteRange
+from pipeline.cli.run_folders import ReadRuns, all_of
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -56,7 +57,7 @@ def _counts(most: int) -> Callable[[click.Context, click.Parameter, str], tuple[
 
 
 @click.command("plan")
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, type=ReadRuns(), callback=all_of)
 @click.option(
     "--difference",
     type=FiniteRange(min=-100, max=100),

@@ -12,6 +12,7 @@ from rich.text import Text
 from evaluators.reports import leaderboard
 from evaluators.statistics.metrics import measured_runs
 from pipeline.cli.board_print import Shown, print_board
+from pipeline.cli.run_folders import ReadRuns, only
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -32,7 +33,7 @@ SETTINGS_HEADINGS = (
 
 
 @click.command("replay")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=ReadRuns(), callback=only)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @click.option(
     "--output-dir",

@@ -27,6 +27,7 @@ from pipeline.runs import runner
 from pipeline.runs.planning import Plan, plan
 from pipeline.runs.scheduler import Progress
 from pipeline.shards import Shard
+from pipeline.stores.addresses import as_addresses
 from pipeline.trackers import tracker_entry
 from pipeline.trackers.following import Followed
 
@@ -74,9 +75,8 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
         _print_plan(planned, shards, retry_errors=retry_errors, force=force)
         return
     target = planned.experiment.target
-    echo(
-        f"{reasoner} with {target.model} through {target.engine}, in {planned.directory}", err=True
-    )
+    where = as_addresses(str(planned.directory))
+    echo(f"{reasoner} with {target.model} through {target.engine}, in {where}", err=True)
     entry = None if tracker is None else tracker_entry(tracker)
     runs = [Followed.of(planned, retry_errors=retry_errors, force=force)] if tracker else []
 
@@ -88,12 +88,12 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
     with followed(entry, runs) as following:
         summary = runner.run_plan(planned, retry_errors=retry_errors, force=force, display=display)
     for warning in summary.warnings:
-        echo(f"Warning: {warning}", err=True)
+        echo(as_addresses(f"Warning: {warning}"), err=True)
     echo(
         f"Attempts: {summary.done} made, {summary.already_done} already recorded, "
         f"{summary.failed} failed, {summary.remaining} remaining, of {summary.planned}."
     )
-    echo(f"{summary.directory}")
+    echo(where)
     if summary.commonest_failure is not None:
         echo(Secrets.of().masked(f"Failed: {summary.commonest_failure}."), err=True)
     if summary.remaining:
@@ -120,7 +120,7 @@ def _print_plan(planned: Plan, shards: int, *, retry_errors: bool, force: bool) 
     experiment = planned.experiment
     estimate = estimate_of(planned, retry_errors=retry_errors, force=force)
     again = f", {estimate.again} of them to be redone" if estimate.again else ""
-    echo(f"run directory  {planned.directory}")
+    echo(f"run directory  {as_addresses(str(planned.directory))}")
     if shards > 1:
         echo(f"shards         {in_words(planned, shards)}")
     echo(f"dataset        {planned.problems.name}: {planned.problems.source}")

@@ -11,6 +11,7 @@ from pipeline.runs.merging import merge
 from pipeline.runs.planning import Plan
 from pipeline.runs.shard_directories import shard_directory
 from pipeline.shards import Shard
+from pipeline.stores.addresses import as_addresses
 
 
 def is_complete(planned: Plan) -> bool:
@@ -22,7 +23,7 @@ def is_complete(planned: Plan) -> bool:
 def in_words(planned: Plan, count: int) -> str:
     """How many shards there are and where they lie."""
     first = shard_directory(planned.directory, Shard(1, count))
-    return f"{count} processes: {first} to shard-{count}-of-{count}"
+    return f"{count} processes: {as_addresses(str(first))} to shard-{count}-of-{count}"
 
 
 def run_in_shards(planned: Plan, count: int, context: click.Context) -> int:

@@ -12,6 +12,7 @@ import evaluators
 from evaluators.reports.statements import Statements, hides_text
 from evaluators.run_files.attempt_lines import as_written
 from pipeline.cli.console import safe_console
+from pipeline.cli.run_folders import ReadRuns, only
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
 from pipeline.problems.rows import file_safe
@@ -26,7 +27,7 @@ OTHER_STYLES = ("magenta", "blue", "yellow")
 
 
 @click.command("show")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=ReadRuns(), callback=only)
 @click.option("--problem-id", required=True, help="The problem's id.")
 @click.option("--repeat", "repeat_id", type=int, default=0, show_default=True)
 @click.option("--show-hidden", is_flag=True, help="Show the problem of a gated dataset too.")

@@ -12,10 +12,12 @@ from rich.text import Text
 from evaluators.reports.board_columns import whole
 from evaluators.run_files.run_names import distinct_names, shortened_names
 from evaluators.statistics.metrics import TWO_ROLES
+from pipeline.cli.run_folders import ReadRuns, all_of
 from pipeline.cli.tables import fits, print_table, table_console
 from pipeline.cli.terminal import counted, echo
 from pipeline.runs.planning import RESULTS
 from pipeline.runs.status import NoStatus, RunStatus, State, statuses
+from pipeline.stores.addresses import as_addresses
 
 MINUTE, HOUR = 60, 3600
 COLUMN_NOTES = {
@@ -28,7 +30,7 @@ ONCE_NOTE = "Sum: what a run and its shards both have counts once."
 
 
 @click.command("status")
-@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@click.argument("places", nargs=-1, type=ReadRuns(), callback=all_of, metavar="[FOLDER]...")
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
 def status_command(places: tuple[Path, ...], *, as_json: bool) -> None:
     """Say how far runs are: those in FOLDER (default results/), or FOLDER itself.
@@ -47,9 +49,9 @@ def status_command(places: tuple[Path, ...], *, as_json: bool) -> None:
         echo("No runs.")
     for run in runs:
         for broken in run.broken:
-            echo(f"{run.path}: {broken}")
+            echo(as_addresses(f"{run.path}: {broken}"))
     for other in others:
-        echo(f"{other.path}: {other.reason}")
+        echo(as_addresses(f"{other.path}: {other.reason}"))
 
 
 def _print_table(runs: Sequence[RunStatus]) -> None:
@@ -156,9 +158,10 @@ def _sums(runs: Sequence[RunStatus]) -> dict[str, Any]:
 def _as_data(runs: Sequence[RunStatus], others: Sequence[NoStatus]) -> dict[str, Any]:
     return {
         "runs": [
-            asdict(run) | {"path": str(run.path), "state": run.state.value, "broken": run.broken}
+            asdict(run)
+            | {"path": as_addresses(str(run.path)), "state": run.state.value, "broken": run.broken}
             for run in runs
         ],
         "sums": _sums(runs),
-        "others": [{"path": str(one.path), "reason": one.reason} for one in others],
+        "others": [{"path": as_addresses(str(one.path)), "reason": one.reason} for one in others],
     }

@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.following import followed
 from pipeline.cli.reasoner_options import roles
+from pipeline.cli.run_folders import WrittenRun
 from pipeline.cli.table_plan import changed_lines, plan_as_json, print_plan, server_lines
 from pipeline.cli.table_progress import live_table
 from pipeline.cli.table_results import WRITERS, accuracies, print_results
@@ -69,7 +70,7 @@ INCOMPLETE = 1
 @click.option("--tracker", metavar="NAME", help="Follow every run with: mlflow, wandb.")
 @click.option(
     "--results",
-    type=click.Path(path_type=Path),
+    type=WrittenRun(),
     default=RESULTS,
     show_default=True,
     help="The folder of the run directories.",

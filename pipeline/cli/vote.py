@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.run_folders import ReadRuns, only
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.reasoners.vote_rules import VOTE_RULES
@@ -13,7 +14,7 @@ from pipeline.review.revote import revote, revote_all
 
 
 @click.command("vote")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=ReadRuns(), callback=only)
 @click.option(
     "--rule",
     "rules",

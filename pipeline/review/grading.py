@@ -37,6 +37,7 @@ from pipeline.runs.directory import (
     read_lines,
     read_manifest,
 )
+from pipeline.runs.stored_runs import send_verdicts
 
 ATTEMPT_ERROR = "attempt_error"
 """The rule that decides an attempt that failed: it has no answer."""
@@ -82,6 +83,7 @@ def grade_run(run: Path, progress: Callable[[int], None] | None = None) -> Gradi
             f"Cannot write the verdicts {verdicts} ({error.strerror}); free space, or grade "
             "a copy of the run in a folder that can be written."
         ) from error
+    send_verdicts(run)
     return grading
 
 

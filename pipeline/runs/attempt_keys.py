@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.problems.problem_set import Problem
-from pipeline.runs.directory import Key, Recorded
+from pipeline.runs.recorded import Key, Recorded
 from pipeline.runs.scheduler import Work
 from pipeline.shards import WHOLE, Shard
 

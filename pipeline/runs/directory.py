@@ -7,7 +7,6 @@ instant can therefore tear only the last line of a file, and the next run moves 
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +17,10 @@ from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import differences
 from pipeline.runs import durable_lines
 from pipeline.runs.lock import HELD, InUse, RunLock
+from pipeline.runs.mirroring import StoreProcess
+from pipeline.runs.recorded import Key, Recorded
 from pipeline.runs.torn_lines import complete_lines, repair_end
+from pipeline.stores.addresses import is_staged
 
 MANIFEST = run_manifest.MANIFEST
 MANIFEST_PARTS = {"identity", "models", "sessions", "slice"}
@@ -27,62 +29,23 @@ ENGINE_LOG = "engine.log"
 TORN = "torn.txt"
 """What was cut off the ends of files: each a line a kill had torn."""
 
-Key = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The attempts that a run directory holds, one bit each: `key in recorded`."""
-
-    repeats: Mapping[str, int]
-    """Problem id to a number whose bit n says that repeat n is there."""
-    failed: Mapping[str, int] = field(default_factory=dict)
-    """The same for error records, which are in `repeats` too."""
-
-    def __contains__(self, key: Key) -> bool:
-        problem_id, repeat_id = key
-        return bool(self.repeats.get(problem_id, 0) >> repeat_id & 1)
-
-    def __len__(self) -> int:
-        return sum(bits.bit_count() for bits in self.repeats.values())
-
-    def __or__(self, other: "Recorded") -> "Recorded":
-        """Those of both."""
-        both = {**self.repeats}
-        for problem_id, bits in other.repeats.items():
-            both[problem_id] = both.get(problem_id, 0) | bits
-        return Recorded(both)
-
-    def without(self, other: "Recorded") -> "Recorded":
-        """Those that are not also in the other, and which of them failed."""
-        left = {one: bits & ~other.repeats.get(one, 0) for one, bits in self.repeats.items()}
-        failed = {one: bits & left.get(one, 0) for one, bits in self.failed.items()}
-        return Recorded(left, failed)
-
-    def kept(self, *, retry_errors: bool, force: bool) -> "Recorded":
-        """Those that are not made again: none by `force`, none that failed by `retry_errors`."""
-        if force:
-            return Recorded({})
-        if not retry_errors:
-            return self
-        return Recorded(
-            {one: bits & ~self.failed.get(one, 0) for one, bits in self.repeats.items()}
-        )
-
 
 class RunDirectory:
     """An open run directory; use it as a context manager, it holds the lock.
 
     Raises:
         UserMistake: the folder cannot be written, or another process has it open.
+        RunStopped: it stages a run of a store, which does not answer.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._made_here = not path.exists()
+        self._store: StoreProcess | None = None
         try:
             (path / PROBLEMS).mkdir(parents=True, exist_ok=True)
             self.lock = RunLock(path)
+            self._open_store()
         except InUse as owner:
             raise UserMistake(
                 f"The run directory {path} is in use {owner}, or choose another with --output-dir."
@@ -102,7 +65,41 @@ class RunDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        trouble = None if self._store is None else self._store.finish()
         self.lock.release()
+        if trouble is None:
+            return
+        if error is None:
+            raise RunStopped(trouble)
+        if isinstance(error, UserMistake | RunStopped) and trouble not in str(error):
+            raise type(error)(f"{error} {trouble}") from error
+
+    def check_store(self) -> None:
+        """Look whether what is recorded here still goes to the store, if there is one behind it.
+
+        Raises:
+            RunStopped: the store does not answer, or the run was taken over.
+        """
+        if self._store is not None:
+            self._store.check()
+
+    def _open_store(self) -> None:
+        """Of a folder that stages a run: take its lease, and make the folder as new as the store.
+
+        Raises:
+            InUse: somebody else has the lease.
+            UserMistake: the store cannot be used.
+            RunStopped: the store does not answer.
+        """
+        if not is_staged(self.path):
+            return
+        try:
+            self._store = StoreProcess.started(self.path, self.lock.handle)
+            self.share_lock(self._store.process.pid)
+        except BaseException:
+            self.take_back()
+            self.lock.release()
+            raise
 
     def share_lock(self, pid: int) -> None:
         """Let a process that has inherited the lock's handle hold the directory as well.
@@ -341,14 +338,6 @@ def refuse_changes(run: Path, recorded: Mapping[str, Any], asked: Mapping[str, A
             "choose another, leave it out (then each run has its own in results/), or ask for the "
             f"recorded settings:\n  {listed}"
         )
-
-
-def lost_manifest(run: Path, attempts: int) -> UserMistake:
-    """The error for attempts without a manifest: nothing says how they were made."""
-    return UserMistake(
-        f"{run} holds {attempts} attempts and no {MANIFEST}, so nothing says under which settings "
-        f"they were made; restore {MANIFEST} from a copy, or choose another --output-dir."
-    )
 
 
 def append_synced(file: Path, line: bytes) -> None:

@@ -85,9 +85,9 @@ def replace_attempt(file: Path, line: bytes) -> None:
     It is copied there before: a kill in between leaves it in both files, and never in none. A file
     without such a line gets `line` at its end. Raises `OSError`.
     """
-    key = _key(line)
+    key = key_of(line)
     lines = file.read_bytes().splitlines(keepends=True)
-    old = [place for place, there in enumerate(lines) if _key(there) == key]
+    old = [place for place, there in enumerate(lines) if key_of(there) == key]
     if old:
         append(file.parent.parent / REPLACED, b"".join(lines[place] for place in old))
         lines[old[0]] = line
@@ -172,7 +172,7 @@ def _write_whole(handle: int, line: bytes) -> None:
         line = line[written:]
 
 
-def _key(line: bytes) -> tuple[object, object] | None:
+def key_of(line: bytes) -> tuple[object, object] | None:
     """What tells the attempt of a line from others; None where the line holds none."""
     try:
         attempt = json.loads(line)

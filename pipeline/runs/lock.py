@@ -41,10 +41,20 @@ class Holder:
         """A process of this machine."""
         return cls(_host(), pid, _began(pid))
 
+    @classmethod
+    def own(cls) -> Self:
+        """This process."""
+        return cls.of(os.getpid())
+
     @property
     def may_live(self) -> bool:
         """False where it is known to have ended: of another machine nothing is known."""
-        return self.host != _host() or _began(self.pid) == self.began != ""
+        return not self.is_here or _began(self.pid) == self.began != ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is of this machine."""
+        return self.host == _host()
 
 
 class RunLock:
@@ -177,6 +187,15 @@ def holder_of(run: Path) -> str | None:
     held = run / HELD
     holders = _holders(held.read_bytes()) if held.exists() else []
     return next((f"pid {one.pid} on {one.host}" for one in holders if one.may_live), None)
+
+
+def say_held(run: Path, holder: Holder | None) -> None:
+    """Let `holder_of` name the holder of a run of which this folder is a copy. Raises `OSError`."""
+    (run / LOCK).touch()
+    if holder is None:
+        (run / HELD).unlink(missing_ok=True)
+    else:
+        (run / HELD).write_bytes(_line(holder))
 
 
 def _owner(handle: int) -> str:

@@ -17,7 +17,6 @@ from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.directory import (
     MANIFEST,
     PROBLEMS,
-    Key,
     RunDirectory,
     append_synced,
     attempt_files,
@@ -26,6 +25,7 @@ from pipeline.runs.directory import (
     replace_file,
 )
 from pipeline.runs.lock import holder_of
+from pipeline.runs.recorded import Key
 from pipeline.runs.shard_directories import of_whole_run, shard_name
 from pipeline.runs.torn_lines import complete_lines
 from pipeline.shards import Shard

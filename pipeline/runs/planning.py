@@ -21,13 +21,12 @@ from pipeline.problems.prompting import (
 from pipeline.runs.attempt_keys import Asked
 from pipeline.runs.directory import (
     MANIFEST,
-    Recorded,
     file_name,
-    lost_manifest,
     read_manifest,
     recorded_attempts,
     refuse_changes,
 )
+from pipeline.runs.recorded import Recorded
 from pipeline.runs.shard_directories import made_elsewhere, shard_directory
 from pipeline.shards import WHOLE, Shard
 
@@ -77,7 +76,11 @@ class Plan:
             refuse_changes(self.directory, identity, self.identity())
         there = recorded_attempts(self.directory)
         if len(there) and not manifest.exists():
-            raise lost_manifest(self.directory, len(there))
+            raise UserMistake(
+                f"{self.directory} holds {len(there)} attempts and no {MANIFEST}, so nothing says "
+                f"under which settings they were made; restore {MANIFEST} from a copy, or choose "
+                "another --output-dir."
+            )
         return there
 
     def kept(self, there: Recorded, *, retry_errors: bool, force: bool) -> Recorded:

@@ -12,16 +12,18 @@ from pipeline.engines.protocol import Engine
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.experiment import Experiment
+from pipeline.records import Attempt
 from pipeline.runs.checks import (
     context_warnings,
     refuse_missing_abilities,
     unverified_warnings,
     version_warnings,
 )
-from pipeline.runs.directory import ENGINE_LOG, Recorded, RunDirectory
+from pipeline.runs.directory import ENGINE_LOG, RunDirectory
 from pipeline.runs.interrupts import call, drain_on_interrupt
 from pipeline.runs.manifest import session_manifest, widened_slice
 from pipeline.runs.planning import Plan, plan
+from pipeline.runs.recorded import Recorded
 from pipeline.runs.scheduler import Engines, Progress, Run, run_attempts
 from pipeline.runs.writer import record_writer
 from pipeline.shards import Shard
@@ -108,13 +110,18 @@ class OpenRun:
         self.warnings.extend(directory.repair(planned.files()))
         directory.write_manifest(session_manifest(planned, directory.manifest(), engines))
         async with record_writer(directory, self.there) as writer:
+
+            async def record(attempt: Attempt) -> None:
+                await writer.append(attempt)
+                directory.check_store()
+
             yield Run(
                 planned.experiment,
                 reasoners.load(planned.experiment.reasoner),
                 engines,
                 planned.prompt_set,
                 planned.prompts,
-                writer.append,
+                record,
             )
 
     def summary(self) -> RunSummary:

@@ -6,14 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import UserMistake
-from pipeline.runs.directory import (
-    MANIFEST,
-    Key,
-    Recorded,
-    read_manifest,
-    recorded_attempts,
-    refuse_changes,
-)
+from pipeline.runs.directory import MANIFEST, read_manifest, recorded_attempts, refuse_changes
+from pipeline.runs.recorded import Key, Recorded
+from pipeline.runs.stored_runs import bring_up_beside
 from pipeline.shards import Shard
 
 SHARD_NAME = re.compile(r"(.+)\.shard-([1-9][0-9]{0,5})-of-([1-9][0-9]{0,5})")
@@ -62,6 +57,14 @@ def made_elsewhere(
     """
     mine = shard_name(directory)
     run = directory if mine is None else directory.with_name(mine.run)
+
+    def concerns(name: str) -> bool:
+        other = shard_name(Path(name))
+        if other is None:
+            return name == run.name and mine is not None
+        return other.run == run.name and (mine is None or other.shard.count != mine.shard.count)
+
+    bring_up_beside(run, concerns)
     merged = Recorded({})
     if mine is not None:
         merged = _recorded_of_run(run, identity)

@@ -11,13 +11,8 @@ from typing import NamedTuple, cast
 from pipeline import records
 from pipeline.errors import RunStopped
 from pipeline.runs import durable_lines
-from pipeline.runs.directory import (
-    PROBLEMS,
-    Recorded,
-    RunDirectory,
-    cannot_write,
-    problem_file,
-)
+from pipeline.runs.directory import PROBLEMS, RunDirectory, cannot_write, problem_file
+from pipeline.runs.recorded import Recorded
 
 _STDIN = 0
 GATHER_SECONDS = 0.002

@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
 from pipeline.problems.problem_set import ProblemSet
-from pipeline.runs.directory import Key, Recorded
 from pipeline.runs.planning import Plan, plan, problems_of
+from pipeline.runs.recorded import Key, Recorded
 from pipeline.runs.scheduler import Work
 from pipeline.runs.turns import Turn
 from pipeline.tables.cells import Cell

@@ -10,7 +10,8 @@ from evaluators.statistics.metrics import graded_run
 from evaluators.statistics.result_table import Reported, Source
 from pipeline.problems.manifests import load_manifest
 from pipeline.review.grading import grade_run
-from pipeline.runs.directory import MANIFEST, Recorded, recorded_attempts
+from pipeline.runs.directory import MANIFEST, recorded_attempts
+from pipeline.runs.recorded import Recorded
 from pipeline.tables.cells import Cell
 from pipeline.tables.planning import PlannedCell
 from pipeline.tables.prices import spent

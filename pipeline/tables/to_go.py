@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pipeline.ledger import known_sum
 from pipeline.records import Attempt
-from pipeline.runs.directory import Key, read_attempts
+from pipeline.runs.directory import read_attempts
 from pipeline.runs.estimate import tracks_of
 from pipeline.runs.planning import Plan
+from pipeline.runs.recorded import Key
 from pipeline.tables.planning import PlannedCell
 
 

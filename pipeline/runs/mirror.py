@@ -1,0 +1,354 @@
+"""A run directory and its objects in a store: what is new on either side goes to the other.
+
+Files are uploaded whole, up to their last complete line. What both sides have changed since they
+were last alike is put together: no line is lost, and each attempt is there once.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from evaluators.run_files.attempt_lines import PROBLEMS
+from evaluators.run_files.run_manifest import MANIFEST
+from evaluators.run_files.verdict_rows import VERDICTS
+from pipeline.errors import UserMistake
+from pipeline.runs import durable_lines
+from pipeline.runs.torn_lines import repair_end
+from pipeline.stores.objects import Objects, Overtaken, Trouble
+
+LOG_ENDING = ".log"
+TORN = "torn.txt"
+BEFORE_ATTEMPTS = (MANIFEST, durable_lines.REPLACED)
+"""What must be in the store before the attempts that were made after it."""
+AT_ONCE = 16
+"""Objects on their way at the same time."""
+
+
+Content = tuple[bytes, os.stat_result | None]
+"""What a file held, and its marks before it was read; none if it was not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A file and its object when they were last alike: the object's version, the file's marks."""
+
+    version: str
+    size: int
+    modified_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, version: str, stat: os.stat_result) -> "Alike":
+        """A file as it was when it was read or written."""
+        return cls(version, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+    def is_still(self, stat: os.stat_result) -> bool:
+        """Whether the file is as it was."""
+        return self == Alike.of(self.version, stat)
+
+
+@dataclass(slots=True)
+class Mirror:
+    """A folder and the objects that it mirrors; what was last alike is known between sessions.
+
+    A mere `copy` holds nothing of its own, and no logs.
+    """
+
+    folder: Path
+    objects: Objects
+    copy: bool = False
+    alike: dict[str, Alike] = field(default_factory=dict)
+    moved: int = 0
+    """Files that went to the store or came from it."""
+    _sent: dict[str, set[bytes]] = field(default_factory=dict)
+    """Digests of what may have arrived, though no answer came."""
+
+    def __post_init__(self) -> None:
+        self.alike = _remembered(self._memory)
+
+    def pull(self) -> None:
+        """Make the folder as new as the store, and keep in it what the store does not have yet.
+
+        Raises:
+            UserMistake: both have been changed, and are of runs with other settings.
+        """
+        found = {
+            name: one
+            for name, one in self.objects.found().items()
+            if is_of_a_run(name) and not (self.copy and name.endswith(LOG_ENDING))
+        }
+        for name in sorted(self.alike.keys() - found.keys()):
+            self._lost(name)
+        changed = [
+            name
+            for name, one in found.items()
+            if name not in self.alike
+            or self.alike[name].version != one.version
+            or not (self.folder / name).exists()
+        ]
+        # The manifest first: whatever stops this, no attempt is there without it.
+        changed.sort(key=lambda name: name != MANIFEST)
+        for start in range(0, len(changed), AT_ONCE):
+            names = changed[start : start + AT_ONCE]
+            for name, content in zip(names, self._read(names), strict=True):
+                if content is None or len(content) != found[name].size:
+                    raise Trouble(f"{name} was changed while it was read")
+                self._take(name, content, found[name].version)
+                self.moved += 1
+            self._remember()
+        self._remember()
+
+    def push(self, *, everything: bool) -> None:
+        """Upload what has changed here; `everything`, when the run has ended, is with its logs.
+
+        Raises:
+            Overtaken: somebody else has written there meanwhile.
+        """
+        if not (self.folder / MANIFEST).exists():
+            return
+        attempts = [name for name in self.changed() if name.startswith(f"{PROBLEMS}/")]
+        for start in range(0, len(attempts), AT_ONCE):
+            names = attempts[start : start + AT_ONCE]
+            contents = [self._whole_lines(name) for name in names]
+            # Read before these are looked at, the attempts cannot be newer than they are.
+            self._write(BEFORE_ATTEMPTS)
+            self._write(names, contents)
+        others = [name for name in self.changed() if name not in attempts]
+        self._write([name for name in others if everything or not name.endswith(LOG_ENDING)])
+
+    def send(self, name: str) -> None:
+        """Upload one file as it is."""
+        self._write([name])
+
+    def changed(self) -> list[str]:
+        """The files here that are not in the store as they are."""
+        return [name for name, stat in self._here() if self._differs(name, stat)]
+
+    def forget(self) -> None:
+        """Drop what is known of a folder that has gone."""
+        if not self.folder.exists():
+            self._memory.unlink(missing_ok=True)
+
+    @property
+    def _memory(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.alike.json")
+
+    def _here(self) -> Iterator[tuple[str, os.stat_result]]:
+        """The files of the run, as far as they stay while they are looked at."""
+        for folder, prefix in ((self.folder, ""), (self.folder / PROBLEMS, f"{PROBLEMS}/")):
+            try:
+                entries = list(os.scandir(folder))
+            except FileNotFoundError:
+                continue
+            for entry in entries:
+                name = prefix + entry.name
+                if is_of_a_run(name) and entry.is_file():
+                    yield name, entry.stat()
+
+    def _differs(self, name: str, stat: os.stat_result) -> bool:
+        return name not in self.alike or not self.alike[name].is_still(stat)
+
+    def _has_changed(self, name: str) -> bool:
+        try:
+            return self._differs(name, (self.folder / name).stat())
+        except FileNotFoundError:
+            return False
+
+    def _whole_lines(self, name: str) -> Content:
+        """A file's content up to its last complete line, and how the file was before that."""
+        try:
+            with (self.folder / name).open("rb") as handle:
+                stat = os.fstat(handle.fileno())
+                content = handle.read()
+        except FileNotFoundError:
+            return b"", None
+        cut = content.rfind(b"\n") + 1 if name.endswith(".jsonl") else len(content)
+        return content[:cut], stat
+
+    def _write(self, names: Sequence[str], contents: Sequence[Content] = ()) -> None:
+        """Upload those of the files that have changed, as they are, or were when they were read."""
+
+        def write(name: str, content: bytes, stat: os.stat_result) -> None:
+            self.alike[name] = Alike.of(self._put(name, content), stat)
+            self.moved += 1
+
+        if not contents:
+            names = [name for name in names if self._has_changed(name)]
+            contents = [self._whole_lines(name) for name in names]
+        there = [
+            (name, content, stat)
+            for name, (content, stat) in zip(names, contents, strict=True)
+            if stat is not None
+        ]
+        try:
+            for _ in _side_by_side(lambda one: write(*one), there):
+                pass
+        finally:
+            if there:
+                self._remember()
+
+    def _put(self, name: str, content: bytes) -> str:
+        """Write an object in the place of the version that is known; the new version.
+
+        Raises:
+            Overtaken: there is one that is not known, and not of an earlier try.
+        """
+        last = None if name not in self.alike else self.alike[name].version
+        if name == VERDICTS:
+            # Whoever grades writes it, and it can be made again.
+            last = self.objects.version(name)
+        sent = self._sent.setdefault(name, set())
+        sent.add(hashlib.sha256(content).digest())
+        try:
+            version = self.objects.write(name, content, last)
+        except Overtaken:
+            if hashlib.sha256(self.objects.read(name)).digest() not in sent:
+                raise
+            version = self.objects.write(name, content, self.objects.version(name))
+        del self._sent[name]
+        return version
+
+    def _read(self, names: Sequence[str]) -> list[bytes | None]:
+        def read(name: str) -> bytes | None:
+            try:
+                return self.objects.read(name)
+            except FileNotFoundError:
+                return None
+
+        return list(_side_by_side(read, names))
+
+    def _take(self, name: str, content: bytes, version: str) -> None:
+        """Put an object's content here, together with what only the file has."""
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            both = content
+        else:
+            known = self.alike.get(name)
+            unchanged = self.copy or (known is not None and known.is_still(stat))
+            both = content if unchanged else self._together(name, content)
+        durable_lines.replace_file(file, both)
+        alike = Alike.of(version, file.stat())
+        # What the store does not have is new here.
+        self.alike[name] = alike if both == content else Alike(version, -1, 0, 0)
+
+    def _together(self, name: str, theirs: bytes) -> bytes:
+        file = self.folder / name
+        if name.startswith(f"{PROBLEMS}/"):
+            repair_end(file, self.folder / TORN)
+            withdrawn: list[bytes] = []
+            both = _each_attempt_once(theirs, file.read_bytes(), withdrawn)
+            if withdrawn:
+                durable_lines.append(self.folder / durable_lines.REPLACED, b"".join(withdrawn))
+            return both
+        ours = file.read_bytes()
+        if name == MANIFEST:
+            return self._manifests(theirs, ours)
+        if name == VERDICTS:
+            return theirs
+        return theirs + _behind_what_is_same(theirs, ours)
+
+    def _manifests(self, theirs: bytes, ours: bytes) -> bytes:
+        """The store's manifest with what only ours has of sessions and of what was asked for."""
+        try:
+            there, here = json.loads(theirs), json.loads(ours)
+            same = there["identity"] == here["identity"]
+            both = there | {
+                "slice": _slices(there["slice"], here["slice"]),
+                "sessions": [
+                    *there["sessions"],
+                    *(one for one in here["sessions"] if one not in there["sessions"]),
+                ],
+            }
+        except (ValueError, LookupError, TypeError):
+            # Whoever reads it says what is wrong with it.
+            return theirs
+        if not same:
+            raise UserMistake(
+                f"{self.objects.address} holds a run with other settings than what is waiting in "
+                f"{self.folder.parent}/{self.folder.name}/ to be uploaded to it; move that folder "
+                "away, or choose another --output-dir."
+            )
+        if both == there:
+            return theirs
+        return (json.dumps(both, indent=2, ensure_ascii=False) + "\n").encode()
+
+    def _lost(self, name: str) -> None:
+        """An object has gone from the store: its file goes aside, unless it holds what is new."""
+        file = self.folder / name
+        known = self.alike.pop(name)
+        if self.copy:
+            file.unlink(missing_ok=True)
+        elif file.exists() and known.is_still(file.stat()):
+            aside = self.folder.with_name(f".{self.folder.name}.removed") / name
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(aside)
+
+    def _remember(self) -> None:
+        if not self.alike and not self._memory.exists():
+            return
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        content = {name: asdict(one) for name, one in self.alike.items()}
+        durable_lines.replace_file(self._memory, json.dumps(content).encode())
+
+
+def is_of_a_run(name: str) -> bool:
+    """Whether a name within a run directory is that of a file of the run."""
+    folder, _, file = name.rpartition("/")
+    return folder in {"", PROBLEMS} and not file.startswith(".")
+
+
+def _remembered(memory: Path) -> dict[str, Alike]:
+    """What was alike; where that is not known, everything is compared."""
+    try:
+        content = json.loads(memory.read_bytes())
+        return {name: Alike(**one) for name, one in content.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _side_by_side(work: Any, items: Sequence[Any]) -> Iterator[Any]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(work, items)
+
+
+def _behind_what_is_same(theirs: bytes, ours: bytes) -> bytes:
+    """What of ours comes after the lines that both begin with."""
+    lines = zip(theirs.splitlines(keepends=True), ours.splitlines(keepends=True), strict=False)
+    return ours[sum(len(one) for one, _ in takewhile(lambda pair: pair[0] == pair[1], lines)) :]
+
+
+def _each_attempt_once(theirs: bytes, ours: bytes, withdrawn: list[bytes]) -> bytes:
+    """Their lines, and those of ours whose attempts they do not have; the rest is withdrawn."""
+    there = theirs.splitlines(keepends=True)
+    keys, lines = {durable_lines.key_of(line) for line in there}, {*there}
+    new: list[bytes] = []
+    for line in ours.splitlines(keepends=True):
+        key = durable_lines.key_of(line)
+        if line in lines:
+            continue
+        (new if key is None or key not in keys else withdrawn).append(line)
+    if there and new and not there[-1].endswith(b"\n"):
+        there[-1] += b"\n"
+    return b"".join([*there, *new])
+
+
+def _slices(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """What both ask for; the next session brings its problems into their order."""
+    ids = [*theirs["problem_ids"]]
+    more = [place for place, one in enumerate(ours["problem_ids"]) if one not in ids]
+    both = {
+        "problem_ids": [*ids, *(ours["problem_ids"][place] for place in more)],
+        "repeats": max(theirs["repeats"], ours["repeats"]),
+    }
+    if "places" in theirs:
+        both["places"] = [*theirs["places"], *(ours["places"][place] for place in more)]
+    return {**theirs, **both}

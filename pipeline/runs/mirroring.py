@@ -1,0 +1,294 @@
+"""The process that keeps a run directory and its store alike, and the run's side of it.
+
+It holds the run's lease, downloads what is new before the run begins, and uploads every file once
+it has changed. A process of its own, because it is not held up by an engine that keeps the
+interpreter busy, and because it still uploads what is there when the run is killed.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.runs.lock import InUse
+from pipeline.runs.mirror import Mirror
+from pipeline.runs.store_lease import Lease
+from pipeline.stores.addresses import address_of
+from pipeline.stores.objects import Overtaken, Trouble, opened
+
+STDIN = 0
+END = b"end\n"
+READY, MISTAKE, STOPPED, IN_USE = "ready", "mistake", "stopped", "in use"
+_ERRORS = {MISTAKE: UserMistake, STOPPED: RunStopped, IN_USE: InUse}
+LOOK_SECONDS = 0.25
+"""How often it looks for what has changed."""
+START_PATIENCE = 20.0
+PATIENCE_VARIABLE = "SPECLRM_STORE_PATIENCE"
+PATIENCE_SECONDS = 600.0
+"""How long a run goes on while its store does not answer."""
+LONGEST_PAUSE = 10.0
+QUIET_SECONDS = 5.0
+
+
+class _RunEnded(Exception):  # noqa: N818 - named for what happened
+    """The run that this process works for was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreProcess:
+    """The run's side: what the process says, and its end."""
+
+    process: "subprocess.Popen[str]"
+    troubles: list[str]
+    listener: threading.Thread
+
+    @classmethod
+    def started(cls, folder: Path, lock_handle: int) -> "StoreProcess":
+        """Start it for a run directory; it has the lease, and the folder is as new as the store.
+
+        Raises:
+            InUse: somebody else writes to the run.
+            UserMistake: the store cannot be used.
+            RunStopped: the store does not answer.
+        """
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __spec__.name, str(folder), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            pass_fds=(lock_handle,),
+            start_new_session=True,
+        )
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in process.stdout:
+            kind, text = json.loads(line)
+            if kind != READY:
+                process.communicate()
+                raise _ERRORS[kind](text)
+            break
+        else:
+            process.communicate()
+            raise RunStopped(f"The process that downloads {folder} has ended; see above.")
+        troubles: list[str] = []
+        listener = threading.Thread(target=_listen, args=(process, troubles), daemon=True)
+        listener.start()
+        return cls(process, troubles, listener)
+
+    def check(self) -> None:
+        """Look whether the run may go on.
+
+        Raises:
+            RunStopped: the store does not answer, or the run was taken over.
+        """
+        if self.troubles:
+            raise RunStopped(self.troubles[0])
+
+    def finish(self) -> str | None:
+        """Let it upload what is left, and wait for it; why something is left, if it is."""
+        assert self.process.stdin is not None  # noqa: S101 - a pipe was asked for
+        try:
+            self.process.stdin.write(END.decode())
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        try:
+            self.process.wait(QUIET_SECONDS)
+        except subprocess.TimeoutExpired:
+            sys.stderr.write(
+                "Uploading what is left; Ctrl-C leaves it to the next start of the run.\n"
+            )
+            self.process.wait()
+        self.listener.join()
+        return self.troubles[0] if self.troubles else None
+
+
+def _listen(process: "subprocess.Popen[str]", troubles: list[str]) -> None:
+    troubles.extend(json.loads(line)[1] for line in process.stdout or ())
+    if process.wait() and not troubles:
+        troubles.append(
+            "The process that uploads the run has ended; run the same command again: finished "
+            "attempts are kept."
+        )
+
+
+class _Run:
+    """The run, seen from the process that works for it."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._watch = selectors.DefaultSelector()
+        self._watch.register(STDIN, selectors.EVENT_READ)
+        self._heard = b""
+        self.finished = False
+
+    def wait(self, seconds: float) -> None:
+        """Wait as long, or until the run ends; `finished` says that it has, by itself.
+
+        Raises:
+            _RunEnded: it was killed.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            # A process that the run has forked may hold the pipe open.
+            if os.getppid() != self._pid:
+                raise _RunEnded
+            if self.finished:
+                time.sleep(min(left, 0.2))
+            elif self._watch.select(min(left, 1.0)):
+                self._listen()
+                if self.finished:
+                    return
+
+    def _listen(self) -> None:
+        heard = os.read(STDIN, 64)
+        self._heard += heard
+        self.finished = self._heard == END
+        if not heard and not self.finished:
+            raise _RunEnded
+
+    def tell(self, kind: str, text: str = "") -> None:
+        """Say something to the run; one that has gone hears nothing."""
+        try:
+            sys.stdout.write(json.dumps([kind, text]) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def serve(folder: Path, run: _Run, run_pid: int) -> None:
+    """Keep a folder and its store alike until the run ends."""
+    address = address_of(folder) or str(folder)
+    try:
+        objects = opened(address)
+        lease, mirror = Lease(objects, run_pid), Mirror(folder, objects)
+        patience = patience_of(START_PATIENCE)
+        patiently(lambda: lease.take(run.wait), run.wait, patience)
+        with lease.held():
+            patiently(mirror.pull, run.wait, patience, lambda: mirror.moved)
+            run.tell(READY)
+            trouble = _kept_alike(lease, mirror, run)
+    except (Trouble, Overtaken) as error:
+        run.tell(
+            STOPPED,
+            f"The store of {address} does not answer ({error}); nothing was changed, repeat the "
+            "command once it does.",
+        )
+        return
+    except UserMistake as error:
+        run.tell(MISTAKE, str(error))
+        return
+    except InUse as error:
+        run.tell(IN_USE, str(error))
+        return
+    if trouble:
+        run.tell(STOPPED, trouble)
+    mirror.forget()
+
+
+def _kept_alike(lease: Lease, mirror: Mirror, run: _Run) -> str | None:
+    """Upload what changes until the run ends; why not all of it is uploaded then, if so."""
+    address, folder = mirror.objects.address, mirror.folder
+    try:
+        _upload(lease, mirror, run)
+    except Trouble as error:
+        return (
+            f"The store of {address} does not answer ({error}): {len(mirror.changed())} files of "
+            f"the run are not uploaded. They are kept in {folder}, and the next `speclrm run` of "
+            "it on this machine uploads them."
+        )
+    except Overtaken:
+        return (
+            f"Another process writes to {address} now, because this one was not heard of for too "
+            f"long; what it has made and not uploaded is kept in {folder}."
+        )
+    except UserMistake as error:
+        return f"{error} What is not uploaded is kept in {folder}."
+    return None
+
+
+def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
+    """Upload what changes, and in the end the logs."""
+    patience = patience_of(PATIENCE_SECONDS)
+    ended, looked = False, 0.0
+
+    def upload() -> None:
+        lease.renew()
+        mirror.push(everything=ended)
+
+    try:
+        while not ended:
+            # Looking at very many files is not to keep a core busy.
+            run.wait(max(LOOK_SECONDS, 10 * looked))
+            ended = run.finished
+            began = time.monotonic()
+            patiently(upload, run.wait, patience, lambda: mirror.moved)
+            looked = min(time.monotonic() - began, 1.0)
+    except _RunEnded:
+        ended = True
+        upload()
+
+
+def patiently(
+    work: Callable[[], None],
+    wait: Callable[[float], None],
+    patience: float,
+    moved: Callable[[], int] = lambda: 0,
+) -> None:
+    """Do it, and again where the store has trouble, for so long since something was `moved`.
+
+    Raises:
+        Trouble: it still has.
+    """
+    seen, until, pause = moved(), time.monotonic() + patience, 0.2
+    while True:
+        try:
+            work()
+        except Trouble:
+            if moved() != seen:
+                seen, until, pause = moved(), time.monotonic() + patience, 0.2
+            elif time.monotonic() + pause > until:
+                raise
+        else:
+            return
+        wait(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def patience_of(most: float) -> float:
+    """For how long a store that does not answer is tried: so long, or less if the user says so.
+
+    Raises:
+        UserMistake: what the user says is no number of seconds.
+    """
+    said = os.environ.get(PATIENCE_VARIABLE)
+    try:
+        asked = float(said) if said else PATIENCE_SECONDS
+    except ValueError:
+        asked = -1.0
+    if not 0 <= asked < float("inf"):
+        raise UserMistake(f"{PATIENCE_VARIABLE} is {said!r}; give a number of seconds.")
+    return asked if most == PATIENCE_SECONDS else min(most, asked)
+
+
+def main(folder: str, run_pid: str) -> None:
+    """Serve the run of that process."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    run = _Run(int(run_pid))
+    try:
+        serve(Path(folder), run, int(run_pid))
+    except _RunEnded:
+        return
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

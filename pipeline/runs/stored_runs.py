@@ -1,0 +1,152 @@
+"""Run directories that a command names, wherever they lie: in a folder, or in a store.
+
+Those of a store are downloaded first, and only what has changed since: to be read into a copy, to
+be continued into the staging folder. Whatever reads or writes them then finds a folder.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from evaluators.run_files.run_manifest import MANIFEST
+from evaluators.run_files.verdict_rows import VERDICTS
+from pipeline.errors import RunStopped, UserMistake
+from pipeline.runs.lock import InUse, RunLock, say_held
+from pipeline.runs.mirror import Mirror
+from pipeline.runs.mirroring import START_PATIENCE, patience_of, patiently
+from pipeline.runs.store_lease import lease_holder
+from pipeline.stores.addresses import COPIES, STAGING, address_of, folder_of, is_staged
+from pipeline.stores.objects import Found, Objects, Trouble, opened
+
+MEMORY = "memory"
+WILDCARDS = frozenset("*?[")
+
+
+def copies(address: str) -> tuple[Path, ...]:
+    """Folders to read what lies at an address: a run, or folders with runs in them.
+
+    An address with `*`, `?` or `[` in it names every place that it fits.
+
+    Raises:
+        UserMistake: the store cannot be used, or no place fits.
+        RunStopped: it does not answer.
+    """
+    with _answering(address):
+        every = _fitting(address)
+        for objects in every:
+            for run in _runs_of(objects):
+                _copy(run)
+    return tuple(folder_of(one.address, one.endpoint, COPIES) for one in every)
+
+
+def staged(address: str) -> Path:
+    """The folder in which the run of an address is made, or the runs in that place are.
+
+    It is as new as the store, unless a process of this machine writes to it now.
+
+    Raises:
+        UserMistake: the store cannot be used.
+        RunStopped: it does not answer.
+    """
+    with _answering(address):
+        objects = opened(address)
+        if objects.scheme == MEMORY:
+            raise UserMistake(f"{address} ends with the process; runs need a store that stays.")
+        for run in _runs_of(objects):
+            _bring_up(run)
+    return folder_of(address, objects.endpoint, STAGING)
+
+
+def bring_up_beside(folder: Path, wanted: Callable[[str], bool]) -> None:
+    """Make staging folders beside one as new as the store: the wanted of those that begin so.
+
+    Raises:
+        UserMistake: the store cannot be used.
+        RunStopped: it does not answer.
+    """
+    address = address_of(folder)
+    if address is None or not is_staged(folder):
+        return
+    with _answering(address):
+        for one in opened(f"{address}*").fitting():
+            if wanted(one.rpartition("/")[2]):
+                _bring_up(opened(one))
+
+
+def send_verdicts(run: Path) -> None:
+    """Upload the verdicts of a run, if it is of a store.
+
+    Raises:
+        UserMistake: the store cannot be used.
+        RunStopped: it does not answer.
+    """
+    address = address_of(run)
+    if address is not None:
+        with _answering(address):
+            mirror = Mirror(run, opened(address), copy=not is_staged(run))
+            _patiently(lambda: mirror.send(VERDICTS), mirror)
+
+
+def _fitting(address: str) -> list[Objects]:
+    objects = opened(address)
+    if not WILDCARDS & {*address}:
+        return [objects]
+    places = objects.fitting()
+    if not places:
+        raise UserMistake(f"Nothing in the store fits {address}.")
+    return [opened(one) for one in places]
+
+
+def _runs_of(objects: Objects) -> Iterator[Objects]:
+    """What is at a place: a run, or the runs in it."""
+    found: dict[str, Found] = {}
+    _patiently(lambda: found.update(objects.found()))
+    names = {name for name in found if name.rpartition("/")[2] == MANIFEST}
+    if MANIFEST in names or not names:
+        yield objects
+        return
+    for name in sorted(names):
+        yield opened(f"{objects.address.rstrip('/')}/{name.rpartition('/')[0]}")
+
+
+def _copy(objects: Objects) -> None:
+    folder = folder_of(objects.address, objects.endpoint, COPIES)
+    mirror = Mirror(folder, objects, copy=True)
+    _patiently(mirror.pull, mirror)
+    if folder.exists():
+        say_held(folder, lease_holder(objects))
+
+
+def _bring_up(objects: Objects) -> None:
+    folder = folder_of(objects.address, objects.endpoint, STAGING)
+    if not folder.exists():
+        if not objects.found():
+            return
+        folder.mkdir(parents=True)
+    try:
+        lock = RunLock(folder)
+    except InUse:
+        # Whoever writes to it keeps it as new as the store.
+        return
+    try:
+        mirror = Mirror(folder, objects)
+        _patiently(mirror.pull, mirror)
+    finally:
+        lock.release()
+
+
+def _patiently(work: Callable[[], None], mirror: Mirror | None = None) -> None:
+    """Do it, and again where the store has trouble for a while."""
+    patience = patience_of(START_PATIENCE)
+    patiently(work, time.sleep, patience, lambda: 0 if mirror is None else mirror.moved)
+
+
+@contextlib.contextmanager
+def _answering(address: str) -> Iterator[None]:
+    try:
+        yield
+    except Trouble as error:
+        raise RunStopped(
+            f"The store of {address} does not answer ({error}); repeat the command once it does."
+        ) from error

@@ -1,0 +1,1 @@
+"""Run directories on shared storage: their addresses, and the objects behind them."""

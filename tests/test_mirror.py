@@ -1,0 +1,316 @@
+"""A folder and its objects: whatever happens in between, no line is lost and none doubled."""
+
+import contextlib
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from pipeline.errors import UserMistake
+from pipeline.runs import durable_lines, store_lease
+from pipeline.runs.lock import Holder, InUse
+from pipeline.runs.mirror import Mirror
+from pipeline.runs.store_lease import LEASE, Lease
+from pipeline.stores.addresses import COPIES, STAGING, address_of, as_addresses, folder_of
+from pipeline.stores.objects import Found, Objects, Overtaken, Trouble, opened
+
+ADDRESS = "memory://bucket/run"
+PROBLEM = "problems/sums-1.jsonl"
+
+
+@pytest.fixture
+def store() -> Iterator[Objects]:
+    yield opened(ADDRESS)
+    fsspec.filesystem("memory").store.clear()
+
+
+class Cut(BaseException):
+    """Where a process is killed."""
+
+
+class Cutting:
+    """Objects of which one call is not made, or is made and never answered."""
+
+    def __init__(self, objects: Objects, at: int, error: BaseException, *, after: bool) -> None:
+        self._objects, self._at, self._error, self._after = objects, at, error, after
+        self.calls = 0
+        self.written: list[str] = []
+
+    def write(self, name: str, content: bytes, last: str | None) -> str:
+        self.calls += 1
+        if self.calls == self._at and not self._after:
+            raise self._error
+        version = self._objects.write(name, content, last)
+        self.written.append(name)
+        if self.calls == self._at:
+            raise self._error
+        return version
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+
+def line(problem: str, repeat: int, text: str = "") -> bytes:
+    return json.dumps({"problem_id": problem, "repeat_id": repeat, "text": text}).encode() + b"\n"
+
+
+def manifest(*sessions: str, identity: str = "same", problems: tuple[str, ...] = ("1",)) -> bytes:
+    slice_ = {"problem_ids": [*problems], "repeats": 2}
+    whole = {"identity": identity, "slice": slice_, "sessions": [{"started": s} for s in sessions]}
+    return json.dumps(whole).encode() + b"\n"
+
+
+def made(folder: Path, **files: bytes) -> Path:
+    """A folder with a run of one attempt, and with other files."""
+    (folder / "problems").mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_bytes(manifest("first"))
+    (folder / PROBLEM).write_bytes(line("1", 0))
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def add(folder: Path, content: bytes, name: str = PROBLEM) -> None:
+    with (folder / name).open("ab") as handle:
+        handle.write(content)
+
+
+def keys(content: bytes) -> Counter[Any]:
+    return Counter(durable_lines.key_of(one) for one in content.splitlines())
+
+
+def test_only_whole_lines_are_uploaded_and_logs_at_the_end(store, tmp_path):
+    run = made(tmp_path / "run", **{"engine.log": b"started\n"})
+    add(run, b'{"problem_id": "1", "repe')
+    mirror = Mirror(run, store)
+    mirror.push(everything=False)
+    assert store.read(PROBLEM) == line("1", 0)
+    assert sorted(store.found()) == [PROBLEM, "run.json"]
+    add(run, b'at_id": 1}\n')
+    mirror.push(everything=True)
+    assert sorted(store.found()) == ["engine.log", PROBLEM, "run.json"]
+    assert keys(store.read(PROBLEM)) == Counter({("1", 0): 1, ("1", 1): 1})
+
+
+def test_a_folder_without_a_manifest_has_nothing_to_upload(store, tmp_path):
+    run = made(tmp_path / "run")
+    (run / "run.json").unlink()
+    Mirror(run, store).push(everything=True)
+    assert store.found() == {}
+
+
+def test_the_manifest_and_what_was_replaced_arrive_before_the_attempts(store, tmp_path):
+    run = made(tmp_path / "run")
+    watched = Cutting(store, 0, Cut(), after=False)
+    mirror = Mirror(run, watched)
+    mirror.push(everything=False)
+    durable_lines.replace_attempt(run / PROBLEM, line("1", 0, "again"))
+    mirror.push(everything=False)
+    assert watched.written == ["run.json", PROBLEM, "replaced.jsonl", PROBLEM]
+
+
+def test_what_has_not_changed_is_neither_uploaded_nor_downloaded_again(store, tmp_path):
+    run = made(tmp_path / "run")
+    Mirror(run, store).push(everything=True)
+    watched = Cutting(store, 0, Cut(), after=False)
+    watched.read = pytest.fail
+    later = Mirror(run, watched)
+    later.pull()
+    later.push(everything=True)
+    assert watched.written == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_kill_at_any_upload_loses_and_doubles_nothing(store, tmp_path, at, after):
+    run = made(tmp_path / "run")
+    cut = Cutting(store, at, Cut(), after=after)
+    try:
+        mirror = Mirror(run, cut)
+        mirror.push(everything=False)
+        add(run, line("1", 1))
+        mirror.push(everything=False)
+        durable_lines.replace_attempt(run / PROBLEM, line("1", 0, "again"))
+        mirror.push(everything=False)
+    except Cut:
+        pass
+    here = keys((run / PROBLEM).read_bytes())
+    resumed = Mirror(run, store)
+    resumed.pull()
+    assert keys((run / PROBLEM).read_bytes()) == here
+    resumed.push(everything=True)
+    assert store.read(PROBLEM) == (run / PROBLEM).read_bytes()
+    assert store.read("run.json") == manifest("first")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not made", "not answered"])
+@pytest.mark.parametrize("at", range(1, 4))
+def test_an_upload_in_trouble_is_made_again_also_when_it_had_arrived(store, tmp_path, at, after):
+    run = made(tmp_path / "run")
+    mirror = Mirror(run, Cutting(store, at, Trouble("no answer"), after=after))
+    for repeat in (1, 2):
+        with contextlib.suppress(Trouble):
+            mirror.push(everything=False)
+        add(run, line("1", repeat))
+    mirror.push(everything=False)
+    assert keys(store.read(PROBLEM)) == Counter({("1", repeat): 1 for repeat in range(3)})
+
+
+def test_two_machines_lines_are_put_together_and_the_stores_come_first(store, tmp_path):
+    """One machine was cut off with two attempts, and another has made one of them again."""
+    first, second = made(tmp_path / "first"), tmp_path / "second"
+    Mirror(first, store).push(everything=True)
+    add(first, line("1", 1, "first") + line("1", 2, "first"))
+    (first / "run.json").write_bytes(manifest("first", "cut off", problems=("1", "3")))
+    other = Mirror(second, store)
+    other.pull()
+    add(second, line("1", 1, "second"))
+    (second / "run.json").write_bytes(manifest("first", "second", problems=("1", "2")))
+    other.push(everything=True)
+
+    returned = Mirror(first, store)
+    returned.pull()
+    returned.push(everything=True)
+    lines = store.read(PROBLEM).splitlines(keepends=True)
+    assert lines == [line("1", 0), line("1", 1, "second"), line("1", 2, "first")]
+    assert store.read("replaced.jsonl") == line("1", 1, "first")
+    merged = json.loads(store.read("run.json"))
+    assert [one["started"] for one in merged["sessions"]] == ["first", "second", "cut off"]
+    assert merged["slice"]["problem_ids"] == ["1", "2", "3"]
+
+
+def test_what_waits_here_is_not_mixed_into_a_run_with_other_settings(store, tmp_path):
+    first, second = made(tmp_path / "first"), made(tmp_path / "second")
+    (second / "run.json").write_bytes(manifest("second", identity="other"))
+    Mirror(second, store).push(everything=True)
+    with pytest.raises(UserMistake, match="other settings than what is waiting in"):
+        Mirror(first, store).pull()
+
+
+def test_what_was_removed_from_the_store_does_not_come_back_and_is_kept_aside(store, tmp_path):
+    run = made(tmp_path / "run")
+    (run / "problems" / "sums-2.jsonl").write_bytes(line("2", 0))
+    mirror = Mirror(run, store)
+    mirror.push(everything=True)
+    add(run, line("1", 1))
+    for name in store.found():
+        store.remove(name)
+    later = Mirror(run, store)
+    later.pull()
+    # A file that holds what the store has never had is no leftover.
+    assert [file.name for file in (run / "problems").iterdir()] == ["sums-1.jsonl"]
+    assert (tmp_path / ".run.removed" / "problems" / "sums-2.jsonl").read_bytes() == line("2", 0)
+
+
+def test_a_copy_is_what_the_store_holds(store, tmp_path):
+    run, copy = made(tmp_path / "run", **{"engine.log": b"x"}), tmp_path / "copy"
+    mirror = Mirror(run, store)
+    mirror.push(everything=True)
+    Mirror(copy, store, copy=True).pull()
+    durable_lines.replace_attempt(run / PROBLEM, line("1", 0, "again"))
+    mirror.push(everything=True)
+    (tmp_path / ".copy.alike.json").unlink()
+    Mirror(copy, store, copy=True).pull()
+    assert (copy / PROBLEM).read_bytes() == line("1", 0, "again")
+    assert not (copy / "engine.log").exists()
+
+
+# Leases
+
+
+def lease_of(holder: Holder, writer: str = "theirs") -> bytes:
+    who = {"host": holder.host, "pid": holder.pid, "began": holder.began}
+    return json.dumps({"token": writer, "holder": who, "run": who}).encode()
+
+
+def quick(monkeypatch) -> None:
+    for name in ("BEAT_SECONDS", "LEASE_SECONDS", "SETTLE_SECONDS"):
+        monkeypatch.setattr(store_lease, name, 0.01)
+
+
+HERE = Holder.own()
+
+
+@pytest.mark.parametrize(
+    ("holder", "taken"),
+    [
+        (HERE, False),
+        (Holder(HERE.host, HERE.pid, "in another life"), True),
+        (Holder("another machine", 1, "1"), True),
+    ],
+    ids=["of a process that lives", "of one that has ended", "of one that is silent for long"],
+)
+def test_a_lease_is_taken_over_from_whoever_has_ended(store, monkeypatch, holder, taken):
+    quick(monkeypatch)
+    store.write(LEASE, lease_of(holder), None)
+    lease = Lease(store, HERE.pid)
+    if taken:
+        lease.take(threading.Event().wait)
+        with lease.held():
+            assert lease.token in store.read(LEASE).decode()
+        assert LEASE not in store.found()
+    else:
+        with pytest.raises(InUse, match=f"pid {HERE.pid} on "):
+            lease.take(threading.Event().wait)
+
+
+def test_a_lease_that_is_renewed_meanwhile_is_not_taken(store):
+    there = Holder("another machine", 1, "1")
+    store.write(LEASE, lease_of(there), None)
+
+    def renewed(_seconds: float) -> None:
+        store.write(LEASE, lease_of(there, "renewed"), "")
+
+    with pytest.raises(InUse, match="pid 1 on another"):
+        Lease(store, HERE.pid).take(renewed)
+
+
+def test_who_was_overtaken_learns_it_and_leaves_the_others_lease_alone(store, monkeypatch):
+    quick(monkeypatch)
+    lease = Lease(store, HERE.pid)
+    lease.take(threading.Event().wait)
+    store.write(LEASE, lease_of(Holder("another machine", 1, "1")), "")
+    with lease.held():
+        time.sleep(2 * store_lease.BEAT_SECONDS)
+        with pytest.raises(Overtaken):
+            lease.renew()
+    assert "another machine" in store.read(LEASE).decode()
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint"),
+    [
+        ("s3://bucket/runs/x", ""),
+        ("s3://bucket/runs/x", "localhost:9000"),
+        ("gs://bucket/a b/x.shard-1-of-2", ""),
+        ("file:///data/runs/x", ""),
+    ],
+)
+@pytest.mark.parametrize("kind", [STAGING, COPIES])
+def test_an_address_can_be_read_off_its_folders(address, endpoint, kind):
+    folder = folder_of(address, endpoint, kind)
+    assert address_of(folder) == address
+    assert as_addresses(f"see {folder}/run.json") == f"see {address}/run.json"
+    assert address_of(Path("results/x")) is None
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3://b//x", "s3://b/../x", "s3://b/./x"])
+def test_an_address_that_names_no_place_is_refused(address):
+    with pytest.raises(UserMistake, match="names no run directory"):
+        folder_of(address, "", STAGING)
+
+
+def test_objects_are_listed_by_their_names_within_the_place(store):
+    store.write("a/b", b"12", None)
+    assert store.found() == {"a/b": Found(store.version("a/b"), 2)}
+    with pytest.raises(Overtaken):
+        store.write("a/b", b"other", None)
