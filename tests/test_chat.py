@@ -141,7 +141,9 @@ def started(**streams: int) -> subprocess.Popen[bytes]:
 
 
 def test_an_answer_comes_token_by_token_and_ctrl_c_ends_only_that_answer():
-    script({"when": "long", "text": "endless " * 500}, latency={"decode_token": 0.02})
+    # The first rule that fits speaks, and what was said before stands in every question.
+    said_next, cut = {"when": "say one", "text": "uno"}, {"when": "long", "text": "endless " * 500}
+    script(said_next, cut, latency={"decode_token": 0.02})
     process = started()
     process.stdin.write(b"long\n")
     assert process.stdout.read(1) == b"e"
@@ -151,10 +153,10 @@ def test_an_answer_comes_token_by_token_and_ctrl_c_ends_only_that_answer():
     assert process.returncode == 0
     assert b"(stopped; what it has written is kept)" in err
     (prompt,) = read_prompts(Path("talk.json"))
-    first, kept, *_ = [one["content"] for one in prompt.messages]
-    assert first == "long"
+    first, kept, *after = [one["content"] for one in prompt.messages]
+    assert (first, after) == ("long", ["say one", "uno"])
     assert 1 <= len(kept) < 8 * 500
-    assert kept == (b"e" + out).decode().split("\n")[0]
+    assert (b"e" + out).decode() == f"{kept}\nuno\n"
 
 
 def test_in_a_terminal_there_is_a_prompt_and_ctrl_d_ends_it():

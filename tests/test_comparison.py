@@ -4,12 +4,13 @@ import csv
 import io
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import scipy.stats
 from click.testing import CliRunner
 from graded_runs import verdict_row, write_run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -49,10 +50,11 @@ def test_for_one_repeat_the_p_value_is_the_exact_mcnemar_test(tmp_path):
     assert comparison.p == pytest.approx(expected)
 
 
-@settings(max_examples=20, deadline=None)  # statsmodels takes long
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_statsmodels(p_values):
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+    with mock.patch("gc.collect"):  # statsmodels collects garbage, in all that tests have loaded
+        theirs = multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(theirs)
 
 
 def test_equal_runs_have_no_discordant_problem_and_an_unknown_detectable_effect(tmp_path):
