@@ -6,6 +6,7 @@ PYTHON ?= python3
 SPECLRM := $(VENV)/bin/speclrm
 STAMP := $(VENV)/.speclrm-installed
 TEST_STAMP := $(VENV)/.speclrm-dev-installed
+PACKAGING := setup.cfg pyproject.toml packaging/install.sh packaging/constraints.txt packaging/constraints-cpu.txt
 
 # Settings of the experiment targets: make baseline DATASET=aime PROBLEMS=60-89 REPEATS=3 MODEL=Qwen/QwQ-32B
 DATASET ?= pocket
@@ -45,13 +46,14 @@ help: ## list the targets
 
 install: $(STAMP) ## install into $(VENV)
 
-$(STAMP): setup.cfg pyproject.toml packaging/install.sh packaging/constraints.txt packaging/constraints-cpu.txt
+$(STAMP): $(PACKAGING)
 	PYTHON=$(PYTHON) bash packaging/install.sh $(VENV)
 	@touch $@
 
-$(TEST_STAMP): $(STAMP)
+# All that `install` installs is in it: from a clean checkout one of the two is enough.
+$(TEST_STAMP): $(PACKAGING)
 	PYTHON=$(PYTHON) bash packaging/install.sh $(VENV) dev
-	@touch $@
+	@touch $(STAMP) $@
 
 demo: install ## all five reasoners with the bundled pair, offline: in one table and one page
 	$(SPECLRM) table examples/demo.toml --html results/demo.html
@@ -100,11 +102,12 @@ measure: install ## ways of generating side by side: make measure CONFIG=example
 doctor: install ## check what is installed and what would work
 	$(SPECLRM) doctor
 
+# Hundreds of processes start in the tests: what the first compiles is kept for the others.
 test: $(TEST_STAMP) ## lint, types and all tests (real vLLM included where it is installed)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/pytest -rs --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-browser: $(TEST_STAMP) ## the page of the leaderboard in a headless Chromium (skipped where there is none)
 	$(VENV)/bin/pytest -rs tests/test_page*.py

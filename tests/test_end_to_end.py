@@ -11,7 +11,7 @@ from pipeline.runs.directory import read_attempts, read_manifest
 from speclrm_testing.commands import Said, speclrm
 
 pytestmark = pytest.mark.vllm
-PROBLEMS = 30
+PROBLEMS = 15
 COMMAND = f"run baseline --dataset pocket --problem-id first:{PROBLEMS} --engine vllm"
 
 
@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_texts_in_float32(results: Path, concurrenc
 
 def test_another_seed_gives_other_texts(results: Path) -> None:
     assert made(results, "seed", "--concurrency 16 --model pocket-draft --seed 1").code == 0
-    assert same_texts(results / "seed", results / "draft") < PROBLEMS - 5
+    assert same_texts(results / "seed", results / "draft") < PROBLEMS - 3
 
 
 def test_no_process_is_left_behind(results: Path) -> None:
