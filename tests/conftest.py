@@ -38,8 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="vLLM is not installed here"))
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays: a collection of garbage would take half a second over it."""
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_loaded_stays() -> None:
+    """What the files before have loaded is no garbage: looking over it takes a second each time."""
+    gc.collect()
     gc.freeze()
 
 
