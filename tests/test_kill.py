@@ -25,14 +25,14 @@ START_SECONDS = 300.0
 @pytest.mark.parametrize("reasoner", REASONERS)
 def test_kill_dash_nine_loses_and_doubles_nothing(reasoner):
     ended = subprocess.run(
-        [sys.executable, PROGRAM, "--kills", "4", "--seed", "7", "--reasoner", reasoner],
+        [sys.executable, PROGRAM, "--kills", "2", "--seed", "7", "--reasoner", reasoner],
         capture_output=True,
         text=True,
         check=False,
     )
     counted = json.loads(ended.stdout.splitlines()[-1])
-    assert counted["kills"] == 4
-    assert counted["attempts_once"] == counted["attempts_expected"] == 400
+    assert counted["kills"] == 2
+    assert counted["attempts_once"] == counted["attempts_expected"] == 200
     assert counted["unreadable_lines"] == 0
     assert ended.returncode == 0
 
