@@ -32,9 +32,15 @@ HUB_SECONDS = 3.0
 
 
 @click.command("doctor")
-@click.option("--model", default=TARGET, show_default=True, help="Model to check.")
+@click.option("--model", show_default=TARGET, help="Model to check; of a server its only one.")
 @click.option("--draft-model", help="Draft to check with it: their prompts and tokenizers.")
 @click.option("--engine", default="auto", show_default=True, help="Engine to check them with.")
+@click.option(
+    "--base-url",
+    multiple=True,
+    help="Check this server in place of a model here; repeated: replicas of one model.",
+)
+@click.option("--tokenizer", help="Tokenizer of the servers' model, where vLLM does not serve it.")
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--no-engine", is_flag=True, help="Do not start an engine (it takes seconds).")
 @click.option(
@@ -44,14 +50,26 @@ HUB_SECONDS = 3.0
 )
 def doctor_command(
     *,
-    model: str,
+    model: str | None,
     draft_model: str | None,
     engine: str,
+    base_url: tuple[str, ...],
+    tokenizer: str | None,
     output_dir: Path,
     no_engine: bool,
     measure: Path | None,
 ) -> None:
     """Check what is installed and what would work; exit code 2 when something fails."""
+    if tokenizer is not None and not base_url:
+        raise UserMistake("--tokenizer has no effect without --base-url; drop it")
+    for flag, given in {
+        "--engine": engine not in {"auto", "openai"},
+        "--draft-model": draft_model is not None,
+        "--no-engine": no_engine,
+        "--measure": measure is not None,
+    }.items():
+        if base_url and given:
+            raise UserMistake(f"{flag} has no effect beside --base-url; drop one of the two")
     engine = entry(resolve_auto() if engine == "auto" else engine).name
     checks: list[Callable[[], Iterator[Finding]]] = [
         python_findings,
@@ -66,12 +84,16 @@ def doctor_command(
         from pipeline.cli.decoder_checks import decoder_findings  # noqa: PLC0415 - loads torch
 
         checks.append(lambda: decoder_findings(measure))
+    elif base_url:
+        from pipeline.cli.server_checks import server_findings  # noqa: PLC0415 - loads httpx
+
+        checks.append(lambda: server_findings(base_url, model, tokenizer))
     else:
-        checks.append(lambda: model_findings(engine, model))
+        checks.append(lambda: model_findings(engine, model or TARGET))
     if draft_model is not None:
-        checks.append(lambda: pair_findings(engine, model, draft_model))
-    if measure is None and not no_engine:
-        checks.append(lambda: engine_starts(engine, model))
+        checks.append(lambda: pair_findings(engine, model or TARGET, draft_model))
+    if measure is None and not base_url and not no_engine:
+        checks.append(lambda: engine_starts(engine, model or TARGET))
     failed = False
     for check in checks:
         for finding in _guarded(check):

@@ -110,6 +110,11 @@ class OpenAIEngine:
         return frozenset(found)
 
     @property
+    def takes_token_ids(self) -> bool:
+        """Whether prompts are sent as ids, and not as the text that they mean."""
+        return self._running().is_vllm
+
+    @property
     def facts(self) -> ModelFacts:
         """The model's facts as far as its files are available, and the server's context."""
         if self._facts is None:

@@ -120,6 +120,15 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
     Raises `UserMistake` when it is down or does not serve the model, `RunStopped` when it fails.
     """
     base = base_url_of(settings)
+    return served(await models_of(client, settings), base, settings.model)
+
+
+async def models_of(client: httpx.AsyncClient, settings: EngineSettings) -> httpx.Response:
+    """The server's answer to the question for its models.
+
+    Raises `UserMistake` when it is down or none, `RunStopped` when it fails.
+    """
+    base = base_url_of(settings)
     url = f"{base}/models"
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -135,7 +144,7 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
             "to /v1"
         ) from error
     _check_status(response, url, Secrets.of(settings.base_url))
-    return served(response, base, settings.model)
+    return response
 
 
 def served(response: httpx.Response, base: str, model: str) -> Server:
@@ -143,14 +152,18 @@ def served(response: httpx.Response, base: str, model: str) -> Server:
 
     Raises `UserMistake` when it is no list of models, or one without the model.
     """
+    return _server(base, listed(response, base), model)
+
+
+def listed(response: httpx.Response, base: str) -> dict[str, Any]:
+    """What the server says of its models, by their names; raises `UserMistake` for no list."""
     try:
-        models = {str(one["id"]): one for one in response.json()["data"]}
+        return {str(one["id"]): one for one in response.json()["data"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserMistake(
             f"{base}/models does not list models, so it is not an OpenAI-compatible server; "
             "--base-url is its address up to /v1"
         ) from error
-    return _server(base, models, model)
 
 
 def _check_status(response: httpx.Response, url: str, secrets: Secrets) -> None:
