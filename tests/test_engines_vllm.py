@@ -408,19 +408,28 @@ async def test_greedy_texts_are_the_model_s_own_with_an_assistant_of_vllm(tmp_pa
     base = replace(base, max_num_seqs=3, log=tmp_path / "engine.log")
     assisted = replace(base, engine="vllm", decoding="window", assistant_model="pocket-draft")
     texts = ("Let a=3, b=a+9, c=2*b. Find c.", "Tom has 3 apples. How many has he?", "2+2?")
-    written = []
+    written, told = [], []
     for asked in (base, assisted):
         one = create(with_model_folder(asked))
         await one.start()
         chats = [one.tokenizer.render_chat([{"role": "user", "content": text}]) for text in texts]
         prompts = [one.tokenizer.encode(chat) for chat in chats]
-        done = [one.complete(prompt, replace(GREEDY, max_tokens=60)) for prompt in prompts]
-        ended = await asyncio.gather(*done)
-        written.append([each.token_ids for each in ended])
-        # Which of its guesses were right vLLM does not tell.
-        assert all((each.forwards is None) == (asked is assisted) for each in ended)
+        asks = replace(GREEDY, max_tokens=60, on_token=told.append)
+        done = await asyncio.gather(*(one.complete(prompt, asks) for prompt in prompts))
+        written.append([each.token_ids for each in done])
+        # Which forwards gave them is told with the tokens where it guesses.
+        assert all((each.forwards is None) == (asked is assisted) for each in done)
+        for each in done:
+            assert sum(count for _, count in each.arrivals) == len(each.token_ids)
         await one.stop()
     assert written[0] == written[1]
+    assert len(told) == sum(len(ids) for ids in (*written[0], *written[1]))
+    # Of the last engine: its texts share forwards, and many guesses were right.
+    forwards = {number for each in done for number, _ in each.arrivals}
+    assert max(len(each.arrivals) for each in done) <= len(forwards)
+    assert len(forwards) < sum(len(each.arrivals) for each in done)
+    proposed, accepted = map(sum, zip(*(each.guesses for each in done), strict=True))
+    assert proposed >= accepted > 0
 
 
 def test_a_folder_without_an_adapter_is_the_users_mistake(tmp_path: Path) -> None:

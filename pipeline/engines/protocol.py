@@ -93,6 +93,10 @@ class Completion:
     without those that only read a prompt, and None where unknown; `rounds` are those of refined
     blocks.
     `likeliest` are the likeliest first tokens with their log-probabilities, where asked for.
+    `arrivals` say in order how many of its tokens came together, and from which forward of the
+    engine, by a number that its other completions share, or None; empty where it does not tell.
+    `guesses` are how many were put before the model and how many it would have written, maybe
+    beyond the text's end, where no more is told of them.
     """
 
     text: str
@@ -110,6 +114,8 @@ class Completion:
     assistant_forwards: int | None = None
     rounds: tuple[RefineRound, ...] = ()
     likeliest: tuple[tuple[int, float], ...] = ()
+    arrivals: tuple[tuple[int | None, int], ...] = ()
+    guesses: tuple[int, int] | None = None
 
     @property
     def generated(self) -> int | None:

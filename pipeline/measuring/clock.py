@@ -46,6 +46,11 @@ class CallTimes:
     target_work: Computed | None = None
     assistant_work: Computed | None = None
 
+    @property
+    def guessed(self) -> bool:
+        """Whether it is seen that guesses were made."""
+        return bool(self.proposed or self.assistant_computed)
+
 
 @dataclass
 class _Count:

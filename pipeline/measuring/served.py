@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -32,12 +32,16 @@ class Served:
             EngineFailure: one failed.
         """
         sampling = decoder.sampling(config)
+        told: list[list[float]] = [[] for _ in asks]
         began = time.perf_counter()
         # Not a group of tasks: its first failure must come out as it is.
         completions = await asyncio.gather(
             *(
-                self.engine.complete(ask.prompt, sampling.request(ask.room, ask.seed))
-                for ask in asks
+                self.engine.complete(
+                    ask.prompt,
+                    replace(sampling.request(ask.room, ask.seed), on_token=_noting(began, when)),
+                )
+                for ask, when in zip(asks, told, strict=True)
             )
         )
         seconds = time.perf_counter() - began
@@ -46,7 +50,7 @@ class Served:
         return Written(
             tuple(asks),
             tokens,
-            _times(seconds, tokens, completions, checked=decoder.guesses != "itself"),
+            _times(seconds, told, completions, checked=decoder.guesses != "itself"),
             cached,
         )
 
@@ -88,40 +92,87 @@ class Resident:
         return self.facts.parameters * size
 
 
+def _noting(began: float, when: list[float]) -> Callable[[int], None]:
+    return lambda _token: when.append(time.perf_counter() - began)
+
+
 def _times(
     seconds: float,
-    tokens: tuple[tuple[int, ...], ...],
+    told: Sequence[Sequence[float]],
     completions: Sequence[Completion],
     *,
     checked: bool,
 ) -> CallTimes:
-    """What engines tell: when each completion was there, and not when each of its tokens was.
+    """What engines tell: of one that does not stream, not when each token was there.
 
     Where guesses are `checked` in windows, every forward but the one that reads the prompt is fed
-    one token and guesses, and keeps one token and those guesses that were right.
+    one token and guesses, and keeps one token and those guesses that were right. What an engine
+    computed for guesses that it only counts is not known.
     """
-    forwards: int | None = 0
+    tokens = tuple(len(one.token_ids or ()) for one in completions)
+    times = [_arrived(one, when) for one, when in zip(completions, told, strict=True)]
+    whole = tuple(row for row in times if row is not None)
+    own: int | None = 0
     guessing: int | None = 0
     for one in completions:
-        forwards = known_sum(forwards, one.forwards)
+        own = known_sum(own, one.forwards if one.forwards is not None else _arrivals(one))
         guessing = known_sum(guessing, 0 if one.assisted is None else one.assistant_forwards)
-    windows = None if not checked or forwards is None else forwards - len(completions)
-    target = None if forwards is None else _sum(_own(one) for one in completions)
-    assistant = _sum(one.assisted or NOTHING for one in completions)
+    counted = [one.guesses for one in completions if one.guesses is not None]
+    known = own is not None and not counted
+    target = _sum(_own(one) for one in completions) if known else None
+    assistant = _sum(one.assisted or NOTHING for one in completions) if known else None
+    proposed = accepted = None
+    if checked and own is not None:
+        accepted = sum(tokens) - own
+    if checked and own is not None and target is not None:
+        proposed = target.tokens - (own - len(completions))
+    elif len(counted) == len(completions):
+        proposed = sum(one for one, _ in counted)
+        accepted = sum(one for _, one in counted) if accepted is None else accepted
     return CallTimes(
         seconds=seconds,
-        tokens=tuple(len(row) for row in tokens),
-        token_times=None,
-        latencies=tuple(one.seconds for one in completions),
-        target_forwards=forwards,
-        assistant_forwards=None if forwards is None else guessing,
+        tokens=tokens,
+        token_times=whole if len(whole) == len(completions) else None,
+        latencies=tuple(
+            row[-1] if row else one.seconds for row, one in zip(times, completions, strict=True)
+        ),
+        target_forwards=_forwards(completions, own),
+        assistant_forwards=guessing if known else None,
         target_computed=None if target is None else target.prompt + target.tokens,
-        assistant_computed=None if target is None else assistant.prompt + assistant.tokens,
-        proposed=None if windows is None or target is None else target.tokens - windows,
-        accepted=None if windows is None else sum(map(len, tokens)) - len(tokens) - windows,
+        assistant_computed=None if assistant is None else assistant.prompt + assistant.tokens,
+        proposed=proposed,
+        accepted=accepted,
         target_work=target,
-        assistant_work=None if target is None else assistant,
+        assistant_work=assistant,
     )
+
+
+def _arrived(completion: Completion, when: Sequence[float]) -> tuple[float, ...] | None:
+    """When each token was there; those that came together were when the last of them was told.
+
+    None where the engine has told of other tokens than those it gave.
+    """
+    if len(when) != len(completion.token_ids or ()):
+        return None
+    times: list[float] = []
+    for _, count in completion.arrivals or [(None, 1)] * len(when):
+        times += [when[len(times) + count - 1]] * count
+    return tuple(times)
+
+
+def _arrivals(completion: Completion) -> int | None:
+    """From how many forwards a text has its tokens; None where the engine does not tell."""
+    numbers = [number for number, _ in completion.arrivals]
+    return len(numbers) if numbers and None not in numbers else None
+
+
+def _forwards(completions: Sequence[Completion], own: int | None) -> int | None:
+    """Forwards of the device; several texts have part in one, whose number they share."""
+    if own is None or len(completions) == 1:
+        return own
+    numbers = {number for one in completions for number, _ in one.arrivals}
+    told = all(one.arrivals for one in completions) and None not in numbers
+    return len(numbers) if told else None
 
 
 def _own(completion: Completion) -> Computed:

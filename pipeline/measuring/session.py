@@ -100,9 +100,9 @@ class Session:
         config = self.asked.config
         if self.served is not None:
             written = await self.served.write(decoder, config, call)
+            if decoder.needs_assistant and not written.times.guessed:
+                raise EngineFailure("nothing shows that the assistant has guessed anything")
             self.effective[decoder.name] = self.served.effective(decoder, config)
-            if decoder.needs_assistant and written.times.assistant_computed == 0:
-                raise EngineFailure("the assistant guessed nothing")
             return written
         assert self.loaded is not None  # noqa: S101 - a session has one of the two
         if not observed:

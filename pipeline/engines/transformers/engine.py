@@ -171,6 +171,7 @@ class TransformersEngine:
             forwards=generated.forwards,
             assistant_forwards=generated.assisted.forwards if assisted is not None else None,
             likeliest=generated.likeliest,
+            arrivals=generated.arrivals,
             rounds=tuple(
                 RefineRound(
                     block=one.block,

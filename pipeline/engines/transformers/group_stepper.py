@@ -68,6 +68,7 @@ class GroupStepper:
     tokenizer: HFTokenizer
     branching: Branching
     counts: Counts = field(default_factory=Counts)
+    _forwards: int = 0
     _waiting: deque[Job] = field(default_factory=deque)
     _texts: list[Text] = field(default_factory=list)
     _branches: Branches | None = None
@@ -147,16 +148,18 @@ class GroupStepper:
             for job in group:
                 job.settle(EngineFailure(FULL.format(error=error)))
             return
+        self._forwards += 1
         self._texts = [
-            Text(job, self.tokenizer, len(shared) if number else 0, logits)
+            Text(job, self.tokenizer, len(shared) if number else 0, logits, self._forwards)
             for number, (job, logits) in enumerate(zip(group, after, strict=True))
         ]
         self._settle_done()
 
     def _grow(self) -> None:
         assert self._branches is not None  # noqa: S101 - there are texts
+        self._forwards += 1
         for text in self._texts:
-            text.forwards += 1
+            text.read_in(self._forwards)
         step(self._branches, self._texts, [[] for _ in self._texts], self.counts)
         self._settle_done()
 

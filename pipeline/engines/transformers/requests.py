@@ -30,6 +30,7 @@ class Generated(NamedTuple):
     forwards: int
     rounds: tuple[Round, ...]
     likeliest: tuple[tuple[int, float], ...]
+    arrivals: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +61,24 @@ class Job:
 class Text:
     """The tokens that a request has got, and the draws of those that follow."""
 
-    def __init__(self, job: Job, tokenizer: HFTokenizer, cached_tokens: int, logits: Any) -> None:
-        """`logits` are those after the prompt; they give the first token."""
+    def __init__(
+        self,
+        job: Job,
+        tokenizer: HFTokenizer,
+        cached_tokens: int,
+        logits: Any,
+        forward: int = 0,
+    ) -> None:
+        """`logits` are those after the prompt; they give the first token.
+
+        `forward` is the number of the forward that they come from.
+        """
         self.job = job
         self.done: Generated | None = None
         self.token_ids = list(job.prompt)
         self.refused, self.assisted = Work(), Work()
         self.forwards = 1
+        self._forward, self._arrivals = forward, dict[int, int]()
         self.rounds: list[Round] = []
         self._eos_ids = tokenizer.eos_ids
         self._watch = StopWatch(tokenizer, job.sampling.stop)
@@ -81,11 +93,17 @@ class Text:
         """How many tokens may still be written."""
         return 0 if self.done else self.job.room - len(self._watch.token_ids)
 
+    def read_in(self, forward: int) -> None:
+        """The forward of this number is about to give it tokens."""
+        self.forwards += 1
+        self._forward = forward
+
     def grow(self, logits: Any) -> int:
         """Write the token chosen by the logits after the last one; `done` is set where it ends."""
         job, written = self.job, self._watch.token_ids
         token = choose(logits, job.sampling, self._random, job.prompt, written)
         self.token_ids.append(token)
+        self._arrivals[self._forward] = self._arrivals.get(self._forward, 0) + 1
         if job.sampling.on_token is not None and len(written) == len(job.told):
             job.told.append(token)
             job.sampling.on_token(token)
@@ -120,6 +138,7 @@ class Text:
             self.forwards,
             tuple(self.rounds),
             self._likeliest,
+            tuple(self._arrivals.items()),
         )
 
 

@@ -53,6 +53,7 @@ class Stepper:
     _spared: Job | None = None
     _texts: list[Text] = field(default_factory=list)
     _window: int = 1
+    _forwards: int = 0
     _make_proposer: Callable[[], Proposer] | None = None
     _rows: Rows = field(init=False)
     _refining: Refining | None = field(init=False)
@@ -142,7 +143,10 @@ class Stepper:
             logits = coming.reading.read_piece()
             if logits is None:
                 return
-            text = coming.text = Text(job, self.tokenizer, coming.reading.reused, logits)
+            self._forwards += 1
+            text = coming.text = Text(
+                job, self.tokenizer, coming.reading.reused, logits, self._forwards
+            )
             if text.done is not None:
                 self._coming = None
                 job.settle(text.done)
@@ -179,8 +183,9 @@ class Stepper:
     def _grow_rows(self) -> None:
         if not self._texts:
             return
+        self._forwards += 1
         for text in self._texts:
-            text.forwards += 1
+            text.read_in(self._forwards)
         try:
             if self._refining is not None:
                 self._refining.step(self._rows, self._texts, self.counts)

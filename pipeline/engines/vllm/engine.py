@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,6 +41,8 @@ from pipeline.engines.vllm.speculation import check_draws, check_speculation, sp
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
 
 READY_PROMPT = "1+1="
+GUESSES_TOLD = "per_request_spec_decode_metrics"
+"""The argument of vLLM 0.32 that has answers tell how many guesses were put before the model."""
 
 
 class Driver(Protocol):
@@ -60,7 +62,7 @@ class Driver(Protocol):
         prompt_token_ids: list[int],
         params: Any,
         lora: Any,
-        tell: Callable[[Any], None] | None = None,
+        tell: Callable[[Any, int | None], None] | None = None,
     ) -> Any:
         """The finished RequestOutput, after `tell` has heard all; cancelling aborts the request."""
         ...
@@ -163,17 +165,17 @@ class VllmEngine:
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         params = vllm_requests.to_params(sampling, room)
         async with time_limit(self._settings.seconds_allowed()):
-            output = await driver.generate(
-                list(prompt_token_ids), params, self._lora, vllm_requests.telling(sampling)
-            )
+            tell = vllm_requests.telling(sampling)
+            output = await driver.generate(list(prompt_token_ids), params, self._lora, tell)
         seconds = time.perf_counter() - began
-        return vllm_requests.to_completion(
+        done = vllm_requests.to_completion(
             output,
             sampling,
             self.tokenizer,
             seconds,
             singly=self._singly,
         )
+        return done if tell is None else replace(done, arrivals=tuple(tell.arrivals))
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Complete the chat as the model's template renders it."""
@@ -211,7 +213,8 @@ class VllmEngine:
         """Import vLLM in its environment and choose where it runs."""
         with START_LOCK, self._surroundings():
             _one_thread_unless_asked()
-            from vllm.lora.request import LoRARequest  # noqa: PLC0415 - reads its environment
+            from vllm.engine.arg_utils import EngineArgs  # noqa: PLC0415 - reads its environment
+            from vllm.lora.request import LoRARequest  # noqa: PLC0415 - same
             from vllm.platforms import current_platform  # noqa: PLC0415 - same
 
             settings = replace(self._settings, lora=self._adapter_folder())
@@ -220,6 +223,8 @@ class VllmEngine:
             on_cpu = current_platform.is_cpu()
             check_draws(self._settings, on_cpu=on_cpu)
             arguments = vllm_setup.engine_arguments(settings, facts, on_cpu=on_cpu)
+            if speculates(settings) and any(one.name == GUESSES_TOLD for one in fields(EngineArgs)):
+                arguments[GUESSES_TOLD] = "summary"
             what = "cores" if on_cpu else "GPUs"
             vllm_setup.refuse_too_few_devices(settings, self._devices(current_platform), what)
             inprocess = self._settings.process == "inprocess" or (

@@ -55,7 +55,7 @@ class Job:
     prompt_token_ids: list[int]
     params: Any
     lora: Any
-    tell: Callable[[Any], None] | None
+    tell: Callable[[Any, int | None], None] | None
     answer: asyncio.Future[Any] = field(compare=False)
 
 
@@ -70,6 +70,7 @@ class InprocessDriver:
         self._jobs: list[Job] = []
         self._waiting: dict[str, Job] = {}
         self._numbers = itertools.count()
+        self._steps = 0
         self._stepping: asyncio.Task[None] | None = None
         self._ended: str | None = None
 
@@ -91,11 +92,12 @@ class InprocessDriver:
         prompt_token_ids: list[int],
         params: Any,
         lora: Any,
-        tell: Callable[[Any], None] | None = None,
+        tell: Callable[[Any, int | None], None] | None = None,
     ) -> Any:
         """The finished RequestOutput; cancelling aborts the request in the engine.
 
-        `tell` is called with every output that there is before, and with the finished one.
+        `tell` is called with every output that there is before, and with the finished one, and
+        with the number of the step that it comes from.
         """
         self.check()
         answer = asyncio.get_running_loop().create_future()
@@ -171,10 +173,11 @@ class InprocessDriver:
         """One step of the engine; any exception of it ends the engine."""
         with self._watch:
             outputs = self._engine.step()
+        self._steps += 1
         for output in outputs:
             job = self._waiting.get(output.request_id)
             if job is not None and job.tell is not None:
-                job.tell(output)
+                job.tell(output, self._steps)
             if job is not None and output.finished:
                 del self._waiting[job.request_id]
                 if not job.answer.done():

@@ -1,6 +1,7 @@
 """Requests and answers in vLLM's own words. Import only after the environment is set."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from vllm.sampling_params import RequestOutputKind, SamplingParams
@@ -36,22 +37,30 @@ def to_params(sampling: SamplingRequest, room: int) -> SamplingParams:
     )
 
 
-def telling(sampling: SamplingRequest) -> Callable[[Any], None] | None:
-    """What tells of the new tokens of outputs that each hold all; None where nobody wants to hear.
+@dataclass(slots=True)
+class Told:
+    """Tells of the new tokens of outputs that each hold all, and keeps with which step they came.
 
     Tokens behind a stop string are told too.
     """
-    on_token, told = sampling.on_token, 0
-    if on_token is None:
-        return None
 
-    def tell(output: Any) -> None:
-        nonlocal told
-        for token in output.outputs[0].token_ids[told:]:
-            on_token(token)
-            told += 1
+    on_token: Callable[[int], None]
+    arrivals: list[tuple[int | None, int]] = field(default_factory=list)
+    _told: int = 0
 
-    return tell
+    def __call__(self, output: Any, step: int | None) -> None:
+        """Tell of an output; of which step of the engine, is None where that is not known."""
+        new = output.outputs[0].token_ids[self._told :]
+        for token in new:
+            self.on_token(token)
+        self._told += len(new)
+        if new:
+            self.arrivals.append((step, len(new)))
+
+
+def telling(sampling: SamplingRequest) -> Told | None:
+    """What tells of outputs; None where nobody wants to hear."""
+    return None if sampling.on_token is None else Told(sampling.on_token)
 
 
 def to_completion(
@@ -77,7 +86,17 @@ def to_completion(
         seconds=seconds,
         logprobs=_first_logprobs(text.logprobs, sampling.logprobs_of),
         forwards=len(ids) if singly else None,
+        guesses=_guesses(text),
     )
+
+
+def _guesses(text: Any) -> tuple[int, int] | None:
+    """How many were put before the model and accepted; None where vLLM does not count them."""
+    counted = getattr(text, "spec_decode_metrics", None)
+    if counted is None:
+        return None
+    accepted = sum(length * steps for length, steps in enumerate(counted.histogram))
+    return int(counted.num_draft_tokens), int(accepted)
 
 
 def _decoded(ids: tuple[int, ...], tokenizer: Tokenizer) -> str:

@@ -39,9 +39,12 @@ class SubprocessDriver:
         prompt_token_ids: list[int],
         params: Any,
         lora: Any,
-        tell: Callable[[Any], None] | None = None,
+        tell: Callable[[Any, int | None], None] | None = None,
     ) -> Any:
-        """The finished RequestOutput; cancelling aborts the request in the engine."""
+        """The finished RequestOutput; cancelling aborts the request in the engine.
+
+        `tell` is called with every output, which may be that of several steps.
+        """
         self.check()
         request_id = str(next(self._numbers))
         prompt = tokens_input(prompt_token_ids)
@@ -51,7 +54,7 @@ class SubprocessDriver:
             async for output in stream:
                 last = output
                 if tell is not None:
-                    tell(output)
+                    tell(output, None)
         except EngineDeadError as error:
             raise self._dead() from error
         except Exception as error:
