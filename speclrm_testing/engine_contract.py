@@ -70,6 +70,7 @@ class EngineContract:
         asked = replace(SAMPLED, max_tokens=12, on_token=told.append)
         done = await engine.complete(self.ids(engine, "Let a=7."), asked)
         assert tuple(told) == done.token_ids
+        assert sum(count for _, count in done.arrivals) in {0, len(told)}
         assert done == replace(
             await engine.complete(self.ids(engine, "Let a=7."), replace(asked, on_token=None)),
             seconds=done.seconds,

@@ -114,7 +114,7 @@ class Completion:
     assistant_forwards: int | None = None
     rounds: tuple[RefineRound, ...] = ()
     likeliest: tuple[tuple[int, float], ...] = ()
-    arrivals: tuple[tuple[int | None, int], ...] = ()
+    arrivals: tuple[tuple[int | None, int], ...] = field(default=(), compare=False)
     guesses: tuple[int, int] | None = None
 
     @property
