@@ -1,5 +1,6 @@
 """`speclrm generate`: prompts in, one row an answer, in the order of the prompts."""
 
+import inspect
 import json
 import shlex
 import signal
@@ -11,6 +12,10 @@ from pathlib import Path
 import pytest
 from fake_server import MODELS, chat, serving
 
+from pipeline.cli.generate import generate_command
+from pipeline.cli.generation_options import model_of
+from pipeline.decoding import iterative_generate
+from pipeline.engines.transformers.declaration import APPENDED, ROUNDS
 from pipeline.errors import UserMistake
 from pipeline.generating.prompts import from_texts, read_prompts
 from pipeline.generating.self_check import Agreement
@@ -299,6 +304,28 @@ def test_the_documents_spellings_are_taken():
     assert said.code == 0, said.err
     assert rows("p.json")[0]["tokens"] == 3
     assert json.loads(Path("p.json.run/settings.json").read_text())["model"]["model"] == "any"
+
+
+def test_what_is_not_given_is_as_the_documents_have_it():
+    assert generated("--prompts one").code == 0
+    kept = json.loads(Path(f"{RESULTS}.run/settings.json").read_text())
+    assert (kept["max_new_tokens"], kept["max_length"]) == (1024, 8192)
+    values = {one.name: one.default for one in generate_command.params}
+    assert (values["batch_size"], str(values["output_file"])) == (1, RESULTS)
+    written = inspect.signature(iterative_generate).parameters
+    numbers = ("add_eos_length", "refine_iter", "max_new_tokens", "max_length")
+    assert [written[name].default for name in numbers] == [127, 2, 1024, 8192]
+    assert (APPENDED, ROUNDS) == (127, 2)
+
+
+@pytest.mark.parametrize(
+    ("named", "devices"),
+    [(None, None), ("cpu", "cpu"), ("cuda", None), ("cuda:1", "1"), ("0,1", "0,1")],
+)
+def test_a_device_may_be_called_as_in_torch(named, devices):
+    values = {one.name: one.default for one in generate_command.params}
+    given = {"engine": "transformers", "model": "m", "devices": named}
+    assert model_of(values | given, {"model"}).devices == devices
 
 
 POCKET = (

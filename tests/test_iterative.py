@@ -96,7 +96,12 @@ def test_the_bundled_model_too_is_refined_as_by_whole_forwards(pocket, n, m):
     assert written(model, prompts, n, m, 60, ends) == expected
 
 
-@pytest.mark.parametrize("n", [0, 1, 7])
+def test_prompts_of_chats_have_ends_of_text_of_their_own(pocket):
+    _, prompts, ends = pocket
+    assert all({*prompt} & {*ends} for prompt in prompts)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 31])
 def test_as_many_rounds_as_tokens_give_the_greedy_text(tiny, pocket, n):
     prompt = prompt_of(9, seed=3)
     for m in (n + 1, n + 5):

@@ -1,5 +1,7 @@
 """Replayed forwards: the very logits of the model, and no recording where they could differ."""
 
+import contextlib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,46 @@ def test_full_memory_is_told_by_its_own_kind_and_the_recording_is_kept(monkeypat
             compute(*[torch.zeros(1, 1, 1, 1)] * 4)
     assert compute.is_replayed
     assert rows.forward([[3]]).shape == (1, 1, 300)
+
+
+def gone(*_arguments, **_named):
+    raise NotImplementedError("torch.jit is no more")
+
+
+def deprecated(*_arguments, **_named):
+    warnings.warn("torch.jit will be no more", FutureWarning, stacklevel=2)
+    return contextlib.nullcontext()
+
+
+def deprecated_and_done(*arguments, trace=torch.jit.trace, **named):
+    deprecated()
+    return trace(*arguments, **named)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_replayed"),
+    [
+        ("trace", None, False),
+        ("trace", gone, False),
+        ("optimized_execution", None, False),
+        ("optimized_execution", deprecated, False),
+        ("trace", deprecated_and_done, True),
+    ],
+)
+def test_a_torch_without_a_recorder_or_that_warns_of_each_replay_computes_plainly_and_silently(
+    monkeypatch, name, other, is_replayed
+):
+    if other is None:
+        monkeypatch.delattr(torch.jit, name)
+    else:
+        monkeypatch.setattr(torch.jit, name, other)
+    model = made(REPLAYED["grouped heads"])
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("error")
+        compute = Recorded(model)
+        assert compute.is_replayed == is_replayed
+        replayed, own = (joined(ManyRows(model, one), model, [5, 6, 7]) for one in (compute, None))
+        assert torch.equal(replayed.forward([[1]]), own.forward([[1]]))
 
 
 @pytest.mark.parametrize("rows", [None, 3])

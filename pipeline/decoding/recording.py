@@ -23,6 +23,13 @@ FEEDS = (([3, 2], [5]), ([6], [7]), ([1, 2, 3], [4, 5, 6]), ([2],), ([7, 6, 5, 4
 """What is fed to these texts, and then to the first alone, when a recording is made."""
 
 
+UNABLE = (
+    *(ArithmeticError, AttributeError, ImportError, LookupError, RuntimeError),
+    *(TypeError, ValueError),
+)
+"""What a recorder raises that cannot do it, and a torch that has none any more."""
+
+
 class _Branches(TorchDispatchMode):  # type: ignore[misc]  # torch is not typed
     """Notes whether values, and not shapes alone, decide what is computed."""
 
@@ -44,7 +51,7 @@ class Recorded:
         try:
             self._record()
         # What a model's code and torch's recorder say to what they cannot do is up to each.
-        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        except UNABLE:
             self._recording = None
 
     @property
@@ -57,9 +64,7 @@ class Recorded:
         if self._recording is None:
             return self._own(*inputs)
         try:
-            # Not optimised: operations that are fused are compiled for each shape, and round anew.
-            with torch.jit.optimized_execution(False):
-                logits = self._recording(*inputs)
+            logits = _replayed(self._recording, inputs)
         except RuntimeError:
             # Errors of a recording have no kind; the model's own have (memory that is full).
             logits, self._recording = self._own(*inputs), None
@@ -106,5 +111,14 @@ def _recording_of(forward: RowForward, inputs: tuple[Any, ...]) -> Any:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         recording = torch.jit.trace(forward.eval(), inputs, check_trace=False)
-    lost = any(one in str(warning.message) for warning in said for one in LOST)
-    return None if lost else recording
+        made = len(said)
+        _replayed(recording, inputs)
+    lost = any(one in str(warning.message) for warning in said[:made] for one in LOST)
+    # What a replay warns of it would warn of at every token.
+    return None if lost or len(said) > made else recording
+
+
+def _replayed(recording: Any, inputs: tuple[Any, ...]) -> Any:
+    # Not optimised: operations that are fused are compiled for each shape, and round anew.
+    with torch.jit.optimized_execution(False):
+        return recording(*inputs)
