@@ -3,6 +3,7 @@
     python benchmarks/kill_resume.py [--quick] [--again force|retry-errors]
     python benchmarks/kill_resume.py --shards 2 --kills 50
     python benchmarks/kill_resume.py --replicas --kills 50
+    python benchmarks/kill_resume.py --store --kills 20
 
 Each round starts the real command line on a scripted engine with latency and kills the whole
 process with SIGKILL after a random time. With `--again` the rounds make attempts again that a first
@@ -14,6 +15,7 @@ another, under a run that goes on. The last line printed is a JSON object.
 
 import argparse
 import json
+import os
 import random
 import signal
 import subprocess
@@ -35,6 +37,7 @@ KILLS = 200
 QUICK_KILLS = 20
 PROBLEMS_PER_KILL = 20
 """More than a round can finish before it is killed, so that the run lasts as long as the kills."""
+PROBLEMS_PER_STORE_KILL = 10
 REPEATS = 5
 DECODE_SECONDS = 0.005
 WARM_UP_SECONDS = 60.0
@@ -167,6 +170,42 @@ def shard_rounds(
     }
 
 
+def store_rounds(kills: int, seed: int) -> bool:
+    """Kill runs of a store, finish on a machine that has none of it; whether all is there once."""
+    from killed_stores import (  # noqa: PLC0415 - moto is not always installed
+        ADDRESS,
+        kill_store_runs,
+        make_bucket,
+        serve_store,
+        stored_keys,
+    )
+
+    chance = random.Random(seed)
+    problems = kills * PROBLEMS_PER_STORE_KILL
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["SPECLRM_STAGING_DIR"] = str(folder / "machine-0")
+        serve_store(random.Random(seed))
+        make_bucket()
+        command = [*make_inputs(folder, problems, "baseline"), "--output-dir", ADDRESS]
+        write_script(folder, DECODE_SECONDS, range(0))
+        met = kill_store_runs(kills, [*command, "--concurrency", "2"], folder, chance)
+        os.environ["SPECLRM_STAGING_DIR"] = str(folder / "last-machine")
+        write_script(folder, 0, range(0))
+        run_to_the_end(command)
+    seen, expected = stored_keys(), problems * REPEATS
+    result = {
+        "of": "a run in a store",
+        **met,
+        "attempts_expected": expected,
+        "attempts_once": sum(count == 1 for count in seen.values()),
+        "attempts_missing": expected - len(seen),
+        "seed": seed,
+    }
+    print_result("kill_resume", result)
+    return result["attempts_once"] == expected and not met["lines_lost_on_the_way"]
+
+
 def main() -> None:
     """Kill, resume, finish, count."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -177,6 +216,7 @@ def main() -> None:
     arguments.add_argument("--again", choices=["force", "retry-errors"])
     arguments.add_argument("--shards", type=int, default=1)
     arguments.add_argument("--replicas", action="store_true")
+    arguments.add_argument("--store", action="store_true", help="needs moto, of the extra dev")
     chosen = arguments.parse_args()
     kills = chosen.kills or (QUICK_KILLS if chosen.quick else KILLS)
     if chosen.replicas:
@@ -185,6 +225,8 @@ def main() -> None:
         print_result("kill_resume", {"of": "replicas", **came, "seed": chosen.seed})
         once = came["attempts_once"] == came["attempts_expected"] == came["tokens_booked"]
         sys.exit(0 if once else 1)
+    if chosen.store:
+        sys.exit(0 if store_rounds(kills, chosen.seed) else 1)
     problems, again = kills * PROBLEMS_PER_KILL * chosen.shards, chosen.again
     expected = problems * REPEATS
     with tempfile.TemporaryDirectory() as name:

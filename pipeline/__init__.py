@@ -1,5 +1,6 @@
 """Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`, and
-`pipeline.merge` for shards of a run; answer prompts: `pipeline.generate`.
+`pipeline.merge` for shards of a run, `pipeline.staged` and `pipeline.copies` for the folders of
+runs in a store; answer prompts: `pipeline.generate`.
 
 The names are loaded when first used, so that `import pipeline` is quick.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.runs.merging import merge
     from pipeline.runs.planning import plan
     from pipeline.runs.runner import run
+    from pipeline.runs.stored_runs import copies, staged
     from pipeline.shards import Shard
 
 __all__ = [
@@ -26,11 +28,13 @@ __all__ = [
     "Experiment",
     "Generation",
     "Shard",
+    "copies",
     "generate",
     "grade_run",
     "merge",
     "plan",
     "run",
+    "staged",
 ]
 
 _HOMES = {
@@ -41,7 +45,9 @@ _HOMES = {
     "grade_run": "pipeline.review.grading",
     "merge": "pipeline.runs.merging",
     "plan": "pipeline.runs.planning",
+    "copies": "pipeline.runs.stored_runs",
     "run": "pipeline.runs.runner",
+    "staged": "pipeline.runs.stored_runs",
     "Shard": "pipeline.shards",
 }
 

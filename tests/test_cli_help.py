@@ -6,7 +6,7 @@ from pathlib import Path
 
 from speclrm_testing.commands import speclrm
 
-HEAVY = ("torch", "transformers", "vllm", "sympy", "datasets")
+HEAVY = ("torch", "transformers", "vllm", "sympy", "datasets", "fsspec", "s3fs", "botocore")
 
 
 def test_help_loads_no_engine_and_no_library_of_weight() -> None:

@@ -217,6 +217,30 @@ def test_a_killed_run_goes_on_from_what_the_store_holds(tmp_path, store, elsewhe
     assert keys(opened(run_of())) == once(repeats=4)
 
 
+def test_a_table_names_its_runs_by_their_addresses(tmp_path, store):
+    table = tmp_path / "table.toml"
+    script = Place.made(tmp_path).folder / "target.json"
+    table.write_text(
+        'columns = ["pocket[first:1]"]\n[models.m]\nengine = "scripted"\nmodel = "scripted"\n'
+        f'script = "{script}"\n[rows.a]\nreasoner = "baseline"\ntarget = "m"\n'
+    )
+    planned = speclrm(f"table {table} --results s3://{BUCKET}/results --dry-run --json")
+    [cell] = json.loads(planned.out)["cells"]
+    assert cell["directory"].startswith(f"s3://{BUCKET}/results/pocket-baseline-scripted-")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import --from ssr x --output-dir s3://studies/x",
+        "generate --prompt 1+1? --output-file s3://studies/x.jsonl",
+    ],
+)
+def test_what_is_not_written_to_a_store_refuses_its_address(line):
+    said = speclrm(line)
+    assert (said.code, "is an address; only run, merge and table" in said.sentence) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("address", "says"),
     [

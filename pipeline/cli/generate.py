@@ -34,6 +34,7 @@ from pipeline.cli.generation_options import (
 from pipeline.cli.layout_print import print_layout
 from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
+from pipeline.cli.run_folders import LocalPath
 from pipeline.cli.streaming import shown_answers
 from pipeline.cli.terminal import counted, echo, json_line
 from pipeline.engines.launch import environment
@@ -83,7 +84,7 @@ OWN = (
     ),
     click.Option(
         ["--output-file", "--out-path"],
-        type=click.Path(path_type=Path),
+        type=LocalPath(path_type=Path),
         default=Path("inference_results.jsonl"),
         show_default=True,
         help="Where the answers go: a .jsonl or a .json file.",

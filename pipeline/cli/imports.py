@@ -5,6 +5,7 @@ from typing import cast
 
 import click
 
+from pipeline.cli.run_folders import LocalPath
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.imports.importing import SOURCES, Named, Source, import_run
@@ -21,7 +22,7 @@ CHOICES_SEED = 0
 )
 @click.option("--dataset", help="The dataset that was run: its gold answers count.")
 @click.option("--data-file", type=click.Path(path_type=Path), help="Its rows, as for `run`.")
-@click.option("--output-dir", type=click.Path(path_type=Path), required=True, help="The new run.")
+@click.option("--output-dir", type=LocalPath(path_type=Path), required=True, help="The new run.")
 @click.option("--model", help="Name of the target model, if the files do not record it.")
 @click.option("--draft-model", help="Name of the draft model.")
 def import_command(

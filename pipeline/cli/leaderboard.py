@@ -18,7 +18,7 @@ from evaluators.statistics.groups import KINDS, GroupAccuracy, accuracy_by
 from evaluators.statistics.metrics import MeasuredRun, measured_runs
 from pipeline.cli.board_print import Shown, print_board
 from pipeline.cli.finite import MARGIN
-from pipeline.cli.run_folders import ReadRuns, all_of
+from pipeline.cli.run_folders import ReadRuns, address_as_folder, all_of
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
 from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
@@ -38,7 +38,12 @@ DATA_WRITERS = {"csv": leaderboard.as_csv, "json": leaderboard.as_json}
     default="table",
     show_default=True,
 )
-@click.option("--baseline", metavar="RUN", help="Show costs relative to this run (folder or name).")
+@click.option(
+    "--baseline",
+    metavar="RUN",
+    callback=address_as_folder,
+    help="Show costs relative to this run (folder or name).",
+)
 @click.option(
     "--k", type=click.IntRange(min=1), help="k of pass@k and maj@k; all repeats if unset."
 )

@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.measure_menu import menu
 from pipeline.cli.measure_report import TABLE, WRITERS, How, Output, print_report
+from pipeline.cli.run_folders import LocalPath
 from pipeline.errors import SOME_FAILED, UserMistake
 
 DEFAULT_MARGIN = "5"
@@ -43,7 +44,7 @@ class Margin(click.ParamType[float]):
 @click.option("--retry-errors", is_flag=True, help="The same, and try again what failed.")
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=LocalPath(path_type=Path),
     help="Where it goes.  [default: the config's, or results/measure-<hash>]",
 )
 @click.option(

@@ -12,7 +12,7 @@ from rich.text import Text
 from evaluators.reports import leaderboard
 from evaluators.statistics.metrics import measured_runs
 from pipeline.cli.board_print import Shown, print_board
-from pipeline.cli.run_folders import ReadRuns, only
+from pipeline.cli.run_folders import LocalPath, ReadRuns, only
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -38,7 +38,7 @@ SETTINGS_HEADINGS = (
 @click.option(
     "--output-dir",
     "kept",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(path_type=Path, file_okay=False),
     help="Keep the runs of each thinking budget in this new folder, for other commands.",
 )
 def replay_command(run: Path, form: str, kept: Path | None) -> None:

@@ -36,6 +36,23 @@ class ReadRuns(click.Path):
         return (super().convert(value, param, ctx),)
 
 
+class LocalPath(click.Path):
+    """What can only be written to a folder or a file of this machine."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; an address would be a folder of that name."""
+        if isinstance(value, str) and is_address(value):
+            self.fail("is an address; only run, merge and table write to a store.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def address_as_folder(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> str | None:
+    """A run's name, or the folder of its address, as the callback of an option that names one."""
+    return str(copies(value)[0]) if value is not None and is_address(value) else value
+
+
 def all_of(
     _ctx: click.Context, _param: click.Parameter, value: Sequence[Sequence[Path]]
 ) -> tuple[Path, ...]:

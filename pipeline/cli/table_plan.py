@@ -12,6 +12,7 @@ from rich.text import Text
 from evaluators.reports.safe_text import safe
 from pipeline.cli.tables import print_table, table_console
 from pipeline.cli.terminal import counted
+from pipeline.stores.addresses import as_addresses
 from pipeline.tables.engine_sets import engine_sets
 from pipeline.tables.gpu_hours import HOUR, GpuHours, gpu_hours
 from pipeline.tables.lock_file import Invalidated
@@ -93,7 +94,7 @@ def _cells(one: PlannedCell, left: ToGo | None) -> list[str]:
     return [
         one.cell.row.name,
         one.cell.column.name,
-        str(one.directory),
+        as_addresses(str(one.directory)),
         f"{one.recorded:,} of {asked}{errors}",
         "?" if left is None else f"{left.attempts:,}",
         "?" if left is None else _tokens(left),
@@ -115,7 +116,7 @@ def _lines(planned: Sequence[PlannedCell], changed: Collection[Invalidated]) -> 
     ]
     sharing = Counter(one.directory for one in planned)
     lines += [
-        f"One run, {directory}, serves {', '.join(_serves(directory, planned))}."
+        f"One run, {as_addresses(str(directory))}, serves {', '.join(_serves(directory, planned))}."
         for directory, cells in sharing.items()
         if cells > 1
     ]
@@ -232,7 +233,7 @@ def _as_json(one: PlannedCell, left: ToGo | None, planned: Sequence[PlannedCell]
     return {
         "row": one.cell.row.name,
         "column": one.cell.column.name,
-        "directory": str(one.directory),
+        "directory": as_addresses(str(one.directory)),
         "attempts": one.asked,
         "recorded": one.recorded,
         "failed": one.failed,

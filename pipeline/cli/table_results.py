@@ -20,6 +20,7 @@ from pipeline.cli.terminal import echo
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.review.asked_statements import LoadedAgain, hidden_datasets
 from pipeline.review.step_labels import pocket_labels
+from pipeline.stores.addresses import as_addresses
 from pipeline.tables.cells import Cell, names_of
 from pipeline.tables.planning import PlannedCell
 from pipeline.tables.results import grade_what_is_new, sources
@@ -52,7 +53,7 @@ def print_results(
     if form == "table":
         _print(results)
     else:
-        echo(WRITERS[form](results))
+        echo(as_addresses(WRITERS[form](results)))
     if page is None:
         return results
     measured = _measured(results, planned)
@@ -146,4 +147,4 @@ def _print(results: ResultTable) -> None:
             for cell in results.in_order
             if cell.source.run == run
         ]
-        console.print(Text(safe(f"{', '.join(names)}: {run}")))
+        console.print(Text(safe(as_addresses(f"{', '.join(names)}: {run}"))))

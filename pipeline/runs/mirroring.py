@@ -189,6 +189,9 @@ def serve(folder: Path, run: _Run, run_pid: int) -> None:
     except InUse as error:
         run.tell(IN_USE, str(error))
         return
+    except OSError as error:
+        run.tell(STOPPED, _no_place(error))
+        return
     if trouble:
         run.tell(STOPPED, trouble)
     mirror.forget()
@@ -201,18 +204,25 @@ def _kept_alike(lease: Lease, mirror: Mirror, run: _Run) -> str | None:
         _upload(lease, mirror, run)
     except Trouble as error:
         return (
-            f"The store of {address} does not answer ({error}): {len(mirror.changed())} files of "
-            f"the run are not uploaded. They are kept in {folder}, and the next `speclrm run` of "
-            "it on this machine uploads them."
+            f"The store of {address} takes no uploads ({error}): {len(mirror.changed())} files of "
+            f"the run are not there as they are. They are kept in {folder}, and the next `speclrm "
+            "run` of it on this machine uploads them."
         )
     except Overtaken:
         return (
             f"Another process writes to {address} now, because this one was not heard of for too "
             f"long; what it has made and not uploaded is kept in {folder}."
         )
-    except UserMistake as error:
-        return f"{error} What is not uploaded is kept in {folder}."
+    except OSError as error:
+        return _no_place(error)
     return None
+
+
+def _no_place(error: OSError) -> str:
+    return (
+        f"Cannot write {error.filename} ({error.strerror}); free space or repair the disk, then "
+        "run the same command again: finished attempts are kept."
+    )
 
 
 def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
@@ -221,8 +231,12 @@ def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
     ended, looked = False, 0.0
 
     def upload() -> None:
-        lease.renew()
-        mirror.push(everything=ended)
+        try:
+            lease.renew()
+            mirror.push(everything=ended)
+        except UserMistake as error:
+            # It has taken what came before, so it may yet take this.
+            raise Trouble(str(error)) from error
 
     try:
         while not ended:
@@ -234,7 +248,7 @@ def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
             looked = min(time.monotonic() - began, 1.0)
     except _RunEnded:
         ended = True
-        upload()
+        patiently(upload, time.sleep, patience_of(START_PATIENCE), lambda: mirror.moved)
 
 
 def patiently(

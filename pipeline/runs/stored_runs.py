@@ -16,7 +16,15 @@ from pipeline.runs.lock import InUse, RunLock, say_held
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.mirroring import START_PATIENCE, patience_of, patiently
 from pipeline.runs.store_lease import lease_holder
-from pipeline.stores.addresses import COPIES, STAGING, address_of, folder_of, is_staged
+from pipeline.stores.addresses import (
+    COPIES,
+    STAGING,
+    STAGING_VARIABLE,
+    address_of,
+    folder_of,
+    is_staged,
+    root,
+)
 from pipeline.stores.objects import Found, Objects, Trouble, opened
 
 MEMORY = "memory"
@@ -55,7 +63,9 @@ def staged(address: str) -> Path:
             raise UserMistake(f"{address} ends with the process; runs need a store that stays.")
         for run in _runs_of(objects):
             _bring_up(run)
-    return folder_of(address, objects.endpoint, STAGING)
+        folder = folder_of(address, objects.endpoint, STAGING)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def bring_up_beside(folder: Path, wanted: Callable[[str], bool]) -> None:
@@ -149,4 +159,9 @@ def _answering(address: str) -> Iterator[None]:
     except Trouble as error:
         raise RunStopped(
             f"The store of {address} does not answer ({error}); repeat the command once it does."
+        ) from error
+    except OSError as error:
+        raise UserMistake(
+            f"Runs of a store cannot be kept in {root()} ({error.strerror}); free space there, or "
+            f"name another folder in {STAGING_VARIABLE}."
         ) from error

@@ -12,6 +12,7 @@ from pipeline.errors import UserMistake
 from pipeline.experiment import differences
 from pipeline.runs import versions
 from pipeline.runs.directory import replace_file
+from pipeline.stores.addresses import as_addresses
 from pipeline.tables.planning import PlannedCell
 
 
@@ -87,7 +88,7 @@ def invalidated(table: Path, planned: Collection[PlannedCell]) -> tuple[Invalida
 
 def _entry(one: PlannedCell) -> LockedCell:
     return LockedCell(
-        directory=str(one.directory),
+        directory=as_addresses(str(one.directory)),
         problem_range=one.cell.experiment.problem_range,
         repeats=one.cell.experiment.repeats,
         settings=_settings(one),
