@@ -119,7 +119,7 @@ def test_models_weights_and_decoders_of_a_config_are_looked_at(config, found):
 
 
 def test_weights_that_do_not_fit_are_a_failure(config, found, monkeypatch):
-    monkeypatch.setattr(decoder_checks, "_memory_left", lambda: 0.001)
+    monkeypatch.setattr(decoder_checks, "memory_left", lambda _config: 2**20)
     monkeypatch.setattr(decoder_checks, "gpus", list)
     assert found(config())["weights"].state is State.FAILURE
 

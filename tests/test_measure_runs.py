@@ -23,7 +23,7 @@ CONFIG = {
     "num_completions": 1,
     "device": "cpu",
     "methods_to_test": ["standard", "window"],
-    "repeats": 1,
+    "repeats": 2,
     "warm_up": 0,
 }
 AS_RUN = {"standard": "", "window": "--decoding window --window 8"}
@@ -41,6 +41,14 @@ def out(tmp_path_factory):
     shown = json.loads(said.out)["decoders"]
     assert [one["accuracy"]["problems"] for one in shown] == [2, 2]
     return folder / "out"
+
+
+def test_an_engine_takes_turns_with_what_transformers_loads(out):
+    passes = [json.loads(line) for line in (out / "passes.jsonl").read_text().splitlines()]
+    made = [(one["repeat"], one["position"], one["decoder"]) for one in passes]
+    assert made == [(0, 0, "standard"), (0, 1, "window"), (1, 0, "window"), (1, 1, "standard")]
+    turns = json.loads((out / "report.json").read_text())["turns"]
+    assert turns == {"groups": [["standard", "window"]], "apart": []}
 
 
 def attempts(run: Path):

@@ -14,19 +14,17 @@ from pathlib import Path
 
 from pipeline.cli.findings import Finding, State
 from pipeline.engines import entry
-from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import CPU
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import Asked, all_asked
 from pipeline.measuring.config import Config, read_config
 from pipeline.measuring.planning import plan_decoders
 from pipeline.measuring.probe import Probe
+from pipeline.measuring.room import memory_left, weights
 from pipeline.measuring.table import DECODERS
 from pipeline.runs.versions import gpus
 
 IMPORT_SECONDS = 120.0
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-MEMORY_LEFT = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,36 +124,19 @@ def cuda_finding() -> Finding:
 def weights_finding(asked: Asked) -> Finding:
     """Whether the models' weights fit into what memory is left; caches come on top."""
     models = [one for one in (asked.facts, asked.facts.assistant) if one is not None]
-    sizes = [_weights(one, asked.config) for one in models]
+    sizes = [weights(one, asked.config) for one in models]
     if any(size is None for size in sizes):
         return Finding(State.OK, "weights", "their size is unknown")
     total = sum(size for size in sizes if size is not None) / 2**30
-    left = _memory_left()
+    left = memory_left(asked.config)
     found = f"about {total:.2f} GiB"
-    if gpus() or left is None:
+    if left is None:
         return Finding(State.OK, "weights", found)
+    left /= 2**30
     if total > left:
         advice = "choose a smaller model or type of weights"
         return Finding(State.FAILURE, "weights", f"{found}, {left:.1f} GiB are free", advice)
     return Finding(State.OK, "weights", f"{found} of {left:.1f} GiB that are free")
-
-
-def _weights(facts: ModelFacts, config: Config) -> float | None:
-    if facts.parameters is None:
-        return None
-    if config.use_quantization:
-        return facts.parameters / 2
-    auto = "float32" if config.device == CPU or not gpus() else facts.dtype or "bfloat16"
-    return facts.parameters * BYTES.get(config.dtype if config.dtype != "auto" else auto, 4)
-
-
-def _memory_left() -> float | None:
-    """GiB that could be taken; None where the system does not say."""
-    if not MEMORY_LEFT.exists():
-        return None
-    lines = MEMORY_LEFT.read_text(encoding="ascii", errors="replace").splitlines()
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) / 2**20 if found else None
 
 
 def _decoders(asked: Asked) -> Finding:

@@ -50,6 +50,7 @@ def report_of(
         "reference": reference,
         "versions": machine["versions"],
         "hardware": machine["hardware"],
+        "turns": machine.get("turns"),
         "decoders": [
             _decoder(name, passes.of(name), done, reference, asked)
             | (asdict(judged[name]) if name in judged else {})

@@ -22,6 +22,7 @@ from pipeline.measuring.planning import Planned, measured, stations
 from pipeline.measuring.recording import record_answers, record_run
 from pipeline.measuring.report import REFERENCE, report_of
 from pipeline.measuring.session import Session, requested, session_of
+from pipeline.measuring.turns import Turns, turns_of
 from pipeline.runs import versions
 from pipeline.runs.directory import ENGINE_LOG, replace_file
 from pipeline.runs.directory import MANIFEST as RUN
@@ -70,8 +71,9 @@ def measure(
     except OSError as error:
         raise UserMistake(f"Cannot write to {folder} ({error.strerror}).") from error
     try:
-        _begin(asked.config, planned, folder, resume=resume or retry_errors)
-        work = _Work(asked, planned, PassFile.opened(folder), tell, retry_errors)
+        turns = turns_of(measured(planned), asked)
+        _begin(asked.config, planned, turns, folder, resume=resume or retry_errors)
+        work = _Work(asked, planned, turns, PassFile.opened(folder), tell, retry_errors)
         call(work.measure(), KEPT)
         return Measured(folder, work.report(work.judged()))
     finally:
@@ -84,18 +86,16 @@ class _Work:
 
     asked: Asked
     planned: tuple[Planned, ...]
+    turns: Turns
     passes: PassFile
     tell: Tell
     retry_errors: bool
 
     async def measure(self) -> None:
-        """Station by station: their models are loaded one after another."""
-        decoders = measured(self.planned)
-        for station in stations(decoders):
-            missing = [one for one in station if self.missing(one)]
-            if missing:
-                await self._station(station, missing)
-            for decoder in station:
+        """Group by group: the models of one are loaded together, and its decoders take turns."""
+        for group in self.turns.groups:
+            await self._group(group)
+            for decoder in group:
                 await self._record(decoder)
             self.report()
 
@@ -108,26 +108,39 @@ class _Work:
         done = {one["repeat"] for one in there if one["error"] is None}
         return [one for one in range(self.asked.config.repeats) if one not in done]
 
-    async def _station(self, station: tuple[Decoder, ...], missing: list[Decoder]) -> None:
-        left = {one.name: self.missing(one) for one in missing}
+    async def _group(self, group: tuple[Decoder, ...]) -> None:
+        left = {one.name: self.missing(one) for one in group}
         async with contextlib.AsyncExitStack() as stack:
-            try:
-                session = await stack.enter_async_context(
-                    session_of(station, self.asked, self.passes.folder / ENGINE_LOG)
-                )
-            except Exception as error:  # noqa: BLE001 - libraries: each failure is a record
-                for decoder in missing:
-                    self._failed(decoder, (left[decoder.name][0], 0), error)
-                return
+            sessions: dict[str, Session] = {}
+            for station in stations(group):
+                missing = tuple(one for one in station if left[one.name])
+                sessions |= await self._opened(missing, left, stack) if missing else {}
             begun: set[str] = set()
             for repeat in range(self.asked.config.repeats):
-                turn = repeat % len(station)
-                for position, decoder in enumerate((*station[turn:], *station[:turn])):
-                    if repeat in left.get(decoder.name, ()):
-                        first = decoder.name not in begun
-                        begun.add(decoder.name)
-                        if not await self._pass(session, decoder, (repeat, position), first=first):
-                            del left[decoder.name]
+                turn = repeat % len(group)
+                for position, decoder in enumerate((*group[turn:], *group[:turn])):
+                    name, place = decoder.name, (repeat, position)
+                    if name in sessions and repeat in left[name]:
+                        first = name not in begun
+                        begun.add(name)
+                        if not await self._pass(sessions[name], decoder, place, first=first):
+                            del sessions[name]
+
+    async def _opened(
+        self,
+        decoders: tuple[Decoder, ...],
+        left: Mapping[str, list[int]],
+        stack: contextlib.AsyncExitStack,
+    ) -> dict[str, Session]:
+        """The session of a station's decoders, by their names; none where it does not open."""
+        log = self.passes.folder / ENGINE_LOG
+        try:
+            session = await stack.enter_async_context(session_of(decoders, self.asked, log))
+        except Exception as error:  # noqa: BLE001 - libraries: each failure is a record
+            for decoder in decoders:
+                self._failed(decoder, (left[decoder.name][0], 0), error)
+            return {}
+        return dict.fromkeys((one.name for one in decoders), session)
 
     async def _pass(
         self, session: Session, decoder: Decoder, place: tuple[int, int], *, first: bool
@@ -194,7 +207,9 @@ class _Work:
         return report
 
 
-def _begin(config: Config, planned: tuple[Planned, ...], folder: Path, *, resume: bool) -> None:
+def _begin(
+    config: Config, planned: tuple[Planned, ...], turns: Turns, folder: Path, *, resume: bool
+) -> None:
     """Refuse a folder of another measurement; write down what this one is."""
     file = folder / MANIFEST
     sessions: list[Any] = []
@@ -232,6 +247,7 @@ def _begin(config: Config, planned: tuple[Planned, ...], folder: Path, *, resume
                 "command": shlex.join(sys.argv),
                 "versions": versions.versions(),
                 "hardware": versions.hardware(),
+                "turns": turns.record,
             },
         ],
     }

@@ -1,6 +1,6 @@
 """A measurement as tables: what each decoder came to, who comes first, what was not measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from evaluators.reports.measured.figures import (
     GIGA,
@@ -114,7 +114,17 @@ def _overview(report: Report) -> Part:
     notes += [OF_AGREEMENT] if any(one.agreement for one in report.measured) else []
     notes += [OF_ACCURACY] if any(one.accuracy for one in report.measured) else []
     notes += [OF_LOSSY] if any(one.unverified for one in report.measured) else []
+    notes += [*_turns(report)]
     return _part(report, "Decoders", columns, "\n".join(notes))
+
+
+def _turns(report: Report) -> Iterator[str]:
+    """Which decoders did not take turns with the others, and so not at the same time."""
+    if report.turns is None or len(report.turns.groups) < 2:  # noqa: PLR2004 - all took turns
+        return
+    groups = "; then ".join(", ".join(one) for one in report.turns.groups)
+    yield f"passes took turns: {groups}."
+    yield from (f"not all together: {reason}." for reason in report.turns.apart)
 
 
 def accuracy(one: Entry) -> str:

@@ -196,6 +196,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Decoders whose passes took turns, group after group, and why they were not one group."""
+
+    groups: tuple[tuple[str, ...], ...] = ()
+    apart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A whole report."""
 
@@ -209,6 +217,7 @@ class Report:
     decoders: tuple[Entry, ...]
     versions: Mapping[str, Any] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
+    turns: Turns | None = None
 
     @property
     def measured(self) -> list[Entry]:
