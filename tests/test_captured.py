@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, LlamaConfig
 
-from pipeline.decoding.captured import TIMES, Captured
+from pipeline.decoding.captured import TIMES, Captured, Graph, OnGpu
 from pipeline.decoding.row_cache import RowForward
 from pipeline.decoding.rows import LEAST_ALIKE, ManyRows
 from pipeline.engines import create
@@ -67,21 +67,82 @@ def test_alike_rows_have_the_logits_of_others_up_to_rounding_and_few_shapes_of_f
     assert len(memories) == len(widths)
 
 
-@on_a_gpu
+class Pretended:
+    """Graphs of a machine without a GPU: captured is what was computed, over the same memory."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        type(self).made += 1
+
+    def graph_of(self, inputs, compute):
+        logits = compute().clone()
+        return Graph(inputs, lambda: logits.copy_(compute()), logits)
+
+
 @torch.inference_mode()
-def test_a_graph_gives_the_model_s_own_logits_to_the_bit():
+@pytest.mark.parametrize(
+    "capturing", [Pretended, pytest.param(OnGpu, marks=on_a_gpu)], ids=["pretended", "on a GPU"]
+)
+def test_a_graph_gives_the_model_s_own_logits_to_the_bit_also_when_keys_and_values_move(capturing):
     model = made()
-    compute = Captured(model)
+    compute = Captured(model, capturing)
     captured, own = (
         joined(ManyRows(model, how, alike=True), model, [5, 6, 7], list(range(20, 90)))
         for how in (compute, None)
     )
-    for number in range(300):
+    for number in range(500):
         feed = [[number % 7], [3] * (1 + number % 3)]
         assert torch.equal(captured.forward(feed), own.forward(feed))
         for rows in (captured, own):
             rows.forget(1, number % 3)
+        if number == 50:
+            assert compute.graphs == 3
     assert (compute.graphs, compute.failure) == (3, None)
+    assert captured._cache.keys[0].shape[2] == 4 * LEAST_ALIKE
+
+
+@torch.inference_mode()
+def test_graphs_of_other_keys_and_values_are_let_go_with_the_memory_between(monkeypatch):
+    monkeypatch.setattr(Pretended, "made", 0)
+    model = made()
+    compute = Captured(model, Pretended)
+    for _ in range(3):
+        rows = joined(ManyRows(model, compute, alike=True), model, [5, 6, 7])
+        for _ in range(2 * TIMES):
+            rows.forward([[1]])
+        assert compute.graphs == 1
+    assert Pretended.made == 3
+
+
+class Wrong(Pretended):
+    """Captures something else."""
+
+    def graph_of(self, inputs, compute):
+        return super().graph_of(inputs, lambda: compute() + 1)
+
+
+class Refused(Pretended):
+    """Cannot capture."""
+
+    def graph_of(self, inputs, compute):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("capturing", "why"), [(Wrong, "not the model's own"), (Refused, "not permitted")]
+)
+def test_without_a_right_graph_the_model_s_own_forward_goes_on(capturing, why):
+    model = made()
+    compute = Captured(model, capturing)
+    captured, own = (
+        joined(ManyRows(model, how, alike=True), model, [5, 6, 7]) for how in (compute, None)
+    )
+    for _ in range(2 * TIMES):
+        assert torch.equal(captured.forward([[1]]), own.forward([[1]]))
+    assert compute.graphs == 0
+    assert why in compute.failure
 
 
 @on_a_gpu

@@ -7,6 +7,7 @@ model's own forward does on such shapes, to the bit, or it is not used.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,20 +23,48 @@ Inputs = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Graph:
-    """A captured forward, the memory that it reads its inputs from, and that of its logits."""
+class Graph:
+    """A captured forward: where it reads its inputs, how it is run, and where its logits are."""
 
-    graph: Any
     inputs: Inputs
+    run: Callable[[], None]
     logits: Any
 
     def replay(self, inputs: Inputs) -> Any:
         """The logits for other inputs of the same shapes."""
         for place, given in zip(self.inputs, inputs, strict=True):
             place.copy_(given)
-        self.graph.replay()
+        self.run()
         # The next graph may write over them.
         return self.logits.clone()
+
+
+class OnGpu:
+    """Captures what is computed; all graphs of one of these share the memory in between."""
+
+    def __init__(self) -> None:
+        self._pool: Any = torch.cuda.graph_pool_handle()
+
+    def graph_of(self, inputs: Inputs, compute: Callable[[], Any]) -> Graph:
+        """A graph that reads `inputs`; raises `RuntimeError` for what cannot be captured."""
+        graph, stream, main = (
+            torch.cuda.CUDAGraph(),
+            torch.cuda.Stream(),
+            torch.cuda.current_stream(),
+        )
+        stream.wait_stream(main)
+        with torch.cuda.stream(stream):
+            # What a stream needs of libraries is allocated by its first forward.
+            compute()
+            # It reads memory that is given back here if the capture fails.
+            main.wait_stream(stream)
+            # Another model's thread may go on meanwhile.
+            graph.capture_begin(self._pool, capture_error_mode="thread_local")
+            try:
+                logits = compute()
+            finally:
+                graph.capture_end()
+        return Graph(inputs, graph.replay, logits)
 
 
 class Captured:
@@ -44,12 +73,12 @@ class Captured:
     `failure` says why there are no graphs, where they cannot be made or differ.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._own = RowForward(model)
-        self._graphs: dict[tuple[int, ...], _Graph] = {}
+    def __init__(self, model: Any, capturing: Callable[[], Any] = OnGpu) -> None:
+        self._own, self._capturing = RowForward(model), capturing
+        self._graphs: dict[tuple[int, ...], Graph] = {}
         self._came: Counter[tuple[int, ...]] = Counter()
         self._kept: Inputs = ()
-        self._pool: Any = torch.cuda.graph_pool_handle()
+        self._capture: Any = None
         self.failure: str | None = None
 
     @property
@@ -60,46 +89,38 @@ class Captured:
     def __call__(self, ids: Any, positions: Any, columns: Any, mask: Any, *kept: Any) -> Any:
         """The logits after each token."""
         inputs = (ids, positions, columns, mask)
+        if self.failure:
+            return self._own(*inputs, *kept)
         if not self._kept or kept[0] is not self._kept[0]:
-            self._graphs.clear()
-            self._came.clear()
-            self._kept = kept
+            self._begin(kept)
         shape = (*ids.shape, mask.shape[3])
         if shape in self._graphs:
             return self._graphs[shape].replay(inputs)
+        own = self._own(*inputs, *kept)
         self._came[shape] += 1
-        if self.failure or self._came[shape] < TIMES or len(self._graphs) >= MOST:
-            return self._own(*inputs, *kept)
-        return self._capture(shape, inputs)
+        if self._came[shape] >= TIMES and len(self._graphs) < MOST:
+            self._add(shape, inputs, own)
+        return own
 
-    def _capture(self, shape: tuple[int, ...], inputs: Inputs) -> Any:
-        """The model's own logits; from now on there is a graph for such inputs, if it can be."""
-        own = self._own(*inputs, *self._kept)
+    def _begin(self, kept: Inputs) -> None:
+        """Have no graphs, for other keys and values."""
+        self._graphs.clear()
+        self._came.clear()
+        # Memory in between is the graphs' own, and ends with them.
+        self._kept, self._capture = kept, self._capturing()
+
+    def _add(self, shape: tuple[int, ...], inputs: Inputs, own: Any) -> None:
+        """From now on there is a graph for such inputs, if it can be."""
+        held = tuple(one.clone() for one in inputs)
         try:
-            made = self._graph_of(tuple(one.clone() for one in inputs))
-            if not torch.equal(made.replay(inputs), own):
-                self.failure = "a graph's logits are not the model's own"
+            made = self._capture.graph_of(held, lambda: self._own(*held, *self._kept))
+            if torch.equal(made.replay(inputs), own):
+                self._graphs[shape] = made
+                return
+            self.failure = "a graph's logits are not the model's own"
         # Errors of a capture have no kind: operations that wait for the device, memory that is
         # full. The model's own forward says which, where it fails too.
         except RuntimeError as error:
             self.failure = str(error)
-        if self.failure:
-            self._graphs.clear()
-        else:
-            self._graphs[shape] = made
-        return own
-
-    def _graph_of(self, inputs: Inputs) -> _Graph:
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            # What a stream needs of libraries is allocated by its first forward.
-            self._own(*inputs, *self._kept)
-            # Another model's thread may go on meanwhile.
-            graph.capture_begin(self._pool, capture_error_mode="thread_local")
-            try:
-                logits = self._own(*inputs, *self._kept)
-            finally:
-                graph.capture_end()
-        torch.cuda.current_stream().wait_stream(stream)
-        return _Graph(graph, inputs, logits)
+        self._graphs.clear()
+        self._kept = ()

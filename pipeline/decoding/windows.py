@@ -54,8 +54,6 @@ def step(
     """One forward for all rows, by which every text grows by at least one token."""
     fed = [[text.token_ids[-1], *guess] for text, guess in zip(texts, guesses, strict=True)]
     logits = rows.forward(fed)
-    # Many are moved at once; of one at temperature 0 only the number of the likeliest is.
-    logits = logits if len(texts) == 1 else logits.cpu()
     counts.forwards += 1
     for row, (text, guess) in enumerate(zip(texts, guesses, strict=True)):
         before = len(text.token_ids) - 1

@@ -135,7 +135,7 @@ class Assistant:
         self.forwards += 1
         logits = self.rows.forward(fed)
         self.computed += len(fed) * int(logits.shape[1])
-        return logits if len(fed) == 1 else logits.cpu()
+        return logits
 
     def _chosen(
         self, choose: Callable[[Any], int], looked: Sequence[int], logits: Any
