@@ -63,8 +63,9 @@ def test_alike_rows_have_the_logits_of_others_up_to_rounding_and_few_shapes_of_f
             rows.leave(0)
     widths = (LEAST_ALIKE, 2 * LEAST_ALIKE)
     assert shapes == {(2, most, width) for most in (1, 2) for width in widths}
-    # What it grew into is there again for the texts that came after.
+    # What it grew into is there again for the texts that came after, unless it is given back.
     assert len(memories) == len(widths)
+    assert [alike.give_back(), alike.give_back(), own.give_back()] == [True, False, False]
 
 
 class Pretended:

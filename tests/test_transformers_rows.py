@@ -501,9 +501,11 @@ FEEDS = st.lists(
 
 
 @settings(max_examples=25)
-@given(moves=FEEDS)
-def test_rows_that_join_leave_and_keep_unequal_parts_of_what_they_are_fed_are_as_alone(tiny, moves):
-    rows, texts = ManyRows(tiny), []
+@given(moves=FEEDS, alike=st.booleans())
+def test_rows_that_join_leave_and_keep_unequal_parts_of_what_they_are_fed_are_as_alone(
+    tiny, moves, alike
+):
+    rows, texts = ManyRows(tiny, alike=alike), []
     with torch.inference_mode():
         for move, seed in moves:
             chance = torch.Generator().manual_seed(seed)

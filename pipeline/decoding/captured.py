@@ -6,6 +6,7 @@ comes again over the same keys and values, and made anew when these move. It com
 model's own forward does on such shapes, to the bit, or it is not used.
 """
 
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class Captured:
         self._own, self._capturing = RowForward(model), capturing
         self._graphs: dict[tuple[int, ...], Graph] = {}
         self._came: Counter[tuple[int, ...]] = Counter()
-        self._kept: Inputs = ()
+        # Not held: rows that have ended give their memory back.
+        self._first: Callable[[], Any] = lambda: None
         self._capture: Any = None
         self.failure: str | None = None
 
@@ -91,7 +93,7 @@ class Captured:
         inputs = (ids, positions, columns, mask)
         if self.failure:
             return self._own(*inputs, *kept)
-        if not self._kept or kept[0] is not self._kept[0]:
+        if kept[0] is not self._first():
             self._begin(kept)
         shape = (*ids.shape, mask.shape[3])
         if shape in self._graphs:
@@ -99,7 +101,7 @@ class Captured:
         own = self._own(*inputs, *kept)
         self._came[shape] += 1
         if self._came[shape] >= TIMES and len(self._graphs) < MOST:
-            self._add(shape, inputs, own)
+            self._add(shape, inputs, kept, own)
         return own
 
     def _begin(self, kept: Inputs) -> None:
@@ -107,13 +109,13 @@ class Captured:
         self._graphs.clear()
         self._came.clear()
         # Memory in between is the graphs' own, and ends with them.
-        self._kept, self._capture = kept, self._capturing()
+        self._first, self._capture = weakref.ref(kept[0]), self._capturing()
 
-    def _add(self, shape: tuple[int, ...], inputs: Inputs, own: Any) -> None:
+    def _add(self, shape: tuple[int, ...], inputs: Inputs, kept: Inputs, own: Any) -> None:
         """From now on there is a graph for such inputs, if it can be."""
         held = tuple(one.clone() for one in inputs)
         try:
-            made = self._capture.graph_of(held, lambda: self._own(*held, *self._kept))
+            made = self._capture.graph_of(held, lambda: self._own(*held, *kept))
             if torch.equal(made.replay(inputs), own):
                 self._graphs[shape] = made
                 return
@@ -123,4 +125,3 @@ class Captured:
         except RuntimeError as error:
             self.failure = str(error)
         self._graphs.clear()
-        self._kept = ()

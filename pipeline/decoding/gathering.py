@@ -116,6 +116,10 @@ class GatheredRows:
         if not self._texts:
             self._cache = None
 
+    def give_back(self) -> bool:
+        """There is none."""
+        return False
+
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
         """Feed every text its tokens; the logits after each."""
         if self._cache is None or self.compute is None:

@@ -44,6 +44,10 @@ class Rows(Together, Protocol):
         """Forget a row; what was the last one has its number from then on."""
         ...
 
+    def give_back(self) -> bool:
+        """Give back memory that no row has; whether there was some."""
+        ...
+
 
 @dataclass(slots=True)
 class OneRow:
@@ -61,6 +65,10 @@ class OneRow:
     def leave(self, row: int) -> None:  # noqa: ARG002 - there is one
         """Forget the row."""
         self._cache = None
+
+    def give_back(self) -> bool:
+        """There is none."""
+        return False
 
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
         """Feed the row its tokens; the logits after each."""
@@ -119,6 +127,13 @@ class ManyRows:
             self._fit(len(self.lengths), max(self.lengths) + 1)
         elif not self.alike:
             self._cache = None
+
+    def give_back(self) -> bool:
+        """Give back what rows that left had, where it is kept."""
+        kept = self._cache is not None and not self.lengths
+        if kept:
+            self._cache = None
+        return kept
 
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
         """Feed every row its tokens; the logits after each."""

@@ -176,9 +176,10 @@ class Stepper:
         self._waiting.appendleft(job)
 
     def _gave_back(self, job: Job) -> bool:
-        """Give back what is kept of prompts; whether that is some, and the first time for `job`."""
+        """Give back what is kept for later; whether that is some, and the first time for `job`."""
         again, self._spared = self._spared is job, job
-        return self.blocks.give_back() and not again
+        gave = [self.blocks.give_back(), self._rows.give_back()]
+        return any(gave) and not again
 
     def _grow_rows(self) -> None:
         if not self._texts:
