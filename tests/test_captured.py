@@ -73,7 +73,7 @@ class Pretended:
 
     made = 0
 
-    def __init__(self) -> None:
+    def __init__(self, device) -> None:
         type(self).made += 1
 
     def graph_of(self, inputs, compute):
@@ -123,6 +123,13 @@ class Wrong(Pretended):
         return super().graph_of(inputs, lambda: compute() + 1)
 
 
+class Stale(Pretended):
+    """Computes nothing when it is replayed."""
+
+    def graph_of(self, inputs, compute):
+        return replace(super().graph_of(inputs, compute), run=lambda: None)
+
+
 class Refused(Pretended):
     """Cannot capture."""
 
@@ -132,7 +139,8 @@ class Refused(Pretended):
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    ("capturing", "why"), [(Wrong, "not the model's own"), (Refused, "not permitted")]
+    ("capturing", "why"),
+    [(Wrong, "not the model's"), (Stale, "not the model's"), (Refused, "not permitted")],
 )
 def test_without_a_right_graph_the_model_s_own_forward_goes_on(capturing, why):
     model = made()

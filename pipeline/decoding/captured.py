@@ -41,18 +41,15 @@ class Graph:
 
 
 class OnGpu:
-    """Captures what is computed; all graphs of one of these share the memory in between."""
+    """Captures what a GPU computes; all graphs of one of these share the memory in between."""
 
-    def __init__(self) -> None:
-        self._pool: Any = torch.cuda.graph_pool_handle()
+    def __init__(self, device: Any) -> None:
+        self._device, self._pool = device, torch.cuda.graph_pool_handle()
 
     def graph_of(self, inputs: Inputs, compute: Callable[[], Any]) -> Graph:
         """A graph that reads `inputs`; raises `RuntimeError` for what cannot be captured."""
-        graph, stream, main = (
-            torch.cuda.CUDAGraph(),
-            torch.cuda.Stream(),
-            torch.cuda.current_stream(),
-        )
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(self._device)
+        main = torch.cuda.current_stream(self._device)
         stream.wait_stream(main)
         with torch.cuda.stream(stream):
             # What a stream needs of libraries is allocated by its first forward.
@@ -74,7 +71,7 @@ class Captured:
     `failure` says why there are no graphs, where they cannot be made or differ.
     """
 
-    def __init__(self, model: Any, capturing: Callable[[], Any] = OnGpu) -> None:
+    def __init__(self, model: Any, capturing: Callable[[Any], Any] = OnGpu) -> None:
         self._own, self._capturing = RowForward(model), capturing
         self._graphs: dict[tuple[int, ...], Graph] = {}
         self._came: Counter[tuple[int, ...]] = Counter()
@@ -109,14 +106,17 @@ class Captured:
         self._graphs.clear()
         self._came.clear()
         # Memory in between is the graphs' own, and ends with them.
-        self._first, self._capture = weakref.ref(kept[0]), self._capturing()
+        self._first, self._capture = weakref.ref(kept[0]), self._capturing(kept[0].device)
 
     def _add(self, shape: tuple[int, ...], inputs: Inputs, kept: Inputs, own: Any) -> None:
         """From now on there is a graph for such inputs, if it can be."""
         held = tuple(one.clone() for one in inputs)
         try:
             made = self._capture.graph_of(held, lambda: self._own(*held, *kept))
-            if torch.equal(made.replay(inputs), own):
+            # What is only there from the capture would be right for the same tokens.
+            others = ((inputs[0] == 0).to(inputs[0].dtype), *inputs[1:])
+            right = torch.equal(made.replay(others), self._own(*others, *kept))
+            if torch.equal(made.replay(inputs), own) and right:
                 self._graphs[shape] = made
                 return
             self.failure = "a graph's logits are not the model's own"
