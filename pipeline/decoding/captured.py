@@ -99,6 +99,8 @@ class Captured:
         self._came[shape] += 1
         if self._came[shape] >= TIMES and len(self._graphs) < MOST:
             self._add(shape, inputs, kept, own)
+            # Keys and values may be those of other tokens by now.
+            own = self._own(*inputs, *kept)
         return own
 
     def _begin(self, kept: Inputs) -> None:
@@ -115,8 +117,8 @@ class Captured:
             made = self._capture.graph_of(held, lambda: self._own(*held, *kept))
             # What is only there from the capture would be right for the same tokens.
             others = ((inputs[0] == 0).to(inputs[0].dtype), *inputs[1:])
-            right = torch.equal(made.replay(others), self._own(*others, *kept))
-            if torch.equal(made.replay(inputs), own) and right:
+            pairs = ((inputs, own), (others, self._own(*others, *kept)))
+            if all(torch.equal(made.replay(given), right) for given, right in pairs):
                 self._graphs[shape] = made
                 return
             self.failure = "a graph's logits are not the model's own"
