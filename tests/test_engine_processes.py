@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -84,34 +83,3 @@ def test_the_processes_of_one_engine_end_and_those_of_another_stay():
     assert second.poll() is None
     other.end()
     assert second.wait() == -signal.SIGKILL
-
-
-def blocks(process, *signals):
-    """Whether none of the signals reaches the process."""
-    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    [mask] = [int(line.split()[1], 16) for line in status if line.startswith("SigBlk")]
-    return all(mask >> number - 1 & 1 for number in signals)
-
-
-@pytest.mark.slow
-@pytest.mark.vllm
-def test_no_process_of_vllm_outlives_a_run_that_is_killed(tiny_model, tmp_path):
-    command = (
-        f"run baseline --engine vllm --process subprocess --model {tiny_model} "
-        f"--token-budget 400 --concurrency 1 --repeats 50 --output-dir {tmp_path / 'run'}"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *command.split()],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    while process.poll() is None and not list((tmp_path / "run").glob("problems/*.jsonl")):
-        time.sleep(0.05)
-    processes = psutil.Process(process.pid).children(recursive=True)
-    vllms = [each for each in processes if "VLLM" in each.name()]
-    assert vllms
-    # A terminal's Ctrl-C reaches them too: it must not take the attempts that are to be finished.
-    assert [each for each in vllms if not blocks(each, signal.SIGINT, signal.SIGHUP)] == []
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert ended(*processes)

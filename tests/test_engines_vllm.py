@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from pipeline.engines import create
@@ -36,11 +39,20 @@ from pipeline.problems.prompting import open_prompt_set, task_prompt, thinking_c
 from pipeline.reasoners.baseline import BASELINE
 from pipeline.reasoners.protocol import Assignment
 from pipeline.reasoners.settings import ThinkingLimit
+from pipeline.runs.directory import attempt_files, read_attempts
+from speclrm_testing.commands import speclrm
+from speclrm_testing.scripted_runs import HANGS
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=5)
 LONG = replace(GREEDY, max_tokens=480, temperature=1.0)
 PENALISED = replace(GREEDY, presence_penalty=0.2, repetition_penalty=1.3)
 PROMPT = [1, 2, 3, 4]
+CORES = len(os.sched_getaffinity(0))
+AT_ONCE = 4
+RUN = (
+    "run baseline --engine vllm --problem-id first:1 --token-budget 100 "
+    f"--concurrency {AT_ONCE} --max-num-seqs 8"
+)
 
 
 def settings(model: Path, folder: Path) -> EngineSettings:
@@ -106,22 +118,79 @@ async def test_two_engines_of_one_process_work_at_once_and_stop_alone(
     assert (await engine.complete(PROMPT, LONG)).token_ids == alone.token_ids
 
 
+@dataclass(frozen=True)
+class Killed:
+    """A run that was killed: its folder, and the processes that there were in it."""
+
+    folder: Path
+    processes: list[psutil.Process]
+    hears_the_terminal: list[psutil.Process]
+
+
+def blocks(process: psutil.Process, *signals: int) -> bool:
+    """Whether none of the signals reaches the process."""
+    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    [mask] = [int(line.split()[1], 16) for line in status if line.startswith("SigBlk")]
+    return all(mask >> number - 1 & 1 for number in signals)
+
+
+def lines(run: Path) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in attempt_files(run))
+
+
+@pytest.fixture(scope="module")
+def killed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """A run on as many copies of the model as there are cores for, killed when it has written."""
+    run = tmp_path_factory.mktemp("killed") / "run"
+    command = (
+        f"{RUN} --process subprocess --data-parallel-size {min(2, CORES)} --repeats 500 "
+        f"--model {tiny_model} --output-dir {run}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *command.split()], stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and lines(run) < AT_ONCE:
+        time.sleep(0.05)
+    processes = psutil.Process(process.pid).children(recursive=True)
+    vllms = [each for each in processes if "VLLM" in each.name()]
+    assert vllms
+    hearing = [each for each in vllms if not blocks(each, signal.SIGINT, signal.SIGHUP)]
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    return Killed(run, processes, hearing)
+
+
 @pytest.mark.slow
 @pytest.mark.vllm
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two copies need two cores")
-async def test_copies_of_a_model_give_what_one_gives_each_on_cores_of_its_own(
-    engine: VllmEngine, tiny_model: Path, tmp_path: Path
+def test_no_process_of_vllm_outlives_a_run_that_is_killed(killed: Killed) -> None:
+    assert psutil.wait_procs(killed.processes, timeout=HANGS)[1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+def test_ctrl_c_in_a_terminal_reaches_no_process_of_vllm(killed: Killed) -> None:
+    # It would take the attempts that are to be finished.
+    assert killed.hears_the_terminal == []
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.skipif(CORES < 2, reason="two copies need two cores")
+def test_copies_of_a_model_give_what_one_gives_each_on_cores_of_its_own(
+    killed: Killed, tiny_model: Path, tmp_path: Path
 ) -> None:
-    asked = replace(settings(tiny_model, tmp_path), process="auto", data_parallel_size=2)
-    copies = VllmEngine(asked)
-    await copies.start()
-    requests = [replace(LONG, max_tokens=60, seed=seed) for seed in range(4)]
-    ours = await asyncio.gather(*(engine.complete(PROMPT, one) for one in requests))
-    theirs = await asyncio.gather(*(copies.complete(PROMPT, one) for one in requests))
-    await copies.stop()
-    assert [one.token_ids for one in theirs] == [one.token_ids for one in ours]
-    cores = {line for line in (tmp_path / "engine.log").read_text().splitlines() if "ids=[" in line}
-    assert len(cores) == 2
+    alone = tmp_path / "alone"
+    said = speclrm(
+        f"{RUN} --process inprocess --repeats {AT_ONCE} --model {tiny_model} --output-dir {alone}"
+    )
+    assert said.code == 0
+    one = {attempt.key: attempt.response for attempt in read_attempts(alone)}
+    copies = {attempt.key: attempt.response for attempt in read_attempts(killed.folder)}
+    assert len(one) == AT_ONCE
+    assert copies | one == one | copies
+    assert len(one.keys() & copies.keys()) > 1
+    log = (killed.folder / "engine.log").read_text()
+    assert len({line for line in log.splitlines() if "ids=[" in line}) == 2
 
 
 @pytest.mark.parametrize(
