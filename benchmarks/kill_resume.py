@@ -70,9 +70,9 @@ def write_script(folder: Path, seconds: float, fails: range) -> None:
 
 def run_to_the_end(command: list[str]) -> None:
     """Run it; attempts that failed are no reason to stop here."""
-    quiet = subprocess.DEVNULL
-    if subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode not in {0, 1}:
-        raise SystemExit("the run did not end by itself")
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    if ended.returncode not in {0, 1}:
+        raise SystemExit(f"the run did not end by itself: {ended.stderr[-500:]}")
 
 
 def size(run: Path) -> int:

@@ -221,6 +221,16 @@ def test_a_copy_is_what_the_store_holds(store, tmp_path):
     assert not (copy / "engine.log").exists()
 
 
+def test_whoever_grades_last_writes_the_verdicts(store, tmp_path):
+    run = made(tmp_path / "run", **{"verdicts.jsonl": b"{}\n"})
+    mirror = Mirror(run, store)
+    mirror.push(everything=True)
+    store.write("verdicts.jsonl", b"theirs\n", store.version("verdicts.jsonl"))
+    (run / "verdicts.jsonl").write_bytes(b"ours\n")
+    mirror.push(everything=True)
+    assert store.read("verdicts.jsonl") == b"ours\n"
+
+
 # Leases
 
 
@@ -291,7 +301,7 @@ def test_who_was_overtaken_learns_it_and_leaves_the_others_lease_alone(store, mo
     [
         ("s3://bucket/runs/x", ""),
         ("s3://bucket/runs/x", "localhost:9000"),
-        ("gs://bucket/a b/x.shard-1-of-2", ""),
+        ("gs://bucket/a-b/x.shard-1-of-2", ""),
         ("file:///data/runs/x", ""),
     ],
 )
@@ -301,6 +311,8 @@ def test_an_address_can_be_read_off_its_folders(address, endpoint, kind):
     assert address_of(folder) == address
     assert as_addresses(f"see {folder}/run.json") == f"see {address}/run.json"
     assert address_of(Path("results/x")) is None
+    # Until a run has ended its log is only there.
+    assert as_addresses(f"see {folder}.engine.log") == f"see {folder}.engine.log"
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3://b//x", "s3://b/../x", "s3://b/./x"])

@@ -27,6 +27,7 @@ from pipeline.runs.directory import (
 from pipeline.runs.lock import holder_of
 from pipeline.runs.recorded import Key
 from pipeline.runs.shard_directories import of_whole_run, shard_name
+from pipeline.runs.stored_runs import bring_up
 from pipeline.runs.torn_lines import complete_lines
 from pipeline.shards import Shard
 
@@ -80,6 +81,7 @@ def merge(directories: Sequence[Path], into: Path, *, partial: bool = False) -> 
         UserMistake: they are not of one run, or one attempt has two lines; nothing was changed.
         RunStopped: the disk is full or failing; repeating it goes on.
     """
+    bring_up(into)
     sources = _sources(directories, into)
     superseded = _superseded(sources)
     keys: dict[Key, bool] = {}

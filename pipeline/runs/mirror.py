@@ -207,7 +207,9 @@ class Mirror:
         sent.add(hashlib.sha256(content).digest())
         try:
             version = self.objects.write(name, content, last)
-        except Overtaken:
+        except Overtaken as error:
+            if name == VERDICTS:
+                raise Trouble("somebody else grades the run") from error
             if hashlib.sha256(self.objects.read(name)).digest() not in sent:
                 raise
             version = self.objects.write(name, content, self.objects.version(name))

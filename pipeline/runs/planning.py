@@ -28,6 +28,7 @@ from pipeline.runs.directory import (
 )
 from pipeline.runs.recorded import Recorded
 from pipeline.runs.shard_directories import made_elsewhere, shard_directory
+from pipeline.runs.stored_runs import bring_up
 from pipeline.shards import WHOLE, Shard
 
 RESULTS = Path("results")
@@ -136,10 +137,12 @@ def plan(
 ) -> Plan:
     """Load the problems, unless they are given, and settle the slice, the prompts, the directory.
 
-    A shard has a directory of its own beside that of the whole run.
+    A shard has a directory of its own beside that of the whole run. One that stages a run of a
+    store is made as new as the store.
 
     Raises:
         UserMistake: the reasoner, the dataset, the range or the prompts are not there.
+        RunStopped: the store does not answer.
     """
     experiment = reasoners.with_defaults(experiment)
     for role, model in experiment.models.items():
@@ -150,13 +153,15 @@ def plan(
     for section, settings in reasoners.settled(experiment):
         section.check_prompts(settings, prompt_set)
     selected = problems.select(experiment.problem_range)
+    directory = shard_directory(output_dir or RESULTS / experiment.name(), shard)
+    bring_up(directory)
     return Plan(
         experiment=experiment,
         problems=problems,
         selected=selected,
         prompt_set=prompt_set,
         prompts={p.problem_id: task_prompt(prompt_set, p, guidance="") for p in selected},
-        directory=shard_directory(output_dir or RESULTS / experiment.name(), shard),
+        directory=directory,
         shard=shard,
     )
 

@@ -41,7 +41,7 @@ def copies(address: str) -> tuple[Path, ...]:
         RunStopped: it does not answer.
     """
     with _answering(address):
-        every = _fitting(address)
+        every = _named_by(address)
         for objects in every:
             for run in _runs_of(objects):
                 _copy(run)
@@ -51,21 +51,31 @@ def copies(address: str) -> tuple[Path, ...]:
 def staged(address: str) -> Path:
     """The folder in which the run of an address is made, or the runs in that place are.
 
-    It is as new as the store, unless a process of this machine writes to it now.
-
     Raises:
-        UserMistake: the store cannot be used.
-        RunStopped: it does not answer.
+        UserMistake: the store cannot be used, or the folder not be made.
     """
     with _answering(address):
         objects = opened(address)
         if objects.scheme == MEMORY:
             raise UserMistake(f"{address} ends with the process; runs need a store that stays.")
-        for run in _runs_of(objects):
-            _bring_up(run)
         folder = folder_of(address, objects.endpoint, STAGING)
         folder.parent.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def bring_up(folder: Path) -> None:
+    """Make a staging folder as new as the store, unless a process of this machine writes to it.
+
+    Any other folder is left as it is.
+
+    Raises:
+        UserMistake: the store cannot be used.
+        RunStopped: it does not answer.
+    """
+    address = address_of(folder)
+    if address is not None and is_staged(folder):
+        with _answering(address):
+            _bring_up(opened(address))
 
 
 def bring_up_beside(folder: Path, wanted: Callable[[str], bool]) -> None:
@@ -79,7 +89,7 @@ def bring_up_beside(folder: Path, wanted: Callable[[str], bool]) -> None:
     if address is None or not is_staged(folder):
         return
     with _answering(address):
-        for one in opened(f"{address}*").fitting():
+        for one in _fitting(opened(f"{address}*")):
             if wanted(one.rpartition("/")[2]):
                 _bring_up(opened(one))
 
@@ -98,21 +108,25 @@ def send_verdicts(run: Path) -> None:
             _patiently(lambda: mirror.send(VERDICTS), mirror)
 
 
-def _fitting(address: str) -> list[Objects]:
+def _named_by(address: str) -> list[Objects]:
     objects = opened(address)
     if not WILDCARDS & {*address}:
         return [objects]
-    places = objects.fitting()
+    places = _fitting(objects)
     if not places:
         raise UserMistake(f"Nothing in the store fits {address}.")
     return [opened(one) for one in places]
 
 
+def _fitting(objects: Objects) -> list[str]:
+    places: list[str] = []
+    _patiently(lambda: places.extend(objects.fitting()))
+    return places
+
+
 def _runs_of(objects: Objects) -> Iterator[Objects]:
     """What is at a place: a run, or the runs in it."""
-    found: dict[str, Found] = {}
-    _patiently(lambda: found.update(objects.found()))
-    names = {name for name in found if name.rpartition("/")[2] == MANIFEST}
+    names = {name for name in _found(objects) if name.rpartition("/")[2] == MANIFEST}
     if MANIFEST in names or not names:
         yield objects
         return
@@ -120,18 +134,24 @@ def _runs_of(objects: Objects) -> Iterator[Objects]:
         yield opened(f"{objects.address.rstrip('/')}/{name.rpartition('/')[0]}")
 
 
+def _found(objects: Objects) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    _patiently(lambda: found.update(objects.found()))
+    return found
+
+
 def _copy(objects: Objects) -> None:
     folder = folder_of(objects.address, objects.endpoint, COPIES)
     mirror = Mirror(folder, objects, copy=True)
     _patiently(mirror.pull, mirror)
     if folder.exists():
-        say_held(folder, lease_holder(objects))
+        _patiently(lambda: say_held(folder, lease_holder(objects)))
 
 
 def _bring_up(objects: Objects) -> None:
     folder = folder_of(objects.address, objects.endpoint, STAGING)
     if not folder.exists():
-        if not objects.found():
+        if not _found(objects):
             return
         folder.mkdir(parents=True)
     try:

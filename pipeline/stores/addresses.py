@@ -66,11 +66,12 @@ def is_staged(folder: Path) -> bool:
 
 
 def as_addresses(text: str) -> str:
-    """A text with addresses in the place of their folders."""
+    """A text with addresses in the place of their folders; logs are in the folders alone."""
 
     def address(found: re.Match[str]) -> str:
         scheme = found[1]
         return f"{scheme}://{'/' if scheme == LOCAL_SCHEME else ''}"
 
     kinds = f"(?:{STAGING}|{COPIES})"
-    return re.sub(rf"{re.escape(str(root()))}/{kinds}/([a-z0-9+.-]+)(?:@[^/]*)?/", address, text)
+    folder = rf"{re.escape(str(root()))}/{kinds}/([a-z0-9+.-]+)(?:@[^/\s]*)?/"
+    return re.sub(rf"{folder}(?!\S*\.log\b)", address, text)

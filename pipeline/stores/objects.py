@@ -22,6 +22,8 @@ EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 ROOTED = {LOCAL_SCHEME, "memory"}
 """Schemes whose names begin with a slash."""
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+EMULATOR = "STORAGE_EMULATOR_HOST"
+"""Where Google's storage is another server."""
 AMAZON = "amazonaws.com"
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 ETAG = "ETag"
@@ -179,11 +181,13 @@ def opened(address: str) -> Objects:
     system = _system(scheme, address)
     if scheme in ROOTED:
         place = f"/{place}"
-    endpoint = ""
+    server = ""
     if EXTRAS.get(scheme) == "s3":
-        url = urlsplit(system.s3.meta.endpoint_url)
-        host = url.hostname or ""
-        endpoint = "" if AMAZON in host else url.netloc.rpartition("@")[2]
+        server = system.s3.meta.endpoint_url
+    elif EXTRAS.get(scheme) == "gs":
+        server = os.environ.get(EMULATOR, "")
+    url = urlsplit(server)
+    endpoint = "" if AMAZON in (url.hostname or "") else url.netloc.rpartition("@")[2]
     return Objects(system, address, scheme, place, endpoint)
 
 
