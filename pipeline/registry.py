@@ -87,14 +87,14 @@ class Registry(Mapping[str, Entry]):
             entry.check_declaration()
         return entry
 
-    def entry(self, name: str) -> Entry:
-        """The entry that a user asked for by name.
+    def entry(self, name: str, meant: str | None = None) -> Entry:
+        """The entry that a user asked for by name; `meant` is a better guess than what is near.
 
         Raises:
             UserMistake: there is none, or a plug-in has it that cannot be used.
         """
         if name not in self:
-            near = near_match(name, self)
+            near = meant or near_match(name, self)
             hint = f" (did you mean {near}?)" if near is not None else ""
             raise UserMistake(
                 f"There is no {WORDS[self._group]} {name!r}{hint}; there are: {', '.join(self)}."

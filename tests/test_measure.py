@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -337,6 +338,30 @@ def test_a_pass_in_which_something_is_compiled_is_no_steady_one(
     assert speclrm(f"measure {config} --output-dir {tmp_path / 'out'}").code == 0
     [one] = lines(tmp_path / "out" / "passes.jsonl")
     assert (len(calls), one["compiled"]) == (warm_up + len(in_passes), kept)
+
+
+def test_where_a_text_first_differs_it_is_told_how_sure_the_model_was(tmp_path, monkeypatch):
+    write = Loaded.write
+
+    def turned(self, decoder, *rest):
+        found = write(self, decoder, *rest)
+        if decoder.name == "standard":
+            return found
+        return replace(
+            found, tokens=tuple((*row[:3], row[3] + 1, *row[4:]) for row in found.tokens)
+        )
+
+    monkeypatch.setattr(Loaded, "write", turned)
+    once = {"num_completions": 1, "repeats": 1, "warm_up": 0}
+    config = written(tmp_path, **SMALL, **PROMPTS, **once, methods_to_test=["standard", "batched"])
+    out = tmp_path / "out"
+    assert speclrm(f"measure {config} --output-dir {out}").code == 0
+    rows = [row for call in lines(out / "passes.jsonl")[0]["calls"] for row in call["rows"]]
+    assert [len(row["gaps"]) for row in rows] == [len(row["token_ids"]) for row in rows]
+    found = entries(json.loads((out / "report.json").read_text()))["batched"]["agreement"]
+    told = [(one["token"], one["gap"]) for one in found["differing"]]
+    assert told == [(3, row["gaps"][3]) for row in rows]
+    assert "largest gap" in speclrm(f"measure --show {out} --wide --markdown").out
 
 
 def test_a_dry_run_plans_and_writes_nothing(tmp_path):

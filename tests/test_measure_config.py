@@ -10,7 +10,7 @@ from pipeline.measuring.ask import Ask
 from pipeline.measuring.asking import all_asked
 from pipeline.measuring.config import KEYS, Config, read_config
 from pipeline.measuring.config_file import without_comments
-from pipeline.measuring.table import DECODERS, decoder_named
+from pipeline.measuring.table import DECODERS, OTHER_WORDS, decoder_named
 
 LEAST = {"main_model": "pocket-target", "prompts": ["1+1="]}
 
@@ -218,3 +218,17 @@ def test_a_pair_of_escapes_that_is_one_character_is_read(tmp_path):
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UserMistake, match=r"device is cuda:97, and torch .* finds .* GPU"):
         all_asked(of(tmp_path, device="cuda:97"))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("greedy", "standard"), ("Assisted", "standard_speculative"), ("ngram", "prompt_lookup")],
+)
+def test_a_decoder_by_the_word_that_others_have_for_it_is_understood_as_a_mistake(said, meant):
+    with pytest.raises(UserMistake, match=rf"There is no decoder '{said}' \(did you mean {meant}"):
+        decoder_named(said)
+
+
+def test_other_words_for_decoders_name_none_and_mean_one():
+    assert OTHER_WORDS.keys().isdisjoint(DECODERS)
+    assert {*OTHER_WORDS.values()} <= {*DECODERS}

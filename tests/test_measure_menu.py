@@ -12,6 +12,7 @@ from measured_reports import entry, report, written
 
 from pipeline.cli import measure_menu
 from pipeline.cli.measure_report import How
+from pipeline.cli.measure_run import Done
 from pipeline.errors import UserMistake
 from pipeline.resources import examples_dir
 from speclrm_testing.commands import speclrm
@@ -26,7 +27,7 @@ def asked(monkeypatch, tmp_path):
         done.append((file, how))
         if file.name == "bad.json":
             raise UserMistake("it is bad")
-        return file.name != "failing.json"
+        return Done(tmp_path / "elsewhere" / file.stem, file.name != "failing.json")
 
     monkeypatch.setattr("pipeline.cli.measure_run.measure_file", measure_file)
     monkeypatch.chdir(tmp_path)
@@ -85,14 +86,18 @@ def test_it_exits_1_if_a_decoder_failed(asked):
     assert asked("own", "failing.json", "", "", "leave")[0].code == 1
 
 
-def test_it_shows_the_report_that_was_written_last(asked, tmp_path):
+def test_it_shows_the_report_that_was_written_last_wherever_it_knows_of_one(asked, tmp_path):
     assert "Nothing is measured" in asked("show")[0].err
-    for number, name in enumerate(("measure-a", "measure-b")):
+    folders = ("results/measure-a", "results/named", "beside", "elsewhere/measure_quick")
+    for number, name in enumerate(folders):
         made = report(entry("standard", [1.0]), settings={"main_model": name})
-        folder = written(tmp_path / "results" / name, made)
+        folder = written(tmp_path / name, made)
+        (folder / "measure.json").touch()
         os.utime(folder / "report.json", (number, number))
-    said, _ = asked("show", "leave")
-    assert "Decoders of measure-b" in said.out
+        # The last is known from having been measured in this menu.
+        lines = ("quick", "", "") if name.startswith("elsewhere") else ()
+        said, _ = asked(*lines, "show", "leave")
+        assert f"Decoders of {name}" in said.out
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--resume", "--decoders standard"])

@@ -9,7 +9,7 @@ import torch
 from tiny_models import tiny_model
 from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
-from pipeline.measuring import memory
+from pipeline.measuring import gaps, memory
 from pipeline.measuring.clock import CallTimes, Clock
 from pipeline.measuring.memory import MemoryMeter
 from pipeline.measuring.speed import Percentiles, speed_of
@@ -165,6 +165,18 @@ def test_the_target_is_as_before_after_a_call_and_after_one_that_fails():
 def test_a_misspelt_argument_is_still_refused_under_the_clock():
     with pytest.raises(ValueError, match="top_q"):
         timed(top_q=1)
+
+
+@pytest.mark.parametrize("piece", [1, 4, 100])
+def test_a_gap_is_that_of_the_two_likeliest_tokens_however_the_text_is_read(monkeypatch, piece):
+    monkeypatch.setattr(gaps, "PIECE", piece)
+    text, prompt = PROMPT[0].tolist(), 3
+    found = gaps.gaps(tiny_model(), text[:prompt], text[prompt:])
+    with torch.inference_mode():
+        said = tiny_model()(PROMPT).logits[0].log_softmax(-1)[prompt - 1 : -1]
+    first, second = said.topk(2).values.unbind(-1)
+    assert found == pytest.approx((first - second).tolist(), abs=1e-3)
+    assert len(found) == len(text) - prompt
 
 
 CALL = CallTimes(

@@ -137,7 +137,7 @@ def measure_command(  # noqa: PLR0917 - one parameter an option
         from pipeline.cli.measure_run import measure_file  # noqa: PLC0415 - loads torch
 
         how = How(dry_run, resume, retry_errors, output_dir, decoders, probe_again)
-        well = measure_file(config, output, how)
+        well = measure_file(config, output, how).well
     elif given is not None:
         raise UserMistake(f"{given} is said of a CONFIG; give one, or neither for a menu.")
     else:

@@ -1,10 +1,11 @@
 """`speclrm measure` without a config: a menu for a terminal, or for the lines of a pipe."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluators.reports.measured.report_file import REPORT
+from evaluators.reports.measured.report_file import MANIFEST, REPORT
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
@@ -33,10 +34,11 @@ class InputEnded(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(slots=True)
 class _Menu:
-    """The menu, and whether all that it did went well."""
+    """The menu, whether all that it did went well, and the folders in which it has measured."""
 
     output: Output
     well: bool = True
+    folders: list[Path] = field(default_factory=list)
 
     def ask(self) -> bool:
         """Ask once and do it; whether to ask again.
@@ -51,7 +53,7 @@ class _Menu:
             return False
         try:
             if chosen == SHOW:
-                self.well = print_report(_last(), self.output) and self.well
+                self.well = print_report(_last(self.folders), self.output) and self.well
             else:
                 self._measure(chosen)
         except UserMistake as mistake:
@@ -75,7 +77,9 @@ class _Menu:
 
         # What is there already is gone on with, and nothing is measured twice.
         how = How(what == DRY_RUN, True, False, None, None if decoders == ALL else decoders)
-        self.well = measure_file(file, self.output, how) and self.well
+        done = measure_file(file, self.output, how)
+        self.folders.append(done.folder)
+        self.well = done.well and self.well
 
 
 def menu(output: Output) -> bool:
@@ -123,9 +127,13 @@ def _line(question: str) -> str:
         raise UserMistake("What was answered is no text in UTF-8.") from error
 
 
-def _last() -> Path:
-    """The folder of the measurement that was written last."""
-    found = [(file.stat().st_mtime, file.parent) for file in RESULTS.glob(f"measure-*/{REPORT}")]
+def _last(folders: Iterable[Path]) -> Path:
+    """Of these, of what lies here and of what lies in the results: what was measured last."""
+    beside = [file.parent for place in (Path(), RESULTS) for file in place.glob(f"*/{MANIFEST}")]
+    reports = [folder / REPORT for folder in (*folders, *beside)]
+    found = [(file.stat().st_mtime, file.parent) for file in reports if file.exists()]
     if not found:
-        raise UserMistake(f"Nothing is measured in {RESULTS} yet.")
+        raise UserMistake(
+            f"Nothing is measured here or in {RESULTS}; speclrm measure --show FOLDER shows others."
+        )
     return max(found)[1]

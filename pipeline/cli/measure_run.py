@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
@@ -20,8 +20,16 @@ from pipeline.measuring.table import DECODERS, decoder_named
 DIGITS = 8
 
 
-def measure_file(file: Path, output: Output, how: How) -> bool:
-    """Plan what a config asks for, measure it and print it; whether all of it went well.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Where a measurement is, or would be, and whether all of it went well."""
+
+    folder: Path
+    well: bool
+
+
+def measure_file(file: Path, output: Output, how: How) -> Done:
+    """Plan what a config asks for, measure it and print it.
 
     Raises:
         UserMistake: the config, or what is given beside it, asks for what cannot be done.
@@ -47,7 +55,7 @@ def measure_file(file: Path, output: Output, how: How) -> bool:
     # A report that a program reads stands alone on standard output.
     _print_plan(asked, planned, folder, err=not how.dry_run)
     if how.dry_run:
-        return True
+        return Done(folder, True)
     if not measured(planned):
         raise UserMistake("Nothing that is asked for can be measured; the reasons stand above.")
     result = measure(
@@ -62,7 +70,7 @@ def measure_file(file: Path, output: Output, how: How) -> bool:
     echo(f"{result.folder}: --show prints it again.", err=True)
     if result.failed:
         echo(f"Failed: {', '.join(result.failed)}; --retry-errors tries again.", err=True)
-    return well and not result.failed
+    return Done(folder, well and not result.failed)
 
 
 def _named(names: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from pipeline.measuring.ask import Ask, Calls
 if TYPE_CHECKING:
     from pipeline.measuring.config import Config
 
+REFERENCE = "standard"
+"""The decoder that the others are compared with, where it was measured; else the first."""
 SPECULATIVE = "_speculative"
 """What the name of a decoder ends with whose tokens an assistant guesses."""
 

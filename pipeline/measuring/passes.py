@@ -112,6 +112,7 @@ def times_of(call: Record) -> CallTimes:
 
 def _call(call: Written) -> Record:
     cached = call.cached or (0,) * len(call.asks)
+    gaps = call.gaps or (None,) * len(call.asks)
     rows = [
         {
             "prompt": ask.prompt_id,
@@ -120,7 +121,8 @@ def _call(call: Written) -> Record:
             "prompt_tokens": len(ask.prompt),
             "cached_prompt_tokens": kept,
             "token_ids": list(row),
+            **({} if ahead is None else {"gaps": list(ahead)}),
         }
-        for ask, row, kept in zip(call.asks, call.tokens, cached, strict=True)
+        for ask, row, kept, ahead in zip(call.asks, call.tokens, cached, gaps, strict=True)
     ]
     return {"began": call.began, "rows": rows, "times": asdict(call.times)}

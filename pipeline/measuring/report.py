@@ -10,6 +10,7 @@ import numpy as np
 from evaluators.statistics.cost_ratios import cost_ratio
 from evaluators.statistics.uncertainty import mean_interval
 from pipeline.measuring.asking import Asked
+from pipeline.measuring.decoder import REFERENCE
 from pipeline.measuring.judged import Judged
 from pipeline.measuring.metrics import figures
 from pipeline.measuring.passes import PassFile, Record, times_of
@@ -18,8 +19,6 @@ from pipeline.measuring.speed import speed_of
 from pipeline.measuring.table import DECODERS
 
 SCHEMA = 1
-REFERENCE = "standard"
-"""The decoder that the others are compared with, where it was measured; else the first."""
 QUANTILES = [place / 20 for place in range(21)]
 """Enough to draw how latencies are distributed."""
 Key = tuple[str, int]
@@ -185,12 +184,18 @@ def _agreement(
         return None
     if not base or base[0]["decoder"] != REFERENCE or name == REFERENCE:
         return None
-    theirs, mine = _tokens(base[0]), _tokens(record)
+    theirs, mine, gaps = _tokens(base[0]), _tokens(record), _of_rows(base[0], "gaps")
     compared = [(key, theirs[key], mine[key]) for key in theirs if key in mine]
     differing = [
-        {"prompt": key[0], "completion": key[1], "token": _first_difference(one, other)}
+        {
+            "prompt": key[0],
+            "completion": key[1],
+            "token": place,
+            "gap": gaps[key][place] if place < len(gaps.get(key, ())) else None,
+        }
         for key, one, other in compared
         if one != other
+        for place in [_first_difference(one, other)]
     ]
     return {
         "must_be_equal": decoder.exact,
@@ -201,10 +206,15 @@ def _agreement(
 
 
 def _tokens(record: Record) -> dict[Key, list[int]]:
+    return _of_rows(record, "token_ids")
+
+
+def _of_rows(record: Record, name: str) -> dict[Key, list[Any]]:
     return {
-        (row["prompt"], row["completion"]): row["token_ids"]
+        (row["prompt"], row["completion"]): row[name]
         for call in record["calls"]
         for row in call["rows"]
+        if name in row
     }
 
 

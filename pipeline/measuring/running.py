@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evaluators.reports.measured.report_file import ANSWERS, REPORT, RUNS
+from evaluators.reports.measured.report_file import ANSWERS, MANIFEST, REPORT, RUNS
 from pipeline.errors import UserMistake
 from pipeline.experiment import differences
 from pipeline.measuring.asking import Asked
 from pipeline.measuring.config import Config
-from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.decoder import REFERENCE, Decoder
 from pipeline.measuring.judged import Judged, judge
 from pipeline.measuring.passes import Pass, PassFile
 from pipeline.measuring.planning import Planned, measured, stations
 from pipeline.measuring.recording import record_answers, record_run
-from pipeline.measuring.report import REFERENCE, report_of
+from pipeline.measuring.report import report_of
 from pipeline.measuring.session import Session, requested, session_of
 from pipeline.measuring.turns import Turns, turns_of
 from pipeline.runs import versions
@@ -29,7 +29,6 @@ from pipeline.runs.directory import MANIFEST as RUN
 from pipeline.runs.interrupts import call
 from pipeline.runs.lock import InUse, RunLock
 
-MANIFEST = "measure.json"
 SCHEMA = 1
 KEPT = "Interrupted: finished passes are kept; give --resume to continue."
 Tell = Callable[[str], None]

@@ -17,8 +17,9 @@ from pipeline.measuring.ask import Ask
 from pipeline.measuring.asking import Asked
 from pipeline.measuring.compiling import forget_compiled, graphs_compiled
 from pipeline.measuring.config import Config
-from pipeline.measuring.decoder import Decoder
+from pipeline.measuring.decoder import REFERENCE, Decoder
 from pipeline.measuring.effective import Observer, what_was_ignored
+from pipeline.measuring.gaps import gaps
 from pipeline.measuring.loaded import Loaded, give_back, load
 from pipeline.measuring.memory import MemoryMeter
 from pipeline.measuring.passes import Pass
@@ -73,6 +74,8 @@ class Session:
                 compiled = graphs_compiled() - graphs
                 if not compiled:
                     break
+        if first and decoder.name == REFERENCE and decoder.sampling(config).temperature == 0:
+            written = [self._with_gaps(one) for one in written]
         self.forget()
         seconds = [*warm_up, *(one.times.seconds for one in written)]
         return Pass(
@@ -119,6 +122,18 @@ class Session:
             "threads": torch.get_num_threads(),
         }
         return written
+
+    def _with_gaps(self, written: Written) -> Written:
+        """How sure the model was of each token; not told where it cannot read the texts at once."""
+        if self.loaded is None:
+            return written
+        model = self.loaded.model
+        pairs = zip(written.asks, written.tokens, strict=True)
+        try:
+            found = tuple(gaps(model, ask.prompt, row) for ask, row in pairs)
+        except RuntimeError:  # of memory, above all
+            return written
+        return replace(written, gaps=found)
 
     def forget(self) -> None:
         """Let go of what a pass has left in memory."""

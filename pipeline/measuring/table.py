@@ -30,6 +30,22 @@ DECODERS = Registry(
 )
 ALIASES = {"simple": "standard", "beam": "beam_search", "nucleus": "nucleus_sampling"}
 """Other names of the documents."""
+OTHER_WORDS = {
+    "greedy": "standard",
+    "plain": "standard",
+    "assisted": "standard_speculative",
+    "assistant": "standard_speculative",
+    "speculative": "standard_speculative",
+    "draft": "standard_speculative",
+    "sampling": "nucleus_sampling",
+    "lookup": "prompt_lookup",
+    "ngram": "prompt_lookup",
+    "continuous": "continuous_batching",
+    "paged": "continuous_batching",
+    "early": "early_exit",
+    "jacobi": "window",
+}
+"""What is said elsewhere, or for short, and which decoder is probably meant."""
 
 
 def decoder_named(name: str) -> Decoder:
@@ -38,4 +54,4 @@ def decoder_named(name: str) -> Decoder:
     Raises:
         UserMistake: there is none, or a plug-in has it that cannot be used.
     """
-    return DECODERS.entry(ALIASES.get(name, name))
+    return DECODERS.entry(ALIASES.get(name, name), OTHER_WORDS.get(name.lower()))

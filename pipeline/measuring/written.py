@@ -15,13 +15,15 @@ class Written:
     """The completions of one call, in the order in which they were asked for, and its times.
 
     Each is cut at its room and behind its first end of text, so that no padding is counted.
-    `cached` tokens of its prompt were not read again. `ended` is when this was made.
+    `cached` tokens of its prompt were not read again. `gaps` say of each token of each how far it
+    was ahead of the next likeliest, where that was asked. `ended` is when this was made.
     """
 
     asks: tuple[Ask, ...]
     tokens: tuple[tuple[int, ...], ...]
     times: CallTimes
     cached: tuple[int, ...] = ()
+    gaps: tuple[tuple[float, ...], ...] = ()
     ended: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -46,7 +46,9 @@ loading s, first call s, warm-up s = before the first pass: not counted."""
 OF_WORK = """\
 forwards = of the model / of the assistant, in all passes.
 tokens per forward = tokens / forwards of the model, each with all rows of a batch.
-accepted = accepted / proposed guesses, %."""
+accepted = accepted / proposed guesses, %.
+gap = where a text first differs from {reference}'s: the log-probability of the likeliest token
+there minus that of the next; rounding turns small ones."""
 OF_LOSSY = f"{LOSSY} keeps tokens that the model has not checked."
 
 
@@ -210,6 +212,7 @@ def _work(report: Report) -> Part:
         ("tokens per forward", lambda one: number(one.pooled.tokens_per_target_forward)),
         ("accepted", lambda one: percent(one.pooled.acceptance)),
         ("first differing token", _first_differing),
+        ("largest gap", _largest_gap),
     ]
     return _part(report, "Work", columns, OF_WORK)
 
@@ -219,6 +222,11 @@ def _first_differing(one: Entry) -> str:
         return UNKNOWN
     first = min(one.agreement.differing, key=lambda each: each.token)
     return f"{first.token} of {first.prompt}/{first.completion}"
+
+
+def _largest_gap(one: Entry) -> str:
+    differing = () if one.agreement is None else one.agreement.differing
+    return number(max((each.gap for each in differing if each.gap is not None), default=None))
 
 
 def _memory(report: Report) -> Part:

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluators.run_files.typed_json import WrongJson, read_typed
 
-REPORT = "report.json"
+MANIFEST, REPORT = "measure.json", "report.json"
 RUNS, ANSWERS = "runs", "answers"
 """Folders beside the report: decoders' runs on problems, or files of their answers to prompts."""
 SCHEMA = 1
@@ -94,11 +94,15 @@ class AgainstReference:
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """The first token that differs from that of `standard`."""
+    """The first token that differs from that of `standard`.
+
+    `gap` is how far that was ahead there: its log-probability minus that of the next likeliest.
+    """
 
     prompt: str
     completion: int
     token: int
+    gap: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
