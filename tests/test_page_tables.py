@@ -11,7 +11,10 @@ from evaluators.run_files.run_manifest import run_manifest
 from evaluators.statistics.groups import Groups
 from evaluators.statistics.metrics import measured_runs
 
-USAGE = {"target": {"plain": {"generated": 1000}}, "draft": {"plain": {"generated": 5}}}
+USAGE = {
+    "target": {"plain": {"generated": 1000, "forwards": 250}},
+    "draft": {"plain": {"generated": 5}},
+}
 NAMES = ("study-base_line-qwq-1a2b3c4d", "study-spec-qwq-00ff00ff", "study-parallel-qwq-12341234")
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1600, "height": 900}
@@ -95,6 +98,20 @@ def test_every_shown_column_that_needs_it_is_explained(page):
     assert "won / tied / lost" in said
     detectable = page.locator("#pairs th", has_text="detectable")
     assert "80 % of studies" in detectable.get_attribute("title")
+
+
+def test_what_a_forward_gave_has_a_column_and_stands_in_an_attempt_where_it_is_not_one(page):
+    page.locator("#board summary", has_text="Columns").click()
+    for label, value in (("tokens a forward", "4.00"), ("draft tokens a forward", "–")):
+        page.get_by_label(label, exact=True).check()
+        place = heads(page).index(label)
+        cells = page.locator(f"#board tbody td:nth-child({place + 1})").all_inner_texts()
+        assert cells == [value] * 3
+    told = (
+        "[['target', 'plain', 30, 10], ['target', 'refused', 50, 0], ['draft', 'draft_kept', 4, 4]]"
+    )
+    said = page.evaluate(f"usageText({told})")
+    assert said == "target: plain 30 in 10 forwards, refused 50 · draft: kept 4"
 
 
 def test_what_all_runs_share_is_said_once_and_what_is_zero_too(page):
