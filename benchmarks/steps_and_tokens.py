@@ -5,8 +5,8 @@
 Four runs of the pocket pair, one attempt a problem and one at a time: the target alone; in windows
 that the draft fills (tokens); `spec`, in which it writes steps; and both, where the draft's own
 windows are looked up. The runs are graded. Told are the correct answers and, for an attempt, tokens
-by model and use, GFLOPs, and seconds. The last lines printed are a table in Markdown and a JSON
-object.
+by model and use, the forwards that gave them, GFLOPs, and seconds. The last lines printed are a
+table in Markdown and a JSON object.
 """
 
 import argparse
@@ -30,6 +30,7 @@ COLUMNS = (
     "",
     "correct",
     "target tokens: written and scored, refused",
+    "forwards that gave them: target, draft, assistant",
     "the draft's tokens: drafted, refused, guessed",
     "prompt tokens read: target, draft",
     "GFLOPs: decode, total",
@@ -65,6 +66,9 @@ def measured(run: Path) -> dict[str, Any]:
         "correct": sum(row["verdict"] == "correct" for row in rows),
         "target_written": mean("target", "generated", without=unwritten),
         "target_refused": mean("target", "generated", "refused"),
+        "target_forwards": mean("target", "forwards"),
+        "draft_forwards": mean("draft", "forwards"),
+        "assistant_forwards": mean("target_assistant", "forwards"),
         "drafted": mean("draft", "generated", without=unwritten),
         "draft_refused": mean("draft", "generated", "refused"),
         "guessed": mean("target_assistant", "generated"),
@@ -83,6 +87,7 @@ def told(name: str, one: dict[str, Any]) -> str:
         name,
         f"{one['correct']}",
         f"{one['target_written']:.1f}, {one['target_refused']:.1f}",
+        ", ".join(f"{one[f'{of}_forwards']:.1f}" for of in ("target", "draft", "assistant")),
         f"{one['drafted']:.1f}, {one['draft_refused']:.1f}, {one['guessed']:.1f}",
         f"{one['target_read']:.1f}, {one['draft_read']:.1f}",
         f"{one['decode_gflops']:.2f}, {one['total_gflops']:.2f}",

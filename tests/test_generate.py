@@ -15,8 +15,10 @@ from fake_server import MODELS, chat, serving
 from pipeline.cli.generate import generate_command
 from pipeline.cli.generation_options import model_of
 from pipeline.decoding import iterative_generate
+from pipeline.engines.protocol import Completion, Computed
 from pipeline.engines.transformers.declaration import APPENDED, ROUNDS
 from pipeline.errors import UserMistake
+from pipeline.generating.effort import effort_of
 from pipeline.generating.prompts import from_texts, read_prompts
 from pipeline.generating.self_check import Agreement
 from speclrm_testing.commands import Said, speclrm
@@ -348,6 +350,29 @@ def test_refining_is_told_round_by_round_and_the_trace_changes_no_answer():
         assert trace[-1]["block"] == row["blocks"] - 1
         assert {one["round"] for one in trace} <= {1, 2}
         assert 0 < row["unverified"] < row["tokens"] < row["computed"]
+
+
+GUESSES = {
+    "refused": Computed(prompt=0, attended_prompt=0, tokens=5, attended=40),
+    "assisted": Computed(prompt=9, attended_prompt=45, tokens=14, attended=99),
+}
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        ({}, {}),
+        ({"forwards": 8}, {"forwards": 8, "computed": 8, "tokens_a_forward": 1.0}),
+        (
+            {"forwards": 3, "assistant_forwards": 11, **GUESSES},
+            {"forwards": 3, "computed": 13, "tokens_a_forward": 2.667}
+            | {"assistant_computed": 14, "assistant_forwards": 11},
+        ),
+    ],
+)
+def test_a_row_tells_what_its_tokens_cost_where_the_engine_does(cost, told):
+    done = Completion("", tuple(range(8)), "stop", None, 5, 0, 0.0, **cost)
+    assert effort_of(done) == told
 
 
 def test_the_self_check_refuses_a_model_that_refining_makes_write_something_else():

@@ -11,17 +11,21 @@ def effort_of(completion: Completion, traced: Tokenizer | None = None) -> dict[s
     """The fields of a row that the engine's completion has numbers for.
 
     `computed` counts the tokens that the model was fed to write the answer, those of refused
-    guesses too, `assistant_computed` those of an assistant. `unverified` are tokens of refined
-    blocks that were kept without being the model's own. With a tokenizer the rounds are told,
-    and the likeliest first tokens where they were asked for.
+    guesses too, `assistant_computed` those of an assistant, in `assistant_forwards`. `unverified`
+    are tokens of refined blocks that were kept without being the model's own. With a tokenizer the
+    rounds are told, and the likeliest first tokens where they were asked for.
     """
     fields: dict[str, Any] = {}
     written = completion.generated or 0
     if completion.forwards is not None:
         refused = completion.refused.tokens if completion.refused is not None else 0
         fields |= {"forwards": completion.forwards, "computed": written + refused}
+        if completion.forwards:
+            fields["tokens_a_forward"] = round(written / completion.forwards, 3)
     if completion.assisted is not None:
         fields["assistant_computed"] = completion.assisted.tokens
+        if completion.assistant_forwards is not None:
+            fields["assistant_forwards"] = completion.assistant_forwards
     if completion.likeliest and traced is not None:
         fields["likeliest"] = [
             {"id": one, "token": traced.decode([one]), "probability": round(exp(value), 6)}
