@@ -29,6 +29,15 @@ TEMPLATE = (
 )
 
 
+# While tests are collected hardly anything is garbage, and there is much to look over.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage."""
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without vLLM its tests are skipped, and said to be."""
     if find_spec("vllm") is not None:
