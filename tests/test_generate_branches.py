@@ -7,6 +7,7 @@ import re
 from io import StringIO
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from hypothesis import given
@@ -17,6 +18,8 @@ from transformers import AutoModelForCausalLM, GPT2Config
 
 import pipeline
 from evaluators.reports.safe_text import safe
+from pipeline.cli.branch_options import OPTIONS, branching_of
+from pipeline.cli.options import given_options
 from pipeline.cli.streaming import Drawn, Lines
 from pipeline.decoding.branches import Branches
 from pipeline.engines.branching import Branching
@@ -133,6 +136,11 @@ def test_a_prompt_that_leaves_no_room_fails_alone(asked):
         (f"{COLUMNAR} --branches 40", "at 4992, where rotary angles lose digits"),
         ("--decoding branches --branch-stride 2000", "at 6000, where rotary angles lose digits"),
         ("--decoding branches --branches 0", "0 is not in the range"),
+        ("--decoding branches --branches 3 --max-branches 3", "drop one of them"),
+        (
+            "--decoding branches --max-branches 3 --min-branches 4",
+            "must be from 1 to --branches, 3",
+        ),
         ("--decoding branches --max-num-seqs 2", "--max-num-seqs has no effect with --decoding br"),
         ("--decoding branches --window 4", "--window has no effect with --decoding branches"),
         ("--decoding branches --force --self-check 1", "--force has no effect"),
@@ -145,6 +153,26 @@ def test_what_has_no_effect_or_would_be_wrong_is_refused(asked, options, why):
     assert said.code == 2
     assert why in said.sentence
     assert not Path("out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [
+        ("", {4}),
+        ("--branches-per-sample 3", {3}),
+        ("--max-branches-per-sample 3", {1, 2, 3}),
+        ("--max-branches-per-sample 3 --min-branches-per-sample 2", {2, 3}),
+        ("--branches 3 --min-branches 2", {2, 3}),
+    ],
+)
+def test_groups_have_one_size_or_sizes_that_are_drawn_as_in_the_original(options, sizes):
+    said = click.Command("generate", params=[*OPTIONS]).make_context("generate", options.split())
+    with said:
+        branching = branching_of(said.params, given_options(), "branches")
+    model = EngineSettings("transformers", "m", decoding="branches", branching=branching)
+    prompts = from_texts(map(str, range(100)))
+    units = units_of(model, prompts, {one.prompt_id for one in prompts})
+    assert {len(unit.prompts) for unit in units[:-1]} == sizes
 
 
 def test_the_layout_is_printed_as_it_is_fed(asked, tiny_model, monkeypatch):

@@ -13,16 +13,22 @@ from pipeline.errors import UserMistake
 
 OPTIONS = (
     click.Option(
-        ["--branches", "--branches-per-sample", "--max-branches-per-sample"],
+        ["--branches", "--branches-per-sample"],
         type=click.IntRange(1),
         default=4,
         show_default=True,
         help="Prompts that are branches of one sequence.",
     ),
     click.Option(
+        ["--max-branches", "--max-branches-per-sample"],
+        type=click.IntRange(1),
+        help="Draw each sequence's number of prompts, from --min-branches (1) to this one.",
+    ),
+    click.Option(
         ["--min-branches", "--min-branches-per-sample"],
         type=click.IntRange(1),
-        help="Draw each sequence's number of prompts, from this one to --branches.",
+        help="Draw each sequence's number of prompts, from this one to --max-branches or "
+        "--branches.",
     ),
     click.Option(
         ["--branch-mode"],
@@ -109,9 +115,17 @@ def branching_of(
         )
     if "rope_2d_ratio" in given and not values["patch_rope"]:
         raise UserMistake("--rope-2d-ratio has no effect with --no-patch-rope; drop one of them.")
+    most, least = values["max_branches"], values["min_branches"]
+    if most is not None and "branches" in given:
+        raise UserMistake(
+            "--branches is the size of every group, and --max-branches the largest of sizes that "
+            "are drawn; drop one of them."
+        )
+    if most is not None and least is None:
+        least = 1
     return Branching(
-        branches=values["branches"],
-        least=values["min_branches"],
+        branches=values["branches"] if most is None else most,
+        least=least,
         mode=values["branch_mode"],
         interleaved=values["interleave_branches"],
         stride=values["branch_stride"],
