@@ -11,6 +11,9 @@ of processor time (which a GPU's own is no part of), new tokens a second, forwar
 and tokens that were computed. Every way of the transformers engine must give the same tokens in
 float32 (exit code 1).
 
+Then more prompts are asked than have a place (32), with answers of very different lengths: groups
+of branches begin together and wait for their last one, rows and vLLM take the next prompt at once.
+
 Then the interference of columns: how much less likely the tokens of right solutions are for the
 pocket target in a group than alone. `--lora` adds an adapter for that. The last line printed is a
 JSON object.
@@ -44,6 +47,7 @@ BRANCHES, QUICK_BRANCHES = (4, 16, 32), (4, 16)
 ROUNDS, QUICK_ROUNDS = 3, 1
 NEW_TOKENS = 48
 MOST = 32
+QUEUE, QUICK_QUEUE, QUEUE_TOKENS = 128, 40, 400
 TARGET = "pocket-target"
 SIZES = (1, 2, 4, 8)
 PROBLEMS, QUICK_PROBLEMS = 48, 16
@@ -87,7 +91,7 @@ def prompts_of(tokenizer: Any, common: int, branches: int, seed: int) -> Prompts
         problem = make_problem(rng, rng.choice(KINDS), Difficulty(), "validation")
         text += "\n\n".join((problem.question.statement, *problem.steps, "")) + "\n\n"
         beginning = tokenizer.encode(text)
-    easy = Difficulty(shortest=2, longest=4)
+    easy = Difficulty(shortest=2, longest=4) if branches <= MOST else Difficulty()
     questions = [
         tokenizer.render_chat(
             [
@@ -102,13 +106,15 @@ def prompts_of(tokenizer: Any, common: int, branches: int, seed: int) -> Prompts
     return [beginning[:common] + tokenizer.encode(question) for question in questions]
 
 
-async def answer(engine: Any, name: str, prompts: Prompts) -> Answered:
-    """Answer a group at once."""
-    sampling = SamplingRequest(NEW_TOKENS, temperature=0.0, top_p=1.0, seed=0)
+async def answer(
+    engine: Any, name: str, prompts: Prompts, most: int = NEW_TOKENS, *, queued: bool = False
+) -> Answered:
+    """Answer a group at once, or more prompts than have a place, as they get one."""
+    sampling = SamplingRequest(most, temperature=0.0, top_p=1.0, seed=0)
     counts = engine._worker.stepper.counts if name != "vllm" else None  # noqa: SLF001 - not told
     before = counts.forwards if counts is not None else 0
     wall, cpu = time.perf_counter(), time.process_time()
-    if name == "branches":
+    if name == "branches" and not queued:
         done = await engine.complete_together([(one, sampling) for one in prompts])
     else:
         done = await asyncio.gather(*(engine.complete(one, sampling) for one in prompts))
@@ -154,6 +160,15 @@ async def measured(chosen: argparse.Namespace) -> tuple[dict[str, Any], bool]:
             result[f"{common} common, {branches} branches"] = told
             for name, figure in told.items():
                 print(f"{common} common, {branches} branches, {name}: {figure}", flush=True)
+        queue = prompts_of(tokenizer, 0, QUICK_QUEUE if chosen.quick else QUEUE, seed=2)
+        waited = {
+            name: [await answer(engine, name, queue, QUEUE_TOKENS, queued=True)]
+            for name, engine in engines.items()
+        }
+        for name, some in waited.items():
+            label = f"{len(queue)} prompts in turn"
+            result.setdefault(label, {})[name] = figures(some, waited["rows"])
+            print(f"{label}, {name}: {result[label][name]}", flush=True)
     finally:
         for engine in engines.values():
             await engine.stop()

@@ -34,10 +34,12 @@ SMALL = {
 }
 """Programs that take seconds, in a smaller form than `--quick`."""
 LONG = {
+    "adapters",
     "branches",
     "decoding",
     "device_agreement",
     "device_runs",
+    "gathered_tracks",
     "generate_shards",
     "kill_resume",
     "killed_table",
