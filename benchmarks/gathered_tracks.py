@@ -27,6 +27,7 @@ from typing import Any
 from report import print_result
 
 import pipeline
+from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.transformers.engine import TransformersEngine
 from pipeline.experiment import Experiment
@@ -60,7 +61,7 @@ def counted() -> Iterator[list[Any]]:
     """The steppers that transformers engines make meanwhile; their counts are told nowhere else."""
     load, found = TransformersEngine.load, list[Any]()
 
-    def noting(engine: TransformersEngine, facts: Any) -> Any:
+    def noting(engine: TransformersEngine, facts: ModelFacts) -> Any:
         found.append(load(engine, facts))
         return found[-1]
 
