@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from report import print_result
 
@@ -65,11 +66,8 @@ def counted() -> Iterator[list[Any]]:
         found.append(load(engine, facts))
         return found[-1]
 
-    TransformersEngine.load = noting  # type: ignore[method-assign]
-    try:
+    with mock.patch.object(TransformersEngine, "load", noting):
         yield found
-    finally:
-        TransformersEngine.load = load  # type: ignore[method-assign]
 
 
 def measured(experiment: Experiment, run: Path) -> dict[str, Any]:
