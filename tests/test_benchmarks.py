@@ -42,6 +42,7 @@ LONG = {
     "gathered_tracks",
     "generate_shards",
     "kill_resume",
+    "killed_stores",
     "killed_table",
     "memory_growth",
     "page_open",
