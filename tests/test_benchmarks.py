@@ -13,6 +13,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PARTS = {
     "drawn",
     "killed_processes",
+    "killed_stores",
     "report",
     "sequential_driver",
     "spellings",
@@ -42,7 +43,6 @@ LONG = {
     "gathered_tracks",
     "generate_shards",
     "kill_resume",
-    "killed_stores",
     "killed_table",
     "memory_growth",
     "page_open",
