@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_place import PROBLEMS, RUN
+from cli_place import FAST, OWN, PROBLEMS, RUN
 from hypothesis import given
 from hypothesis import strategies as st
 from test_runner import written as without_times
@@ -439,6 +439,55 @@ def test_what_is_no_shard_is_refused(asked, sentence):
     said = speclrm(f"{RUN} {asked}")
     assert said.code == 2
     assert sentence in said.sentence
+
+
+RECORDER = """import json, os, sys
+if "--shard" in sys.orig_argv:
+    given = sys.orig_argv
+    with open(os.environ["RECORD"], "a") as file:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        shard = given[given.index("--shard") + 1]
+        rest = given[given.index("--shard") + 2 :]
+        file.write(json.dumps([shard, visible, rest]) + "\\n")
+    os._exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("visible", "options", "of_shards"),
+    [
+        ("4,5,6,7", "", {"1/2": ("4,5", []), "2/2": ("6,7", [])}),
+        ("GPU-a, GPU-b", "", {"1/2": ("GPU-a", []), "2/2": ("GPU-b", [])}),
+        ("", "", {"1/2": ("", []), "2/2": ("", [])}),
+        (
+            "4,5,6,7",
+            "--devices 0,1",
+            {"1/2": ("4,5,6,7", ["--devices", "0"]), "2/2": ("4,5,6,7", ["--devices", "1"])},
+        ),
+        ("4,5", "--devices cpu", {"1/2": ("4,5", []), "2/2": ("4,5", [])}),
+        ("4,5", FAST, {"1/2": ("4,5", []), "2/2": ("4,5", [])}),
+        ("4,5,6", "", "This machine has 3 GPUs and there are 2 shards"),
+        ("4,5", "--devices 0", "--devices has 1 GPUs and there are 2 shards"),
+    ],
+)
+def test_each_process_of_a_launcher_has_gpus_of_its_own(
+    tmp_path, monkeypatch, visible, options, of_shards
+):
+    """Real processes, which write down what they were started with and end there."""
+    (tmp_path / "sitecustomize.py").write_text(RECORDER)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    monkeypatch.setenv("RECORD", str(tmp_path / "record"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    said = speclrm(
+        f"{OWN} --engine transformers --output-dir {tmp_path / 'run'} {options} --shards 2"
+    )
+    if isinstance(of_shards, str):
+        assert (said.code, (tmp_path / "record").exists()) == (2, False)
+        assert of_shards in said.sentence
+        return
+    assert said.code == 3
+    recorded = map(json.loads, (tmp_path / "record").read_text().splitlines())
+    assert {shard: (seen, rest) for shard, seen, rest in recorded} == of_shards
 
 
 def test_gpus_are_shared_out_evenly_or_refused(monkeypatch):
