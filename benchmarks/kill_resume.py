@@ -4,13 +4,15 @@
     python benchmarks/kill_resume.py --shards 2 --kills 50
     python benchmarks/kill_resume.py --replicas --kills 50
     python benchmarks/kill_resume.py --store --kills 20
+    python benchmarks/kill_resume.py --actors --kills 50
 
 Each round starts the real command line on a scripted engine with latency and kills the whole
 process with SIGKILL after a random time. With `--again` the rounds make attempts again that a first
 run has made, and after every kill each attempt must be there once, and each line that was there
 before it still be there or in replaced.jsonl. With `--shards` the launcher of so many shards is
 killed, and in every second round a shard before it; with `--replicas` one of four servers after
-another, under a run that goes on. The last line printed is a JSON object.
+another, under a run that goes on; with `--actors` one of four actors of Ray, or the run itself. The
+last line printed is a JSON object.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from killed_actors import kill_actors
 from killed_processes import kill_replicas, kill_shards_once
 from report import print_result
 
@@ -217,6 +220,7 @@ def main() -> None:
     arguments.add_argument("--shards", type=int, default=1)
     arguments.add_argument("--replicas", action="store_true")
     arguments.add_argument("--store", action="store_true", help="needs moto, of the extra dev")
+    arguments.add_argument("--actors", action="store_true")
     chosen = arguments.parse_args()
     kills = chosen.kills or (QUICK_KILLS if chosen.quick else KILLS)
     if chosen.replicas:
@@ -227,6 +231,12 @@ def main() -> None:
         sys.exit(0 if once else 1)
     if chosen.store:
         sys.exit(0 if store_rounds(kills, chosen.seed) else 1)
+    if chosen.actors:
+        with tempfile.TemporaryDirectory() as name:
+            came = kill_actors(kills, Path(name), random.Random(chosen.seed))
+        print_result("kill_resume", {"of": "actors", **came, "seed": chosen.seed})
+        once = came["attempts_once"] == came["attempts_expected"] and not came["failed"]
+        sys.exit(0 if once and came["as_one_engine_writes_them"] else 1)
     problems, again = kills * PROBLEMS_PER_KILL * chosen.shards, chosen.again
     expected = problems * REPEATS
     with tempfile.TemporaryDirectory() as name:

@@ -151,15 +151,17 @@ def _bytes(folder: Path) -> int:
 
 def _shards_of(launcher: int) -> list[int]:
     """The launcher's processes that make shards."""
-    return [process for process in _children(launcher) if b"--shard" in _command(process)]
+    return [process for process in children_of(launcher) if b"--shard" in command_of(process)]
 
 
-def _children(process: int) -> Iterator[int]:
+def children_of(process: int) -> Iterator[int]:
+    """The processes that it has started."""
     with contextlib.suppress(OSError):
         yield from map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
 
 
-def _command(process: int) -> list[bytes]:
+def command_of(process: int) -> list[bytes]:
+    """What a process was started with; empty where it is gone."""
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -168,14 +170,14 @@ def _command(process: int) -> list[bytes]:
 
 def _kill(process: int) -> None:
     # Only what is still the shard that it was.
-    if b"--shard" not in _command(process):
+    if b"--shard" not in command_of(process):
         raise ProcessLookupError
     os.kill(process, signal.SIGKILL)
 
 
 def _wait_for_the_end(shards: list[int]) -> None:
     """Until those are gone that outlived their launcher, which a small process kills."""
-    while any(b"--shard" in _command(shard) for shard in shards):
+    while any(b"--shard" in command_of(shard) for shard in shards):
         time.sleep(0.02)
 
 

@@ -12,6 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PARTS = {
     "drawn",
+    "killed_actors",
     "killed_processes",
     "killed_stores",
     "report",

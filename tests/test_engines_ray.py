@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from test_runner import written
 
-from pipeline.engines import create, replicas
+from pipeline.engines import check_settings, create, replicas
+from pipeline.engines.ray.declaration import hosted_settings
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment, engine_identity
@@ -57,6 +58,40 @@ def test_how_many_actors_there_are_is_no_setting_of_a_run_but_what_runs_in_them_
     assert identity == engine_identity(replace(RAY, own={**RAY.own, "replicas": 8}))
     assert identity["replica_engine"] == "scripted"
     assert identity != engine_identity(replace(RAY, own={"replicas": 2}))
+
+
+@pytest.mark.parametrize(
+    ("hosted", "options", "sentence"),
+    [
+        ("vllm", {"lora": ".", "merge_lora": True}, "'merge_lora' has no effect with the engine v"),
+        ("scripted", {"lora": "."}, "'lora' has no effect with the engine scripted"),
+        ("scripted", {"gpu_memory_utilization": 0.3}, "'gpu_memory_utilization' has no effect"),
+    ],
+)
+def test_what_the_engine_in_the_actors_cannot_have_is_refused_before_there_are_any(
+    hosted, options, sentence
+):
+    settings = EngineSettings("ray", "m", own={"replica_engine": hosted}, **options)
+    with pytest.raises(UserMistake, match=sentence):
+        check_settings(settings)
+
+
+def test_an_adapter_is_passed_to_the_actors_and_part_of_the_identity(tmp_path):
+    adapter = tmp_path / "twice.pth"
+    adapter.write_bytes(b"weights")
+    settings = replace(RAY, own={"replica_engine": "transformers"}, lora=str(adapter))
+    check_settings(settings)
+    assert hosted_settings(settings).lora == str(adapter)
+    one = engine_identity(settings)
+    adapter.write_bytes(b"other weights")
+    assert one["lora"] == str(adapter)
+    assert one["lora_digest"] != engine_identity(settings)["lora_digest"]
+
+
+def test_a_draft_in_actors_of_transformers_has_no_share_of_the_memory():
+    """It has one by default, for vLLM; transformers would refuse it."""
+    draft = replace(RAY, own={"replica_engine": "transformers"}, gpu_memory_utilization=0.2)
+    check_settings(draft)
 
 
 @needs_ray

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +56,7 @@ class Machine:
     asked: list[tuple[int, ...]] = field(default_factory=list)
     starts: int = 0
     hangs_at_start: bool = False
+    seconds: float = 0.0
 
 
 class OnMachine:
@@ -81,7 +83,7 @@ class OnMachine:
         self.machine.asked.append(tuple(prompt))
         if self.machine.hangs or self.machine.busy:
             await asyncio.Event().wait()
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.machine.seconds)
         if not self.machine.up:
             raise EngineDead("it is gone")
         if self.machine.failure is not None:
@@ -272,14 +274,28 @@ async def test_what_a_replica_fails_and_another_serves_does_not_count_once_it_ha
 
 
 @pytest.mark.asyncio
-async def test_a_request_that_fails_on_a_replica_that_answers_others_is_not_made_again(three):
+@pytest.mark.parametrize(("failure", "asked"), [(TooSlow("slow"), 1), (Unserved("500"), 3)])
+async def test_what_takes_too_long_on_a_replica_that_answers_others_is_not_made_again(
+    three, failure, asked
+):
     machines, engine = three
     for name, one in machines.items():
-        one.failure = TooSlow("not in time")
+        one.failure = failure
         engine._replicas[name].heard = math.inf
-    with pytest.raises(TooSlow):
+    with pytest.raises(type(failure)):
         await engine.of("x").complete([1], ASKED)
-    assert sum(len(one.asked) for one in machines.values()) == 1
+    assert sum(len(one.asked) for one in machines.values()) == asked
+
+
+@pytest.mark.asyncio
+async def test_a_replica_that_fell_silent_just_after_it_answered_another_is_not_thought_well(three):
+    machines, engine = three
+    first = preferred("x", dict.fromkeys(machines, 0))[0]
+    machines[first].failure, machines[first].seconds = TooSlow("not in time"), 0.05
+    request = asyncio.create_task(engine.of("x").complete([1], ASKED))
+    await until(lambda: machines[first].asked)
+    engine._replicas[first].heard = time.monotonic()
+    assert (await request).text == "7"
 
 
 @pytest.mark.asyncio

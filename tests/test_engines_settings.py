@@ -37,7 +37,7 @@ def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
 
 
 IGNORED: list[tuple[str, dict[str, Any], str]] = [
-    ("scripted", {"lora": "adapter"}, "transformers or vllm"),
+    ("scripted", {"lora": "adapter"}, "ray or transformers or vllm"),
     ("transformers", {"quantization": "fp8"}, "ray or vllm"),
     ("transformers", {"speculative": "{}"}, "ray or vllm"),
     ("transformers", {"tensor_parallel_size": 2}, "ray or vllm"),

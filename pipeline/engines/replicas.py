@@ -51,10 +51,10 @@ class Replicas:
     """Engines of one model as one engine; `makes` are how each is made, by its name.
 
     A request that fails because its replica died, or is found dead, is made again on another; only
-    the answer that comes back is anybody's. So is one that a replica fails which has answered
-    nothing since it was sent; one that does so again and again, while others answer, is left as
-    the dead are. These are tried again every few seconds, and come back when they answer as they
-    did at the start. When none is left the engine is dead.
+    the answer that comes back is anybody's. So is one that a replica fails for no fault of the
+    request; one that fails all for a while, in which others answer, is left as the dead are. These
+    are tried again every few seconds, and come back when they answer as they did at the start. When
+    none is left the engine is dead.
     `log` gets a line for each death and return, and at the end what each replica did; `on_change`
     is told with its name whether a replica is there, whenever that changes.
     """
@@ -193,11 +193,17 @@ class Replicas:
             except PromptTooLong:
                 raise
             except EngineFailure as error:
-                slow += isinstance(error, TooSlow)
                 if await self._died(replica, error):
                     failure = EngineDead(str(error))
-                elif self._fails(replica, sent, error) and slow < MOST_SLOW:
+                elif isinstance(error, Unserved):
                     failure = error
+                    # Lately: it may have fallen silent just after the request was sent.
+                    answers = replica.heard >= (sent + time.monotonic()) / 2
+                    if not answers:
+                        self._blame(replica, sent, error)
+                    slow += isinstance(error, TooSlow)
+                    if isinstance(error, TooSlow) and (answers or slow == MOST_SLOW):
+                        raise  # for it is the request
                 else:
                     raise
             except asyncio.CancelledError:
@@ -230,19 +236,14 @@ class Replicas:
         self._end(replica, why)
         return True
 
-    def _fails(self, replica: Replica, sent: float, why: EngineFailure) -> bool:
-        """Whether a request that was sent then failed there and may be served by another replica.
-
-        It may not if the replica has answered others meanwhile: then it is the request. A replica
-        that fails too many in a row is no longer asked.
+    def _blame(self, replica: Replica, sent: float, why: EngineFailure) -> None:
+        """Take down that a replica failed a request that was sent then and answers no other; too
+        many in a row, and it is no longer asked.
         """
-        if not isinstance(why, Unserved) or replica.heard >= sent:
-            return False
         heard = max((one.heard for one in self._living() if one is not replica), default=0.0)
         if replica.failed(sent) and heard > replica.unserved_since:
             row = f"it failed {replica.unserved} requests in a row while others answered"
             self._end(replica, f"{row} (the last: {why}); tried again in {replica.rest():g} s")
-        return True
 
     def _end(self, replica: Replica, why: str) -> None:
         if replica.alive:

