@@ -348,6 +348,22 @@ def test_the_model_is_as_before_afterwards_also_when_work_broke_off(models):
 
 
 SCALED = {"rope_theta": 10000.0, "factor": 2.0, "original_max_position_embeddings": 64}
+FIXED_SCALES = {
+    "linear": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0},
+    "llama3": {"rope_type": "llama3", **SCALED, "low_freq_factor": 1.0, "high_freq_factor": 4.0},
+    "yarn": {"rope_type": "yarn", **SCALED},
+}
+
+
+@pytest.mark.parametrize("kind", FIXED_SCALES)
+def test_scaling_that_does_not_depend_on_the_length_is_kept(kind):
+    model = model_of(LlamaForCausalLM, LlamaConfig, {"rope_parameters": FIXED_SCALES[kind]})
+    assert (model.model.rotary_emb.attention_scaling == 1) == (kind != "yarn")
+    with torch.inference_mode():
+        plain = Branches(model, Layout(COLUMNAR)).begin([[1, 2, 3], [4, 5]])
+        with two_dimensions(model, 0.0) as rope:
+            turned = Branches(model, Layout(COLUMNAR, stride=128), rope).begin([[1, 2, 3], [4, 5]])
+    assert torch.equal(plain, turned)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluators.reports.safe_text import safe
 from pipeline.generating.prompts import read_prompts
 from speclrm_testing.commands import Said, speclrm
 
@@ -58,6 +59,15 @@ def chat(monkeypatch: pytest.MonkeyPatch):
 def test_lines_are_answered_with_what_was_said_before_in_mind(chat, lines, answers):
     said = chat(*lines)
     assert (said.code, said.out.split("\n")) == (0, [*answers, ""])
+
+
+def test_one_question_has_the_answer_that_generate_gives(monkeypatch, tiny_model):
+    asked = f"--engine transformers --model {tiny_model} --temperature 0 --max-new-tokens 8"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Süß?\n"))
+    told = speclrm(f"chat {asked}").out
+    assert speclrm(f"generate {asked} --use-chat-template --prompt Süß?").code == 0
+    row = json.loads(Path("inference_results.jsonl").read_text())
+    assert told == safe(row["response"]) + "\n"
 
 
 def test_a_system_prompt_survives_a_reset(chat):

@@ -16,6 +16,7 @@ from pipeline.engines.scripted.script import Faults, Latency, Script, from_rules
 from pipeline.engines.scripted.tokenizer import END_ID, ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.stopping import StopWatch, cut_at_stop
+from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.next_token import choose, nucleus
 from pipeline.engines.transformers.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
 from pipeline.engines.transformers.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
@@ -305,3 +306,10 @@ async def test_a_scripted_hang_ends_only_by_cancelling() -> None:
 
 def test_rules_without_a_fitting_one_fall_back_to_the_default() -> None:
     assert from_rules(()).continuation("p", 1) == Script().continuation("p", 1)
+
+
+def test_a_text_longer_than_the_context_is_encoded_without_a_warning(tiny_model: Path) -> None:
+    tokenizer = HFTokenizer.load(str(tiny_model))
+    tokenizer._tokenizer.model_max_length = 3
+    assert len(tokenizer.encode("more than three tokens")) > 3
+    assert not tokenizer._tokenizer.deprecation_warnings

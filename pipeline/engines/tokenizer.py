@@ -105,7 +105,8 @@ class HFTokenizer:
         return list(self._encoded(text))
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        # Not with its own warning about long texts: what has no room is refused by name.
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of `token_ids`, special tokens left out, spaces as they are."""
