@@ -16,6 +16,7 @@ from pipeline.errors import UserMistake
 from pipeline.runs import durable_lines, store_lease
 from pipeline.runs.lock import Holder, InUse
 from pipeline.runs.mirror import Mirror
+from pipeline.runs.mirroring import patiently
 from pipeline.runs.store_lease import LEASE, Lease
 from pipeline.stores.addresses import COPIES, STAGING, address_of, as_addresses, folder_of
 from pipeline.stores.objects import Found, Objects, Overtaken, Trouble, opened
@@ -219,6 +220,26 @@ def test_a_copy_is_what_the_store_holds(store, tmp_path):
     Mirror(copy, store, copy=True).pull()
     assert (copy / PROBLEM).read_bytes() == line("1", 0, "again")
     assert not (copy / "engine.log").exists()
+
+
+def test_a_download_goes_on_as_long_as_something_arrives(store, tmp_path):
+    run = made(tmp_path / "run")
+    for problem in range(40):
+        (run / "problems" / f"sums-{problem}.jsonl").write_bytes(line(str(problem), 0))
+    Mirror(run, store).push(everything=True)
+    calls = Counter[str]()
+
+    def failing(name: str) -> bytes:
+        calls[name] += 1
+        if (sum(name.encode()) + calls[name]) % 3:
+            raise Trouble("busy")
+        return store.read(name)
+
+    watched = Cutting(store, 0, Cut(), after=False)
+    watched.read = failing
+    mirror = Mirror(tmp_path / "copy", watched)
+    patiently(mirror.pull, lambda _seconds: None, 5.0, lambda: mirror.moved)
+    assert len(list((tmp_path / "copy" / "problems").iterdir())) == 40
 
 
 def test_whoever_grades_last_writes_the_verdicts(store, tmp_path):

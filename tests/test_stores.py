@@ -18,7 +18,7 @@ from pipeline.runs.directory import read_attempts
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.store_lease import LEASE, Lease
 from pipeline.runs.stored_runs import copies, staged
-from pipeline.stores.objects import Objects, opened
+from pipeline.stores.objects import Objects, Overtaken, opened
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place, ended, once, process_of
 
@@ -169,6 +169,24 @@ def test_a_run_that_somebody_writes_to_is_refused(tmp_path, store):
         assert said.code == 2
         assert f"{run_of()} is in use by another process (pid {os.getpid()} on " in said.sentence
     assert opened(run_of()).found() == {}
+
+
+def test_s3_replaces_only_what_its_writer_has_seen(tmp_path, store):
+    """Two that both believe to be the only writer do not overwrite each other's lines."""
+    place = Place.made(tmp_path)
+    place.speclrm("baseline")
+    objects, name = upload(place.run("baseline"), run_of()), "problems/sums-1.jsonl"
+    first, second = (Mirror(tmp_path / each, opened(run_of())) for each in ("first", "second"))
+    for mirror, more in ((first, b'{"first": 1}\n'), (second, b'{"second": 1}\n')):
+        mirror.pull()
+        with (mirror.folder / name).open("ab") as file:
+            file.write(more)
+    first.push(everything=False)
+    with pytest.raises(Overtaken):
+        second.push(everything=False)
+    assert objects.read(name).endswith(b'{"first": 1}\n')
+    with pytest.raises(Overtaken):
+        objects.write(name, b"new", None)
 
 
 def test_shards_in_a_store_are_merged_there(tmp_path, store, elsewhere):

@@ -92,16 +92,21 @@ class Mirror:
             or self.alike[name].version != one.version
             or not (self.folder / name).exists()
         ]
-        # The manifest first: whatever stops this, no attempt is there without it.
-        changed.sort(key=lambda name: name != MANIFEST)
         for start in range(0, len(changed), AT_ONCE):
             names = changed[start : start + AT_ONCE]
+            # What has arrived stays, though not all has: the next try has the less to do.
+            failed: list[Trouble] = []
             for name, content in zip(names, self._read(names), strict=True):
-                if content is None or len(content) != found[name].size:
-                    raise Trouble(f"{name} was changed while it was read")
-                self._take(name, content, found[name].version)
-                self.moved += 1
+                if isinstance(content, Trouble):
+                    failed.append(content)
+                elif len(content) != found[name].size:
+                    failed.append(Trouble(f"{name} was changed while it was read"))
+                else:
+                    self._take(name, content, found[name].version)
+                    self.moved += 1
             self._remember()
+            if failed:
+                raise failed[0]
         self._remember()
 
     def push(self, *, everything: bool) -> None:
@@ -216,12 +221,14 @@ class Mirror:
         del self._sent[name]
         return version
 
-    def _read(self, names: Sequence[str]) -> list[bytes | None]:
-        def read(name: str) -> bytes | None:
+    def _read(self, names: Sequence[str]) -> list[bytes | Trouble]:
+        def read(name: str) -> bytes | Trouble:
             try:
                 return self.objects.read(name)
             except FileNotFoundError:
-                return None
+                return Trouble(f"{name} has gone while it was read")
+            except Trouble as trouble:
+                return trouble
 
         return list(_side_by_side(read, names))
 

@@ -25,6 +25,8 @@ ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 EMULATOR = "STORAGE_EMULATOR_HOST"
 """Where Google's storage is another server."""
 AMAZON = "amazonaws.com"
+PART_BYTES = 1 << 29
+"""Only objects of more than two of these are put there in parts, which S3 does unconditionally."""
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 ETAG = "ETag"
 """The mark of a version by which S3 knows it again."""
@@ -87,8 +89,10 @@ class Objects:
 
     def read(self, name: str) -> bytes:
         """The content of an object. Raises `FileNotFoundError` where it has gone."""
+        # In one request, so that no other version's end comes with it.
+        whole = {"max_concurrency": 1} if self.replaces_by_version else {}
         with self._told():
-            content: bytes = self.system.cat_file(self._path(name))
+            content: bytes = self.system.cat_file(self._path(name), **whole)
         return content
 
     def write(self, name: str, content: bytes, last: str | None) -> str:
@@ -139,10 +143,12 @@ class Objects:
         only_if = {"IfNoneMatch": "*"} if last is None else {"IfMatch": last}
         try:
             with self._told():
-                answer = self.system.pipe_file(self._path(name), content, **only_if)
+                answer = self.system.pipe_file(
+                    self._path(name), content, chunksize=PART_BYTES, **only_if
+                )
         except FileNotFoundError as error:
             raise Overtaken(name) from error
-        # A large object is put there in parts, and then the answer says no version.
+        # A very large object is put there in parts, and then the answer says no version.
         told = (answer or {}).get(ETAG) or self.version(name)
         if told is None:
             raise Overtaken(name)
