@@ -171,6 +171,27 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(tmp_path, options, s
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            "--draft-window 4",
+            "--draft-window has no effect with --draft-decoding plain; choose --draft-decoding win",
+        ),
+        (
+            "--draft-decoding window --draft-proposer assistant",
+            "--draft-proposer assistant needs --draft-assistant-model, a small",
+        ),
+    ],
+)
+def test_what_does_not_go_together_of_the_draft_is_refused_by_the_draft_s_options(
+    tmp_path, options, sentence
+):
+    said = speclrm(f"run spec --engine transformers {options} --output-dir {tmp_path / 'run'}")
+    assert said.code == 2
+    assert sentence in said.sentence
+
+
 def test_answers_at_several_budgets_of_thinking_are_those_of_runs_with_each_alone(tmp_path):
     command = "run parallel --tracks 2 --engine transformers --concurrency 1 --token-budget 60"
     command = f"{command} --problem-id first:2 --thinking-budget"

@@ -1,11 +1,13 @@
 """What is refused or warned of before a run's first attempt."""
 
+import re
 from typing import Any
 
 from pipeline import reasoners
 from pipeline.engines import entry
-from pipeline.engines.declaration import prefix_of
+from pipeline.engines.declaration import FIELDS, prefix_of
 from pipeline.engines.protocol import Ability, Engine
+from pipeline.engines.sampling import OPTIONS as SAMPLING
 from pipeline.engines.settings import REFINE
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
@@ -35,6 +37,17 @@ def refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
     for section, settings in settled if Ability.TOKEN_PROMPTS in target.abilities else ():
         section.check_target(settings, target.tokenizer)
         section.check_opening(settings, experiment, target.tokenizer)
+
+
+def of_role(mistake: UserMistake, role: str, engine: str) -> UserMistake:
+    """What the engine of a model of that role says of its options, by their names for that role."""
+    names = FIELDS | {option.name for option in (*entry(engine).options, *SAMPLING)}
+
+    def named(flag: re.Match[str]) -> str:
+        its = flag[1].replace("-", "_") in names
+        return f"--{prefix_of(role)}{flag[1]}" if its else flag[0]
+
+    return UserMistake(re.sub(r"--([a-z][a-z-]*)", named, str(mistake)))
 
 
 def context_warnings(planned: Plan, target: Engine) -> list[str]:

@@ -15,6 +15,7 @@ from pipeline.experiment import Experiment
 from pipeline.records import Attempt
 from pipeline.runs.checks import (
     context_warnings,
+    of_role,
     refuse_missing_abilities,
     unverified_warnings,
     version_warnings,
@@ -203,7 +204,10 @@ async def _start(stack: contextlib.AsyncExitStack, run: OpenRun) -> Engines:
 
     def engine(role: str, settings: EngineSettings) -> Engine:
         asked = replace(settings, sampling=experiment.sampling(role))
-        return engine_of(asked, log, [run.progress])
+        try:
+            return engine_of(asked, log, [run.progress])
+        except UserMistake as error:
+            raise of_role(error, role, settings.engine) from error
 
     with taken_back_on_error(run.directory):
         engines = Engines(
