@@ -1,4 +1,4 @@
-"""Which decoders take turns, and what keeps some apart."""
+"""What a report says of itself: which decoders took turns, and why a figure is not known."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,8 +10,11 @@ from evaluators.reports.measured.parts import parts
 from evaluators.reports.measured.report_file import read_report
 from pipeline.engines.protocol import ModelFacts
 from pipeline.measuring import turns
+from pipeline.measuring.clock import CallTimes
 from pipeline.measuring.config import Config
+from pipeline.measuring.speed import speed_of
 from pipeline.measuring.table import DECODERS
+from pipeline.measuring.unknown import why_unknown
 
 GIB = 2**30
 SMALL = ModelFacts("a", None, "float32", 512, GIB // 40, None, None, 2, 8)
@@ -71,6 +74,26 @@ def test_vllm_s_decoders_take_turns_among_themselves_where_there_is_room(
     groups, free, device, made, why
 ):
     assert groups((*SHARED, *VLLM), free, device) == (made, why)
+
+
+def test_what_is_not_known_of_a_decoder_stands_with_its_reason(tmp_path):
+    silent = CallTimes(1.0, (3,), None, (1.0,), None, None, None, None, None, None)
+    found = why_unknown(DECODERS["vllm_speculative"], [silent], speed_of([silent]), None)
+    assert found.keys() == {"target_forwards", "first_token", "acceptance", "peak"}
+    plain = replace(silent, token_times=((1.0,) * 3,), target_forwards=3, proposed=0)
+    known = {"peak": 7, "measured": "cuda"}
+    assert why_unknown(DECODERS["standard"], [plain], speed_of([plain]), known) == {}
+    assert why_unknown(DECODERS["window"], [plain], speed_of([plain]), known) == {
+        "acceptance": "no guess was put before the model"
+    }
+    assert why_unknown(DECODERS["continuous_batching"], [silent], speed_of([silent]), known) == {
+        "target_forwards": "generate_batch does not tell it",
+        "first_token": "its engine does not tell when each token came",
+    }
+    made = report(entry("vllm", [1.0], unknown={"target_forwards": "it is silent"}))
+    tables = parts(read_report(written(tmp_path, made)))
+    [told] = [one for one in tables if one.title == "Not known"]
+    assert told.lines == (("vllm", "target forwards", "it is silent"),)
 
 
 def test_the_table_says_who_did_not_take_turns_with_the_others(tmp_path):

@@ -17,6 +17,7 @@ from pipeline.measuring.passes import PassFile, Record, times_of
 from pipeline.measuring.planning import Planned, measured
 from pipeline.measuring.speed import speed_of
 from pipeline.measuring.table import DECODERS
+from pipeline.measuring.unknown import why_unknown
 
 SCHEMA = 1
 QUANTILES = [place / 20 for place in range(21)]
@@ -80,6 +81,7 @@ def _decoder(
     passes = [[times_of(call) for call in one["calls"]] for one in good]
     speeds = [speed_of(calls) for calls in passes]
     base = done.get(reference or "", ())
+    pooled = [call for calls in passes for call in calls]
     entry |= {
         "requested": good[0]["requested"],
         "effective": good[-1]["effective"],
@@ -95,10 +97,11 @@ def _decoder(
         "first_call": next((o["first_call"] for o in good if o["first_call"] is not None), None),
         "warm_up": next((one["warm_up"] for one in good if one["warm_up"] is not None), None),
         "memory": _memory(good),
-        "pooled": asdict(speed_of([call for calls in passes for call in calls])),
+        "pooled": asdict(speed_of(pooled)),
         "metrics": figures(passes),
         "against_reference": None if name == reference or not base else _against(good, base),
         "agreement": _agreement(name, good[0], base, asked),
+        "unknown": why_unknown(DECODERS[name], pooled, speed_of(pooled), _memory(good)),
     }
     return entry
 

@@ -66,6 +66,7 @@ def parts(report: Report, *, whole: bool = True) -> list[Part]:
             _memory(report),
             _metrics(report),
             _settings(report),
+            _unknown(report),
         ]
     return [one for one in (*made, _untold(report)) if one.lines and len(one.headings) > 1]
 
@@ -275,6 +276,15 @@ def _settings(report: Report) -> Part:
 
     columns = [(name, show(name)) for name in names]
     return _part(report, "Settings in effect", columns, "What was seen in the first call.")
+
+
+def _unknown(report: Report) -> Part:
+    lines = [
+        (marked(one), name.replace("_", " "), why)
+        for one in report.measured
+        for name, why in one.unknown.items()
+    ]
+    return Part("Not known", ("decoder", "what", "why"), tuple(lines), 3, "")
 
 
 def _untold(report: Report) -> Part:

@@ -188,6 +188,7 @@ class Entry:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     loading: float | None = None
     unverified: bool = False
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
