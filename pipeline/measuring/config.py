@@ -1,5 +1,6 @@
 """The settings of a measurement, and their file: every key is honoured, or refused by name."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -244,7 +245,8 @@ def _check(source: ConfigFile, name: str, value: object) -> None:
         raise source.mistake(name, f"there is no key {name!r}; {hint}")
     if value is None and key.nothing:
         return
-    said = repr(value) if len(repr(value)) <= SHOWN else f"{repr(value)[:SHOWN]}…"
+    shown = json.dumps(value) if isinstance(value, bool | None) else repr(value)
+    said = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
     wrong = source.mistake(name, f"{name} is {said}; it must be {key.means}.")
     if not isinstance(value, key.kinds) or (isinstance(value, bool) and bool not in key.kinds):
         raise wrong
