@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import UserMistake
 from pipeline.records import Tokens
 from pipeline.review.budgets import attempt_at
+from pipeline.runs.checks import in_words_of
 from pipeline.runs.directory import read_attempts
 from pipeline.runs.scheduler import Progress
 from pipeline.runs.status import statuses
@@ -190,6 +192,20 @@ def test_what_does_not_go_together_of_the_draft_is_refused_by_the_draft_s_option
     said = speclrm(f"run spec --engine transformers {options} --output-dir {tmp_path / 'run'}")
     assert said.code == 2
     assert sentence in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("role", "said", "told"),
+    [
+        ("target", "give --temperature 0, drop --window", "give --temperature 0, drop --window"),
+        ("draft", "give --temperature 0, drop --gather", "give --draft-temperature 0, drop --dr"),
+        ("draft", "use --engine vllm --concurrency 1", "use --draft-engine vllm --concurrency 1"),
+    ],
+)
+def test_an_engine_names_its_options_as_those_of_its_role_and_no_other(role, said, told):
+    with pytest.raises(UserMistake) as error, in_words_of(role, "transformers"):
+        raise UserMistake(said)
+    assert str(error.value).startswith(told)
 
 
 def test_answers_at_several_budgets_of_thinking_are_those_of_runs_with_each_alone(tmp_path):

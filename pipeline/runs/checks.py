@@ -1,6 +1,8 @@
 """What is refused or warned of before a run's first attempt."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline import reasoners
@@ -39,15 +41,21 @@ def refuse_missing_abilities(experiment: Experiment, engines: Engines) -> None:
         section.check_opening(settings, experiment, target.tokenizer)
 
 
-def of_role(mistake: UserMistake, role: str, engine: str) -> UserMistake:
-    """What the engine of a model of that role says of its options, by their names for that role."""
+@contextlib.contextmanager
+def in_words_of(role: str, engine: str) -> Iterator[None]:
+    """What an engine says of its options is said by their names for a model of that role."""
     names = FIELDS | {option.name for option in (*entry(engine).options, *SAMPLING)}
 
     def named(flag: re.Match[str]) -> str:
         its = flag[1].replace("-", "_") in names
         return f"--{prefix_of(role)}{flag[1]}" if its else flag[0]
 
-    return UserMistake(re.sub(r"--([a-z][a-z-]*)", named, str(mistake)))
+    try:
+        yield
+    except UserMistake as error:
+        if not prefix_of(role):
+            raise
+        raise UserMistake(re.sub(r"--([a-z][a-z-]*)", named, str(error))) from error
 
 
 def context_warnings(planned: Plan, target: Engine) -> list[str]:

@@ -15,7 +15,7 @@ from pipeline.experiment import Experiment
 from pipeline.records import Attempt
 from pipeline.runs.checks import (
     context_warnings,
-    of_role,
+    in_words_of,
     refuse_missing_abilities,
     unverified_warnings,
     version_warnings,
@@ -204,16 +204,16 @@ async def _start(stack: contextlib.AsyncExitStack, run: OpenRun) -> Engines:
 
     def engine(role: str, settings: EngineSettings) -> Engine:
         asked = replace(settings, sampling=experiment.sampling(role))
-        try:
+        with in_words_of(role, settings.engine):
             return engine_of(asked, log, [run.progress])
-        except UserMistake as error:
-            raise of_role(error, role, settings.engine) from error
 
     with taken_back_on_error(run.directory):
         engines = Engines(
             {role: engine(role, one) for role, one in experiment.models.items()}, log=log
         )
-        await stack.enter_async_context(engines.running())
+        for role, one in engines.by_role.items():
+            with in_words_of(role, experiment.models[role].engine):
+                await stack.enter_async_context(Engines({role: one}).running())
         run.check(engines)
     return engines
 
