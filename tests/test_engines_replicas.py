@@ -57,6 +57,7 @@ class Machine:
     starts: int = 0
     hangs_at_start: bool = False
     seconds: float = 0.0
+    happened: list[str] = field(default_factory=list)
 
 
 class OnMachine:
@@ -74,6 +75,7 @@ class OnMachine:
 
     async def start(self):
         self.machine.starts += 1
+        self.machine.happened.append("start")
         if not self.machine.up:
             raise UserMistake("it does not answer")
         if self.machine.hangs_at_start:
@@ -100,7 +102,7 @@ class OnMachine:
             raise EngineDead("it is gone")
 
     async def stop(self):
-        pass
+        self.machine.happened.append("stop")
 
 
 @pytest.fixture
@@ -337,6 +339,14 @@ async def test_one_that_was_left_comes_back_for_one_request_and_rests_longer_eac
     await engine.of("x").complete([7], ASKED)
     assert machines[first].asked[-1] == (7,)
     assert bad.rests == 0
+
+
+@pytest.mark.asyncio
+async def test_a_dead_replica_gives_its_place_back_before_another_takes_it(three):
+    machines, engine = three
+    engine._end(engine._replicas["a"], "it is gone")
+    await until(lambda: engine._replicas["a"].alive)
+    assert machines["a"].happened[-2:] == ["stop", "start"]
 
 
 @pytest.mark.asyncio

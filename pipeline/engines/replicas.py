@@ -69,7 +69,6 @@ class Replicas:
         self._log = log
         self._on_change = on_change
         self._replicas = {name: Replica(name, make()) for name, make in makes.items()}
-        self._left: list[Engine] = []
         self._watch: list[asyncio.Task[None]] = []
         self._started = False
 
@@ -276,6 +275,8 @@ class Replicas:
             if why is not None and replica.missed >= MOST_MISSED:
                 self._end(replica, why)
             return
+        # Nobody waits for the old one any more, and there may be room for one only.
+        await replica.engine.stop()
         fresh = self._makes[replica.name]()
         try:
             await fresh.start()
@@ -292,16 +293,13 @@ class Replicas:
             replica.odd = difference
             await fresh.stop()
             return
-        # Requests may still be waiting for the old one, and end as they may.
-        self._left.append(replica.engine)
         replica.engine, replica.alive, replica.odd = fresh, True, None
         self._say(f"{replica.name} is back")
         self._tell(replica)
 
     async def _stop_all(self) -> None:
-        for engine in (*self._left, *(one.engine for one in self._replicas.values())):
-            await engine.stop()
-        self._left.clear()
+        for replica in self._replicas.values():
+            await replica.engine.stop()
 
     def _named(self, name: str, error: BaseException) -> BaseException:
         """An error of one of several replicas, which says of which."""

@@ -1,5 +1,6 @@
 """An engine in an actor: what runs on the cluster's side."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,10 @@ class HostedEngine:
     async def health(self) -> None:
         """Return when it can take requests."""
         await self._running().health()
+
+    async def process_id(self) -> int:
+        """The process that it is in."""
+        return os.getpid()
 
     async def stop(self) -> None:
         """End the engine and all that it started."""

@@ -18,6 +18,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from pipeline.engines.limits import time_limit
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -32,6 +33,8 @@ from pipeline.engines.replicas import Replicas
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, Unserved, UserMistake
 
+HEALTH_SECONDS = 30.0
+"""How long an actor may take to say that it is well, and to stop."""
 ROOM_SECONDS = 60.0
 """How long a cluster may take to find room for an actor."""
 GPU_ENGINES = ("vllm", "transformers")
@@ -95,6 +98,8 @@ class _Actor:
         self._settings = settings
         self._cluster = cluster
         self._number = number
+        # The engine in the actor gives a request up itself, unless all of the actor hangs.
+        self._seconds = settings.seconds_allowed() + HEALTH_SECONDS
         self._group: Any = None
         self._actor: Any = None
         self._said: tuple[frozenset[Ability], ModelFacts] | None = None
@@ -143,16 +148,22 @@ class _Actor:
     async def complete(self, prompt: Sequence[int], sampling: SamplingRequest) -> Completion:
         """Continue a token prefix."""
         asked = replace(sampling, on_token=None, on_text=None)
-        return await _answer(self._running().complete.remote(list(prompt), asked))
+        async with time_limit(self._seconds):
+            return await _answer(self._running().complete.remote(list(prompt), asked))
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Answer a chat."""
         asked = replace(sampling, on_token=None, on_text=None)
-        return await _answer(self._running().chat.remote(list(messages), asked))
+        async with time_limit(self._seconds):
+            return await _answer(self._running().chat.remote(list(messages), asked))
 
     async def health(self) -> None:
-        """Raise `EngineDead` when the actor or its engine is gone."""
-        await _answer(self._running().health.remote())
+        """Raise `EngineDead` when the actor or its engine is gone, or hangs."""
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                await _answer(self._running().health.remote())
+        except TimeoutError as error:
+            raise EngineDead(f"the actor does not answer within {HEALTH_SECONDS:g} s") from error
 
     async def stop(self) -> None:
         """End the engine and the actor, and give its room back."""
@@ -161,8 +172,9 @@ class _Actor:
         if not ray.is_initialized():
             return
         if actor is not None:
-            with contextlib.suppress(EngineDead):
-                await _answer(actor.stop.remote())
+            with contextlib.suppress(EngineDead, TimeoutError):
+                async with asyncio.timeout(HEALTH_SECONDS):
+                    await _answer(actor.stop.remote())
             ray.kill(actor)
         if group is not None:
             await asyncio.to_thread(remove_placement_group, group)
