@@ -3,6 +3,7 @@
 import itertools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -264,3 +265,57 @@ def test_memory_is_unknown_where_nothing_can_be_read(monkeypatch):
     found = meter.read()
     assert (found.peak, found.reserved, found.measured) == (None, None, None)
     assert 0 < found.assistant_weights < found.weights
+
+
+GPU = torch.device("cuda:1")
+
+
+class OnGpu:
+    """As much of a model on a GPU as the clock and the meter look at."""
+
+    device = GPU
+    base_model_prefix = ""
+    config = SimpleNamespace(num_hidden_layers=1)
+
+    def prepare_inputs_for_generation(self, ids):
+        return {"input_ids": ids}
+
+    def get_memory_footprint(self):
+        return 40
+
+
+def test_a_gpu_is_waited_for_at_the_start_at_every_commit_and_at_the_end(monkeypatch):
+    waited, seen = [], []
+    monkeypatch.setattr(torch.accelerator, "synchronize", waited.append)
+    model = OnGpu()
+    # Every look at the clock says how often the GPU was waited for by then.
+    clock = Clock(model, now=lambda: float(seen.append(len(waited)) or len(waited)))
+    with clock.running(3):
+        for length in (4, 5):
+            model.prepare_inputs_for_generation(torch.zeros(1, length - 1))
+            clock.committed(length)
+    assert waited == [GPU] * 4
+    assert seen == [1, 2, 3, 4]
+    assert clock.read([2]).token_times == ((1.0, 2.0),)
+
+
+def test_a_gpus_peaks_are_those_of_the_call_over_what_was_there_after_it_is_waited_for(monkeypatch):
+    done = []
+    bytes_of = {"allocated": 50, "reserved": 64}
+    for name in ("synchronize", "empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name: done.append(name))
+    for name, size in bytes_of.items():
+        monkeypatch.setattr(torch.cuda, f"memory_{name}", lambda _, size=size: size)
+        peak = size + 6 if name == "allocated" else size
+        monkeypatch.setattr(
+            torch.cuda, f"max_memory_{name}", lambda _, peak=peak: done.append("read") or peak
+        )
+    meter = MemoryMeter(OnGpu(), OnGpu())
+    with meter.running():
+        done.append("call")
+    began, ended = done[: done.index("call")], done[done.index("call") + 1 :]
+    assert began == ["synchronize", "empty_cache", "reset_peak_memory_stats"]
+    assert ended == ["synchronize", "read", "read"]
+    found = meter.read()
+    assert (found.measured, found.peak, found.reserved) == ("cuda", 6, None)
+    assert (found.weights, found.assistant_weights) == (40, 40)

@@ -119,7 +119,7 @@ def _latencies(report: Report) -> str:
     low = min(one.latency_quantiles[LOW] for one in drawn) / ROOM
     high = max(one.latency_quantiles[HIGH] for one in drawn) * ROOM
     ticks = [
-        f'<i class="tick" style="left:{_place(tick, low, high)}"><span>{number(tick)}</span></i>'
+        f'<i class="tick" style="left:{_place(tick, low, high)}"><span>{tick:g}</span></i>'
         for tick in _log_ticks(low, high)
     ]
     rows = "".join(_box(one, low, high) for one in drawn)
