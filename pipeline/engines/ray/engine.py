@@ -33,8 +33,9 @@ from pipeline.engines.replicas import Replicas
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, Unserved, UserMistake
 
-HEALTH_SECONDS = 30.0
-"""How long an actor may take to say that it is well, and to stop."""
+HEALTH_SECONDS = 60.0
+"""How long an actor may take to say that it is well, and to stop; on a CPU a step of its engine may
+keep it from answering."""
 ROOM_SECONDS = 60.0
 """How long a cluster may take to find room for an actor."""
 GPU_ENGINES = ("vllm", "transformers")
