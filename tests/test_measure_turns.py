@@ -22,7 +22,7 @@ MODEL = replace(SMALL, model="m", parameters=GIB // 4, assistant=SMALL)
 """A GiB of weights, and a tenth."""
 SHARED = ("standard", "batched")
 ENGINES = ("window", "window_speculative")
-VLLM = ("vllm", "vllm_lookup")
+VLLM = ("vllm", "vllm_speculative")
 
 
 @pytest.fixture
@@ -66,14 +66,19 @@ def test_models_of_unknown_size_are_not_loaded_together(groups):
     ("free", "device", "made", "why"),
     [
         (99.0, "cpu", [[*SHARED], [*VLLM]], ["vLLM"]),
-        (7.9, "cpu", [[*SHARED], ["vllm"], ["vllm_lookup"]], ["vLLM", "all"]),
-        (99.0, "cuda:0", [[*SHARED], ["vllm"], ["vllm_lookup"]], ["vLLM", "all"]),
+        (7.9, "cpu", [[*SHARED], ["vllm"], ["vllm_speculative"]], ["vLLM", "all"]),
+        (99.0, "cuda:0", [[*SHARED], ["vllm"], ["vllm_speculative"]], ["vLLM", "all"]),
     ],
 )
 def test_vllm_s_decoders_take_turns_among_themselves_where_there_is_room(
     groups, free, device, made, why
 ):
     assert groups((*SHARED, *VLLM), free, device) == (made, why)
+
+
+def test_vllm_s_lookup_is_alone(groups):
+    assert groups(("vllm_lookup", "vllm"), 99.0) == ([["vllm"], ["vllm_lookup"]], ["vLLM's"])
+    assert groups(("vllm_lookup",), 99.0) == ([["vllm_lookup"]], [])
 
 
 def test_what_is_not_known_of_a_decoder_stands_with_its_reason(tmp_path):

@@ -15,6 +15,7 @@ GIB = 2**30
 SHARE = 0.5
 """Of the free memory: what calls take, and what is left of others, lies beside the weights."""
 OF_VLLM = "vLLM sets the threads of its whole process and whether torch compiles in it"
+OF_LOOKUP = "vLLM's lookup brings threads that slow all other engines of its process"
 OF_MEMORY = "all models together would take more than half of the memory that is free"
 Group = tuple[Decoder, ...]
 
@@ -36,18 +37,23 @@ class Turns:
 def turns_of(decoders: Group, asked: Asked) -> Turns:
     """One rotation of all, as far as their engines and the memory let them be there together."""
     every = tuple(stations(decoders))
-    vllm = [one for one in every if _engine(one[0], asked) == "vllm"]
-    others = [one for one in every if one not in vllm]
+    of_vllm = [one for one in every if _engine(one[0], asked) == "vllm"]
+    lookup = [one for one in of_vllm if one[0].guesses == "lookup"]
+    vllm = [one for one in of_vllm if one not in lookup]
+    others = [one for one in every if one not in of_vllm]
     groups: list[Group] = []
-    for together in filter(None, (others, vllm)):
+    kinds = [one for one in (others, vllm, lookup) if one]
+    for together in kinds:
         if _fit(together, asked):
             groups += [tuple(decoder for station in together for decoder in station)]
         else:
             groups += together
-    mixed = bool(vllm and others)
-    crowded = len(groups) > 1 + mixed
-    why = [reason for reason, holds in ((OF_VLLM, mixed), (OF_MEMORY, crowded)) if holds]
-    return Turns(tuple(groups), tuple(why))
+    reasons = {
+        OF_VLLM: others and of_vllm,
+        OF_LOOKUP: lookup and vllm,
+        OF_MEMORY: len(groups) > len(kinds),
+    }
+    return Turns(tuple(groups), tuple(reason for reason, holds in reasons.items() if holds))
 
 
 def _fit(together: Sequence[Group], asked: Asked) -> bool:
