@@ -510,3 +510,35 @@ def test_a_torchvision_that_does_not_fit_torch_is_advised_on() -> None:
     failure = "operator torchvision::nms does not exist"
     assert "pip uninstall torchvision" in vllm_setup.advice_on(failure)
     assert not vllm_setup.advice_on("no such model")
+
+
+class OfCopies:
+    """An AsyncLLM of copies that ends a request because one of them has died, or for no reason."""
+
+    def __init__(self, dies: bool) -> None:
+        self.dies, self.looks = dies, 0
+
+    async def generate(self, *_: object, **__: object) -> Any:
+        yield SimpleNamespace(outputs=[SimpleNamespace(finish_reason="abort")])
+
+    @property
+    def errored(self) -> bool:
+        self.looks += 1
+        return self.dies and self.looks > 3
+
+
+async def test_a_request_that_vllm_ends_because_a_copy_died_is_told_from_one_that_it_gave_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pipeline.engines.vllm import subprocess as module  # noqa: PLC0415 - imports vLLM
+
+    monkeypatch.setattr(module, "DEATH_LOOK_SECONDS", 0.0)
+    for dies in (True, False):
+        driver = module.SubprocessDriver(lambda dies=dies: OfCopies(dies))
+        await driver.start()
+        if dies:
+            with pytest.raises(EngineDead):
+                await driver.generate([1], None, None)
+        else:
+            given_up = await driver.generate([1], None, None)
+            assert given_up.outputs[0].finish_reason == "abort"

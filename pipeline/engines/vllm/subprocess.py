@@ -13,6 +13,9 @@ from pipeline.errors import EngineDead, EngineFailure
 
 # Seconds in which the processes may end by themselves; those that are left are then killed.
 GRACE_SECONDS = 20.0
+DEATH_LOOKS, DEATH_LOOK_SECONDS = 100, 0.1
+"""How often, and after how long each, it is looked whether vLLM has died that ended a request."""
+ABORTED = "abort"
 
 
 class SubprocessDriver:
@@ -61,6 +64,12 @@ class SubprocessDriver:
             # Boundary: vLLM may raise anything; whether the engine has survived it, it knows.
             self.check()
             raise EngineFailure(f"vLLM failed the request: {error}") from error
+        if last is not None and last.outputs[0].finish_reason == ABORTED:
+            # Nobody here asked for it: where one copy of the model dies, vLLM ends the others, and
+            # their requests, before it says so.
+            for _ in range(DEATH_LOOKS):
+                self.check()
+                await asyncio.sleep(DEATH_LOOK_SECONDS)
         return last
 
     def _launch(self) -> None:
