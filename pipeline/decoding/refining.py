@@ -91,7 +91,7 @@ class Refining:
             right = self._keep(row, text, logits[row, len(tokens) - left : len(tokens)])
             rows.forget(row, len(tokens) - right)
             written = len(text.token_ids) - before
-            text.refused.feed(before - 1 + written, logits.shape[1] - written)
+            text.refused.feed(before - 1 + written, len(tokens) - written)
             counts.computed += logits.shape[1]
             counts.committed += written
 

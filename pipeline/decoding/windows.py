@@ -19,7 +19,7 @@ class Counts:
 
     forwards: int = 0
     computed: int = 0
-    """Tokens fed."""
+    """Tokens fed, with those that fill rows up to the length of the longest: no text's cost."""
     committed: int = 0
     """Tokens written."""
 
@@ -59,8 +59,7 @@ def step(
         before = len(text.token_ids) - 1
         written = grow(text, guess, logits[row])
         rows.forget(row, len(guess) + 1 - written)
-        # Rows with fewer guesses than others are filled up, which is computed too.
-        text.refused.feed(before + written, logits.shape[1] - written)
+        text.refused.feed(before + written, len(guess) + 1 - written)
         counts.computed += logits.shape[1]
         counts.committed += written
         if proposer is not None and text.room:

@@ -93,12 +93,13 @@ class Assistant:
             ]
             logits = self._forward([[*new, *old] for new, old in zip(unread, looked, strict=True)])
             for row, text in enumerate(texts):
-                text.assisted.feed(len(self._rows[row].known), logits.shape[1])
-                text.assisted.forwards += 1
                 fed = len(unread[row]) + len(looked[row])
                 if len(guesses[row]) == limits[row]:
+                    # It only fills up a forward of rows that want more: no cost of its text.
                     self.rows.forget(row, fed)
                     continue
+                text.assisted.feed(len(self._rows[row].known), fed)
+                text.assisted.forwards += 1
                 new = self._chosen(ahead[row], looked[row], logits[row, len(unread[row]) - 1 : fed])
                 self.rows.forget(row, len(looked[row]) + 1 - len(new))
                 self._rows[row].known += [*unread[row], *new[:-1]]
