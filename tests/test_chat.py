@@ -134,6 +134,7 @@ def test_a_failed_answer_is_told_and_the_conversation_goes_on(chat):
         ("--history two.json", "does not hold one conversation"),
         ("--history two.json --system-prompt x", "drop --system-prompt"),
         ("--system-prompt @none", "cannot be read"),
+        ("--system-prompt 'x \udcff y'", "--system-prompt holds half of a surrogate pair"),
         ("--temperature 0 --do-sample", "contradicts --temperature 0"),
     ],
 )

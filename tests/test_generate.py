@@ -100,7 +100,9 @@ def test_ids_are_kept_and_answers_stand_in_the_order_of_the_prompts(name):
         ("", "Nothing gives the prompts"),
         ("--prompt one --prompts two", "--prompt and --prompts gives the prompts"),
         ("one", "What is 'one'?"),
-        ("--prompt ''", "must be a text"),
+        ("--prompt ''", "--prompt 0: the prompt is ''; it must be a text"),
+        ("--prompt a --prompt 'x \udcff y'", r"--prompt 1: the prompt holds half of a surrogate"),
+        ("--prompts a 'x \ud800 y'", r"--prompts 1: the prompt holds half of a surrogate"),
         ("--prompt one --output-file out.csv", "must end in .jsonl or .json"),
         ("--prompt one --max-new-tokens 0", "max-new-tokens"),
         ("--prompt one --temperature -1", "temperature"),
@@ -123,7 +125,16 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(options, why
         ("a.jsonl", '{"answer": "4"}', "has no prompt"),
         ("a.jsonl", '{"prompt": "a", "text": "b"}', "has prompt and text"),
         ("a.jsonl", '{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}', "the id 'x'"),
-        ("a.jsonl", '{"id": 1.5, "prompt": "a"}', "must be a text or a number"),
+        ("a.jsonl", '{"id": 1.5, "prompt": "a"}', "1: the id is 1.5; .* text or a whole number"),
+        ("a.jsonl", '{"id": null, "prompt": "a"}', "1: the id is null; it must be .* or left out"),
+        ("a.jsonl", '{"prompt": "a"}\n{"prompt": "x \\ud800 y"}', r"a.jsonl:2: the prompt .* half"),
+        ("a.jsonl", '{"id": "\\udfff", "prompt": "a"}', r"a.jsonl:1: the id holds half"),
+        ("a.json", '["a", "\\ud800"]', r"a.json, entry 1: the prompt holds half"),
+        (
+            "a.json",
+            '[{"messages": [{"role": "user", "content": "\\ud800"}]}]',
+            "entry 0: the content of a message holds half",
+        ),
         ("a.jsonl", '{"prompt": "a"}\n{"prompt"', "a.jsonl:2"),
         ("a.jsonl", '{"messages": [{"role": "user"}]}', "messages must be a list"),
         ("a.jsonl", '{"messages": "hello"}', "messages must be a list"),
@@ -140,6 +151,11 @@ def test_a_malformed_file_of_prompts_is_named_with_the_place(tmp_path, name, con
         read_prompts(file)
 
 
+def test_an_id_of_several_lines_is_shown_on_one():
+    Path("in.json").write_text(json.dumps([{"id": "a\n[b] forged", "prompt": "one"}]))
+    assert generated("--prompts-file in.json").out.startswith("[a [b] forged] one\nuno\n")
+
+
 def test_texts_are_called_by_their_numbers():
     assert [one.prompt_id for one in from_texts(["a", "b"])] == ["0", "1"]
 
@@ -152,6 +168,9 @@ def test_a_prompt_that_fails_is_an_error_row_and_never_a_response():
     assert failed["response"] is None
     assert failed["error"]["type"] == "EngineFailure"
     assert fine["response"] == "dos"
+    assert "Answers: 1 made, 0 already there, 1 failed, 0 remaining." in said.out
+    again = generated("--prompts one two")
+    assert "Answers: 0 made, 1 already there, 1 failed, 0 remaining." in again.out
     assert generated("--prompts one two").code == 1  # what failed is not asked again by itself
     script()
     assert generated("--prompts one two --retry-errors").code == 0

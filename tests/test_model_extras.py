@@ -127,6 +127,7 @@ REFUSED = [
     ("--extra-body", '{"stop": ["a"]}', "cannot set 'stop', which the run controls"),
     ("--extra-body", '{"stream": true}', "cannot set 'stream', which the run controls"),
     ("--system-prompt", "  ", "--system-prompt is empty"),
+    ("--system-prompt", "x \udcff y", "--system-prompt holds half of a surrogate pair"),
     ("--system-prompt", "@nowhere.txt", "--system-prompt: nowhere.txt cannot be read"),
 ]
 

@@ -35,7 +35,7 @@ from pipeline.cli.layout_print import print_layout
 from pipeline.cli.options import given_options
 from pipeline.cli.progress import live_progress
 from pipeline.cli.run_folders import LocalPath
-from pipeline.cli.streaming import shown_answers
+from pipeline.cli.streaming import heading, shown_answers
 from pipeline.cli.terminal import counted, echo, json_line
 from pipeline.engines.launch import environment
 from pipeline.engines.settings import BRANCHES, PLAIN, REFINE, EngineSettings
@@ -253,7 +253,9 @@ def _prompts(
             f"{' and '.join(sources) or 'Nothing'} gives the prompts; give exactly one of "
             f"{', '.join(given)}."
         )
-    return read_prompts(file) if file is not None else from_texts((*single, *several, *further))
+    if file is not None:
+        return read_prompts(file)
+    return from_texts((*single, *several, *further), sources[0])
 
 
 def _generation(values: Mapping[str, Any]) -> Generation:
@@ -320,7 +322,7 @@ def _with_rows(model: EngineSettings, batch_size: int) -> EngineSettings:
 
 def _print_row(row: Mapping[str, Any]) -> None:
     asked = row["prompt"] if "prompt" in row else row["messages"][-1]["content"]
-    echo(f"[{row['id']}] {asked}")
+    echo(f"{heading(row['id'])} {asked}")
     if row["error"] is not None:
         echo(f"  failed: {row['error']['message']}\n")
         return
@@ -341,10 +343,9 @@ def _print_row(row: Mapping[str, Any]) -> None:
 def _print_answers(summary: Summary, shown: int, output_file: Path) -> None:
     for row in summary.rows[:shown]:
         _print_row(row)
-    failed = sum(row["error"] is not None for row in summary.rows)
     echo(
-        f"Answers: {summary.made} made, {summary.already_done} already there, {failed} failed, "
-        f"{summary.remaining} remaining."
+        f"Answers: {summary.made} made, {summary.already_done} already there, {summary.failed} "
+        f"failed, {summary.remaining} remaining."
     )
     echo(f"{output_file}")
 
@@ -357,7 +358,7 @@ def _end(summary: Summary, *, is_rank: bool) -> None:
     if summary.remaining:
         echo("Interrupted: repeat the command to continue.", err=True)
         sys.exit(RUN_STOPPED)
-    if any(row["error"] is not None for row in summary.rows):
+    if summary.failed:
         echo("Failed prompts are recorded with errors; --retry-errors asks them again.", err=True)
         if not is_rank:
             sys.exit(SOME_FAILED)

@@ -157,9 +157,7 @@ def merged(generation: Generation, prompts: tuple[Prompt, ...], output: Path) ->
             f"({', '.join(missing[:NAMED])}{', …' if len(missing) > NAMED else ''}); finish the "
             "shards, or leave out --merge to answer the rest here."
         )
-    there = tuple(rows[one.prompt_id] for one in prompts)
-    failed = sum(row["error"] is not None for row in there)
-    return Summary(0, len(there), failed=failed, remaining=0, rows=there)
+    return Summary.of((rows[one.prompt_id] for one in prompts), before=rows, remaining=0)
 
 
 def generate_in_shards(
@@ -206,14 +204,8 @@ def generate_in_shards(
     rows, missing = merge(output, prompts, settings)
     if not missing:
         _remove_shards(output)
-    there = [rows[one.prompt_id] for one in prompts if one.prompt_id in rows]
-    return Summary(
-        made=len(there) - len(before),
-        already_done=len(before),
-        failed=progress.failed,
-        remaining=len(missing),
-        rows=tuple(there),
-    )
+    there = (rows[one.prompt_id] for one in prompts if one.prompt_id in rows)
+    return Summary.of(there, before, remaining=len(missing))
 
 
 def _remove_shards(output: Path) -> None:

@@ -14,6 +14,7 @@ from pipeline.engines.declaration import prefix_of
 from pipeline.engines.sampling import OPTIONS
 from pipeline.errors import UserMistake
 from pipeline.experiment import Experiment
+from pipeline.problems.data_files import refuse_half_characters
 from pipeline.problems.manifests import load_manifest
 from pipeline.reasoners.entry import ReasonerEntry
 
@@ -57,7 +58,10 @@ def experiment_of(reasoner: str, values: Mapping[str, Any]) -> Experiment:
 
 def text_or_file(given: str | None) -> str | None:
     """The text, or what the file after the @ holds, without the end of its last line."""
-    if given is None or not given.startswith("@"):
+    if given is None:
+        return None
+    if not given.startswith("@"):
+        refuse_half_characters("--system-prompt", given)
         return given
     try:
         return Path(given[1:]).read_text(encoding="utf-8").removesuffix("\n")

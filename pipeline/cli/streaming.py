@@ -17,6 +17,11 @@ REFRESHED = 10
 """Times a second."""
 
 
+def heading(prompt_id: str) -> str:
+    """What stands before an answer: the id on one line, whatever it holds."""
+    return f"[{' '.join(prompt_id.split())}]"
+
+
 @contextlib.contextmanager
 def shown_answers() -> Iterator[Hear]:
     """What draws answers on standard output until the block ends."""
@@ -68,7 +73,7 @@ class Lines:
     def _print(self, prompt_id: str, line: str) -> None:
         if self.read:
             try:
-                echo(f"[{' '.join(prompt_id.split())}] {line}")
+                echo(f"{heading(prompt_id)} {line}")
             except OSError as error:
                 self.read = False
                 if not isinstance(error, BrokenPipeError):
@@ -91,7 +96,7 @@ class Drawn:
             self._growing[event.prompt_id] += event.text
         else:
             whole = self._growing.pop(event.prompt_id)
-            self.live.console.print(Text.assemble((f"[{event.prompt_id}] ", "bold"), whole))
+            self.live.console.print(Text.assemble((f"{heading(event.prompt_id)} ", "bold"), whole))
         self.live.update(self._drawn())
 
     def _drawn(self) -> Text:
@@ -99,7 +104,7 @@ class Drawn:
         each = max(1, (height - 1) // max(len(self._growing), 1))
         drawn = Text()
         for prompt_id, text in self._growing.items():
-            name = f"[{prompt_id}] "[:width]
+            name = f"{heading(prompt_id)} "[:width]
             room = max(1, width - len(name))
             lines = [
                 line[start : start + room]

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipeline.engines.protocol import Ability, Completion, Engine, Tokenizer
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
@@ -29,13 +29,30 @@ KEPT = "Interrupted: finished answers are kept; repeat the command to continue."
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What one call did; `rows` are all that was asked for and is there."""
+    """What one call did; `rows` are all that was asked for and is there, `failed` those of errors.
+
+    Answers are `made` or `already_done`, and neither is one that failed.
+    """
 
     made: int
     already_done: int
     failed: int
     remaining: int
     rows: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[dict[str, Any]], before: Collection[str], remaining: int) -> Self:
+        """The rows counted; `before` are the ids of those that were there."""
+        there = tuple(rows)
+        answered = [row["id"] for row in there if row["error"] is None]
+        already = sum(one in before for one in answered)
+        return cls(
+            made=len(answered) - already,
+            already_done=already,
+            failed=len(there) - len(answered),
+            remaining=remaining,
+            rows=there,
+        )
 
 
 def generate(
@@ -83,12 +100,10 @@ def generate(
             if answers.rows:
                 answers.write(prompts)
         found |= answers.rows
-    return Summary(
-        made=progress.done,
-        already_done=len(mine) - len(missing),
-        failed=progress.failed,
+    return Summary.of(
+        (found[one.prompt_id] for one in mine if one.prompt_id in found),
+        before=there,
         remaining=len(missing) - progress.done,
-        rows=tuple(found[one.prompt_id] for one in mine if one.prompt_id in found),
     )
 
 

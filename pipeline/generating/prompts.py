@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.engines.protocol import Message, Tokenizer
 from pipeline.errors import UserMistake
-from pipeline.problems.data_files import Row, read_rows
+from pipeline.problems.data_files import Row, read_rows, refuse_half_characters
 
 TEXTS = ("prompt", "question", "text", "problem")
 """What the prompt may be called in an object."""
@@ -57,13 +57,13 @@ def from_objects(given: Iterable[object]) -> tuple[Prompt, ...]:
     return prompts
 
 
-def from_texts(texts: Iterable[str]) -> tuple[Prompt, ...]:
-    """Texts as prompts, called by their numbers from 0.
+def from_texts(texts: Iterable[str], source: str = "prompt") -> tuple[Prompt, ...]:
+    """Texts as prompts, called by their numbers from 0; `source` is what messages call them.
 
     Raises:
-        UserMistake: there is none, or one is empty.
+        UserMistake: one is empty, or cannot be written as UTF-8.
     """
-    rows = (Row(f"prompt {number}", {"prompt": text}) for number, text in enumerate(texts))
+    rows = (Row(f"{source} {number}", {"prompt": text}) for number, text in enumerate(texts))
     return _distinct(rows)
 
 
@@ -114,12 +114,17 @@ def _prompt(row: Row, number: int) -> Prompt:
         )
     prompt_id = row.values.get(ID, number)
     if isinstance(prompt_id, bool) or not isinstance(prompt_id, str | int):
-        raise UserMistake(f"{row.where}: the id is {prompt_id!r}; it must be a text or a number.")
+        said = json.dumps(prompt_id, default=str)
+        raise UserMistake(
+            f"{row.where}: the id is {said}; it must be a text or a whole number, or left out."
+        )
+    refuse_half_characters(f"{row.where}: the id", str(prompt_id))
     asked = row.values[there[0]]
     if there[0] == MESSAGES:
         return Prompt(str(prompt_id), _messages(row.where, asked))
     if not isinstance(asked, str) or not asked.strip():
         raise UserMistake(f"{row.where}: the {there[0]} is {asked!r}; it must be a text.")
+    refuse_half_characters(f"{row.where}: the {there[0]}", asked)
     return Prompt(str(prompt_id), asked)
 
 
@@ -135,6 +140,8 @@ def _messages(where: str, asked: object) -> tuple[Message, ...]:
             raise wrong
         if not all(isinstance(value, str) for value in one.values()):
             raise wrong
+        for name, value in one.items():
+            refuse_half_characters(f"{where}: the {name} of a message", value)
     return tuple(dict(one) for one in asked)
 
 

@@ -46,6 +46,17 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     return rows
 
 
+def refuse_half_characters(what: str, text: str) -> None:
+    """Raise `UserMistake` where a text cannot be written down, as JSON and arguments may hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserMistake(
+            f"{what} holds half of a surrogate pair or a byte that is not UTF-8 "
+            f"({text[error.start]!a}), which is not text; correct it"
+        ) from error
+
+
 def _jsonl_rows(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):

@@ -13,7 +13,7 @@ from typing import cast
 
 from pipeline.errors import UserMistake
 from pipeline.letters import LETTERS
-from pipeline.problems.data_files import Row
+from pipeline.problems.data_files import Row, refuse_half_characters
 from pipeline.problems.manifests import ANSWER_KINDS, AnswerKind, Columns, Manifest
 
 MIN_CHOICES = 2
@@ -127,13 +127,7 @@ class _Cells:
         if isinstance(value, float) and value.is_integer():  # tables store whole numbers as floats
             value = int(value)
         text = str(value).strip()
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise UserMistake(
-                f"{self.row.where}: {column!r} holds half of a surrogate pair "
-                f"({text[error.start]!a}), which is not text; correct the row"
-            ) from error
+        refuse_half_characters(f"{self.row.where}: {column!r}", text)
         return text or None
 
     def choices(self, column: str | None) -> tuple[str, ...]:
