@@ -91,11 +91,28 @@ def test_csv_has_a_row_for_each_attempt_of_every_run(tmp_path):
     assert (rows[0]["response"], rows[0]["target_tokens"]) == (TEXT, "20")
 
 
-def test_csv_has_the_forwards_of_target_and_draft(tmp_path):
-    usage = {"target": {"plain": {"generated": 4, "forwards": 2}, "refused": {"forwards": 0}}}
-    run = graded(tmp_path / "run", [verdict_row("60", usage=usage)], {"60": [True]})
-    [row] = table(export(run, "csv", str(tmp_path / "all.csv")))
-    assert (row["target_forwards"], row["draft_forwards"]) == ("2", "0")
+def test_csv_has_what_every_model_wrote_computed_and_in_how_many_forwards(tmp_path):
+    usage = {
+        "target": {
+            "plain": {"generated": 4, "forwards": 2},
+            "refused": {"generated": 9, "forwards": 0},
+        },
+        "target_assistant": {"guesses": {"generated": 11, "forwards": 7}},
+    }
+    guessed = graded(tmp_path / "guessed", [verdict_row("60", usage=usage)], {"60": [True]})
+    row, *others = table(export([guessed, graded(tmp_path / "plain")], "csv", str(tmp_path / "a")))
+    assert {name: int(n) for name, n in row.items() if name.endswith(("tokens", "forwards"))} == {
+        "target_tokens": 13,
+        "target_written_tokens": 4,
+        "target_forwards": 2,
+        "draft_tokens": 0,
+        "draft_written_tokens": 0,
+        "draft_forwards": 0,
+        "target_assistant_tokens": 11,
+        "target_assistant_forwards": 7,
+    }
+    named = ("target_tokens", "target_written_tokens", "target_forwards", "target_assistant_tokens")
+    assert [others[0][name] for name in named] == ["20", "20", "", ""]
 
 
 def test_csv_begins_with_the_byte_order_mark_that_excel_needs(tmp_path):

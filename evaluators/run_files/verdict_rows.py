@@ -3,7 +3,7 @@
 Fields that an earlier version's grading did not write have defaults.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,8 @@ from evaluators.run_files.attempt_lines import whole_lines
 from evaluators.verdict import Status
 
 VERDICTS = "verdicts.jsonl"
+UNWRITTEN = ("refused", "guesses")
+"""Uses whose tokens were computed for guesses, and are no text."""
 
 
 class NotGraded(ValueError):  # noqa: N818 - named for what it is
@@ -108,6 +110,13 @@ class VerdictRow:
         """The tokens that a model generated; None where one use does not say."""
         return self._sum(model, lambda use: use.generated)
 
+    def written(self, model: str) -> int | None:
+        """Those of them that became text; None where one use does not say."""
+        if self.usage is None:
+            return None
+        uses = self.usage.get(model, {}).items()
+        return _known_sum(tokens.generated for use, tokens in uses if use not in UNWRITTEN)
+
     def forwards(self, model: str) -> int | None:
         """The passes of a model that gave them; None where one use does not say."""
         return self._sum(model, lambda use: use.forwards)
@@ -115,9 +124,16 @@ class VerdictRow:
     def _sum(self, model: str, count: Callable[[UseTokens], int | None]) -> int | None:
         if self.usage is None:
             return None
-        counts = [count(use) for use in self.usage.get(model, {}).values()]
-        known = [one for one in counts if one is not None]
-        return sum(known) if len(known) == len(counts) else None
+        return _known_sum(count(use) for use in self.usage.get(model, {}).values())
+
+
+def _known_sum(counts: Iterable[int | None]) -> int | None:
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
 
 
 def verdict_rows(run: Path) -> Iterator[VerdictRow]:

@@ -10,7 +10,7 @@ import duckdb
 from evaluators.run_files.attempt_lines import as_written, open_regular
 from evaluators.run_files.freshness import GradedFile, stale_rows
 from evaluators.run_files.run_manifest import Slice
-from evaluators.run_files.verdict_rows import VERDICTS, NotGraded
+from evaluators.run_files.verdict_rows import UNWRITTEN, VERDICTS, NotGraded
 from evaluators.statistics.estimators import AnswerClass
 from evaluators.statistics.track_table import TrackTable, track_table
 from evaluators.verdict import Status
@@ -51,8 +51,6 @@ NEEDED = (
 """What every verdict row has, null where an imported attempt does not say."""
 MADE_FROM = {"file", "digest"}
 STATUSES = ("ok", "error")
-UNWRITTEN = ("refused", "guesses")
-"""Uses whose tokens were computed for guesses, and are no text."""
 MOST_REPEATS = 999_999_999
 SLIM = """
 CREATE TABLE verdicts AS SELECT

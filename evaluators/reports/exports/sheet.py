@@ -39,6 +39,8 @@ COLUMNS = (
     "steps_rewritten",
     "target_tokens",
     "draft_tokens",
+    "target_written_tokens",
+    "draft_written_tokens",
     "target_forwards",
     "draft_forwards",
     "flops_decode",
@@ -49,6 +51,7 @@ COLUMNS = (
     "error",
     "response",
 )
+COUNTED = ("tokens", "written_tokens", "forwards")
 
 
 def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ...]) -> int:
@@ -77,17 +80,28 @@ def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ..
 
 
 def _columns_of_others(runs: Sequence[GradedRun]) -> list[str]:
-    """Model and tokens of the roles beside target and draft, in the order of their appearance."""
-    roles = dict.fromkeys(role for run in runs for role in run.models if role not in TWO_ROLES)
-    return [f"{role}_{what}" for role in roles for what in ("model", "tokens")]
+    """Of the roles beside target and draft, in the order of their appearance.
+
+    Assistants, which write no text, have no settings of their own: what they computed names them.
+    """
+    named = dict.fromkeys(role for run in runs for role in run.models if role not in TWO_ROLES)
+    counted = dict.fromkeys(role for run in runs for role in run.totals.tokens)
+    assistants = [role for role in counted if role not in named and role not in TWO_ROLES]
+    return [
+        *(f"{role}_{what}" for role in named for what in ("model", *COUNTED)),
+        *(f"{role}_{what}" for role in assistants for what in ("tokens", "forwards")),
+    ]
 
 
 def _row(run: GradedRun, attempt: GradedAttempt, *, hidden: bool) -> dict[str, Any]:
     line, verdict = attempt.line, attempt.verdict
     error, models = line.error, run.models
     steps, flops = verdict.steps, verdict.flops
-    tokens = {f"{role}_tokens": verdict.generated(role) for role in (*TWO_ROLES, *models)}
-    tokens |= {f"{role}_forwards": verdict.forwards(role) for role in TWO_ROLES}
+    roles = dict.fromkeys((*TWO_ROLES, *models, *run.totals.tokens))
+    sums = verdict.generated, verdict.written, verdict.forwards
+    tokens = {
+        f"{role}_{what}": of(role) for role in roles for what, of in zip(COUNTED, sums, strict=True)
+    }
     others = {
         f"{role}_model": model_name(model)
         for role, model in models.items()
