@@ -47,11 +47,12 @@ def entry(decoder, seconds, **more):
             "peaks": [2_000_000] * len(seconds),
         },
         "pooled": {
+            "tokens": TOKENS * len(seconds),
             "first_token": 0.01,
             "inter_token": {"p50": 0.01, "p90": 0.02, "p99": 0.03},
             "latency": {"p50": 0.1, "p90": 0.2, "p99": 0.3},
             "seconds_per_token": 0.01,
-            "target_forwards": 100,
+            "target_forwards": TOKENS * len(seconds),
             "assistant_forwards": 0,
             "tokens_per_target_forward": 1.0,
             "acceptance": None,

@@ -371,7 +371,24 @@ def test_a_dry_run_plans_and_writes_nothing(tmp_path):
     said = speclrm(f"measure {config} --output-dir {tmp_path / 'out'} --dry-run")
     assert said.code == 0
     assert "beam_search_speculative: unsupported: " in said.out
+    lines = said.out.splitlines()
+    assert [line[:2] for line in lines[1:]] == ["  "] * 2, "a pipe has no width to fit"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_fits_a_narrow_terminal(tmp_path, monkeypatch):
+    config = written(
+        tmp_path, **SMALL, **PROMPTS, methods_to_test=["beam_search", "beam_search_speculative"]
+    )
+    asked = f"measure {config} --output-dir {tmp_path}/{'a-long-name' * 9} --dry-run"
+    piped = speclrm(asked).out
+    # Rich takes a stream for a terminal where this is set.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    said = speclrm(asked).out
+    assert max(map(len, piped.splitlines())) > 60
+    assert max(map(len, said.splitlines())) <= 60
+    assert "".join(said.split()) == "".join(piped.split()), "nothing is cut"
 
 
 @pytest.mark.parametrize("name", ["example", "quick", "comprehensive"])

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ from speclrm_testing.commands import speclrm
 def asked(monkeypatch, tmp_path):
     """What is measured when these lines are said; a config called bad is a mistake."""
     done = []
+    for name in ("mine", "bad", "failing"):
+        shutil.copy(EXAMPLE["quick"], tmp_path / f"{name}.json")
 
     def measure_file(file, _output, how):
         done.append((file, how))
@@ -54,9 +57,20 @@ SAID = {
     ("own", "mine.json", "", "1"): [(Path("mine.json"), how())],
     ("own", ""): [],
     ("quick", "", "back", "leave", "quick"): [],
-    ("nonsense", "quack", "99", "\x1b[2J"): [],
     (): [],
 }
+MISTAKEN = {
+    ("nonsense",): ("What (", "There is no 'nonsense'", ("", "", "")),
+    ("99",): ("What (", "There is no '99'", ("", "", "")),
+    ("\x1b[2J",): ("What (", "There is no '\\x1b[2j'", ("", "", "")),
+    ("own", "missing.json"): ("Its path", "missing.json cannot", ("mine.json", "", "")),
+    ("own", "~no.user/a.json"): ("Its path", "~no.user/a.json cannot", ("mine.json", "", "")),
+    ("own", "keys.json"): ("Its path", "no_such_key", ("mine.json", "", "")),
+    ("quick", "standrad"): ("Which", "standrad", ("standard", "")),
+    ("own", "mine.json", ","): ("Which", "names none", ("", "")),
+    ("quick", "", "nonsense"): ("What to do", "There is no 'nonsense'", ("",)),
+}
+"""Lines of which the last is a mistake; its question, what is said of it, lines that mend it."""
 
 
 @pytest.mark.parametrize("lines", SAID)
@@ -73,6 +87,23 @@ def test_it_ends_cleanly_wherever_the_input_ends(asked, lines, ends):
     assert said.code == 0
     assert "Traceback" not in said.err
     assert "\x1b" not in said.out + said.err
+
+
+@pytest.mark.parametrize("lines", MISTAKEN)
+def test_a_wrong_answer_is_told_at_its_question_which_is_asked_again(asked, tmp_path, lines):
+    question, sentence, mended = MISTAKEN[lines]
+    (tmp_path / "keys.json").write_text('{"main_model": "pocket-target", "no_such_key": 1}')
+    said, done = asked(*lines)
+    assert sentence in said.err
+    assert said.out.count(question) == 2
+    assert "\x1b" not in said.out + said.err
+    assert (said.code, done) == (1, []), "the input ended before the mistake was mended"
+    said, done = asked(*lines, *mended)
+    assert (said.code, len(done)) == (0, 1)
+
+
+def test_going_back_mends_no_path(asked):
+    assert asked("own", "missing.json", "", "leave")[0].code == 1
 
 
 def test_a_mistake_is_told_and_the_menu_goes_on(asked):

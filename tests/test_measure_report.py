@@ -16,6 +16,7 @@ from evaluators.reports.measured.rankings import ACCURACY, AGREEMENT, MEMORY, SP
 from evaluators.reports.measured.report_file import read_report
 from speclrm_testing.commands import speclrm
 
+AT = "7 of 0/0"
 HOSTILE = "\x1b]0;owned\x07[red]\u202e<script>|=1+1"
 
 
@@ -83,6 +84,44 @@ def in_a_terminal(columns, *arguments):
     os.close(ours)
     assert process.returncode == 0, said
     return said.decode()
+
+
+def test_tokens_per_forward_are_the_tokens_by_the_forwards_beside_them(tmp_path):
+    read = read_report(written(tmp_path, report(STANDARD, WINDOW)))
+    [work] = [one for one in parts(read) if one.title == "Work"]
+    for line in work.lines:
+        cells = dict(zip(work.headings, line, strict=True))
+        tokens = float(cells["tokens"].replace(",", ""))
+        forwards = float(cells["forwards, assistant's"].partition(" /")[0].replace(",", ""))
+        assert tokens / forwards == float(cells["tokens per forward"])
+    assert "in all passes together" in work.notes
+    [row, _] = csv.DictReader(io.StringIO(speclrm(f"measure --show {tmp_path} --format csv").out))
+    assert (row["tokens"], row["pooled_tokens"], row["target_forwards"]) == ("100", "300", "300")
+
+
+def test_the_legend_explains_where_a_text_differs(tmp_path):
+    read = read_report(written(tmp_path, report(STANDARD, REFINE)))
+    [work] = [one for one in parts(read) if one.title == "Work"]
+    [heading] = [one for one, cell in zip(work.headings, work.lines[1], strict=True) if cell == AT]
+    assert f"\n{heading} = " in work.notes
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_warning_stands_below_the_settings_and_leaves_names_whole(tmp_path, columns):
+    warning = f"{HOSTILE} The attention mask is not set,\nand {{reference}} " + "cannot be " * 20
+    seen = STANDARD["effective"] | {"warnings": [warning], "assistant": "/a/long/path/" * 8}
+    decoders = [STANDARD | {"effective": seen}, WINDOW | {"effective": seen | {"ignored": "one"}}]
+    said = in_a_terminal(columns, "--show", str(written(tmp_path, report(*decoders))), "--wide")
+    settings = said.partition("Settings in effect")[2]
+    rows = [line for line in settings.splitlines() if "│" in line]
+    assert sum("standard " in line for line in rows) >= 1
+    assert not any("attention mask" in line for line in rows)
+    read = read_report(tmp_path)
+    [part] = [one for one in parts(read) if one.title == "Settings in effect"]
+    _, first, second = part.notes.splitlines()
+    assert first.startswith("warnings, standard, window: ")
+    assert "not set, and {reference} cannot" in first
+    assert second == "ignored, window: one"
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100])

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.segment import Segment
+from rich.text import Text
 
 from evaluators.reports.safe_text import safe
+from pipeline.cli.terminal import echo
 
 
 def safe_console(*, err: bool = False, piped_width: int | None = None) -> Console:
@@ -17,6 +20,15 @@ def safe_console(*, err: bool = False, piped_width: int | None = None) -> Consol
     if piped_width is not None and not console.is_terminal:
         console.width = piped_width
     return console
+
+
+def echo_wrapped(text: str, *, indent: int = 0, err: bool = False) -> None:
+    """Print a paragraph as wide as the terminal; where there is none, on one line."""
+    console = safe_console(err=err)
+    if console.is_terminal:
+        console.print(Padding.indent(Text(text), indent))
+    else:
+        echo(" " * indent + text, err=err)
 
 
 class _SafeConsole(Console):

@@ -1,15 +1,20 @@
 """`speclrm measure` without a config: a menu for a terminal, or for the lines of a pipe."""
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from evaluators.reports.measured.report_file import MANIFEST, REPORT
+from pipeline.cli.console import echo_wrapped
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
-from pipeline.measuring.table import DECODERS
+from pipeline.measuring.config import read_config
+from pipeline.measuring.table import DECODERS, decoders_named
 from pipeline.resources import examples_dir
 
 EXAMPLES = {
@@ -26,6 +31,7 @@ MEANS = EXAMPLES | {
 }
 MEASURE, DRY_RUN, BACK = "measure", "dry-run", "back"
 ALL = "as in the config"
+Answer = TypeVar("Answer")
 
 
 class InputEnded(Exception):  # noqa: N818 - named for what happened
@@ -34,10 +40,14 @@ class InputEnded(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(slots=True)
 class _Menu:
-    """The menu, whether all that it did went well, and the folders in which it has measured."""
+    """The menu, whether all that it did went well, and the folders in which it has measured.
+
+    `mistaken`: whether the last question was answered with a mistake at first.
+    """
 
     output: Output
     well: bool = True
+    mistaken: bool = False
     folders: list[Path] = field(default_factory=list)
 
     def ask(self) -> bool:
@@ -48,7 +58,7 @@ class _Menu:
         """
         for number, name in enumerate(CHOICES, 1):
             echo(f"{number} {name}: {MEANS[name]}")
-        chosen = _chosen("What", CHOICES)
+        chosen = self._chosen("What", CHOICES)
         if chosen == LEAVE:
             return False
         try:
@@ -64,22 +74,38 @@ class _Menu:
     def _measure(self, chosen: str) -> None:
         file = examples_dir() / f"measure_{chosen}.json"
         if chosen == OWN:
-            given = _line("Its path")
-            if not given:
+            own = self._answer("Its path", _config)
+            if own is None:
+                self.well = self.well and not self.mistaken
                 return
-            file = Path(given).expanduser()
-        echo(f"Decoders: {', '.join(DECODERS)}")
-        decoders = _line(f"Which, with commas [{ALL}]") or None
-        what = _chosen("What to do with it", (MEASURE, DRY_RUN, BACK))
+            file = own
+        echo_wrapped(f"Decoders: {', '.join(DECODERS)}")
+        decoders = self._answer(f"Which, with commas [{ALL}]", _decoders)
+        what = self._chosen("What to do with it", (MEASURE, DRY_RUN, BACK))
         if what == BACK:
             return
         from pipeline.cli.measure_run import measure_file  # noqa: PLC0415 - loads torch
 
         # What is there already is gone on with, and nothing is measured twice.
-        how = How(what == DRY_RUN, True, False, None, None if decoders == ALL else decoders)
+        how = How(what == DRY_RUN, True, False, None, decoders)
         done = measure_file(file, self.output, how)
         self.folders.append(done.folder)
         self.well = done.well and self.well
+
+    def _chosen(self, question: str, names: tuple[str, ...]) -> str:
+        asked = f"{question} ({', '.join(names)}) [{names[0]}]"
+        return self._answer(asked, partial(_name_of, names))
+
+    def _answer(self, question: str, meant: Callable[[str], Answer]) -> Answer:
+        """What an answer means; asked again, saying why, as long as `meant` refuses it."""
+        self.mistaken = False
+        while True:
+            given = _line(question)
+            try:
+                return meant(given)
+            except UserMistake as mistake:
+                echo(f"Error: {mistake}", err=True)
+                self.mistaken = True
 
 
 def menu(output: Output) -> bool:
@@ -94,21 +120,39 @@ def menu(output: Output) -> bool:
             pass
     except InputEnded:
         echo("")
+        return asked.well and not asked.mistaken
     return asked.well
 
 
-def _chosen(question: str, names: tuple[str, ...]) -> str:
-    """One of the names, given by itself, its beginning or its number; asked until it is one."""
-    while True:
-        given = _line(f"{question} ({', '.join(names)}) [{names[0]}]").lower()
-        if not given:
-            return names[0]
-        if given.isdecimal() and 1 <= int(given) <= len(names):
-            return names[int(given) - 1]
-        found = [name for name in names if name.startswith(given)]
-        if len(found) == 1 or given in names:
-            return given if given in names else found[0]
-        echo(f"There is no {given!r}; there are: {', '.join(names)}.", err=True)
+def _name_of(names: tuple[str, ...], given: str) -> str:
+    """One of the names, given by itself, its beginning or its number; the first for nothing."""
+    given = given.lower()
+    if not given:
+        return names[0]
+    if given.isdecimal() and 1 <= int(given) <= len(names):
+        return names[int(given) - 1]
+    found = [name for name in names if name.startswith(given)]
+    if len(found) == 1 or given in names:
+        return given if given in names else found[0]
+    raise UserMistake(f"There is no {given!r}; there are: {', '.join(names)}.")
+
+
+def _config(given: str) -> Path | None:
+    """The path of a config that can be read; None for an empty line."""
+    if not given:
+        return None
+    # As a shell does it: what begins with the name of no user stays as it is.
+    file = Path(os.path.expanduser(given))  # noqa: PTH111 - pathlib's raises there
+    read_config(file)
+    return file
+
+
+def _decoders(given: str) -> str | None:
+    """Names with commas; None for those of the config."""
+    if not given or given == ALL:
+        return None
+    decoders_named(given)
+    return given
 
 
 def _line(question: str) -> str:

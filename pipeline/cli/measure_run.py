@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.cli.console import echo_wrapped
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
 from pipeline.cli.terminal import counted, echo
 from pipeline.engines.settings import CPU
@@ -15,9 +16,10 @@ from pipeline.measuring.planning import Planned, measured, plan_decoders
 from pipeline.measuring.probe import Probe
 from pipeline.measuring.running import measure
 from pipeline.measuring.support import combinations_of
-from pipeline.measuring.table import DECODERS, decoder_named
+from pipeline.measuring.table import DECODERS, decoders_named
 
 DIGITS = 8
+INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def measure_file(file: Path, output: Output, how: How) -> Done:
     """
     config = read_config(file)
     if how.decoders is not None:
-        config = replace(config, methods_to_test=_named(how.decoders))
+        config = replace(config, methods_to_test=decoders_named(how.decoders))
     asked = all_asked(config)
     probe = Probe(again=how.probe_again, on_cpu=config.device == CPU)
     methods = [DECODERS[name] for name in asked.config.methods]
@@ -45,7 +47,7 @@ def measure_file(file: Path, output: Output, how: How) -> Done:
         each for decoder in methods for each in combinations_of(decoder, asked.config)
     )
     if unknown:
-        echo(
+        echo_wrapped(
             f"Trying {counted(len(unknown), 'combination')} of settings with tiny models, once for "
             "these versions ...",
             err=True,
@@ -73,14 +75,6 @@ def measure_file(file: Path, output: Output, how: How) -> Done:
     return Done(folder, well and not result.failed)
 
 
-def _named(names: str) -> tuple[str, ...]:
-    """The decoders of a list with commas, each once."""
-    given = [name.strip() for name in names.split(",") if name.strip()]
-    if not given:
-        raise UserMistake("--decoders names none; leave it out for those of the config.")
-    return tuple(dict.fromkeys(decoder_named(name).name for name in given))
-
-
 def _digest(asked: Asked) -> str:
     canonical = json.dumps(asked.config.identity, sort_keys=True).encode()
     return hashlib.sha256(canonical).hexdigest()[:DIGITS]
@@ -89,15 +83,17 @@ def _digest(asked: Asked) -> str:
 def _print_plan(asked: Asked, planned: tuple[Planned, ...], folder: Path, *, err: bool) -> None:
     config = asked.config
     prompts = len({ask.prompt_id for ask in asked.asks})
-    echo(
+    echo_wrapped(
         f"{config.main_model}: {counted(len(asked.asks), 'completion')} of "
         f"{counted(prompts, 'prompt')}, each {counted(config.repeats, 'time')}, into {folder}",
         err=err,
     )
     for decoder in measured(planned):
         calls = decoder.cut(asked.asks, config.batch_size)
-        echo(f"  {decoder.name}: {counted(len(calls), 'call')}. {decoder.means}", err=err)
+        said = f"{decoder.name}: {counted(len(calls), 'call')}. {decoder.means}"
+        echo_wrapped(said, indent=INDENT, err=err)
     for one in planned:
         if one.reason is not None:
             instead = "left out" if one.measured is None else f"falls back to {one.measured}"
-            echo(f"  {one.asked}: unsupported: {one.reason}; {instead}", err=err)
+            said = f"{one.asked}: unsupported: {one.reason}; {instead}"
+            echo_wrapped(said, indent=INDENT, err=err)

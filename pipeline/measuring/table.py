@@ -1,5 +1,6 @@
 """The decoders by name, each a file of its own in `pipeline.measuring.decoders` and a line here."""
 
+from pipeline.errors import UserMistake
 from pipeline.measuring.decoder import Decoder
 from pipeline.registry import Registry
 
@@ -55,3 +56,15 @@ def decoder_named(name: str) -> Decoder:
         UserMistake: there is none, or a plug-in has it that cannot be used.
     """
     return DECODERS.entry(ALIASES.get(name, name), OTHER_WORDS.get(name.lower()))
+
+
+def decoders_named(names: str) -> tuple[str, ...]:
+    """The names of decoders that a list with commas asks for, each once.
+
+    Raises:
+        UserMistake: it names none, or one that there is not, or that cannot be used.
+    """
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    if not given:
+        raise UserMistake("--decoders names none; leave it out for those of the config.")
+    return tuple(dict.fromkeys(decoder_named(name).name for name in given))

@@ -65,6 +65,7 @@ def _flat(one: Entry) -> dict[str, Any]:
     for name in ("inter_token", "latency"):
         found = getattr(pooled, name)
         flat |= {f"{name}_{key}": value for key, value in (asdict(found) if found else {}).items()}
+    flat["pooled_tokens"] = pooled.tokens
     for name in ("first_token", "seconds_per_token", "target_forwards", "assistant_forwards"):
         flat[name] = getattr(pooled, name)
     flat |= {

@@ -1,6 +1,7 @@
 """A measurement as tables: what each decoder came to, who comes first, what was not measured."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from evaluators.reports.measured.figures import (
     GIGA,
@@ -44,11 +45,16 @@ s per token = mean over completions of (last token - first token) / (tokens - 1)
 OF_FIRST = """\
 loading s, first call s, warm-up s = before the first pass: not counted."""
 OF_WORK = """\
-forwards = of the model / of the assistant, in all passes.
+tokens, forwards = in all passes together; forwards of the model / of the assistant.
 tokens per forward = tokens / forwards of the model, each with all rows of a batch.
 accepted = accepted / proposed guesses, %.
+first differing token = its number of prompt/completion, tokens and completions from 0: the one
+that comes first in any of the texts that are not {reference}'s.
 gap = where a text first differs from {reference}'s: the log-probability of the likeliest token
 there minus that of the next; rounding turns small ones."""
+OF_SETTINGS = "What was seen in the first call."
+SENTENCES = ("ignored", "warnings")
+"""Settings in effect that are whole sentences: in a column they would leave names no room."""
 OF_LOSSY = f"{LOSSY} keeps tokens that the model has not checked."
 
 
@@ -208,7 +214,7 @@ def _work(report: Report) -> Part:
         return each([one.pooled.target_forwards, one.pooled.assistant_forwards])
 
     columns: Columns = [
-        ("tokens", lambda one: number(one.tokens)),
+        ("tokens", lambda one: number(one.pooled.tokens)),
         ("forwards, assistant's", counts),
         ("tokens per forward", lambda one: number(one.pooled.tokens_per_target_forward)),
         ("accepted", lambda one: percent(one.pooled.acceptance)),
@@ -262,8 +268,9 @@ def _metrics(report: Report) -> Part:
 
 
 def _settings(report: Report) -> Part:
-    """What was seen, in columns of what any decoder says of itself."""
-    names = list(dict.fromkeys(name for one in report.measured for name in one.effective))
+    """What was seen, in columns of what any decoder says of itself; sentences stand below."""
+    told = dict.fromkeys(name for one in report.measured for name in one.effective)
+    names = [name for name in told if name not in SENTENCES]
 
     def show(name: str) -> Show:
         def value(one: Entry) -> str:
@@ -275,7 +282,22 @@ def _settings(report: Report) -> Part:
         return value
 
     columns = [(name, show(name)) for name in names]
-    return _part(report, "Settings in effect", columns, "What was seen in the first call.")
+    part = _part(report, "Settings in effect", columns, OF_SETTINGS)
+    notes = "\n".join([OF_SETTINGS, *_sentences(report)])
+    return replace(part, texts=len(part.headings), notes=notes)
+
+
+def _sentences(report: Report) -> Iterator[str]:
+    """What was ignored and warned of, a line each, with the decoders that it is said of."""
+    decoders: dict[tuple[str, str], list[str]] = {}
+    for one in report.measured:
+        for name in SENTENCES:
+            found = one.effective.get(name) or []
+            for sentence in found if isinstance(found, list) else [found]:
+                said = name, " ".join(str(sentence).split())
+                decoders.setdefault(said, []).append(one.decoder)
+    for (name, sentence), those in decoders.items():
+        yield f"{name}, {', '.join(those)}: {sentence}"
 
 
 def _unknown(report: Report) -> Part:

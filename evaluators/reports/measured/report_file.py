@@ -57,6 +57,7 @@ class Percentiles:
 class Pooled:
     """Over all calls of all passes."""
 
+    tokens: int | None = None
     first_token: float | None = None
     inter_token: Percentiles | None = None
     latency: Percentiles | None = None
