@@ -89,7 +89,16 @@ def test_a_saved_conversation_is_gone_on_with_and_read_as_prompts(chat):
     assert [one["content"] for one in prompt.messages] == [
         *("say one", "uno", "say two", "you had that"),
     ]
+    assert "(saved in talk.json)\n(saved again, with what was said since, in talk" in said.err
     assert chat("three", options="--history talk.json").out == "you had that\n"
+
+
+def test_what_was_saved_before_a_reset_is_never_written_over(chat):
+    said = chat("say one", "/save talk.json", "/reset", "say two", "/save talk.json")
+    assert said.code == 1
+    assert "talk.json is there already" in said.err
+    (prompt,) = read_prompts(Path("talk.json"))
+    assert prompt.messages[0]["content"] == "say one"
 
 
 @pytest.mark.parametrize("name", ["there.json", "talk.txt", "no/folder\0.json", ""])

@@ -150,6 +150,16 @@ async def test_a_stream_that_ends_too_early_is_asked_for_again_and_then_given_up
         await engine.complete([1, 2], hearing(heard))
 
 
+@pytest.mark.parametrize("end", ["data: [DONE]\n\n", "data: [DONE]", "data:[DONE]\r\n"])
+async def test_a_stream_that_is_done_without_a_finish_reason_fails_at_once(fake, start, end):
+    engine = await start()
+    before = len(fake.seen)
+    streamed(fake, events(*texts("seven")[:1], end=end))
+    with pytest.raises(EngineFailure, match="names no finish_reason"):
+        await engine.complete([1, 2], hearing([]))
+    assert len(fake.seen) == before + 1
+
+
 def test_generate_prints_a_stream_line_by_line_and_a_broken_one_is_an_error_row(
     fake, tmp_path, monkeypatch
 ):

@@ -155,12 +155,13 @@ class Talk:
         identity = self.generation.identity
         settings = {key: one for key, one in identity.items() if key != "max_length"}
         try:
-            self.conversation.save(Path(name).expanduser(), settings)
+            replaced = self.conversation.save(Path(name).expanduser(), settings)
         except UserMistake as error:
             self.failed = True
             echo(str(error), err=True)
         else:
-            echo(f"(saved in {name})", err=True)
+            what = "saved again, with what was said since," if replaced else "saved"
+            echo(f"({what} in {name})", err=True)
 
     def _answer(self, text: str) -> None:
         """Ask, and print what comes as it comes; what was written before Ctrl-C is kept."""

@@ -15,7 +15,7 @@ from pipeline.generating.prompts import Prompt, read_prompts
 class Conversation:
     """Messages in turns; `turns` counts what was asked, also before a reset.
 
-    A file is written over only if this conversation was saved there before.
+    A file is written over only if this conversation was saved there before, since its last reset.
     """
 
     system_prompt: str | None = None
@@ -29,6 +29,7 @@ class Conversation:
 
     def reset(self) -> None:
         """Begin anew, with the system prompt."""
+        self._saved.clear()
         prompt = self.system_prompt
         self.messages = [] if prompt is None else [{"role": "system", "content": prompt}]
 
@@ -41,8 +42,10 @@ class Conversation:
         """Go on with a question and its answer."""
         self.messages = [*question.messages, {"role": "assistant", "content": answer}]
 
-    def save(self, file: Path, settings: dict[str, Any]) -> None:
+    def save(self, file: Path, settings: dict[str, Any]) -> bool:
         """Write it as a list of one object, as `--prompts-file` and `--history` read it.
+
+        The result is whether that replaced what was saved of it earlier.
 
         Raises:
             UserMistake: it cannot be written there, or another file is there.
@@ -55,13 +58,15 @@ class Conversation:
             indent=2,
         )
         try:
-            if file.exists() and file.resolve() not in self._saved:
+            replaced = file.exists()
+            if replaced and file.resolve() not in self._saved:
                 raise UserMistake(f"{file} is there already; choose another name.")
             with whole_file(file) as out:
                 out.write(text.encode("utf-8", "replace") + b"\n")
         except (OSError, ValueError) as error:
             raise UserMistake(f"{file} cannot be written ({error}).") from error
         self._saved.add(file.resolve())
+        return replaced
 
 
 def read_conversation(file: Path) -> list[Message]:

@@ -56,12 +56,13 @@ class EventStream:
         self._is_chat = False
         self._token_ids: list[int] | None = []
         self._end: dict[str, Any] = {}
+        self._is_done = False
         self._usage: Any = None
 
     @property
     def is_over(self) -> bool:
-        """Whether the answer is whole; counts of its tokens may follow."""
-        return bool(self._end)
+        """Whether no more of the answer comes; counts of its tokens may follow."""
+        return bool(self._end) or self._is_done or _is_done(bytes(self._line))
 
     def feed(self, piece: bytes) -> None:
         """The next bytes.
@@ -95,6 +96,7 @@ class EventStream:
 
     def _take(self, line: bytes) -> None:
         """A line: a part of an event's data, or an empty one that ends the event."""
+        self._is_done = self._is_done or _is_done(line)
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
@@ -177,6 +179,11 @@ def body_of(response: httpx.Response, secrets: Secrets) -> Any:
 def refuses_streams(response: httpx.Response) -> bool:
     """Whether a server does not take the fields that ask for a stream."""
     return response.status_code in REFUSED and "stream" in response.text
+
+
+def _is_done(line: bytes) -> bool:
+    """Whether it ends the stream, which a server may do that names no reason."""
+    return line.startswith(b"data:") and line.removeprefix(b"data:").strip() == DONE
 
 
 def _joined(text: str, more: str) -> str:

@@ -180,6 +180,8 @@ def _finish(reason: str | None) -> FinishReason:
         return "stop"
     if reason == "length":
         return "length"
+    if reason is None:
+        raise Unserved("the server's answer names no finish_reason: nothing says that it is whole")
     said = repr(reason) if len(reason or "") <= LONGEST_FINISH else "that is none"
     raise Unserved(f"the server ended the request with finish_reason {said}")
 
