@@ -100,7 +100,7 @@ class EarlyAnswer:
 
     It has the first `whole_steps` steps of the track, the first `characters` characters of the next
     one, with which the text of its own first step goes on, and then its own `steps`. `tokens` is
-    what the target would have spent on that track alone.
+    what the target would have read and written on that track alone, guesses in windows left out.
     """
 
     budget: Count

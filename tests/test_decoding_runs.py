@@ -225,6 +225,12 @@ def test_answers_at_several_budgets_of_thinking_are_those_of_runs_with_each_alon
         assert list(map(timeless, several)) == list(map(timeless, alone))
         assert [one.response for one in guessed] == [one.response for one in alone]
         assert all(one.usage["target"]["refused"].generated is None for one in guessed)
+        # What is read and written is that of the budget alone; what is guessed is not in it.
+        plain = [
+            [replace(one.usage["target"]["plain"], forwards=None) for one in attempts]
+            for attempts in (guessed, alone)
+        ]
+        assert plain[0] == plain[1]
 
 
 def test_status_too_counts_what_is_written_alone(tmp_path):
