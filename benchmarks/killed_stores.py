@@ -24,7 +24,8 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from pipeline.runs.durable_lines import REPLACED, key_of
-from pipeline.stores.objects import Trouble, opened
+from pipeline.stores.objects import opened
+from pipeline.stores.patience import Trouble
 
 ADDRESS = "s3://studies/results/run"
 FAILING_SHARE = 0.1

@@ -2,6 +2,10 @@
 
 import contextlib
 import json
+import re
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,13 +17,22 @@ import fsspec
 import pytest
 
 from pipeline.errors import UserMistake
-from pipeline.runs import durable_lines, store_lease
+from pipeline.runs import durable_lines, mirroring, store_lease
 from pipeline.runs.lock import Holder, InUse
 from pipeline.runs.mirror import Mirror
-from pipeline.runs.mirroring import patiently
 from pipeline.runs.store_lease import LEASE, Lease
-from pipeline.stores.addresses import COPIES, STAGING, address_of, as_addresses, folder_of
-from pipeline.stores.objects import Found, Objects, Overtaken, Trouble, opened
+from pipeline.runs.stored_runs import staged
+from pipeline.stores import objects, patience
+from pipeline.stores.addresses import (
+    COPIES,
+    STAGING,
+    address_of,
+    as_addresses,
+    folder_of,
+    is_address,
+)
+from pipeline.stores.objects import Found, Objects, Overtaken, opened
+from pipeline.stores.patience import Trouble, patiently
 
 ADDRESS = "memory://bucket/run"
 PROBLEM = "problems/sums-1.jsonl"
@@ -242,6 +255,43 @@ def test_a_download_goes_on_as_long_as_something_arrives(store, tmp_path):
     assert len(list((tmp_path / "copy" / "problems").iterdir())) == 40
 
 
+@pytest.fixture
+def silent(monkeypatch) -> Iterator[Objects]:
+    """A place in an S3 server that takes connections and says nothing."""
+    pytest.importorskip("s3fs")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            patience.PATIENCE_VARIABLE: "0",
+        }.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(objects, "CONNECT_SECONDS", 0.3)
+        yield opened("s3://bucket/run")
+
+
+def test_a_store_that_hangs_is_waited_for_no_longer_than_asked(silent, tmp_path):
+    """An upload waits for the server's leave to begin, for which its client knows no limit."""
+    mirror = Mirror(made(tmp_path / "run"), silent)
+    for asked in (lambda: mirror.push(everything=True), mirror.pull, lambda: silent.version("x")):
+        with pytest.raises(Trouble, match=r"in time|timeout"):
+            patiently(asked, time.sleep, 0.0, lambda: mirror.moved)
+
+
+def test_whoever_waits_for_the_last_uploads_learns_that_the_store_is_silent(monkeypatch, capfd):
+    monkeypatch.setattr(mirroring, "QUIET_SECONDS", 0.0)
+    says = [[mirroring.SILENT, "it is silent"], [mirroring.STOPPED, "given up"]]
+    script = f"import sys; [print(line) for line in {[*map(json.dumps, says)]}]; sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    waiting = mirroring.StoreProcess.listening(process)
+    assert waiting.finish() == "given up"
+    assert capfd.readouterr().err.endswith("next start of the run.\nit is silent\n")
+
+
 def test_whoever_grades_last_writes_the_verdicts(store, tmp_path):
     run = made(tmp_path / "run", **{"verdicts.jsonl": b"{}\n"})
     mirror = Mirror(run, store)
@@ -340,6 +390,43 @@ def test_an_address_can_be_read_off_its_folders(address, endpoint, kind):
 def test_an_address_that_names_no_place_is_refused(address):
     with pytest.raises(UserMistake, match="names no run directory"):
         folder_of(address, "", STAGING)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("s3://lab", "whole bucket; write it as s3://lab/FOLDER/RUN"),
+        ("gs://lab/", "whole bucket; write it as gs://lab/FOLDER/RUN"),
+        ("s3://lab/r/*", "has wildcards"),
+        ("s3://lab/r/x?", "has wildcards"),
+        ("s3://lab/[r]/x", "has wildcards"),
+        ("file://tmp/x", "write a folder as file:///tmp/x"),
+    ],
+)
+def test_no_run_is_made_where_none_can_be_named_again(address, says):
+    with pytest.raises(UserMistake, match=re.escape(says)):
+        staged(address)
+
+
+@pytest.mark.parametrize(
+    ("named", "right"),
+    [
+        ("S3://lab/r/q", "s3://lab/r/q"),
+        ("s3:/lab/r/x", "s3://lab/r/x"),
+        ("Gs:/lab/x", "gs://lab/x"),
+        ("file:/tmp/x", "file:///tmp/x"),
+        ("FILE:///tmp/x", "file:///tmp/x"),
+    ],
+)
+def test_an_address_with_a_slip_of_the_pen_becomes_no_folder(named, right):
+    with pytest.raises(UserMistake, match=f"write it as {right}"):
+        is_address(named)
+    assert is_address(right)
+
+
+@pytest.mark.parametrize("folder", ["results/x", "c:/x", "a:b/x", "s3/x", "/s3:/x"])
+def test_a_folder_is_no_address(folder):
+    assert not is_address(folder)
 
 
 def test_objects_are_listed_by_their_names_within_the_place(store):

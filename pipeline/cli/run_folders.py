@@ -11,15 +11,16 @@ from pipeline.stores.addresses import is_address
 
 
 class WrittenRun(click.Path):
-    """A run that is made or continued, or a folder of such runs."""
+    """A run that is made or continued, or a folder that holds such runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, holds_runs: bool = False) -> None:
         super().__init__(path_type=Path)
+        self._holds_runs = holds_runs
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The folder, or the staging folder of an address."""
         if isinstance(value, str) and is_address(value):
-            return staged(value)
+            return staged(value, holds_runs=self._holds_runs)
         return super().convert(value, param, ctx)
 
 

@@ -70,7 +70,7 @@ INCOMPLETE = 1
 @click.option("--tracker", metavar="NAME", help="Follow every run with: mlflow, wandb.")
 @click.option(
     "--results",
-    type=WrittenRun(),
+    type=WrittenRun(holds_runs=True),
     default=RESULTS,
     show_default=True,
     help="The folder of the run directories.",

@@ -20,7 +20,8 @@ from evaluators.run_files.verdict_rows import VERDICTS
 from pipeline.errors import UserMistake
 from pipeline.runs import durable_lines
 from pipeline.runs.torn_lines import repair_end
-from pipeline.stores.objects import Objects, Overtaken, Trouble
+from pipeline.stores.objects import Objects, Overtaken
+from pipeline.stores.patience import Trouble
 
 LOG_ENDING = ".log"
 TORN = "torn.txt"

@@ -5,6 +5,7 @@ it has changed. A process of its own, because it is not held up by an engine tha
 interpreter busy, and because it still uploads what is there when the run is killed.
 """
 
+import contextlib
 import json
 import os
 import selectors
@@ -13,28 +14,32 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.runs.lock import InUse
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.store_lease import Lease
 from pipeline.stores.addresses import address_of
-from pipeline.stores.objects import Overtaken, Trouble, opened
+from pipeline.stores.objects import Overtaken, opened
+from pipeline.stores.patience import (
+    PATIENCE_SECONDS,
+    START_PATIENCE,
+    Trouble,
+    patience_of,
+    patiently,
+)
 
 STDIN = 0
 END = b"end\n"
 READY, MISTAKE, STOPPED, IN_USE = "ready", "mistake", "stopped", "in use"
+SILENT = "silent"
 _ERRORS = {MISTAKE: UserMistake, STOPPED: RunStopped, IN_USE: InUse}
 LOOK_SECONDS = 0.25
 """How often it looks for what has changed."""
-START_PATIENCE = 20.0
-PATIENCE_VARIABLE = "SPECLRM_STORE_PATIENCE"
-PATIENCE_SECONDS = 600.0
-"""How long a run goes on while its store does not answer."""
-LONGEST_PAUSE = 10.0
 QUIET_SECONDS = 5.0
 
 
@@ -48,6 +53,8 @@ class StoreProcess:
 
     process: "subprocess.Popen[str]"
     troubles: list[str]
+    silence: list[str]
+    """That the store does not answer now, to be said where its end is waited for."""
     listener: threading.Thread
 
     @classmethod
@@ -78,10 +85,17 @@ class StoreProcess:
         else:
             process.communicate()
             raise RunStopped(f"The process that downloads {folder} has ended; see above.")
+        return cls.listening(process)
+
+    @classmethod
+    def listening(cls, process: "subprocess.Popen[str]") -> Self:
+        """The side of the run of a process that is ready."""
         troubles: list[str] = []
-        listener = threading.Thread(target=_listen, args=(process, troubles), daemon=True)
+        silence: list[str] = []
+        heard = (process, troubles, silence)
+        listener = threading.Thread(target=_listen, args=heard, daemon=True)
         listener.start()
-        return cls(process, troubles, listener)
+        return cls(process, troubles, silence, listener)
 
     def check(self) -> None:
         """Look whether the run may go on.
@@ -106,13 +120,24 @@ class StoreProcess:
             sys.stderr.write(
                 "Uploading what is left; Ctrl-C leaves it to the next start of the run.\n"
             )
-            self.process.wait()
+            said = ""
+            while self.listener.is_alive():
+                self.listener.join(LOOK_SECONDS)
+                silence = "".join(self.silence)
+                if silence and silence != said:
+                    sys.stderr.write(f"{silence}\n")
+                    said = silence
         self.listener.join()
         return self.troubles[0] if self.troubles else None
 
 
-def _listen(process: "subprocess.Popen[str]", troubles: list[str]) -> None:
-    troubles.extend(json.loads(line)[1] for line in process.stdout or ())
+def _listen(process: "subprocess.Popen[str]", troubles: list[str], silence: list[str]) -> None:
+    for line in process.stdout or ():
+        kind, text = json.loads(line)
+        if kind == SILENT:
+            silence[:] = [text]
+        else:
+            troubles.append(text)
     if process.wait() and not troubles:
         troubles.append(
             "The process that uploads the run has ended; run the same command again: finished "
@@ -200,8 +225,10 @@ def serve(folder: Path, run: _Run, run_pid: int) -> None:
 def _kept_alike(lease: Lease, mirror: Mirror, run: _Run) -> str | None:
     """Upload what changes until the run ends; why not all of it is uploaded then, if so."""
     address, folder = mirror.objects.address, mirror.folder
+    asking = threading.Event()
     try:
-        _upload(lease, mirror, run)
+        with _silence_told(mirror, run, asking):
+            _upload(lease, mirror, run, asking)
     except Trouble as error:
         return (
             f"The store of {address} takes no uploads ({error}): {len(mirror.changed())} files of "
@@ -225,8 +252,36 @@ def _no_place(error: OSError) -> str:
     )
 
 
-def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
-    """Upload what changes, and in the end the logs."""
+@contextlib.contextmanager
+def _silence_told(mirror: Mirror, run: _Run, asking: threading.Event) -> Iterator[None]:
+    """Tell the run when the store is silent, and when it no longer is, while it is `asking`."""
+    over = threading.Event()
+    silence = (
+        f"The store of {mirror.objects.address} does not answer; it is given up once nothing has "
+        f"arrived there for {patience_of(PATIENCE_SECONDS):g} s."
+    )
+
+    def watch() -> None:
+        seen, since, told = mirror.moved, time.monotonic(), False
+        while not over.wait(LOOK_SECONDS):
+            if mirror.moved != seen or not asking.is_set():
+                seen, since = mirror.moved, time.monotonic()
+            silent = time.monotonic() - since > QUIET_SECONDS
+            if silent != told:
+                told = silent
+                run.tell(SILENT, silence if silent else "")
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _upload(lease: Lease, mirror: Mirror, run: _Run, asking: threading.Event) -> None:
+    """Upload what changes, and in the end the logs; `asking` is set while it waits for answers."""
     patience = patience_of(PATIENCE_SECONDS)
     ended, looked = False, 0.0
 
@@ -244,53 +299,13 @@ def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
             run.wait(max(LOOK_SECONDS, 10 * looked))
             ended = run.finished
             began = time.monotonic()
+            asking.set()
             patiently(upload, run.wait, patience, lambda: mirror.moved)
+            asking.clear()
             looked = min(time.monotonic() - began, 1.0)
     except _RunEnded:
         ended = True
         patiently(upload, time.sleep, patience_of(START_PATIENCE), lambda: mirror.moved)
-
-
-def patiently(
-    work: Callable[[], None],
-    wait: Callable[[float], None],
-    patience: float,
-    moved: Callable[[], int] = lambda: 0,
-) -> None:
-    """Do it, and again where the store has trouble, for so long since something was `moved`.
-
-    Raises:
-        Trouble: it still has.
-    """
-    seen, until, pause = moved(), time.monotonic() + patience, 0.2
-    while True:
-        try:
-            work()
-        except Trouble:
-            if moved() != seen:
-                seen, until, pause = moved(), time.monotonic() + patience, 0.2
-            elif time.monotonic() + pause > until:
-                raise
-        else:
-            return
-        wait(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def patience_of(most: float) -> float:
-    """For how long a store that does not answer is tried: so long, or less if the user says so.
-
-    Raises:
-        UserMistake: what the user says is no number of seconds.
-    """
-    said = os.environ.get(PATIENCE_VARIABLE)
-    try:
-        asked = float(said) if said else PATIENCE_SECONDS
-    except ValueError:
-        asked = -1.0
-    if not 0 <= asked < float("inf"):
-        raise UserMistake(f"{PATIENCE_VARIABLE} is {said!r}; give a number of seconds.")
-    return asked if most == PATIENCE_SECONDS else min(most, asked)
 
 
 def main(folder: str, run_pid: str) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 from pipeline.errors import UserMistake
 from pipeline.runs.lock import Holder, InUse
-from pipeline.stores.objects import Objects, Overtaken, Trouble
+from pipeline.stores.objects import Objects, Overtaken
+from pipeline.stores.patience import Trouble
 
 LEASE = ".lease"
 BEAT_SECONDS = 10.0

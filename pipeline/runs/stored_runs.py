@@ -14,7 +14,6 @@ from evaluators.run_files.verdict_rows import VERDICTS
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.runs.lock import InUse, RunLock, say_held
 from pipeline.runs.mirror import Mirror
-from pipeline.runs.mirroring import START_PATIENCE, patience_of, patiently
 from pipeline.runs.store_lease import lease_holder
 from pipeline.stores.addresses import (
     COPIES,
@@ -24,8 +23,10 @@ from pipeline.stores.addresses import (
     folder_of,
     is_staged,
     root,
+    split_address,
 )
-from pipeline.stores.objects import Found, Objects, Trouble, opened
+from pipeline.stores.objects import EXTRAS, Found, Objects, opened
+from pipeline.stores.patience import START_PATIENCE, Trouble, patience_of, patiently
 
 MEMORY = "memory"
 WILDCARDS = frozenset("*?[")
@@ -48,12 +49,25 @@ def copies(address: str) -> tuple[Path, ...]:
     return tuple(folder_of(one.address, one.endpoint, COPIES) for one in every)
 
 
-def staged(address: str) -> Path:
+def staged(address: str, *, holds_runs: bool = False) -> Path:
     """The folder in which the run of an address is made, or the runs in that place are.
+
+    Only a place that holds runs may be a whole bucket.
 
     Raises:
         UserMistake: the store cannot be used, or the folder not be made.
     """
+    if WILDCARDS & {*address}:
+        raise UserMistake(
+            f"{address} has wildcards (*, ?, [), which only name runs to read; name the one place "
+            "to write to."
+        )
+    scheme, place = split_address(address)
+    if scheme in EXTRAS and "/" not in place and not holds_runs:
+        raise UserMistake(
+            f"{address} names no run directory but a whole bucket; write it as "
+            f"{scheme}://{place}/FOLDER/RUN."
+        )
     with _answering(address):
         objects = opened(address)
         if objects.scheme == MEMORY:

@@ -16,11 +16,24 @@ STAGING_VARIABLE = "SPECLRM_STAGING_DIR"
 STAGING, COPIES = "staging", "copies"
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 LOCAL_SCHEME = "file"
+SCHEMES = {LOCAL_SCHEME, "s3", "s3a", "gs", "gcs"}
+SLIP = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//|/)(.*)", re.DOTALL)
+"""An address with capitals in its scheme, or with a slash too few."""
 
 
 def is_address(named: str) -> bool:
-    """Whether it names no folder of this machine but a place in a store."""
-    return ADDRESS.fullmatch(named) is not None
+    """Whether it names no folder of this machine but a place in a store.
+
+    Raises:
+        UserMistake: it is an address with a slip of the pen, which would become a folder.
+    """
+    if ADDRESS.fullmatch(named):
+        return True
+    slip = SLIP.fullmatch(named)
+    if slip and (slip[2] == "//" or slip[1].lower() in SCHEMES):
+        scheme = slip[1].lower()
+        raise UserMistake(f"{named} is no address; write it as {_address(scheme, slip[3])}.")
+    return False
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -31,6 +44,11 @@ def split_address(address: str) -> tuple[str, str]:
     """
     found = ADDRESS.fullmatch(address)
     scheme, place = (found[1], found[2].strip("/")) if found else ("", "")
+    if found and scheme == LOCAL_SCHEME and place and not found[2].startswith("/"):
+        raise UserMistake(
+            f"{address} names a machine, {place.partition('/')[0]}, and not a folder of this one; "
+            f"write a folder as {_address(scheme, place)}."
+        )
     if not place or any(part in {"", ".", ".."} for part in place.split("/")):
         raise UserMistake(
             f"{address} names no run directory; write it as s3://BUCKET/FOLDER/RUN, with no empty "
@@ -69,9 +87,12 @@ def as_addresses(text: str) -> str:
     """A text with addresses in the place of their folders; logs are in the folders alone."""
 
     def address(found: re.Match[str]) -> str:
-        scheme = found[1]
-        return f"{scheme}://{'/' if scheme == LOCAL_SCHEME else ''}"
+        return _address(found[1], "")
 
     kinds = f"(?:{STAGING}|{COPIES})"
     folder = rf"{re.escape(str(root()))}/{kinds}/([a-z0-9+.-]+)(?:@[^/\s]*)?/"
     return re.sub(rf"{folder}(?!\S*\.log\b)", address, text)
+
+
+def _address(scheme: str, place: str) -> str:
+    return f"{scheme}://{'/' if scheme == LOCAL_SCHEME else ''}{place.lstrip('/')}"

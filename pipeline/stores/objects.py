@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import UserMistake
 from pipeline.stores.addresses import LOCAL_SCHEME, split_address
+from pipeline.stores.patience import START_PATIENCE, Trouble, patience_of
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """The extras of this package that bring what a scheme needs."""
@@ -27,7 +28,10 @@ EMULATOR = "STORAGE_EMULATOR_HOST"
 AMAZON = "amazonaws.com"
 PART_BYTES = 1 << 29
 """Only objects of more than two of these are put there in parts, which S3 does unconditionally."""
-CONNECT_SECONDS, READ_SECONDS = 5, 60
+CONNECT_SECONDS = 5.0
+SLOWEST_LINE = 1 << 16
+"""Bytes per second; an upload that takes longer than this is given up."""
+REQUESTS_AT_ONCE = 20
 ETAG = "ETag"
 """The mark of a version by which S3 knows it again."""
 VERSIONS = ("etag", "generation", "mtime", "LastModified", "created")
@@ -35,10 +39,6 @@ VERSIONS = ("etag", "generation", "mtime", "LastModified", "created")
 CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict"}
 NETWORKING = {"aiohttp", "aiobotocore", "botocore", "fsspec", "gcsfs", "google"}
 """Packages whose errors are those of a store."""
-
-
-class Trouble(Exception):  # noqa: N818 - named for what it is
-    """The store does not answer, or answers that it cannot now; later it may."""
 
 
 class Overtaken(Exception):  # noqa: N818 - same
@@ -143,8 +143,14 @@ class Objects:
         only_if = {"IfNoneMatch": "*"} if last is None else {"IfMatch": last}
         try:
             with self._told():
+                # The client has no limit of its own for what it sends, nor for a server's leave
+                # to send it.
                 answer = self.system.pipe_file(
-                    self._path(name), content, chunksize=PART_BYTES, **only_if
+                    self._path(name),
+                    content,
+                    chunksize=PART_BYTES,
+                    timeout=_answer_seconds() + len(content) / SLOWEST_LINE,
+                    **only_if,
                 )
         except FileNotFoundError as error:
             raise Overtaken(name) from error
@@ -234,7 +240,8 @@ def _options(scheme: str, configured: Mapping[str, Mapping[str, Any]]) -> dict[s
         ours = {
             "retries": {"max_attempts": 0},
             "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
+            "read_timeout": _answer_seconds(),
+            "max_pool_connections": REQUESTS_AT_ONCE,
         }
         set_by_user = configured.get(scheme, {})
         options["config_kwargs"] = ours | dict(set_by_user.get("config_kwargs", {}))
@@ -243,6 +250,11 @@ def _options(scheme: str, configured: Mapping[str, Mapping[str, Any]]) -> dict[s
         if endpoint is not None and "endpoint_url" not in set_by_user:
             options["endpoint_url"] = endpoint
     return options
+
+
+def _answer_seconds() -> float:
+    """How long a store may be silent within one request, which is no longer than it is tried."""
+    return max(CONNECT_SECONDS, patience_of(START_PATIENCE))
 
 
 def _kind(error: Exception, scheme: str) -> type[Exception] | None:
@@ -271,6 +283,8 @@ def _code(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if not said and isinstance(error, TimeoutError):
+        said = "no answer came in time"
     return " ".join((said or repr(error)).split())[:300]
 
 
