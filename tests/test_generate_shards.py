@@ -222,6 +222,22 @@ def test_a_shard_that_fails_to_start_is_told_of_and_nothing_is_merged():
     assert not Path("out.jsonl").exists()
 
 
+def test_a_shard_that_breaks_off_by_an_error_is_named_and_is_no_interruption(monkeypatch):
+    ends = {Shard(1, 2): 0, Shard(2, 2): 1}  # 1 is how Python ends with a traceback
+
+    def run_first(_arguments: object, _parts: object) -> dict[Shard, int]:
+        assert generated("--output-file out.jsonl --shard 1/2").code == 0
+        return ends
+
+    monkeypatch.setattr("pipeline.cli.generate_shards.run_parts", run_first)
+    said = generated("--output-file out.jsonl --shards 2")
+    assert said.code == 3
+    assert "Shard 2/2 broke off by an error: see above what begins with [2/2], and" in said.sentence
+    assert "Nothing was merged: 6 prompts without an answer." in said.sentence
+    assert "Shard 1/2" not in said.err
+    assert "Interrupted" not in said.err
+
+
 def test_killed_twice_the_processes_write_what_one_process_writes(whole):
     script(latency={"decode_token": 0.2})
     command = shlex.split(f"{COMMAND} --output-file out.jsonl --shards 2")

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from pipeline.cli.shard_processes import (
     told_dead,
     visible_gpus,
 )
+from pipeline.cli.terminal import counted, echo
 from pipeline.engines import entry
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import USER_MISTAKE, RunStopped, UserMistake
-from pipeline.generating.answers import folder_of, growing_file
+from pipeline.errors import SOME_FAILED, USER_MISTAKE, RunStopped, UserMistake
+from pipeline.generating.answers import ENGINE_LOG, folder_of, growing_file
 from pipeline.generating.generation import ROLE, Summary
 from pipeline.generating.prompts import Prompt
 from pipeline.generating.settings import Generation
@@ -37,6 +38,7 @@ from pipeline.generating.shard_files import (
     shard_file,
     shard_files,
 )
+from pipeline.generating.units import of_shard
 from pipeline.runs.scheduler import Progress
 from pipeline.shards import Shard
 
@@ -174,7 +176,7 @@ def generate_in_shards(
 
     Raises:
         UserMistake: a shard was refused, or GPUs cannot be shared out.
-        RunStopped: a shard was ended.
+        RunStopped: a shard was ended, or ended with an error.
     """
     settings = generation.identity
     if overwrite:
@@ -202,10 +204,47 @@ def generate_in_shards(
     if dead:
         raise RunStopped("Nothing was merged: repeat the command to continue.")
     rows, missing = merge(output, prompts, settings)
-    if not missing:
+    if missing:
+        _refuse_crashed(generation, prompts, output, {*missing}, codes)
+    else:
         _remove_shards(output)
     there = (rows[one.prompt_id] for one in prompts if one.prompt_id in rows)
     return Summary.of(there, before, remaining=len(missing))
+
+
+def _refuse_crashed(
+    generation: Generation,
+    prompts: tuple[Prompt, ...],
+    output: Path,
+    missing: Collection[str],
+    codes: Mapping[Shard, int],
+) -> None:
+    """Raise `RunStopped` for shards whose exit code says that all was tried, where it was not.
+
+    Python ends with the code of failed prompts, too, when a program breaks off by an error.
+    """
+    crashed = [
+        shard
+        for shard, code in codes.items()
+        if code == SOME_FAILED
+        and any(
+            one.prompt_id in missing
+            for one in of_shard(generation.model, prompts, shard, generation.seed)
+        )
+    ]
+    if not crashed:
+        return
+    for shard in crashed:
+        log = folder_of(shard_file(output, shard)) / ENGINE_LOG
+        echo(
+            f"Shard {shard} broke off by an error: see above what begins with [{shard}], and "
+            f"{log}, if there is one.",
+            err=True,
+        )
+    raise RunStopped(
+        f"Nothing was merged: {counted(len(missing), 'prompt')} without an answer. What is "
+        "answered is kept; repeat the command when the error is mended."
+    )
 
 
 def _remove_shards(output: Path) -> None:
