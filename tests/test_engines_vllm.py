@@ -542,3 +542,48 @@ async def test_a_request_that_vllm_ends_because_a_copy_died_is_told_from_one_tha
         else:
             given_up = await driver.generate([1], None, None)
             assert given_up.outputs[0].finish_reason == "abort"
+
+
+class Silent:
+    """An AsyncLLM that never tells of a request, and lives until it is shut down, or dies."""
+
+    errored = False
+
+    def __init__(self) -> None:
+        self.aborted = 0
+
+    async def generate(self, *_: object, **__: object) -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.aborted += 1
+            raise
+        yield None
+
+    def shutdown(self, _grace: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize("end", ["dies", "is stopped", "is cancelled"])
+async def test_a_request_that_vllm_forgets_ends_with_the_engine(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    from pipeline.engines.vllm import subprocess as module  # noqa: PLC0415 - imports vLLM
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    silent = Silent()
+    driver = module.SubprocessDriver(lambda: silent)
+    await driver.start()
+    asked = asyncio.create_task(driver.generate([1], None, None))
+    await asyncio.sleep(0.05)
+    assert not asked.done()
+    if end == "dies":
+        silent.errored = True
+    elif end == "is stopped":
+        await driver.stop()
+    else:
+        asked.cancel()
+    with pytest.raises(asyncio.CancelledError if end == "is cancelled" else EngineDead):
+        await asked
+    await asyncio.sleep(0)
+    assert silent.aborted == 1

@@ -16,6 +16,8 @@ GRACE_SECONDS = 20.0
 DEATH_LOOKS, DEATH_LOOK_SECONDS = 100, 0.1
 """How often, and after how long each, it is looked whether vLLM has died that ended a request."""
 ABORTED = "abort"
+LOOK_SECONDS = 1.0
+"""So often it is looked, while a request is in flight, whether vLLM still lives."""
 
 
 class SubprocessDriver:
@@ -50,20 +52,26 @@ class SubprocessDriver:
         """
         self.check()
         request_id = str(next(self._numbers))
-        prompt = tokens_input(prompt_token_ids)
-        last = None
+        stream = self._engine.generate(
+            tokens_input(prompt_token_ids), params, request_id, lora_request=lora
+        )
+        told = asyncio.ensure_future(_last_of(stream, tell))
+        told.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
-            stream = self._engine.generate(prompt, params, request_id, lora_request=lora)
-            async for output in stream:
-                last = output
-                if tell is not None:
-                    tell(output, None)
+            # Requests that a copy of the model had when it died may never be told of it.
+            while not (await asyncio.wait({told}, timeout=LOOK_SECONDS))[0]:
+                self.check()
+            last = told.result()
+        except EngineDead:
+            raise
         except EngineDeadError as error:
             raise self._dead() from error
         except Exception as error:
             # Boundary: vLLM may raise anything; whether the engine has survived it, it knows.
             self.check()
             raise EngineFailure(f"vLLM failed the request: {error}") from error
+        finally:
+            told.cancel()
         if last is not None and last.outputs[0].finish_reason == ABORTED:
             # Nobody here asked for it: where one copy of the model dies, vLLM ends the others, and
             # their requests, before it says so.
@@ -95,3 +103,13 @@ class SubprocessDriver:
 
     def _dead(self) -> EngineDead:
         return EngineDead("the vLLM engine has ended: one of its processes died; see its log")
+
+
+async def _last_of(stream: Any, tell: Callable[[Any, int | None], None] | None) -> Any:
+    """The last output, after `tell` has heard all."""
+    last = None
+    async for output in stream:
+        last = output
+        if tell is not None:
+            tell(output, None)
+    return last
