@@ -101,7 +101,7 @@ def test_a_draft_has_an_adapter_of_its_own_and_its_target_none(twice, tmp_path):
         f"{command} --draft-lora-path {twice} --draft-lora-rank 4 --output-dir {output}-4"
     )
     assert said.code == 2
-    assert "its weights have rank 8, and --lora-rank is 4" in said.sentence
+    assert "its weights have rank 8, and --draft-lora-rank is 4" in said.sentence
 
 
 def test_an_adapter_for_another_model_is_refused_before_anything_is_written(twice, tmp_path):
