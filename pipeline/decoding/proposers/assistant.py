@@ -91,9 +91,12 @@ class Assistant:
                 self._looked_up(row, text, unread[row], limits[row] - len(guesses[row]) - 1)
                 for row, text in enumerate(texts)
             ]
-            logits = self._forward([[*new, *old] for new, old in zip(unread, looked, strict=True)])
+            together = [[*new, *old] for new, old in zip(unread, looked, strict=True)]
+            logits = self.rows.forward(together)
+            self.forwards += 1
+            self.computed += len(texts) * int(logits.shape[1])
             for row, text in enumerate(texts):
-                fed = len(unread[row]) + len(looked[row])
+                fed = len(together[row])
                 if len(guesses[row]) == limits[row]:
                     # It only fills up a forward of rows that want more: no cost of its text.
                     self.rows.forget(row, fed)
@@ -131,12 +134,6 @@ class Assistant:
         newest = [*one.known[-LONGEST:], *unread]
         end = one.places.end_of(newest) if most > 0 else None
         return [] if end is None else list(text.token_ids[end : end + min(LOOKED_UP, most)])
-
-    def _forward(self, fed: list[list[int]]) -> Any:
-        self.forwards += 1
-        logits = self.rows.forward(fed)
-        self.computed += len(fed) * int(logits.shape[1])
-        return logits
 
     def _chosen(
         self, choose: Callable[[Any], int], looked: Sequence[int], logits: Any
