@@ -32,7 +32,7 @@ FLOORS = (
         "evaluators.reports.measured",
         "evaluators",
     ),
-    ("pipeline.letters", "pipeline.near_match", "pipeline.errors"),
+    ("pipeline.beside", "pipeline.letters", "pipeline.near_match", "pipeline.errors"),
     (
         "pipeline.resources",
         "pipeline.seeds",

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pipeline.beside import beside
 from pipeline.cli.progress import live_progress
 from pipeline.cli.shard_processes import (
     TYPED,
@@ -257,10 +258,9 @@ def _remove_shards(output: Path) -> None:
 @contextlib.contextmanager
 def _counted(files: list[Path], progress: Progress) -> Iterator[None]:
     """Count in `progress` the rows that are written to the files until the block ends."""
-    ended = threading.Event()
     growing = [_Growing(file, _size(file)) for file in files]
 
-    def watch() -> None:
+    def watch(ended: threading.Event) -> None:
         while not ended.wait(LOOK_SECONDS):
             for file in growing:
                 for row in file.more():
@@ -268,13 +268,8 @@ def _counted(files: list[Path], progress: Progress) -> Iterator[None]:
                     progress.failed += row["error"] is not None
                     progress.generated = (progress.generated or 0) + (row["tokens"] or 0)
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with beside(watch):
         yield
-    finally:
-        ended.set()
-        watcher.join()
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from rich.progress import (
     BarColumn,
@@ -17,6 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from pipeline.beside import beside
 from pipeline.cli.console import safe_console
 from pipeline.cli.terminal import echo
 from pipeline.runs.scheduler import Progress
@@ -43,21 +43,14 @@ def shown_beside(
     On a terminal `show_bars` does, until its event is set; elsewhere `print_line` every few
     seconds and at the end.
     """
-    ended = threading.Event()
 
-    def print_lines() -> None:
+    def print_lines(ended: threading.Event) -> None:
         while not ended.wait(LINE_SECONDS):
             print_line()
         print_line()
 
-    show = partial(show_bars, ended) if sys.stderr.isatty() else print_lines
-    watcher = threading.Thread(target=show, daemon=True)
-    watcher.start()
-    try:
+    with beside(show_bars if sys.stderr.isatty() else print_lines):
         yield
-    finally:
-        ended.set()
-        watcher.join()
 
 
 def _show_bar(progress: Progress, ended: threading.Event) -> None:

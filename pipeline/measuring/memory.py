@@ -5,11 +5,13 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from pipeline.beside import beside
 
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
@@ -44,7 +46,6 @@ class MemoryMeter:
     _peak: int | None = None
     _reserved: int | None = None
     _measured: str | None = None
-    _stop: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -98,19 +99,13 @@ class MemoryMeter:
     def _sampled(self) -> Iterator[None]:
         before = _status_bytes("VmRSS")
         most = [before]
-        self._stop.clear()
 
-        def sample() -> None:
-            while not self._stop.wait(SAMPLE_SECONDS):
+        def sample(ended: threading.Event) -> None:
+            while not ended.wait(SAMPLE_SECONDS):
                 most[0] = max(most[0], _status_bytes("VmRSS"))
 
-        sampler = threading.Thread(target=sample, daemon=True)
-        sampler.start()
-        try:
+        with beside(sample):
             yield
-        finally:
-            self._stop.set()
-            sampler.join()
         self._measured = "sampled"
         self._peak = _risen(max(most[0], _status_bytes("VmRSS")) - before)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pipeline.beside import beside
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.runs.lock import InUse
 from pipeline.runs.mirror import Mirror
@@ -255,13 +256,12 @@ def _no_place(error: OSError) -> str:
 @contextlib.contextmanager
 def _silence_told(mirror: Mirror, run: _Run, asking: threading.Event) -> Iterator[None]:
     """Tell the run when the store is silent, and when it no longer is, while it is `asking`."""
-    over = threading.Event()
     silence = (
         f"The store of {mirror.objects.address} does not answer; it is given up once nothing has "
         f"arrived there for {patience_of(PATIENCE_SECONDS):g} s."
     )
 
-    def watch() -> None:
+    def watch(over: threading.Event) -> None:
         seen, since, told = mirror.moved, time.monotonic(), False
         while not over.wait(LOOK_SECONDS):
             if mirror.moved != seen or not asking.is_set():
@@ -271,13 +271,8 @@ def _silence_told(mirror: Mirror, run: _Run, asking: threading.Event) -> Iterato
                 told = silent
                 run.tell(SILENT, silence if silent else "")
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
+    with beside(watch):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _upload(lease: Lease, mirror: Mirror, run: _Run, asking: threading.Event) -> None:

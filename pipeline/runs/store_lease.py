@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.beside import beside
 from pipeline.errors import UserMistake
 from pipeline.runs.lock import Holder, InUse
 from pipeline.stores.objects import Objects, Overtaken
@@ -64,14 +65,10 @@ class Lease:
 
         If the store does not answer then, it lapses.
         """
-        over = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(over,), daemon=True)
-        thread.start()
         try:
-            yield
+            with beside(self._beat):
+                yield
         finally:
-            over.set()
-            thread.join()
             with contextlib.suppress(Trouble, UserMistake):
                 if self._is_ours(_read(self.objects)):
                     self.objects.remove(LEASE)
