@@ -9,7 +9,7 @@ from untried import Untried
 from pipeline.cli import decoder_checks
 from pipeline.cli.decoder_checks import Needed, decoder_findings, import_finding, needs
 from pipeline.cli.findings import State
-from pipeline.measuring.config import read_config
+from pipeline.measuring.config_reading import read_config
 from pipeline.measuring.probe import Refused, Supported
 
 

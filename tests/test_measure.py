@@ -11,7 +11,7 @@ from untried import Untried
 
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import all_asked
-from pipeline.measuring.config import read_config
+from pipeline.measuring.config_reading import read_config
 from pipeline.measuring.loaded import Loaded
 from pipeline.measuring.planning import plan_decoders
 from pipeline.measuring.probe import Ignored, Refused, Supported

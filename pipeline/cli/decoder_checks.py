@@ -17,7 +17,8 @@ from pipeline.engines import entry
 from pipeline.engines.settings import CPU
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import Asked, all_asked
-from pipeline.measuring.config import Config, read_config
+from pipeline.measuring.config import Config
+from pipeline.measuring.config_reading import read_config
 from pipeline.measuring.planning import plan_decoders
 from pipeline.measuring.probe import Probe
 from pipeline.measuring.room import memory_left, weights

@@ -13,7 +13,7 @@ from pipeline.cli.console import echo_wrapped
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
 from pipeline.cli.terminal import echo
 from pipeline.errors import UserMistake
-from pipeline.measuring.config import read_config
+from pipeline.measuring.config_reading import read_config
 from pipeline.measuring.table import DECODERS, decoders_named
 from pipeline.resources import examples_dir
 

@@ -11,12 +11,12 @@ from pipeline.cli.terminal import counted, echo
 from pipeline.engines.settings import CPU
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import Asked, all_asked
-from pipeline.measuring.config import read_config
+from pipeline.measuring.config_reading import read_config
 from pipeline.measuring.planning import Planned, measured, plan_decoders
 from pipeline.measuring.probe import Probe
 from pipeline.measuring.running import measure
 from pipeline.measuring.support import combinations_of
-from pipeline.measuring.table import DECODERS, decoders_named
+from pipeline.measuring.table import DECODERS, decoders_named, methods_of
 
 DIGITS = 8
 INDENT = 2
@@ -42,7 +42,7 @@ def measure_file(file: Path, output: Output, how: How) -> Done:
         config = replace(config, methods_to_test=decoders_named(how.decoders))
     asked = all_asked(config)
     probe = Probe(again=how.probe_again, on_cpu=config.device == CPU)
-    methods = [DECODERS[name] for name in asked.config.methods]
+    methods = [DECODERS[name] for name in methods_of(asked.config)]
     unknown = probe.unknown(
         each for decoder in methods for each in combinations_of(decoder, asked.config)
     )

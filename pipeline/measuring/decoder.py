@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pipeline.engines.sampling import Sampling
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import Misdeclared
 from pipeline.measuring.ask import Ask, Calls
-
-if TYPE_CHECKING:
-    from pipeline.measuring.config import Config
+from pipeline.measuring.config import Config
 
 REFERENCE = "standard"
 """The decoder that the others are compared with, where it was measured; else the first."""
@@ -18,7 +16,7 @@ SPECULATIVE = "_speculative"
 """What the name of a decoder ends with whose tokens an assistant guesses."""
 
 
-Extra = Callable[["Config", Sequence[Ask]], Mapping[str, Any]]
+Extra = Callable[[Config, Sequence[Ask]], Mapping[str, Any]]
 """What a call of `generate()` is given beside what all are, as fields of its configuration."""
 
 
@@ -46,7 +44,7 @@ class Decoder:
     way: Way = "alone"
     guesses: Guesses = "none"
     asks: Extra | None = None
-    serves: Callable[["Config"], EngineSettings] | None = None
+    serves: Callable[[Config], EngineSettings] | None = None
     batch: str | None = None
     exact: bool = False
     unverified: bool = False
@@ -68,7 +66,7 @@ class Decoder:
         """Who loads its models: `generate` for transformers, or the engine of this project."""
         return "generate" if self.serves is None else self.name
 
-    def sampling(self, config: "Config") -> Sampling:
+    def sampling(self, config: Config) -> Sampling:
         """How its tokens are drawn."""
         asked = replace(config.sampling, **(self.own_sampling or {}))
         return replace(asked, temperature=0.0) if self.search else asked

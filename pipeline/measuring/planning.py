@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.measuring.asking import Asked
 from pipeline.measuring.decoder import Decoder
 from pipeline.measuring.support import Answers, combinations_of, why_not
-from pipeline.measuring.table import DECODERS
+from pipeline.measuring.table import DECODERS, methods_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Planned:
 
 def plan_decoders(asked: Asked, answers: Answers) -> tuple[Planned, ...]:
     """What becomes of every decoder that is asked for; `answers` knows what transformers does."""
-    names = asked.config.methods
+    names = methods_of(asked.config)
     # Together, so that all that is not known yet is tried in one process.
     answers.what_they_do(
         [each for name in names for each in combinations_of(DECODERS[name], asked.config)]

@@ -1,6 +1,7 @@
 """The decoders by name, each a file of its own in `pipeline.measuring.decoders` and a line here."""
 
 from pipeline.errors import UserMistake
+from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 from pipeline.registry import Registry
 
@@ -68,3 +69,12 @@ def decoders_named(names: str) -> tuple[str, ...]:
     if not given:
         raise UserMistake("--decoders names none; leave it out for those of the config.")
     return tuple(dict.fromkeys(decoder_named(name).name for name in given))
+
+
+def methods_of(config: Config) -> tuple[str, ...]:
+    """The names of the decoders that a config asks for, in order."""
+    if config.methods_to_test is not None:
+        return config.methods_to_test
+    return tuple(
+        name for name, one in DECODERS.items() if config.speculates or not one.needs_assistant
+    )

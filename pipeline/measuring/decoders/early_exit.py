@@ -1,16 +1,14 @@
 """Early exit: the model's first layers guess, and the whole model checks (arXiv 2404.16710)."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.measuring.ask import Ask, one_by_one
+from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 
-if TYPE_CHECKING:
-    from pipeline.measuring.config import Config
 
-
-def asks(config: "Config", _call: Sequence[Ask]) -> Mapping[str, Any]:
+def asks(config: Config, _call: Sequence[Ask]) -> Mapping[str, Any]:
     """After which layer guesses are read."""
     return {"assistant_early_exit": config.early_exit_layer}
 

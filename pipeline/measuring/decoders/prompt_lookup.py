@@ -1,16 +1,14 @@
 """Prompt lookup: what followed an earlier place with the same tokens is guessed (Saxena 2023)."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.measuring.ask import Ask, one_by_one
+from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 
-if TYPE_CHECKING:
-    from pipeline.measuring.config import Config
 
-
-def asks(config: "Config", _call: Sequence[Ask]) -> Mapping[str, Any]:
+def asks(config: Config, _call: Sequence[Ask]) -> Mapping[str, Any]:
     """How many tokens are guessed at a time."""
     return {"prompt_lookup_num_tokens": config.prompt_lookup_num_tokens}
 

@@ -1,18 +1,15 @@
 """Refine: blocks that the model rewrites for some rounds and keeps, checked or not."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pipeline.engines.settings import REFINE as DECODING
 from pipeline.engines.settings import EngineSettings
 from pipeline.measuring.ask import one_by_one
+from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 
-if TYPE_CHECKING:
-    from pipeline.measuring.config import Config
 
-
-def _settings(config: "Config") -> EngineSettings:
+def _settings(config: Config) -> EngineSettings:
     return replace(
         config.engine("transformers"),
         decoding=DECODING,

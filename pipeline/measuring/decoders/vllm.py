@@ -2,26 +2,23 @@
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pipeline.engines.settings import CPU, EngineSettings
 from pipeline.measuring.ask import all_at_once
+from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
-
-if TYPE_CHECKING:
-    from pipeline.measuring.config import Config
 
 SHORTEST_MATCH, LONGEST_MATCH = 2, 4
 """Tokens that must stand earlier in the text for what followed them to be guessed."""
 
 
-def _plain(config: "Config") -> EngineSettings:
+def _plain(config: Config) -> EngineSettings:
     settings = replace(config.engine("vllm"), max_num_seqs=config.batch_size)
     # Its build decides whether it runs on a CPU.
     return replace(settings, devices=None) if settings.devices == CPU else settings
 
 
-def _lookup(config: "Config") -> EngineSettings:
+def _lookup(config: Config) -> EngineSettings:
     guessing = {
         "method": "ngram",
         "num_speculative_tokens": config.prompt_lookup_num_tokens,
@@ -31,7 +28,7 @@ def _lookup(config: "Config") -> EngineSettings:
     return replace(_plain(config), speculative=json.dumps(guessing))
 
 
-def _assisted(config: "Config") -> EngineSettings:
+def _assisted(config: Config) -> EngineSettings:
     guessing = {
         "method": "draft_model",
         "model": config.assistant_folder,

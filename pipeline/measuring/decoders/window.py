@@ -1,23 +1,20 @@
 """Windows: this project's own checked guesses, from the text so far or by an assistant."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pipeline.engines.settings import EngineSettings
 from pipeline.measuring.ask import one_by_one
+from pipeline.measuring.config import Config
 from pipeline.measuring.decoder import Decoder
 
-if TYPE_CHECKING:
-    from pipeline.measuring.config import Config
 
-
-def _lookup(config: "Config") -> EngineSettings:
+def _lookup(config: Config) -> EngineSettings:
     return replace(
         config.engine("transformers"), decoding="window", proposer="lookup", window=config.window
     )
 
 
-def _assisted(config: "Config") -> EngineSettings:
+def _assisted(config: Config) -> EngineSettings:
     return replace(
         config.engine("transformers"),
         decoding="window",
