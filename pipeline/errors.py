@@ -2,6 +2,7 @@
 
 Exception
 ├── UserMistake     what was asked cannot be done; say how to ask for it (exit code 2)
+│   └── NotThere           who was named does not answer: it may come up yet
 ├── RunStopped      the run could not go on; what is done is kept (exit code 3)
 ├── EngineFailure   one request to an engine failed; the attempt becomes an error record
 │   ├── PromptTooLong      the prompt leaves no room in the context for an answer
@@ -16,6 +17,10 @@ SOME_FAILED, USER_MISTAKE, RUN_STOPPED = 1, 2, 3
 
 class UserMistake(Exception):  # noqa: N818 - named for what it is, not for what Python calls it
     """What the user asked for cannot be done. The message says what was wrong and what to do."""
+
+
+class NotThere(UserMistake):
+    """Who was named does not answer: a mistake, or it is down and may come up yet."""
 
 
 class RunStopped(Exception):  # noqa: N818 - same

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,9 +26,11 @@ from pipeline.engines.protocol import Ability, Completion, ModelFacts, SamplingR
 from pipeline.engines.replicas import Replicas
 from pipeline.engines.routing import MOST_OF_MEAN, chosen, preferred
 from pipeline.engines.settings import EngineSettings
+from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import (
     EngineDead,
     EngineFailure,
+    NotThere,
     PromptTooLong,
     RunStopped,
     Unserved,
@@ -52,6 +55,7 @@ class Machine:
     misses: int = 0
     looks: int = 0
     failure: Exception | None = None
+    mistake: Exception | None = None
     facts: ModelFacts = FACTS
     asked: list[tuple[int, ...]] = field(default_factory=list)
     starts: int = 0
@@ -77,7 +81,9 @@ class OnMachine:
         self.machine.starts += 1
         self.machine.happened.append("start")
         if not self.machine.up:
-            raise UserMistake("it does not answer")
+            raise NotThere("it does not answer")
+        if self.machine.mistake is not None:
+            raise self.machine.mistake
         if self.machine.hangs_at_start:
             await asyncio.Event().wait()
 
@@ -403,22 +409,25 @@ async def test_health_brings_back_what_has_come_back(three):
     assert (await engine.of("x").complete([1], ASKED)).text == "7"
 
 
-@pytest.mark.asyncio
-async def test_the_first_replica_has_started_before_the_others_do_so_together():
-    starting, most = [], []
+def test_tokenizers_load_one_at_a_time_though_replicas_start_together(tmp_path, monkeypatch):
+    loading, most = [], []
 
-    class Slow(OnMachine):
-        async def start(self):
-            starting.append(self)
-            most.append(len(starting))
-            for _ in range(5):
-                await asyncio.sleep(0)
-            starting.remove(self)
+    class Loaded:
+        eos_token_id = 0
 
-    engine = Replicas({name: lambda: Slow(Machine()) for name in "abc"}, None)
-    await engine.start()
-    await engine.stop()
-    assert most == [1, 1, 2]
+        @classmethod
+        def from_pretrained(cls, *_args, **_named):
+            loading.append(cls)
+            most.append(len(loading))
+            time.sleep(0.01)
+            loading.remove(cls)
+            return cls()
+
+    monkeypatch.setattr("transformers.AutoTokenizer", Loaded)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(HFTokenizer.load, [str(tmp_path)] * 3))
+    assert most == [1, 1, 1]
 
 
 @pytest.mark.asyncio
@@ -426,14 +435,130 @@ async def test_the_first_replica_has_started_before_the_others_do_so_together():
     ("change", "sentence"),
     [
         ({"facts": replace(FACTS, context=50)}, "the replica b does not serve what a does: "),
-        ({"up": False}, "the replica b: it does not answer"),
+        ({"mistake": UserMistake("no such model")}, "the replica b: no such model"),
     ],
 )
-async def test_at_the_start_all_must_be_there_and_alike_and_the_odd_one_is_named(change, sentence):
-    machines = {"a": Machine(), "b": Machine(**change)}
+async def test_at_the_start_those_that_are_there_must_be_alike_and_the_odd_one_is_named(
+    change, sentence
+):
+    machines = {"a": Machine(), "b": Machine(**change), "c": Machine(up=False)}
     makes = {name: lambda one=one: OnMachine(one) for name, one in machines.items()}
     with pytest.raises(UserMistake, match=sentence):
         await Replicas(makes, None).start()
+
+
+@pytest.fixture
+async def late(tmp_path, monkeypatch):
+    """A replica that is down when its engine starts, by name among others, and what is told."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.005)
+    machines = {"a": Machine(up=False), "b": Machine()}
+    makes = {name: lambda one=one: OnMachine(one) for name, one in machines.items()}
+    told = []
+    engine = Replicas(
+        makes, tmp_path / "engine.log", lambda name, there: told.append((name, there))
+    )
+    await engine.start()
+    yield machines["a"], engine, told
+    await engine.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_replica_that_is_down_at_the_start_is_named_and_taken_in_once_it_is_there(
+    late, tmp_path
+):
+    machine, engine, told = late
+    assert told == [("a", False), ("b", True)]
+    assert "replica a is not asked: it does not answer" in (tmp_path / "engine.log").read_text()
+    assert engine.facts == FACTS
+    assert [(await engine.of(f"{n}").complete([n], ASKED)).text for n in range(9)] == ["7"] * 9
+    machine.up = True
+    await until(lambda: ("a", True) in told)
+    for n in range(9):
+        await engine.of(f"{n}").complete([n], ASKED)
+    assert machine.asked
+    assert "replica a is there" in (tmp_path / "engine.log").read_text()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"facts": replace(FACTS, context=50)}, "context=50"),
+        ({"mistake": UserMistake("no such model")}, "no such model"),
+    ],
+)
+async def test_a_replica_that_comes_late_with_another_model_is_named_once_and_never_asked(
+    late, tmp_path, change, reason
+):
+    machine, engine, told = late
+    vars(machine).update(change, up=True)
+    await until(lambda: machine.starts > 4)
+    [line] = [row for row in (tmp_path / "engine.log").read_text().splitlines() if reason in row]
+    assert "replica a is there and is not asked: " in line
+    assert told == [("a", False), ("b", True)]
+    await engine.of("x").complete([1], ASKED)
+    assert machine.asked == []
+
+
+@pytest.mark.asyncio
+async def test_where_all_replicas_are_down_the_start_says_so_in_one_sentence():
+    makes = {name: lambda: OnMachine(Machine(up=False)) for name in "abc"}
+    said = r"none of the 3 replicas can be asked \(of a: it does not answer\); repeat"
+    with pytest.raises(RunStopped, match=said):
+        await Replicas(makes, None).start()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_when_all_have_died_one_that_is_back_with_another_model_is_not_taken(
+    three, restarted
+):
+    machines, engine = three
+    for one in machines.values():
+        one.up = False
+    with pytest.raises(EngineDead):
+        await engine.of("x").complete([1], ASKED)
+    vars(machines["b"]).update(up=True, facts=replace(FACTS, context=50))
+    if restarted:
+        with pytest.raises(RunStopped, match="none of the 3 replicas"):
+            await engine.start()
+    else:
+        with pytest.raises(EngineDead):
+            await engine.health()
+    machines["c"].up = True
+    await engine.start()
+    asked = len(machines["b"].asked)
+    for n in range(9):
+        await engine.of(f"{n}").complete([n], ASKED)
+    assert len(machines["b"].asked) == asked
+
+
+@pytest.mark.asyncio
+async def test_a_request_may_be_asked_again_of_a_replica_that_died_under_it_and_is_back(three):
+    machines, engine = three
+    order = preferred("x", dict.fromkeys(machines, 0))
+    for name in order[1:]:
+        machines[name].busy = True
+    machines[order[0]].failure = EngineDead("it is gone")
+    request = asyncio.create_task(engine.of("x").complete([1], ASKED))
+    await until(lambda: machines[order[1]].asked)
+    machines[order[0]].failure = None
+    await until(lambda: engine._replicas[order[0]].alive)
+    for name in order[1:]:
+        machines[name].up = False
+        engine._end(engine._replicas[name], "it is gone")
+    assert (await request).text == "7"
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_kills_every_replica_is_not_made_for_ever(three):
+    machines, engine = three
+    for one in machines.values():
+        one.failure = EngineDead("it is gone")
+    request = asyncio.create_task(engine.of("x").complete([1], ASKED))
+    with pytest.raises(EngineDead, match="no replica is left"):
+        await request
+    assert 3 <= sum(len(one.asked) for one in machines.values()) <= 6
 
 
 @pytest.mark.parametrize(
@@ -559,6 +684,43 @@ def test_a_server_of_another_model_is_named_before_anything_is_written():
     assert said.code == 2
     assert f"the server at {two} does not serve the model 'm'; it serves n" in said.sentence
     assert not Path("run").exists()
+
+
+DOWN = ("http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_starts_and_resumes_with_the_servers_that_are_up_and_names_the_others():
+    good = Answering()
+    for repeats in (4, 5):
+        with serving(good.get, good.post) as one:
+            said = run_on(DOWN[0], one, options=f"--repeats {repeats}")
+        assert said.code == 0
+        assert f"Warning: the run begins without {DOWN[0]}; it takes in each once" in said.err
+    attempts = list(read_attempts(Path("run")))
+    assert len({attempt.key for attempt in attempts}) == len(attempts) == 30
+    assert {attempt.status for attempt in attempts} == {"ok"}
+    assert f"replica {DOWN[0]} is not asked: the server at" in Path("run/engine.log").read_text()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_of_which_all_servers_are_down_says_so_and_leaves_nothing():
+    said = run_on(*DOWN)
+    assert said.code == 3
+    assert "none of the 2 replicas can be asked" in said.sentence
+    assert not Path("run").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_on_a_load_balancer_whose_servers_are_all_gone_stops_and_books_no_failures():
+    dying = Answering(most=5)
+    with serving(dying.get, dying.post) as one:
+        said = run_on(one)
+        assert said.code == 3
+        assert {attempt.status for attempt in read_attempts(Path("run"))} == {"ok"}
+        dying.most = math.inf
+        assert run_on(one).code == 0
+    assert len({attempt.key for attempt in read_attempts(Path("run"))}) == 24
 
 
 @pytest.mark.usefixtures("here")

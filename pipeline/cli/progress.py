@@ -28,10 +28,21 @@ LINE_SECONDS = 15.0
 @contextlib.contextmanager
 def live_progress(progress: Progress) -> Iterator[None]:
     """Show `progress` on standard error until the block ends."""
+    tell_missing(progress)
     with shown_beside(
         lambda ended: _show_bar(progress, ended), lambda: echo(line(progress), err=True)
     ):
         yield
+
+
+def tell_missing(progress: Progress) -> None:
+    """Name the replicas that are not there when a run begins."""
+    if progress.gone:
+        echo(
+            f"Warning: the run begins without {', '.join(sorted(progress.gone))}; it takes in each "
+            "once it answers. The engine's log says why it does not.",
+            err=True,
+        )
 
 
 @contextlib.contextmanager

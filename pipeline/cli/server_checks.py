@@ -12,7 +12,7 @@ from pipeline.engines.model_extras import secrets_of
 from pipeline.engines.openai.engine import READY_CHAT, READY_PROMPT, OpenAIEngine
 from pipeline.engines.openai.server import base_url_of, listed, make_client, models_of
 from pipeline.engines.protocol import Ability, Completion, SamplingRequest
-from pipeline.engines.replica import difference_between
+from pipeline.engines.replica import Likeness
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import EngineFailure, RunStopped, UserMistake
 from pipeline.reasoners.step_score import digit_ids
@@ -50,7 +50,7 @@ async def _findings(servers: Sequence[EngineSettings]) -> list[Finding]:
             ]
             if first is None:
                 first = engine
-            elif difference := difference_between(first, engine):
+            elif difference := Likeness.of(first).difference_to(Likeness.of(engine)):
                 advice = "give all --base-url the same model with the same settings"
                 said = f"{name} is no replica of the first server: {difference}"
                 found.append(Finding(State.FAILURE, "replicas", said, advice))

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from pipeline.cli.console import safe_console
-from pipeline.cli.progress import REFRESH_SECONDS, detail, line, shown_beside
+from pipeline.cli.progress import REFRESH_SECONDS, detail, line, shown_beside, tell_missing
 from pipeline.cli.terminal import echo
 from pipeline.runs.scheduler import Progress
 
@@ -21,6 +21,7 @@ BESIDE_NAMES = 44
 @contextlib.contextmanager
 def live_table(runs: Mapping[str, Progress]) -> Iterator[None]:
     """Show the progress of several runs on standard error until the block ends."""
+    tell_missing(all_together(runs))
     with shown_beside(lambda ended: _show_bars(runs, ended), lambda: _print_line(runs)):
         yield
 

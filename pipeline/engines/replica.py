@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.engines.protocol import Ability, Completion, Engine
+from pipeline.engines.protocol import Ability, Completion, Engine, ModelFacts, Tokenizer
 
 MOST_UNSERVED = 2
 """Requests in a row that a replica fails, though it seems well, before it is left."""
@@ -88,15 +88,28 @@ class Replica:
             task.cancel()
 
 
-def difference_between(one: Engine, other: Engine) -> str | None:
-    """In what two engines differ that are to be replicas; None where they are alike."""
-    if one.abilities != other.abilities:
-        odd = sorted(ability.value for ability in one.abilities ^ other.abilities)
-        return f"only one of the two offers {', '.join(odd)}"
-    if one.facts != other.facts:
-        return f"it says {other.facts}, and the other {one.facts}"
-    if Ability.TOKEN_PROMPTS in one.abilities and (
-        one.tokenizer.fingerprint != other.tokenizer.fingerprint
-    ):
-        return "they have different tokenizers"
-    return None
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What engines that are replicas of one model have in common."""
+
+    abilities: frozenset[Ability]
+    facts: ModelFacts
+    tokenizer: Tokenizer | None
+
+    @classmethod
+    def of(cls, engine: Engine) -> "Likeness":
+        """That of an engine that has started."""
+        takes_tokens = Ability.TOKEN_PROMPTS in engine.abilities
+        return cls(engine.abilities, engine.facts, engine.tokenizer if takes_tokens else None)
+
+    def difference_to(self, one: "Likeness") -> str | None:
+        """In what `one` differs; None where it is alike."""
+        if one.abilities != self.abilities:
+            odd = sorted(ability.value for ability in one.abilities ^ self.abilities)
+            return f"only one of the two offers {', '.join(odd)}"
+        if one.facts != self.facts:
+            return f"it says {one.facts}, and the other {self.facts}"
+        mine, its = self.tokenizer, one.tokenizer
+        if mine is not None and its is not None and mine.fingerprint != its.fingerprint:
+            return "they have different tokenizers"
+        return None

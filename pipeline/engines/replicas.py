@@ -24,12 +24,13 @@ from pipeline.engines.protocol import (
     SamplingRequest,
     Tokenizer,
 )
-from pipeline.engines.replica import Replica, difference_between
+from pipeline.engines.replica import Likeness, Replica
 from pipeline.engines.routed import Asked, OneName
 from pipeline.engines.routing import chosen
 from pipeline.errors import (
     EngineDead,
     EngineFailure,
+    NotThere,
     PromptTooLong,
     RunStopped,
     Unserved,
@@ -43,6 +44,8 @@ MOST_MISSED = 2
 what it has computed, and it may only have been slow."""
 MOST_SLOW = 2
 """Replicas that do nothing else and on which a request takes too long: then it is the request."""
+MOST_LIVES = 2
+"""How often in the mean a request is given to a replica: it may be what kills them."""
 NAMING_TOKENS = 256
 """Tokens by which a request is known that nobody has named."""
 
@@ -70,66 +73,92 @@ class Replicas:
         self._on_change = on_change
         self._replicas = {name: Replica(name, make()) for name, make in makes.items()}
         self._watch: list[asyncio.Task[None]] = []
-        self._started = False
+        self._like: Likeness | None = None
 
     @property
     def abilities(self) -> frozenset[Ability]:
         """What every replica can do: they are alike."""
-        return self._first.abilities
+        return self._some.abilities if self._like is None else self._like.abilities
 
     @property
     def facts(self) -> ModelFacts:
         """The model's facts."""
-        return self._first.facts
+        return self._some.facts if self._like is None else self._like.facts
 
     @property
     def tokenizer(self) -> Tokenizer:
         """The model's tokenizer."""
-        return self._first.tokenizer
+        known = None if self._like is None else self._like.tokenizer
+        return self._some.tokenizer if known is None else known
 
     def of(self, name: str) -> Engine:
         """This engine for requests that share most of their prompts: those of an attempt, say."""
         return OneName(self, name)
 
     async def start(self) -> None:
-        """Start all: the first time every one must be there, after a death of all any is enough.
+        """Start all; those that are down are left out, and taken in once they are there.
 
         Raises:
-            UserMistake, RunStopped: one does not start, or serves another model than the first.
+            UserMistake: one cannot be what was asked for, or serves another model than the others.
+            RunStopped: none of several starts.
         """
         await self.stop()
         every = list(self._replicas.values())
         for replica in every:
             replica.engine, replica.alive = self._makes[replica.name](), True
-        ends: list[BaseException | None] = []
-        # The first alone: libraries that it is the first to load (transformers) cannot be imported
-        # by two threads at once.
-        for together in (every[:1], every[1:]):
-            starts = (replica.engine.start() for replica in together)
-            ends += await asyncio.gather(*starts, return_exceptions=True)
-            if not self._started and ends[0] is not None:
-                break
-        failed = {one.name: end for one, end in zip(every, ends, strict=False) if end is not None}
-        for name, end in failed.items():
-            strict = not self._started or len(failed) == len(every)
-            if strict or not isinstance(end, UserMistake | RunStopped | EngineFailure):
-                await self._stop_all()
-                raise self._named(name, end)
-            self._replicas[name].alive = False
-        for replica in self._living():
-            difference = difference_between(self._first, replica.engine)
-            if difference is not None:
-                first = next(one.name for one in self._living())
-                await self._stop_all()
-                raise UserMistake(
-                    f"the replica {replica.name} does not serve what {first} does: {difference}; "
-                    "all replicas must serve the same model with the same settings"
-                )
-        self._started = True
+        starts = (replica.engine.start() for replica in every)
+        ends = await asyncio.gather(*starts, return_exceptions=True)
+        failed = {one.name: end for one, end in zip(every, ends, strict=True) if end is not None}
+        likes = {one.name: Likeness.of(one.engine) for one in every if one.name not in failed}
+        failed |= self._unlike(likes)
+        refused = self._refusal(failed)
+        if refused is not None:
+            await self._stop_all()
+            raise refused
+        self._like = self._like or next(iter(likes.values()))
         for replica in every:
+            replica.alive = replica.name not in failed
+            if not replica.alive:
+                self._say(f"{replica.name} is not asked: {failed[replica.name]}")
             self._tell(replica)
         if len(every) > 1:
             self._watch = [asyncio.create_task(self._look_after(one)) for one in every]
+
+    def _unlike(self, likes: Mapping[str, Likeness]) -> dict[str, BaseException]:
+        """Those that do not serve what the replicas did before, or at first what one of them does.
+
+        `likes` are those that are there.
+        """
+        model, whose = self._like, "what it did before"
+        unlike: dict[str, BaseException] = {}
+        for name, like in likes.items():
+            if model is None:
+                model, whose = like, f"what {name} does"
+            difference = model.difference_to(like)
+            if difference is not None:
+                unlike[name] = UserMistake(
+                    f"the replica {name} does not serve {whose}: {difference}; all replicas must "
+                    "serve the same model with the same settings"
+                )
+        return unlike
+
+    def _refusal(self, failed: Mapping[str, BaseException]) -> BaseException | None:
+        """What ends the start where these cannot be asked."""
+        passing: tuple[type[Exception], ...] = (NotThere, RunStopped, EngineFailure)
+        if self._like is not None:  # what was right at first may be being set up again
+            passing = (*passing, UserMistake)
+        for name, end in failed.items():
+            if not isinstance(end, passing):
+                return self._named(name, end)
+        if len(failed) < len(self._replicas):
+            return None
+        name, end = next(iter(failed.items()))
+        if len(failed) == 1:
+            return end
+        return RunStopped(
+            f"none of the {len(failed)} replicas can be asked (of {name}: {end}); repeat the "
+            "command once one can"
+        )
 
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
@@ -144,7 +173,7 @@ class Replicas:
 
     async def health(self) -> None:
         """Return when one replica can take requests; raise `EngineDead` when none can."""
-        if not self._started:
+        if self._like is None:
             raise EngineDead("the replicas are not running")
         every = list(self._replicas.values())
         if len(every) == 1:
@@ -162,7 +191,7 @@ class Replicas:
         for looking in watch:
             looking.cancel()
         await asyncio.gather(*watch, return_exceptions=True)
-        if self._started:
+        if self._like is not None:
             self._tell_what_each_did()
         await self._stop_all()
 
@@ -173,10 +202,13 @@ class Replicas:
             EngineFailure: it failed, and not because its replica died; or no replica is left.
         """
         failure: EngineFailure = EngineDead("all have died")
-        tried: set[str] = set()
+        # One that has died and is back may be asked once more, of as many as there are.
+        tried: set[tuple[str, int]] = set()
         slow = 0
         while True:
-            able = [one for one in self._living() if one.name not in tried]
+            spent = len(tried) >= MOST_LIVES * len(self._replicas)
+            living = [] if spent else self._living()
+            able = [one for one in living if (one.name, one.deaths) not in tried]
             if not able and isinstance(failure, Unserved):
                 raise failure
             if not able:
@@ -185,6 +217,7 @@ class Replicas:
             sure = [one for one in able if not (one.rests and one.asked)] or able
             loads = {one.name: len(one.asked) for one in sure}
             replica = self._replicas[chosen(name, loads, held_by)]
+            tried.add((replica.name, replica.deaths))
             sent = time.monotonic()
             try:
                 with replica.asking(request(replica.engine)) as task:
@@ -213,12 +246,11 @@ class Replicas:
             else:
                 replica.count(completion)
                 return completion, replica.name
-            tried.add(replica.name)
             replica.moved += 1
 
     @property
-    def _first(self) -> Engine:
-        """A replica that is alive, or any: what all have in common is asked of it."""
+    def _some(self) -> Engine:
+        """A replica that is alive, or any: before the start it says what all have in common."""
         living = self._living() or list(self._replicas.values())
         return living[0].engine
 
@@ -226,14 +258,23 @@ class Replicas:
         return [replica for replica in self._replicas.values() if replica.alive]
 
     async def _died(self, replica: Replica, failure: EngineFailure) -> bool:
-        """Whether a request failed because its replica is dead; then it is no longer asked."""
-        if len(self._replicas) == 1:
-            return False
-        why = str(failure) if isinstance(failure, EngineDead) else await self._why_dead(replica)
-        if why is None:
-            return False
-        self._end(replica, why)
-        return True
+        """Whether a request failed because its replica is dead; then it is no longer asked.
+
+        Raises:
+            EngineDead: it is, and there is no other.
+        """
+        alone = len(self._replicas) == 1
+        if isinstance(failure, EngineDead):
+            why: str | None = str(failure)
+        elif alone and (isinstance(failure, TooSlow) or not isinstance(failure, Unserved)):
+            why = None
+        else:
+            why = await self._why_dead(replica)
+        if why is not None and alone:
+            raise EngineDead(why) from failure
+        if why is not None:
+            self._end(replica, why)
+        return why is not None
 
     def _blame(self, replica: Replica, sent: float, why: EngineFailure) -> None:
         """Take down that a replica failed a request that was sent then and answers no other; too
@@ -278,23 +319,24 @@ class Replicas:
         # Nobody waits for the old one any more, and there may be room for one only.
         await replica.engine.stop()
         fresh = self._makes[replica.name]()
+        odd = None
         try:
             await fresh.start()
-        except (UserMistake, RunStopped, EngineFailure):
+        except (NotThere, RunStopped, EngineFailure):
             await fresh.stop()
             return
-        if replica.alive:
+        except UserMistake as mistake:
+            odd = str(mistake)
+        if odd is None and self._like is not None:
+            odd = self._like.difference_to(Likeness.of(fresh))
+        if odd is not None and odd != replica.odd:
+            self._say(f"{replica.name} is there and is not asked: {odd}")
+        replica.odd = odd
+        if replica.alive or odd is not None:
             await fresh.stop()
             return
-        difference = difference_between(self._first, fresh) if self._living() else None
-        if difference is not None:
-            if replica.odd != difference:
-                self._say(f"{replica.name} is back and is not asked: {difference}")
-            replica.odd = difference
-            await fresh.stop()
-            return
-        replica.engine, replica.alive, replica.odd = fresh, True, None
-        self._say(f"{replica.name} is back")
+        replica.engine, replica.alive = fresh, True
+        self._say(f"{replica.name} is back" if replica.deaths else f"{replica.name} is there")
         self._tell(replica)
 
     async def _stop_all(self) -> None:

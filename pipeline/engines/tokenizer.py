@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
+LOADING = threading.Lock()
+"""Held while transformers loads a tokenizer: its modules cannot be imported by two threads at once.
+"""
 REMEMBERED = 1024
 """Texts whose tokens are kept: the tracks and repeats of a problem begin alike, and every track
 asks the same question."""
@@ -64,12 +68,13 @@ class HFTokenizer:
         _check_tokenizer_path(source)
         # Tells of a hub that is down in seconds, and of a gated or unknown model in one sentence.
         read_json(source, revision, "tokenizer_config.json")
-        from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
-
         try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                source, revision=revision, trust_remote_code=trust_remote_code
-            )
+            with LOADING:
+                from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+
+                tokenizer = AutoTokenizer.from_pretrained(
+                    source, revision=revision, trust_remote_code=trust_remote_code
+                )
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise UserMistake(
                 f"the tokenizer of {source!r} cannot be loaded ({first_line(error)}); {HUB_ADVICE}"

@@ -24,7 +24,7 @@ from pipeline.engines.openai.http_retry import Call, RetryPolicy, Unreachable, s
 from pipeline.engines.openai.wire import MAX_TOKENS, reason_of
 from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import EngineFailure, RunStopped, UserMistake
+from pipeline.errors import EngineFailure, NotThere, RunStopped, UserMistake
 
 CONNECT_SECONDS = 5.0
 # A server that is down is reported well within the half minute that a user is willing to wait.
@@ -117,7 +117,8 @@ def _is_loopback(host: str) -> bool:
 async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
     """Ask the server what it serves.
 
-    Raises `UserMistake` when it is down or does not serve the model, `RunStopped` when it fails.
+    Raises `NotThere` when it is down, `UserMistake` when it does not serve the model, `RunStopped`
+    when it fails.
     """
     base = base_url_of(settings)
     return served(await models_of(client, settings), base, settings.model)
@@ -126,7 +127,7 @@ async def meet(client: httpx.AsyncClient, settings: EngineSettings) -> Server:
 async def models_of(client: httpx.AsyncClient, settings: EngineSettings) -> httpx.Response:
     """The server's answer to the question for its models.
 
-    Raises `UserMistake` when it is down or none, `RunStopped` when it fails.
+    Raises `NotThere` when it is down, `UserMistake` when it is none, `RunStopped` when it fails.
     """
     base = base_url_of(settings)
     url = f"{base}/models"
@@ -135,7 +136,7 @@ async def models_of(client: httpx.AsyncClient, settings: EngineSettings) -> http
             response = await send(client, Call("GET", url), START_POLICY)
     except (Unreachable, TooSlow, TimeoutError) as error:
         why = f" ({error})" if isinstance(error, Unreachable) else " in time"
-        raise UserMistake(
+        raise NotThere(
             f"the server at {base} does not answer{why}; start it, or correct --base-url"
         ) from error
     except EngineFailure as error:
