@@ -27,6 +27,26 @@ def verdict_row(problem_id="0", repeat_id=0, *, right=True, **changes):
     } | changes
 
 
+def in_windows():
+    """What an attempt used whose 40 tokens came in 8 forwards, with an assistant's guesses."""
+    one = dict.fromkeys(("prompt_new", "attended_prompt", "attended_generated", "requests"), 1)
+    one |= {"prompt_cached": 0}
+    return {
+        "target": {
+            "plain": one | {"generated": 40, "forwards": 8},
+            "refused": one | {"generated": 7, "forwards": 0},
+        },
+        "target_assistant": {"guesses": one | {"generated": 30, "forwards": 20}},
+    }
+
+
+def rewrite_attempts(run, **fields):
+    """Put these fields into every attempt line of a run."""
+    for file in (run / "problems").iterdir():
+        lines = [json.loads(line) | fields for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 def manifest(problem_ids, repeats, **identity):
     """A run.json with what metrics and comparisons read."""
     return {

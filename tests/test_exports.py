@@ -115,6 +115,52 @@ def test_csv_has_what_every_model_wrote_computed_and_in_how_many_forwards(tmp_pa
     assert [others[0][name] for name in named] == ["20", "20", "", ""]
 
 
+GUESSED_BY = [
+    {"target": {"model": "big", "assistant_model": "/here/small"}},
+    {"target": {"model": "big"}, "decoder": {"name": "standard", "assistant": "/here/small"}},
+]
+
+
+@pytest.mark.parametrize("identity", GUESSED_BY, ids=["windows", "a measured decoder"])
+def test_every_export_names_the_assistant_beside_the_model(tmp_path, identity):
+    usage = {
+        "target": {"plain": {"prompt_new": 3, "generated": 4, "forwards": 2}},
+        "target_assistant": {"guesses": {"prompt_new": 3, "generated": 11, "forwards": 7}},
+    }
+    run = graded(tmp_path / "r", [verdict_row("60", usage=usage)], {"60": [True]}, **identity)
+    role = "target_assistant"
+
+    [row] = table(export(run, "csv", str(tmp_path / "r.csv")))
+    assert (row["model"], row[f"{role}_model"], row[f"{role}_tokens"]) == ("big", "small", "11")
+    for form in ("json", "csv"):
+        said = CliRunner().invoke(group, ["leaderboard", str(run), "--format", form]).stdout
+        [row] = json.loads(said) if form == "json" else csv.DictReader(said.splitlines())
+        assert (row["model"], row[f"{role}_model"]) == ("big", "/here/small")
+        assert not row["draft_model"]
+    page = tmp_path / "page.html"
+    assert CliRunner().invoke(group, ["leaderboard", str(run), "--html", str(page)]).exit_code == 0
+    assert f'"{role}_model": "small"' in page.read_text().replace('":"', '": "')
+    assert "/here/" not in page.read_text()
+    log = json.loads((tmp_path / export(run, "inspect", str(tmp_path / "r.json"))).read_text())
+    assert log["eval"]["model_roles"] == {role: {"model": "small"}}
+    assert "/here/" not in json.dumps(log["eval"])
+    assert log["stats"]["model_usage"]["small"]["output_tokens"] == 11
+    card = (tmp_path / export(run, "hf", str(tmp_path / "r.md"))).read_text()
+    assert "with target\\_assistant small" in card
+
+
+def test_what_a_model_did_in_two_roles_is_one_sum_in_the_inspect_log(tmp_path):
+    usage = {
+        "target": {"plain": {"prompt_new": 3, "generated": 4}},
+        "draft": {"draft_kept": {"prompt_new": 5, "generated": 6}},
+    }
+    one = {"target": {"model": "m"}, "draft": {"model": "m"}}
+    run = graded(tmp_path / "r", [verdict_row("60", usage=usage)], {"60": [True]}, **one)
+    log = json.loads((tmp_path / export(run, "inspect", str(tmp_path / "r.json"))).read_text())
+    counts = {"input_tokens": 8, "output_tokens": 10, "input_tokens_cache_read": 6}
+    assert log["samples"][0]["model_usage"]["m"] == counts | {"total_tokens": 24}
+
+
 def test_csv_begins_with_the_byte_order_mark_that_excel_needs(tmp_path):
     file = tmp_path / "all.csv"
     export(graded(tmp_path / "run"), "csv", str(file))

@@ -6,7 +6,15 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from graded_runs import manifest, step, verdict_row, write_attempts, write_run
+from graded_runs import (
+    in_windows,
+    manifest,
+    rewrite_attempts,
+    step,
+    verdict_row,
+    write_attempts,
+    write_run,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +71,16 @@ def test_a_run_is_running_while_a_process_holds_it_and_what_is_left_is_told_by_i
     assert held["seconds_left"] == pytest.approx(100, rel=0.2)
     assert held["seconds"] == pytest.approx(30)
     assert (free["state"], free["seconds_left"]) == ("unfinished", None)
+
+
+def test_what_was_computed_and_never_written_is_told_beside_the_tokens_with_all_forwards(tmp_path):
+    run = made_run(tmp_path / "run", 2, planned=2)
+    rewrite_attempts(run, usage=in_windows())
+    told = read(run)
+    for sums in (*told["runs"], told["sums"]):
+        assert sums["tokens"] == {"target": 80}
+        assert sums["computed"] == {"target_assistant": 60, "target": 94}
+        assert sums["forwards"] == {"target_assistant": 40, "target": 16}
 
 
 def test_tokens_that_a_server_does_not_count_are_unknown_and_not_less(tmp_path):

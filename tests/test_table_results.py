@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from browsing import opened
+from graded_runs import in_windows, rewrite_attempts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,6 +151,25 @@ def test_dollars_of_a_hosted_model_are_those_of_its_tokens_beside_a_gpus(tmp_pat
     assert both["dollars"] == pytest.approx(
         sum(100 * one.prompt_new + 1000 * one.generated for one in used) / 1e6 + both["gpu_hours"]
     )
+
+
+def test_forwards_are_in_a_table_where_windows_gave_several_tokens_in_one(tmp_path):
+    other = Place.made(tmp_path)
+    (tmp_path / "table.toml").write_text(FILE)
+    assert table(other, "--rows large,weak --columns sums").code == 0
+    plain = table(other, "--report --rows large,weak --columns sums")
+    rewrite_attempts(Path(cells(other)["large", "sums"]["run"]), usage=in_windows())
+    windowed = table(other, "--report --rows large,weak --columns sums")
+    assert ("tokens a forward" in plain.out, "tokens a forward" in windowed.out) == (False, True)
+    large = cells(other)["large", "sums"]
+    assert {name: made for name, made in large.items() if "forward" in name} == {
+        "target_forwards": 8,
+        "draft_forwards": None,
+        "target_assistant_forwards": 20,
+        "target_tokens_a_forward": 5,
+        "draft_tokens_a_forward": None,
+        "target_assistant_tokens_a_forward": None,
+    }
 
 
 def test_dollars_are_unknown_where_a_server_does_not_count_its_tokens(tmp_path):

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from graded_runs import in_windows, rewrite_attempts
 
 from pipeline.cli.doctor import tracker_findings
 from pipeline.cli.findings import State
@@ -102,6 +103,21 @@ def test_a_resumed_run_goes_on_under_its_id_and_counts_what_was_there(place, odd
     counted = [said for _, call, said in calls() if call == "log"]
     assert [step for _, step in counted] == sorted(step for _, step in counted)
     assert counted[-1][0]["tokens/target"] == tokens(place.run("baseline"))
+
+
+def test_a_tracker_has_all_tokens_and_forwards_of_every_model_its_assistant_too(place, odd):
+    calls = odd()
+    assert place.speclrm("baseline").code == 0
+    rewrite_attempts(place.run("baseline"), usage=in_windows())
+    assert place.speclrm("baseline", "--tracker odd").code == 0
+    attempts = len(place.attempts("baseline"))
+    logged = [said[0] for _, call, said in calls() if call == "log"][-1]
+    assert {name: made / attempts for name, made in logged.items() if "/target" in name} == {
+        "tokens/target": 47,
+        "tokens/target_assistant": 30,
+        "forwards/target": 8,
+        "forwards/target_assistant": 20,
+    }
 
 
 def test_another_setting_or_another_folder_is_another_run():

@@ -149,7 +149,7 @@ def _tokens_by_role(costs: Costs) -> str:
     )
 
 
-def _tokens_a_forward(costs: Costs) -> str:
+def tokens_a_forward(costs: Costs) -> str:
     """The target's, and the draft's behind it where there is one."""
     drafted = costs.draft_tokens or "draft" in costs.tokens_a_forward
     shown = TWO_ROLES if drafted else TWO_ROLES[:1]
@@ -194,9 +194,7 @@ COLUMNS = (
     Column("any", "any", lambda row: share(row.metrics.any_correct)),
     Column("tokens", "tokens target / draft", lambda row: _tokens_by_role(row.metrics.costs)),
     Column("all-tokens", "tokens", lambda row: whole(all_tokens(row.metrics.costs))),
-    Column(
-        "tokens-a-forward", "tokens a forward", lambda row: _tokens_a_forward(row.metrics.costs)
-    ),
+    Column("tokens-a-forward", "tokens a forward", lambda row: tokens_a_forward(row.metrics.costs)),
     Column("x-total", "× total", lambda row: times(row, "flops_total")),
     Column("x-decode", "× decode", lambda row: times(row, "flops_decode")),
     Column("x-tokens", "× tokens", lambda row: times(row, "tokens")),
@@ -235,8 +233,7 @@ def silent_columns(table: Sequence[Row]) -> set[str]:
     silent = set()
     if all(row.metrics.costs.draft_kept is None for row in table):
         silent.add("draft-tokens-kept")
-    # One token each is how every model writes by itself.
-    if all(made == 1 for row in table for made in row.metrics.costs.tokens_a_forward.values()):
+    if one_token_a_forward([row.metrics.costs for row in table]):
         silent.add("tokens-a-forward")
     if all(row.metrics.costs.acceptance is None for row in table):
         silent |= {"drafts-kept", "rewritten"}
@@ -251,6 +248,11 @@ def silent_columns(table: Sequence[Row]) -> set[str]:
     if all(row.metrics.repeats == 1 for row in table):
         silent |= {"pass@k", "maj@k", "any"}  # all are the accuracy
     return silent
+
+
+def one_token_a_forward(each: Sequence[Costs]) -> bool:
+    """Whether every forward that was counted gave one token, as every model writes by itself."""
+    return all(made == 1 for costs in each for made in costs.tokens_a_forward.values())
 
 
 def absent_rates(table: Sequence[Row]) -> list[str]:

@@ -72,7 +72,8 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
         "groups": {kind: board_columns.group_names(rows, kind) for kind in KINDS},
         "runs": [
             leaderboard.flattened(row)
-            | {"model": board_columns.model_name(row.metrics.model), "short": name}
+            | _models(row)
+            | {"short": name}
             | {"settings": run_settings(one.run.manifest)}
             | run_data(one, of.by_kind, shelf, options)
             for one, row, name, of in zip(shown, rows, short, groups, strict=True)
@@ -89,6 +90,14 @@ def write_report(runs: Sequence[MeasuredRun], page: Path, options: ReportOptions
         out.write(_page(data, inline, options.above).encode())
     total = sum(one.run.totals.rows for one in shown)
     return Report(page, folder if blocks.beside else None, total)
+
+
+def _models(row: Row) -> Json:
+    """The names of a run's models as a page has them."""
+    return {
+        "model" if role == "target" else f"{role}_model": board_columns.model_name(name)
+        for role, name in row.metrics.models.items()
+    }
 
 
 def _groups(one: MeasuredRun, options: ReportOptions) -> Groups:

@@ -98,13 +98,16 @@ def as_json(table: Sequence[Row]) -> str:
 def flattened(row: Row) -> dict[str, Any]:
     """All of a row's numbers by name: intervals as `_low` and `_high`, ratios as `relative_`.
 
-    The tokens of each role are `_tokens` behind its name, its passes `_forwards` and the tokens of
-    text that one of them gave `_tokens_a_forward`.
+    A model beside the target is `_model` behind the name of its role. The tokens of each role are
+    `_tokens` behind its name, its passes `_forwards` and the tokens of text that one of them gave
+    `_tokens_a_forward`.
     """
     metrics: dict[str, Any] = asdict(row.metrics)
     uncertain, rates = metrics.pop("uncertainty"), metrics.pop("rates")
     costs, version = metrics.pop("costs"), metrics.pop("grader_version")
     del metrics["tracks"]
+    named = {"draft": None} | metrics.pop("models")
+    del named["target"]
     tokens = costs.pop("tokens") or dict.fromkeys(TWO_ROLES)
     passes = {
         f"{role}_{what}": of.get(role)
@@ -127,6 +130,7 @@ def flattened(row: Row) -> dict[str, Any]:
         **metrics,
         **uncertain,
         **rates,
+        **{f"{role}_model": name for role, name in named.items()},
         **{f"{role}_tokens": made for role, made in tokens.items()},
         **passes,
         **costs,

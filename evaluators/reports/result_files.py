@@ -10,6 +10,7 @@ from typing import Any
 from evaluators.reports.result_tables import SIGNIFICANT, further_roles, mark_notes, marks
 from evaluators.reports.safe_text import csv_cell, safe
 from evaluators.statistics.comparison import Comparison
+from evaluators.statistics.metrics import TWO_ROLES
 from evaluators.statistics.result_table import ResultCell, ResultTable
 
 LATEX = {
@@ -100,6 +101,8 @@ def flattened(cell: ResultCell, roles: Sequence[str]) -> dict[str, Any]:
     interval = metrics.uncertainty.population if metrics is not None else None
     costs = metrics.costs if metrics is not None else None
     tokens = (costs.tokens if costs is not None else None) or {}
+    forwards = costs.forwards if costs is not None else {}
+    given = costs.tokens_a_forward if costs is not None else {}
     return {
         "row": source.row,
         "column": source.column,
@@ -116,6 +119,8 @@ def flattened(cell: ResultCell, roles: Sequence[str]) -> dict[str, Any]:
         "target_tokens": costs.target_tokens if costs is not None else None,
         "draft_tokens": costs.draft_tokens if costs is not None else None,
         **{f"{role}_tokens": tokens.get(role) for role in roles},
+        **{f"{role}_forwards": forwards.get(role) for role in (*TWO_ROLES, *roles)},
+        **{f"{role}_tokens_a_forward": given.get(role) for role in (*TWO_ROLES, *roles)},
         "flops_decode": costs.flops_decode if costs is not None else None,
         "flops_total": costs.flops_total if costs is not None else None,
         "seconds_p50": costs.seconds_p50 if costs is not None else None,

@@ -8,7 +8,9 @@ from evaluators.reports.board_columns import (
     fixed,
     giga,
     interval_text,
+    one_token_a_forward,
     share,
+    tokens_a_forward,
     whole,
 )
 from evaluators.reports.parts import Part
@@ -25,6 +27,7 @@ PARTIAL = "…"
 UNVERIFIED = "‡"
 UNKNOWN = "–"
 COLUMN = "column"
+FORWARDS = "tokens a forward"
 OF_ACCURACY = (
     "Accuracy with its 95 % interval over the population of problems; errors count as not correct."
 )
@@ -41,6 +44,7 @@ OF_PRICES = "GPU-hours and dollars are those of all attempts."
 SPARE = (
     *("Holm p", "× decode / total", "in the interval", "won / tied / lost", "dollars"),
     *("target tokens", "draft tokens", "p", "source", "GFLOPs decode / total", "seconds p50"),
+    FORWARDS,
     *("attempts", "GPU-hours"),
 )
 WORTH = {heading: place for place, heading in enumerate(SPARE, start=1)}
@@ -178,6 +182,7 @@ def _costs(table: ResultTable) -> Part:
     # One number for all is said once, below the table.
     counts = {(cell.source.attempts, cell.source.planned) for cell in cells}
     alike = len(counts) == 1 and cells[0].source.complete
+    plain = one_token_a_forward([cell.metrics.costs for cell in cells if cell.metrics is not None])
     for cell in cells:
         assert cell.metrics is not None  # noqa: S101 - chosen above
         costs, source = cell.metrics.costs, cell.source
@@ -189,6 +194,7 @@ def _costs(table: ResultTable) -> Part:
                 source.column,
                 UNKNOWN if alike else f"{source.attempts} of {planned}",
                 *_tokens(costs, roles),
+                UNKNOWN if plain else tokens_a_forward(costs),
                 _both(*(giga(flops) for flops in (costs.flops_decode, costs.flops_total))),
                 UNKNOWN
                 if against is None
@@ -201,6 +207,7 @@ def _costs(table: ResultTable) -> Part:
     headings = (
         *("row", COLUMN, "attempts", "target tokens", "draft tokens"),
         *(f"{role} tokens" for role in roles),
+        FORWARDS,
         *("GFLOPs decode / total", "× decode / total", "seconds p50", "GPU-hours", "dollars"),
     )
     said = [n for n in range(len(headings)) if any(line[n] != UNKNOWN for line in lines)]

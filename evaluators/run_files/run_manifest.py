@@ -17,17 +17,21 @@ MANIFEST = "run.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model's settings, of which its name is read, and whether its tokens are its own choice."""
+    """A model's settings, of which its name is read, who guesses its tokens, and whether they are
+    its own choice.
+    """
 
     model: str
+    assistant_model: str | None = None
     decoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
-    """How the texts were written, where `speclrm measure` did."""
+    """How the texts were written, where `speclrm measure` did, and with which assistant."""
 
     name: str
+    assistant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +57,26 @@ class Identity:
     decoder: Decoder | None = None
 
     @property
+    def by_role(self) -> dict[str, Model]:
+        """The settings of all models but assistants, the target's first."""
+        every = {"target": self.target, "draft": self.draft} | self.models
+        return {role: one for role, one in every.items() if one is not None}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The models' names by the roles under which records have their tokens, assistants last."""
+        models = self.by_role
+        guessing = {role: one.assistant_model for role, one in models.items()}
+        if self.decoder is not None and self.decoder.assistant is not None:
+            guessing["target"] = self.decoder.assistant
+        return {role: one.model for role, one in models.items()} | {
+            f"{role}_assistant": name for role, name in guessing.items() if name is not None
+        }
+
+    @property
     def unverified(self) -> bool:
         """Whether there may be tokens that are not those that its models would choose."""
-        models = (self.target, self.draft, *self.models.values())
-        return any(one is not None and one.decoding == "refine" for one in models)
+        return any(one.decoding == "refine" for one in self.by_role.values())
 
     @property
     def procedure(self) -> str:

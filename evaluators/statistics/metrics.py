@@ -87,15 +87,17 @@ class RunMetrics:
 
     `accuracy` is avg@k with k = `repeats`; `pass_at_k` and `maj_at_k` are for this row's `k`,
     with their standard errors over the population of problems (None for one problem), and
-    `maj_at_k` None where it is too much work (see `evaluators.statistics.estimators`);
-    `any_correct` is the share of problems that any attempt got right. `unverified` says that a
-    model's tokens may be others than it would choose.
+    `maj_at_k` None where it is too much work (see `evaluators.statistics.estimators`); `models`
+    are the names of all by their roles, `model` the target's; `any_correct` is the share of
+    problems that any attempt got right. `unverified` says that a model's tokens may be others than
+    it would choose.
     """
 
     run: str
     dataset: str
     reasoner: str
     model: str
+    models: dict[str, str]
     problems: int
     repeats: int
     accuracy: float
@@ -129,10 +131,8 @@ class GradedRun:
 
     @property
     def models(self) -> dict[str, str]:
-        """The names of the models by their roles, the target first."""
-        identity = self.identity
-        settings = {"target": identity.target, "draft": identity.draft} | identity.models
-        return {role: one.model for role, one in settings.items() if one is not None}
+        """The names of the models by their roles, the target first and assistants last."""
+        return self.identity.names
 
     @property
     def identity(self) -> Identity:
@@ -219,7 +219,8 @@ def metrics_of(run: GradedRun, k: int | None = None) -> RunMetrics:
         run=run.name,
         dataset=run.identity.dataset,
         reasoner=run.identity.procedure,
-        model=run.identity.target.model,
+        model=run.models["target"],
+        models=run.models,
         problems=len(counts),
         repeats=run.repeats,
         accuracy=statistics.fmean(run.means.values()),

@@ -1,7 +1,7 @@
 """`speclrm status`: what runs, what is unfinished, how far, and what it cost so far."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -135,23 +135,29 @@ def duration(seconds: float) -> str:
 
 
 def _sums(runs: Sequence[RunStatus]) -> dict[str, Any]:
-    """Over all runs; the tokens of a role are unknown where one run does not know them.
+    """Over all runs; what is counted of a role is unknown where one run does not know it.
 
     What a run and its shards have in common counts once.
     """
     each = [run.counted for run in runs]
-    roles = sorted({role for one in each for role in one.tokens}, reverse=True)
-    counts = {role: [one.tokens.get(role, 0) for one in each] for role in roles}
     return {
         "runs": sum(run.state is not State.MERGED for run in runs),
         **{
             name: sum(getattr(one, name) for one in each)
             for name in ("planned", "recorded", "errors", "verdicts", "seconds")
         },
-        "tokens": {
-            role: None if None in made else sum(count or 0 for count in made)
-            for role, made in counts.items()
-        },
+        "tokens": _sum_by_role([one.tokens for one in each]),
+        "computed": _sum_by_role([one.computed for one in each]),
+        "forwards": _sum_by_role([one.forwards for one in each]),
+    }
+
+
+def _sum_by_role(each: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
+    roles = sorted({role for one in each for role in one}, reverse=True)
+    counts = {role: [one.get(role, 0) for one in each] for role in roles}
+    return {
+        role: None if None in made else sum(count or 0 for count in made)
+        for role, made in counts.items()
     }
 
 

@@ -44,9 +44,9 @@ class Progress:
     """What a progress display shows.
 
     `generated` counts tokens of ended attempts, None once one is unknown; `tokens` the same by the
-    models' roles, with those that were computed and never written; `busy_until` is when a
-    server that asked to wait may be asked again, in monotonic seconds; `gone` are the replicas
-    that are not asked any more.
+    models' roles, with those that were computed and never written, and `forwards` their passes;
+    `busy_until` is when a server that asked to wait may be asked again, in monotonic seconds;
+    `gone` are the replicas that are not asked any more.
     """
 
     total: int
@@ -56,6 +56,7 @@ class Progress:
     failures: Failures = field(default_factory=Failures)
     generated: int | None = 0
     tokens: dict[str, int | None] = field(default_factory=dict)
+    forwards: dict[str, int | None] = field(default_factory=dict)
     began: float = 0.0
     busy_until: float = 0.0
     gone: set[str] = field(default_factory=set)
@@ -73,6 +74,7 @@ class Progress:
         for role, uses in (attempt.usage or {}).items():
             for use, tokens in uses.items():
                 self.tokens[role] = known_sum(self.tokens.get(role, 0), tokens.generated)
+                self.forwards[role] = known_sum(self.forwards.get(role, 0), tokens.forwards)
                 if use not in UNWRITTEN:
                     self.generated = known_sum(self.generated, tokens.generated)
 

@@ -5,7 +5,6 @@ Nothing is written, and a run that is going on is not disturbed.
 
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from evaluators.run_files.run_manifest import MANIFEST, RunManifest, run_manifes
 from evaluators.run_files.verdict_rows import VERDICTS, NotGraded, UseTokens
 from evaluators.statistics.in_flight import Span, attempt_span, covered, instant
 from pipeline.errors import UserMistake
-from pipeline.ledger import UNWRITTEN
+from pipeline.ledger import UNWRITTEN, known_sum
 from pipeline.runs.attempt_keys import asked_in
 from pipeline.runs.lock import LOCK, holder_of
 from pipeline.runs.shard_directories import of_whole_run, shard_name
@@ -43,9 +42,10 @@ class State(Enum):
 class Counts:
     """Attempts asked for, recorded and failed, and what was spent on them.
 
-    `tokens` are generated ones by the models' roles, None where a server did not say; `seconds`
-    those in which an attempt was in flight. `verdicts` counts verdict rows, which may be of earlier
-    attempts.
+    `tokens` are generated ones by the models' roles, `computed` the same with those that were never
+    written, and `forwards` the passes that gave them, each None where it is not known of an
+    attempt; `seconds` those in which an attempt was in flight. `verdicts` counts verdict rows,
+    which may be of earlier attempts.
     """
 
     planned: int
@@ -53,6 +53,8 @@ class Counts:
     errors: int
     verdicts: int
     tokens: dict[str, int | None]
+    computed: dict[str, int | None]
+    forwards: dict[str, int | None]
     seconds: float
 
 
@@ -85,8 +87,9 @@ class _Recorded:
 
     keys: set[Key] = field(default_factory=set)
     failed: set[Key] = field(default_factory=set)
-    tokens: Counter[str] = field(default_factory=Counter)
-    uncounted: set[str] = field(default_factory=set)
+    tokens: dict[str, int | None] = field(default_factory=dict)
+    computed: dict[str, int | None] = field(default_factory=dict)
+    forwards: dict[str, int | None] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -255,10 +258,9 @@ def _counts(there: _Recorded, asked: Collection[Key], verdicts: int) -> Counts:
         recorded=len(there.keys & {*asked}),
         errors=len(there.failed & {*asked}),
         verdicts=verdicts,
-        tokens={
-            role: None if role in there.uncounted else there.tokens[role]
-            for role in sorted({*there.tokens, *there.uncounted}, reverse=True)
-        },
+        tokens=dict(sorted(there.tokens.items(), reverse=True)),
+        computed=dict(sorted(there.computed.items(), reverse=True)),
+        forwards=dict(sorted(there.forwards.items(), reverse=True)),
         seconds=covered(there.spans),
     )
 
@@ -297,15 +299,18 @@ def _count(there: _Recorded, line: _Line) -> None:
     if line.status == "error":
         there.failed.add(line.key)
     for role, uses in (line.usage or {}).items():
-        # What was computed and never written is no progress.
-        for use in (counts for name, counts in uses.items() if name not in UNWRITTEN):
-            if use.generated is None:
-                there.uncounted.add(role)
-            else:
-                there.tokens[role] += use.generated
+        for name, use in uses.items():
+            _add(there.computed, role, use.generated)
+            _add(there.forwards, role, use.forwards)
+            if name not in UNWRITTEN:
+                _add(there.tokens, role, use.generated)
     span = attempt_span(line.started, line.seconds)
     if span is not None:
         there.spans.append(span)
+
+
+def _add(sums: dict[str, int | None], role: str, count: int | None) -> None:
+    sums[role] = known_sum(sums.get(role, 0), count)
 
 
 def _verdicts(file: Path, elsewhere: Collection[Key]) -> tuple[int, int]:

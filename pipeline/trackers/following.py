@@ -13,6 +13,7 @@ from typing import Any, Self
 from evaluators.run_files.run_manifest import MANIFEST
 from pipeline.engines.masking import Secrets
 from pipeline.engines.model_extras import secrets_of
+from pipeline.ledger import known_sum
 from pipeline.runs.planning import Plan
 from pipeline.runs.scheduler import Progress
 from pipeline.runs.status import RunStatus, statuses
@@ -36,7 +37,7 @@ class Followed:
         """The run of a plan, its settings as in `run.json`, with any secret in them masked."""
         before = _recorded(planned.directory)
         if before is not None and force:
-            before = replace(before, recorded=0, errors=0)
+            before = replace(before, recorded=0, errors=0, computed={}, forwards={})
         elif before is not None and retry_errors:
             before = replace(before, recorded=before.recorded - before.errors, errors=0)
         secrets = secrets_of(*planned.experiment.models.values())
@@ -156,22 +157,27 @@ def _masked(value: Any, secrets: Secrets) -> Any:
 
 def _counted(there: RunStatus) -> dict[str, float]:
     """What a directory holds, as metrics."""
-    tokens = {f"tokens/{role}": made for role, made in there.tokens.items() if made is not None}
-    return {"attempts/failed": there.errors, "seconds": there.seconds, **tokens}
+    spent = _by_role("tokens", there.computed) | _by_role("forwards", there.forwards)
+    return {"attempts/failed": there.errors, "seconds": there.seconds, **spent}
+
+
+def _by_role(
+    name: str, made: Mapping[str, int | None], earlier: Mapping[str, int | None] | None = None
+) -> dict[str, float]:
+    """What is known of what the models did, on top of what they had done earlier."""
+    sums = {role: known_sum(count, (earlier or {}).get(role, 0)) for role, count in made.items()}
+    return {f"{name}/{role}": count for role, count in sums.items() if count is not None}
 
 
 def _so_far(progress: Progress, before: RunStatus | None) -> tuple[dict[str, float], int]:
     """What a session has counted, on top of what was recorded before, and the step."""
-    earlier = {} if before is None else before.tokens
-    tokens = {
-        f"tokens/{role}": made + (earlier.get(role) or 0)
-        for role, made in dict(progress.tokens).items()
-        if made is not None
-    }
+    computed, forwards = (None, None) if before is None else (before.computed, before.forwards)
     step = progress.done + (0 if before is None else before.recorded)
     metrics: dict[str, float] = {
         "attempts/failed": progress.failed + (0 if before is None else before.errors),
-        **tokens,
+        # Copies, since the run's own thread adds roles meanwhile.
+        **_by_role("tokens", dict(progress.tokens), computed),
+        **_by_role("forwards", dict(progress.forwards), forwards),
     }
     if progress.generated and progress.seconds:
         metrics["tokens_per_second"] = progress.generated / progress.seconds

@@ -31,9 +31,12 @@ LOG_VERSION = 2
 EPOCH_START = "1970-01-01T00:00:00+00:00"
 """Inspect's logs must say when they began; an imported run does not know it."""
 SUMMARY_CHARACTERS = 1_000
+"""Inspect keeps the start of a long input in its list of samples."""
 SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "seed")
 """Settings that Inspect knows under the same names."""
-"""Inspect keeps the start of a long input in its list of samples."""
+SETTINGS = (*TWO_ROLES, "decoder")
+NAMES = ("model", "tokenizer", "lora", "assistant_model", "assistant")
+"""Settings of a model or a decoder whose values may be folders of this machine."""
 
 Json = dict[str, Any]
 
@@ -196,19 +199,22 @@ def _head(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:
 
 
 def _shareable(identity: Mapping[str, Any]) -> Json:
-    """The settings, with a model's folder by its last part only."""
+    """The settings, with folders of models and their parts by their last part only."""
     shown = {
-        name: _with_short_model(value) if name in TWO_ROLES and value else value
+        name: _with_short_names(value) if name in SETTINGS and value else value
         for name, value in identity.items()
     }
     others = identity.get("models", {})
     return shown | (
-        {"models": {role: _with_short_model(one) for role, one in others.items()}} if others else {}
+        {"models": {role: _with_short_names(one) for role, one in others.items()}} if others else {}
     )
 
 
-def _with_short_model(settings: Mapping[str, Any]) -> Json:
-    return {**settings, "model": model_name(settings["model"])}
+def _with_short_names(settings: Mapping[str, Any]) -> Json:
+    return {
+        name: model_name(value) if name in NAMES and isinstance(value, str) else value
+        for name, value in settings.items()
+    }
 
 
 def _results(run: GradedRun, metrics: RunMetrics, sums: _Sums) -> Json:

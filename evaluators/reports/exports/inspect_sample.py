@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,6 @@ def sample(
     text = NOT_SHOWN if hide_text else NO_STATEMENT if asked is None else asked.problem
     stop = verdict.stop
     usage = _usage(verdict.usage)
-    named = {names.models.get(role, role): counts for role, counts in usage.items()}
     began, ended = line.started, _ended(line.started, line.seconds)
     output = _output(line, names.models["target"], stop, hide_text=hide_text)
     messages = [{"role": "user", "content": text, "source": "input"}]
@@ -75,7 +74,7 @@ def sample(
         "metadata": _metadata(attempt),
         "store": {},
         "events": _tracks(attempt, began, hide_text=hide_text),
-        "model_usage": named,
+        "model_usage": _by_model(verdict.usage or {}, usage, names.models),
         "role_usage": usage,
         "started_at": began,
         "completed_at": ended,
@@ -153,6 +152,22 @@ def _usage(usage: Usage | None) -> dict[str, Json]:
         if len(known) == len(uses):
             counted[role]["input_tokens_cache_read"] = sum(known)
     return counted
+
+
+def _by_model(
+    roles: Iterable[str], usage: Mapping[str, Json], names: Mapping[str, str]
+) -> dict[str, Json]:
+    """The same by model, which may have several roles; left out where one is not counted."""
+    by_model: dict[str, list[Json | None]] = {}
+    for role in roles:
+        by_model.setdefault(names.get(role, role), []).append(usage.get(role))
+    found = {}
+    for model, every in by_model.items():
+        counted = [one for one in every if one is not None]
+        if len(counted) == len(every):
+            shared = [name for name in counted[0] if all(name in one for one in counted)]
+            found[model] = {name: sum(one[name] for one in counted) for name in shared}
+    return found
 
 
 def _tracks(attempt: GradedAttempt, began: str | None, *, hide_text: bool) -> list[Json]:

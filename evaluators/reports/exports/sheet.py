@@ -80,16 +80,16 @@ def write_sheet(runs: Sequence[Path], file: Path, hidden_datasets: tuple[str, ..
 
 
 def _columns_of_others(runs: Sequence[GradedRun]) -> list[str]:
-    """Of the roles beside target and draft, in the order of their appearance.
-
-    Assistants, which write no text, have no settings of their own: what they computed names them.
+    """Of the roles beside target and draft, in the order of their appearance; assistants last,
+    which write no text.
     """
-    named = dict.fromkeys(role for run in runs for role in run.models if role not in TWO_ROLES)
-    counted = dict.fromkeys(role for run in runs for role in run.totals.tokens)
-    assistants = [role for role in counted if role not in named and role not in TWO_ROLES]
+    own = {role for run in runs for role in run.identity.by_role}
+    every = (role for run in runs for role in (*run.models, *run.totals.tokens))
+    others = [role for role in dict.fromkeys(every) if role not in TWO_ROLES]
+    kept = [what for what in COUNTED if what != "written_tokens"]
     return [
-        *(f"{role}_{what}" for role in named for what in ("model", *COUNTED)),
-        *(f"{role}_{what}" for role in assistants for what in ("tokens", "forwards")),
+        *(f"{role}_{what}" for role in others if role in own for what in ("model", *COUNTED)),
+        *(f"{role}_{what}" for role in others if role not in own for what in ("model", *kept)),
     ]
 
 
