@@ -16,13 +16,13 @@ from typing import Any
 import fsspec
 import pytest
 
-from pipeline.errors import UserMistake
+from pipeline.errors import RunStopped, UserMistake
 from pipeline.runs import durable_lines, mirroring, store_lease
 from pipeline.runs.lock import Holder, InUse
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.store_lease import LEASE, Lease
-from pipeline.runs.stored_runs import staged
-from pipeline.stores import objects, patience
+from pipeline.runs.stored_runs import copies, staged
+from pipeline.stores import patience, schemes
 from pipeline.stores.addresses import (
     COPIES,
     STAGING,
@@ -31,7 +31,8 @@ from pipeline.stores.addresses import (
     folder_of,
     is_address,
 )
-from pipeline.stores.objects import Found, Objects, Overtaken, opened
+from pipeline.stores.failures import Overtaken
+from pipeline.stores.objects import Found, Objects, opened
 from pipeline.stores.patience import Trouble, patiently
 
 ADDRESS = "memory://bucket/run"
@@ -68,6 +69,31 @@ class Cutting:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._objects, name)
+
+
+class Heedless:
+    """A store that puts there whatever it is given, whatever the condition."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def write(self, name: str, content: bytes, _last: str | None) -> str:
+        return self._objects.write(name, content, self._objects.version(name))
+
+    def is_conditional(self, name: str, content: bytes) -> bool:
+        return Objects.is_conditional(self, name, content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+
+class Conditional(Heedless):
+    """A store that replaces an object only if it is the one that was seen last."""
+
+    def write(self, name: str, content: bytes, last: str | None) -> str:
+        if last != self._objects.version(name):
+            raise Overtaken(name)
+        return self._objects.write(name, content, last)
 
 
 def line(problem: str, repeat: int, text: str = "") -> bytes:
@@ -222,6 +248,43 @@ def test_what_was_removed_from_the_store_does_not_come_back_and_is_kept_aside(st
     assert (tmp_path / ".run.removed" / "problems" / "sums-2.jsonl").read_bytes() == line("2", 0)
 
 
+def test_what_is_removed_while_the_run_makes_more_of_it_is_put_there_again(store, tmp_path):
+    run = made(tmp_path / "run")
+    mirror = Mirror(run, Conditional(store))
+    mirror.push(everything=False)
+    store.remove(PROBLEM)
+    add(run, line("1", 1))
+    mirror.push(everything=False)
+    assert store.read(PROBLEM) == line("1", 0) + line("1", 1)
+
+
+def test_in_the_end_the_store_has_what_was_removed_and_overwritten_meanwhile(store, tmp_path):
+    """Somebody who was held up has written an old file over a newer one, and made a line."""
+    run = made(tmp_path / "run")
+    (run / "problems" / "sums-2.jsonl").write_bytes(line("2", 0))
+    add(run, line("1", 1))
+    mirror = Mirror(run, store)
+    mirror.push(everything=True)
+    assert (mirror.put_right(), mirror.is_in_store()) == (0, True)
+    store.write(PROBLEM, line("1", 0) + line("1", 2), store.version(PROBLEM))
+    store.remove("problems/sums-2.jsonl")
+    assert not mirror.is_in_store()
+    assert mirror.put_right() == 2
+    assert keys(store.read(PROBLEM)) == Counter({("1", repeat): 1 for repeat in range(3)})
+    assert store.read("problems/sums-2.jsonl") == line("2", 0)
+    assert (run / PROBLEM).read_bytes() == store.read(PROBLEM)
+    assert mirror.is_in_store()
+
+
+def test_what_only_this_machine_has_is_not_in_the_store(store, tmp_path):
+    run = made(tmp_path / "run")
+    mirror = Mirror(run, store)
+    mirror.push(everything=True)
+    assert mirror.is_in_store()
+    add(run, line("1", 1))
+    assert not mirror.is_in_store()
+
+
 def test_a_copy_is_what_the_store_holds(store, tmp_path):
     run, copy = made(tmp_path / "run", **{"engine.log": b"x"}), tmp_path / "copy"
     mirror = Mirror(run, store)
@@ -268,7 +331,7 @@ def silent(monkeypatch) -> Iterator[Objects]:
             patience.PATIENCE_VARIABLE: "0",
         }.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(objects, "CONNECT_SECONDS", 0.3)
+        monkeypatch.setattr(schemes, "CONNECT_SECONDS", 0.3)
         yield opened("s3://bucket/run")
 
 
@@ -278,6 +341,17 @@ def test_a_store_that_hangs_is_waited_for_no_longer_than_asked(silent, tmp_path)
     for asked in (lambda: mirror.push(everything=True), mirror.pull, lambda: silent.version("x")):
         with pytest.raises(Trouble, match=r"in time|timeout"):
             patiently(asked, time.sleep, 0.0, lambda: mirror.moved)
+
+
+def test_whoever_reads_from_a_silent_store_is_told_before_it_is_given_up(
+    silent, monkeypatch, capfd
+):
+    monkeypatch.setattr(patience, "QUIET_SECONDS", 0.0)
+    with pytest.raises(RunStopped, match="does not answer"):
+        copies(silent.address)
+    assert capfd.readouterr().err.startswith(
+        "The store of s3://bucket/run does not answer; it is given up once nothing has moved for "
+    )
 
 
 def test_whoever_waits_for_the_last_uploads_learns_that_the_store_is_silent(monkeypatch, capfd):
@@ -332,13 +406,13 @@ def test_a_lease_is_taken_over_from_whoever_has_ended(store, monkeypatch, holder
     store.write(LEASE, lease_of(holder), None)
     lease = Lease(store, HERE.pid)
     if taken:
-        lease.take(threading.Event().wait)
+        lease.take(threading.Event().wait, print)
         with lease.held():
             assert lease.token in store.read(LEASE).decode()
         assert LEASE not in store.found()
     else:
         with pytest.raises(InUse, match=f"pid {HERE.pid} on "):
-            lease.take(threading.Event().wait)
+            lease.take(threading.Event().wait, print)
 
 
 def test_a_lease_that_is_renewed_meanwhile_is_not_taken(store):
@@ -349,19 +423,84 @@ def test_a_lease_that_is_renewed_meanwhile_is_not_taken(store):
         store.write(LEASE, lease_of(there, "renewed"), "")
 
     with pytest.raises(InUse, match="pid 1 on another"):
-        Lease(store, HERE.pid).take(renewed)
+        Lease(store, HERE.pid).take(renewed, print)
 
 
 def test_who_was_overtaken_learns_it_and_leaves_the_others_lease_alone(store, monkeypatch):
     quick(monkeypatch)
     lease = Lease(store, HERE.pid)
-    lease.take(threading.Event().wait)
+    lease.take(threading.Event().wait, print)
     store.write(LEASE, lease_of(Holder("another machine", 1, "1")), "")
     with lease.held():
         time.sleep(2 * store_lease.BEAT_SECONDS)
         with pytest.raises(Overtaken):
             lease.renew()
     assert "another machine" in store.read(LEASE).decode()
+
+
+@pytest.mark.parametrize("kind", [Conditional, Heedless])
+def test_a_lease_that_is_held_is_not_written_over_whatever_the_store_heeds(
+    store, monkeypatch, kind
+):
+    quick(monkeypatch)
+    first = Lease(kind(store), HERE.pid)
+    assert first.take(threading.Event().wait, print) == (kind is Conditional)
+    with pytest.raises(InUse, match=f"pid {HERE.pid} on "):
+        Lease(kind(store), HERE.pid).take(threading.Event().wait, print)
+    assert first.is_held()
+
+
+def test_whoever_waits_for_a_lease_to_lapse_is_told(store, monkeypatch):
+    quick(monkeypatch)
+    store.write(LEASE, lease_of(Holder("another machine", 7, "1")), None)
+    said: list[str] = []
+    Lease(store, HERE.pid).take(threading.Event().wait, said.append)
+    waits = "Waiting up to 0.01 s to see whether memory://bucket/run is still in use by pid 7 on"
+    assert said == [f"{waits} another."]
+
+
+# Google's storage
+
+
+class Google:
+    """What its client shows of it, as far as an upload needs, with the server's conditions."""
+
+    base = "https://server/storage/v1/"
+
+    def __init__(self) -> None:
+        self.generations: dict[str, int] = {}
+        self.bodies: list[bytes] = []
+
+    def call(self, method, path, *, ifGenerationMatch, uploadType, headers, data, timeout):  # noqa: N803 - the server's name
+        assert (method, path, uploadType) == (
+            "POST",
+            "https://server/upload/storage/v1/b/bucket/o",
+            "multipart",
+        )
+        assert timeout == pytest.approx(20 + 100 / 65536)
+        about = json.loads(data.split(b"\r\n\r\n")[1].split(b"\r\n")[0])
+        name = about["name"]
+        if ifGenerationMatch != str(self.generations.get(name, 0)):
+            raise FileExistsError(path)
+        self.bodies.append(data)
+        self.generations[name] = 1000 + len(self.bodies)
+        return {}, json.dumps({"generation": str(self.generations[name])})
+
+
+def test_google_replaces_only_what_its_writer_has_seen_and_within_a_time():
+    google, content = Google(), b"x" * 100
+    there = Objects(google, "gs://bucket/run", "gs", "bucket/run", "")
+    first = there.write("a", content, None)
+    second = there.write("a", content, first)
+    assert first != second
+    for stale in (None, first):
+        with pytest.raises(Overtaken):
+            there.write("a", content, stale)
+    assert there.is_conditional("a", content)
+    assert content in google.bodies[-1]
+    listed = {"size": 100, "generation": second, "etag": "CJ", "mtime": 0}
+    google.info = lambda _path: listed
+    assert there.version("a") == second
 
 
 # Addresses

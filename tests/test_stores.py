@@ -7,6 +7,7 @@ processes of their own, as always.
 import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,8 @@ from pipeline.runs.directory import read_attempts
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.store_lease import LEASE, Lease
 from pipeline.runs.stored_runs import copies, staged
-from pipeline.stores.objects import Objects, Overtaken, opened
+from pipeline.stores.failures import Overtaken
+from pipeline.stores.objects import Objects, opened
 from speclrm_testing.commands import speclrm
 from speclrm_testing.scripted_runs import Place, ended, once, process_of
 
@@ -163,7 +165,7 @@ def test_a_store_that_is_not_there_is_told_in_a_sentence(store, monkeypatch):
 
 def test_a_run_that_somebody_writes_to_is_refused(tmp_path, store):
     lease = Lease(opened(run_of()), os.getpid())
-    lease.take(time.sleep)
+    lease.take(time.sleep, print)
     with lease.held():
         said = speclrm(command(Place.made(tmp_path)))
         assert said.code == 2
@@ -269,6 +271,9 @@ def test_what_is_not_written_to_a_store_refuses_its_address(line):
         ("memory://x", "ends with the process"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_a_mistake_in_a_sentence(tmp_path, store, address, says):
+def test_an_address_that_cannot_be_used_is_a_mistake_in_a_sentence(
+    tmp_path, store, monkeypatch, address, says
+):
+    monkeypatch.setitem(sys.modules, "gcsfs.core", None)
     said = speclrm(Place.made(tmp_path).command("baseline", f"--output-dir {address}"))
     assert (said.code, says in said.sentence) == (2, True), said.sentence

@@ -7,10 +7,9 @@ were last alike is put together: no line is lost, and each attempt is there once
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,10 @@ from evaluators.run_files.run_manifest import MANIFEST
 from evaluators.run_files.verdict_rows import VERDICTS
 from pipeline.errors import UserMistake
 from pipeline.runs import durable_lines
+from pipeline.runs.both_sides import behind_what_is_same, each_attempt_once, manifests
 from pipeline.runs.torn_lines import repair_end
-from pipeline.stores.objects import Objects, Overtaken
+from pipeline.stores.failures import Overtaken
+from pipeline.stores.objects import Objects
 from pipeline.stores.patience import Trouble
 
 LOG_ENDING = ".log"
@@ -128,6 +129,40 @@ class Mirror:
         others = [name for name in self.changed() if name not in attempts]
         self._write([name for name in others if everything or not name.endswith(LOG_ENDING)])
 
+    def put_right(self) -> int:
+        """Put back what others have removed or overwritten in the store since it was uploaded.
+
+        Their lines stay where they made others; how many files that were. Only of a folder to
+        which nobody writes.
+
+        Raises:
+            Overtaken: somebody else has written there meanwhile.
+        """
+        unlike = self._unlike()
+        for name in unlike:
+            # As if this side had changed, too: what the store holds is not all that there was.
+            self.alike[name] = Alike(self.alike[name].version, -1, 0, 0)
+        if unlike:
+            found = self.objects.found()
+            for name in unlike:
+                if name not in found:
+                    del self.alike[name]
+            self.pull()
+            self.push(everything=True)
+        return len(unlike)
+
+    def is_in_store(self) -> bool:
+        """Whether the store holds every file as it is here; it is asked."""
+        return not self.changed() and not self._unlike()
+
+    def _unlike(self) -> list[str]:
+        found = self.objects.found()
+        return [
+            name
+            for name, one in self.alike.items()
+            if name not in found or found[name].version != one.version
+        ]
+
     def send(self, name: str) -> None:
         """Upload one file as it is."""
         self._write([name])
@@ -216,18 +251,24 @@ class Mirror:
         except Overtaken as error:
             if name == VERDICTS:
                 raise Trouble("somebody else grades the run") from error
-            if hashlib.sha256(self.objects.read(name)).digest() not in sent:
-                raise
-            version = self.objects.write(name, content, self.objects.version(name))
+            last = self.objects.version(name)
+            # What somebody has removed while it was made is not to be lost.
+            if last is not None and hashlib.sha256(self._read_whole(name)).digest() not in sent:
+                raise Overtaken(name) from error
+            version = self.objects.write(name, content, last)
         del self._sent[name]
         return version
+
+    def _read_whole(self, name: str) -> bytes:
+        try:
+            return self.objects.read(name)
+        except FileNotFoundError as error:
+            raise Trouble(f"{name} has gone while it was read") from error
 
     def _read(self, names: Sequence[str]) -> list[bytes | Trouble]:
         def read(name: str) -> bytes | Trouble:
             try:
-                return self.objects.read(name)
-            except FileNotFoundError:
-                return Trouble(f"{name} has gone while it was read")
+                return self._read_whole(name)
             except Trouble as trouble:
                 return trouble
 
@@ -255,41 +296,23 @@ class Mirror:
         if name.startswith(f"{PROBLEMS}/"):
             repair_end(file, self.folder / TORN)
             withdrawn: list[bytes] = []
-            both = _each_attempt_once(theirs, file.read_bytes(), withdrawn)
+            both = each_attempt_once(theirs, file.read_bytes(), withdrawn)
             if withdrawn:
                 durable_lines.append(self.folder / durable_lines.REPLACED, b"".join(withdrawn))
             return both
         ours = file.read_bytes()
         if name == MANIFEST:
-            return self._manifests(theirs, ours)
+            both_manifests = manifests(theirs, ours)
+            if both_manifests is None:
+                raise UserMistake(
+                    f"{self.objects.address} holds a run with other settings than what is waiting "
+                    f"in {self.folder.parent}/{self.folder.name}/ to be uploaded to it; move that "
+                    "folder away, or choose another --output-dir."
+                )
+            return both_manifests
         if name == VERDICTS:
             return theirs
-        return theirs + _behind_what_is_same(theirs, ours)
-
-    def _manifests(self, theirs: bytes, ours: bytes) -> bytes:
-        """The store's manifest with what only ours has of sessions and of what was asked for."""
-        try:
-            there, here = json.loads(theirs), json.loads(ours)
-            same = there["identity"] == here["identity"]
-            both = there | {
-                "slice": _slices(there["slice"], here["slice"]),
-                "sessions": [
-                    *there["sessions"],
-                    *(one for one in here["sessions"] if one not in there["sessions"]),
-                ],
-            }
-        except (ValueError, LookupError, TypeError):
-            # Whoever reads it says what is wrong with it.
-            return theirs
-        if not same:
-            raise UserMistake(
-                f"{self.objects.address} holds a run with other settings than what is waiting in "
-                f"{self.folder.parent}/{self.folder.name}/ to be uploaded to it; move that folder "
-                "away, or choose another --output-dir."
-            )
-        if both == there:
-            return theirs
-        return (json.dumps(both, indent=2, ensure_ascii=False) + "\n").encode()
+        return theirs + behind_what_is_same(theirs, ours)
 
     def _lost(self, name: str) -> None:
         """An object has gone from the store: its file goes aside, unless it holds what is new."""
@@ -328,37 +351,3 @@ def _remembered(memory: Path) -> dict[str, Alike]:
 def _side_by_side(work: Any, items: Sequence[Any]) -> Iterator[Any]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(work, items)
-
-
-def _behind_what_is_same(theirs: bytes, ours: bytes) -> bytes:
-    """What of ours comes after the lines that both begin with."""
-    lines = zip(theirs.splitlines(keepends=True), ours.splitlines(keepends=True), strict=False)
-    return ours[sum(len(one) for one, _ in takewhile(lambda pair: pair[0] == pair[1], lines)) :]
-
-
-def _each_attempt_once(theirs: bytes, ours: bytes, withdrawn: list[bytes]) -> bytes:
-    """Their lines, and those of ours whose attempts they do not have; the rest is withdrawn."""
-    there = theirs.splitlines(keepends=True)
-    keys, lines = {durable_lines.key_of(line) for line in there}, {*there}
-    new: list[bytes] = []
-    for line in ours.splitlines(keepends=True):
-        key = durable_lines.key_of(line)
-        if line in lines:
-            continue
-        (new if key is None or key not in keys else withdrawn).append(line)
-    if there and new and not there[-1].endswith(b"\n"):
-        there[-1] += b"\n"
-    return b"".join([*there, *new])
-
-
-def _slices(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """What both ask for; the next session brings its problems into their order."""
-    ids = [*theirs["problem_ids"]]
-    more = [place for place, one in enumerate(ours["problem_ids"]) if one not in ids]
-    both = {
-        "problem_ids": [*ids, *(ours["problem_ids"][place] for place in more)],
-        "repeats": max(theirs["repeats"], ours["repeats"]),
-    }
-    if "places" in theirs:
-        both["places"] = [*theirs["places"], *(ours["places"][place] for place in more)]
-    return {**theirs, **both}

@@ -14,34 +14,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pipeline.beside import beside
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.runs.lock import InUse
 from pipeline.runs.mirror import Mirror
-from pipeline.runs.store_lease import Lease
+from pipeline.runs.store_lease import LEASE_SECONDS, Lease
 from pipeline.stores.addresses import address_of
-from pipeline.stores.objects import Overtaken, opened
+from pipeline.stores.failures import Overtaken
+from pipeline.stores.objects import opened
 from pipeline.stores.patience import (
+    LOOK_SECONDS,
     PATIENCE_SECONDS,
+    QUIET_SECONDS,
     START_PATIENCE,
     Trouble,
     patience_of,
     patiently,
+    silence,
+    silence_told,
 )
 
 STDIN = 0
 END = b"end\n"
 READY, MISTAKE, STOPPED, IN_USE = "ready", "mistake", "stopped", "in use"
-SILENT = "silent"
+SILENT, NOTE = "silent", "note"
 _ERRORS = {MISTAKE: UserMistake, STOPPED: RunStopped, IN_USE: InUse}
-LOOK_SECONDS = 0.25
-"""How often it looks for what has changed."""
-QUIET_SECONDS = 5.0
 
 
 class _RunEnded(Exception):  # noqa: N818 - named for what happened
@@ -56,6 +57,8 @@ class StoreProcess:
     troubles: list[str]
     silence: list[str]
     """That the store does not answer now, to be said where its end is waited for."""
+    notes: list[str]
+    """What is said when it has ended."""
     listener: threading.Thread
 
     @classmethod
@@ -79,6 +82,9 @@ class StoreProcess:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in process.stdout:
             kind, text = json.loads(line)
+            if kind == NOTE:
+                sys.stderr.write(f"{text}\n")
+                continue
             if kind != READY:
                 process.communicate()
                 raise _ERRORS[kind](text)
@@ -93,10 +99,11 @@ class StoreProcess:
         """The side of the run of a process that is ready."""
         troubles: list[str] = []
         silence: list[str] = []
-        heard = (process, troubles, silence)
+        notes: list[str] = []
+        heard = (process, troubles, silence, notes)
         listener = threading.Thread(target=_listen, args=heard, daemon=True)
         listener.start()
-        return cls(process, troubles, silence, listener)
+        return cls(process, troubles, silence, notes, listener)
 
     def check(self) -> None:
         """Look whether the run may go on.
@@ -129,14 +136,19 @@ class StoreProcess:
                     sys.stderr.write(f"{silence}\n")
                     said = silence
         self.listener.join()
+        sys.stderr.writelines(f"{note}\n" for note in self.notes)
         return self.troubles[0] if self.troubles else None
 
 
-def _listen(process: "subprocess.Popen[str]", troubles: list[str], silence: list[str]) -> None:
+def _listen(
+    process: "subprocess.Popen[str]", troubles: list[str], silence: list[str], notes: list[str]
+) -> None:
     for line in process.stdout or ():
         kind, text = json.loads(line)
         if kind == SILENT:
             silence[:] = [text]
+        elif kind == NOTE:
+            notes.append(text)
         else:
             troubles.append(text)
     if process.wait() and not troubles:
@@ -196,10 +208,9 @@ def serve(folder: Path, run: _Run, run_pid: int) -> None:
     try:
         objects = opened(address)
         lease, mirror = Lease(objects, run_pid), Mirror(folder, objects)
-        patience = patience_of(START_PATIENCE)
-        patiently(lambda: lease.take(run.wait), run.wait, patience)
+        _begin(lease, mirror, run)
         with lease.held():
-            patiently(mirror.pull, run.wait, patience, lambda: mirror.moved)
+            _at_the_start(mirror.pull, mirror, run)
             run.tell(READY)
             trouble = _kept_alike(lease, mirror, run)
     except (Trouble, Overtaken) as error:
@@ -223,27 +234,77 @@ def serve(folder: Path, run: _Run, run_pid: int) -> None:
     mirror.forget()
 
 
+def _begin(lease: Lease, mirror: Mirror, run: _Run) -> None:
+    """Take the lease, and say what the store cannot promise."""
+    conditional = False
+    asking = threading.Event()
+
+    def pause(seconds: float) -> None:
+        asking.clear()
+        run.wait(seconds)
+        asking.set()
+
+    def take() -> None:
+        nonlocal conditional
+        asking.set()
+        conditional = lease.take(pause, lambda text: run.tell(NOTE, text))
+
+    _at_the_start(take, mirror, run, asking.is_set)
+    if not conditional:
+        run.tell(
+            NOTE,
+            f"Warning: the store of {mirror.objects.address} replaces an object whatever version "
+            "it holds. If this process is held up for more than "
+            f"{LEASE_SECONDS:g} s, and another machine goes on with the run meanwhile, one can "
+            "write over what the other has uploaded; what it has made stays on its disk.",
+        )
+
+
+def _at_the_start(
+    work: Callable[[], None], mirror: Mirror, run: _Run, asks: Callable[[], bool] = lambda: True
+) -> None:
+    patience = patience_of(START_PATIENCE)
+    troubles: list[str] = []
+
+    def tell(silent: bool) -> None:
+        if silent:
+            trouble = "".join(troubles[-1:])
+            run.tell(NOTE, silence(mirror.objects.address, patience, trouble))
+
+    with silence_told(tell, lambda: mirror.moved, asks):
+        patiently(work, run.wait, patience, lambda: mirror.moved, troubles.append)
+
+
 def _kept_alike(lease: Lease, mirror: Mirror, run: _Run) -> str | None:
     """Upload what changes until the run ends; why not all of it is uploaded then, if so."""
     address, folder = mirror.objects.address, mirror.folder
-    asking = threading.Event()
     try:
-        with _silence_told(mirror, run, asking):
-            _upload(lease, mirror, run, asking)
+        _upload(lease, mirror, run)
     except Trouble as error:
         return (
             f"The store of {address} takes no uploads ({error}): {len(mirror.changed())} files of "
             f"the run are not there as they are. They are kept in {folder}, and the next `speclrm "
             "run` of it on this machine uploads them."
         )
-    except Overtaken:
-        return (
-            f"Another process writes to {address} now, because this one was not heard of for too "
-            f"long; what it has made and not uploaded is kept in {folder}."
-        )
+    except Overtaken as error:
+        return _overtaken(error, lease, mirror)
     except OSError as error:
         return _no_place(error)
     return None
+
+
+def _overtaken(error: Overtaken, lease: Lease, mirror: Mirror) -> str:
+    kept = f"what it has made and not uploaded is kept in {mirror.folder}"
+    with contextlib.suppress(Trouble, UserMistake):
+        if lease.is_held():
+            return (
+                f"Something else than this run has changed {error} in {mirror.objects.address}; "
+                f"{kept}, and the next `speclrm run` of it on this machine puts both together."
+            )
+    return (
+        f"Another process writes to {mirror.objects.address} now, because this one was not heard "
+        f"of for too long; {kept}."
+    )
 
 
 def _no_place(error: OSError) -> str:
@@ -253,54 +314,49 @@ def _no_place(error: OSError) -> str:
     )
 
 
-@contextlib.contextmanager
-def _silence_told(mirror: Mirror, run: _Run, asking: threading.Event) -> Iterator[None]:
-    """Tell the run when the store is silent, and when it no longer is, while it is `asking`."""
-    silence = (
-        f"The store of {mirror.objects.address} does not answer; it is given up once nothing has "
-        f"arrived there for {patience_of(PATIENCE_SECONDS):g} s."
-    )
-
-    def watch(over: threading.Event) -> None:
-        seen, since, told = mirror.moved, time.monotonic(), False
-        while not over.wait(LOOK_SECONDS):
-            if mirror.moved != seen or not asking.is_set():
-                seen, since = mirror.moved, time.monotonic()
-            silent = time.monotonic() - since > QUIET_SECONDS
-            if silent != told:
-                told = silent
-                run.tell(SILENT, silence if silent else "")
-
-    with beside(watch):
-        yield
-
-
-def _upload(lease: Lease, mirror: Mirror, run: _Run, asking: threading.Event) -> None:
-    """Upload what changes, and in the end the logs; `asking` is set while it waits for answers."""
+def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
+    """Upload what changes, and in the end the logs and what others have removed meanwhile."""
     patience = patience_of(PATIENCE_SECONDS)
-    ended, looked = False, 0.0
+    ended, looked, put_right = False, 0.0, 0
+    asking = threading.Event()
+    troubles: list[str] = []
 
     def upload() -> None:
+        nonlocal put_right
         try:
             lease.renew()
             mirror.push(everything=ended)
+            if ended:
+                put_right += mirror.put_right()
         except UserMistake as error:
             # It has taken what came before, so it may yet take this.
             raise Trouble(str(error)) from error
 
-    try:
-        while not ended:
-            # Looking at very many files is not to keep a core busy.
-            run.wait(max(LOOK_SECONDS, 10 * looked))
-            ended = run.finished
-            began = time.monotonic()
-            asking.set()
-            patiently(upload, run.wait, patience, lambda: mirror.moved)
-            asking.clear()
-            looked = min(time.monotonic() - began, 1.0)
-    except _RunEnded:
-        ended = True
-        patiently(upload, time.sleep, patience_of(START_PATIENCE), lambda: mirror.moved)
+    def tell(silent: bool) -> None:
+        trouble = "".join(troubles[-1:])
+        run.tell(SILENT, silence(mirror.objects.address, patience, trouble) if silent else "")
+
+    with silence_told(tell, lambda: mirror.moved, asking.is_set):
+        try:
+            while not ended:
+                # Looking at very many files is not to keep a core busy.
+                run.wait(max(LOOK_SECONDS, 10 * looked))
+                ended = run.finished
+                began = time.monotonic()
+                asking.set()
+                patiently(upload, run.wait, patience, lambda: mirror.moved, troubles.append)
+                asking.clear()
+                looked = min(time.monotonic() - began, 1.0)
+        except _RunEnded:
+            ended = True
+            patiently(upload, time.sleep, patience_of(START_PATIENCE), lambda: mirror.moved)
+    if put_right:
+        run.tell(
+            NOTE,
+            f"Warning: {put_right} files of the run were removed or changed in "
+            f"{mirror.objects.address} by something else while it went on; what the run has made "
+            "is there again.",
+        )
 
 
 def main(folder: str, run_pid: str) -> None:

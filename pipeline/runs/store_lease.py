@@ -1,9 +1,9 @@
 """One writer per run in a store: an object that names it, and that it writes again and again.
 
-A store has no locks. The object is created only where there is none, by stores that are able to
-(Amazon S3 and servers like it); elsewhere it is read again after a moment, which two processes
-that begin at the same instant may still pass. One that was not written for LEASE_SECONDS, or
-whose process is known to have ended, is taken over.
+A store has no locks. The object is created only where there is none, and replaced only if it is the
+one that was read, by stores that are able to (S3 and Google's storage); elsewhere it is read again
+after a moment, which two processes that begin at the same instant may still pass. One that was not
+written for LEASE_SECONDS, or whose process is known to have ended, is taken over.
 """
 
 import contextlib
@@ -18,7 +18,8 @@ from typing import Any
 from pipeline.beside import beside
 from pipeline.errors import UserMistake
 from pipeline.runs.lock import Holder, InUse
-from pipeline.stores.objects import Objects, Overtaken
+from pipeline.stores.failures import Overtaken
+from pipeline.stores.objects import Objects
 from pipeline.stores.patience import Trouble
 
 LEASE = ".lease"
@@ -40,24 +41,24 @@ class Lease:
     _beats: int = 0
     _renewed: float = 0.0
 
-    def take(self, wait: Callable[[float], None]) -> None:
-        """Take it, if need be after waiting for one that is not renewed any more.
+    def take(self, wait: Callable[[float], None], say: Callable[[str], None]) -> bool:
+        """Take it, if need be after waiting for one that is not renewed any more, and say so.
+
+        Whether the store heeds conditions, so that nobody can write unseen.
 
         Raises:
             InUse: somebody else holds it.
         """
-        sure = True
-        try:
-            self._write(None)
-        except Overtaken:
-            self._take_over(wait)
-            sure = self.objects.replaces_by_version
-        # Where no condition is heeded, who wrote last has it.
-        if not (sure and self._is_refused_again()):
+        # A store that heeds no conditions would let anybody write over it.
+        if _read(self.objects) is not None or not self._is_made():
+            self._take_over(wait, say)
+        conditional = self.objects.is_conditional(LEASE, self._content())
+        if not conditional:
             wait(SETTLE_SECONDS)
             there = _read(self.objects)
             if not self._is_ours(there):
                 raise InUse(_in_use(there))
+        return conditional
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -70,7 +71,7 @@ class Lease:
                 yield
         finally:
             with contextlib.suppress(Trouble, UserMistake):
-                if self._is_ours(_read(self.objects)):
+                if self.is_held():
                     self.objects.remove(LEASE)
 
     def renew(self) -> None:
@@ -84,9 +85,13 @@ class Lease:
                 return
             # Seen before it is read, it is no newer than what was read.
             version = self.objects.version(LEASE)
-            if not self._is_ours(_read(self.objects)):
+            if not self.is_held():
                 raise Overtaken(LEASE)
             self._write(version)
+
+    def is_held(self) -> bool:
+        """Whether nobody has taken it over; the store is asked."""
+        return self._is_ours(_read(self.objects))
 
     def _beat(self, over: threading.Event) -> None:
         while not over.wait(BEAT_SECONDS / 4):
@@ -94,17 +99,16 @@ class Lease:
             with contextlib.suppress(Trouble, UserMistake, Overtaken):
                 self.renew()
 
-    def _is_refused_again(self) -> bool:
-        """Whether the store heeds that only an object that is not there is to be made."""
-        try:
+    def _is_made(self) -> bool:
+        """Make it where there is none; whether there was none."""
+        with contextlib.suppress(Overtaken):
             self._write(None)
-        except Overtaken:
             return True
         return False
 
-    def _take_over(self, wait: Callable[[float], None]) -> None:
+    def _take_over(self, wait: Callable[[float], None], say: Callable[[str], None]) -> None:
         """Take the place of a holder that has ended, or is silent for long enough."""
-        until = time.monotonic() + LEASE_SECONDS
+        until, waits = time.monotonic() + LEASE_SECONDS, False
         first = _read(self.objects)
         while True:
             version = self.objects.version(LEASE)
@@ -114,6 +118,12 @@ class Lease:
                 break
             if there != first or _lives_here(there):
                 raise InUse(_in_use(there))
+            if not waits:
+                waits = True
+                say(
+                    f"Waiting up to {LEASE_SECONDS:g} s to see whether {self.objects.address} is "
+                    f"still in use by {_who(there)}."
+                )
             wait(BEAT_SECONDS / 4)
         try:
             self._write(version)
@@ -124,6 +134,11 @@ class Lease:
         return lease is not None and lease.get("token") == self.token
 
     def _write(self, last: str | None) -> None:
+        self.objects.write(LEASE, self._content(), last)
+        self._beats += 1
+        self._renewed = time.monotonic()
+
+    def _content(self) -> bytes:
         content = {
             "token": self.token,
             "beat": self._beats + 1,
@@ -131,9 +146,7 @@ class Lease:
             "holder": asdict(Holder.own()),
             "run": asdict(Holder.of(self.run_pid)),
         }
-        self.objects.write(LEASE, json.dumps(content).encode(), last)
-        self._beats += 1
-        self._renewed = time.monotonic()
+        return json.dumps(content).encode()
 
 
 def lease_holder(objects: Objects) -> Holder | None:
@@ -181,6 +194,9 @@ def _lives_here(lease: dict[str, Any] | None) -> bool:
 
 
 def _in_use(lease: dict[str, Any] | None) -> str:
+    return f"by another process ({_who(lease)}); wait for it to end"
+
+
+def _who(lease: dict[str, Any] | None) -> str:
     run = None if lease is None else _holder(lease, "run")
-    who = "unknown" if run is None else f"pid {run.pid} on {run.host.partition(' ')[0]}"
-    return f"by another process ({who}); wait for it to end"
+    return "unknown" if run is None else f"pid {run.pid} on {run.host.partition(' ')[0]}"

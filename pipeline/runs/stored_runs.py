@@ -5,6 +5,7 @@ be continued into the staging folder. Whatever reads or writes them then finds a
 """
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +26,16 @@ from pipeline.stores.addresses import (
     root,
     split_address,
 )
-from pipeline.stores.objects import EXTRAS, Found, Objects, opened
-from pipeline.stores.patience import START_PATIENCE, Trouble, patience_of, patiently
+from pipeline.stores.objects import Found, Objects, opened
+from pipeline.stores.patience import (
+    START_PATIENCE,
+    Trouble,
+    patience_of,
+    patiently,
+    silence,
+    silence_told,
+)
+from pipeline.stores.schemes import EXTRAS
 
 MEMORY = "memory"
 WILDCARDS = frozenset("*?[")
@@ -119,7 +128,7 @@ def send_verdicts(run: Path) -> None:
     if address is not None:
         with _answering(address):
             mirror = Mirror(run, opened(address), copy=not is_staged(run))
-            _patiently(lambda: mirror.send(VERDICTS), mirror)
+            _patiently(mirror.objects, lambda: mirror.send(VERDICTS), mirror)
 
 
 def _named_by(address: str) -> list[Objects]:
@@ -134,7 +143,7 @@ def _named_by(address: str) -> list[Objects]:
 
 def _fitting(objects: Objects) -> list[str]:
     places: list[str] = []
-    _patiently(lambda: places.extend(objects.fitting()))
+    _patiently(objects, lambda: places.extend(objects.fitting()))
     return places
 
 
@@ -150,16 +159,16 @@ def _runs_of(objects: Objects) -> Iterator[Objects]:
 
 def _found(objects: Objects) -> dict[str, Found]:
     found: dict[str, Found] = {}
-    _patiently(lambda: found.update(objects.found()))
+    _patiently(objects, lambda: found.update(objects.found()))
     return found
 
 
 def _copy(objects: Objects) -> None:
     folder = folder_of(objects.address, objects.endpoint, COPIES)
     mirror = Mirror(folder, objects, copy=True)
-    _patiently(mirror.pull, mirror)
+    _patiently(objects, mirror.pull, mirror)
     if folder.exists():
-        _patiently(lambda: say_held(folder, lease_holder(objects)))
+        _patiently(objects, lambda: say_held(folder, lease_holder(objects)))
 
 
 def _bring_up(objects: Objects) -> None:
@@ -175,15 +184,25 @@ def _bring_up(objects: Objects) -> None:
         return
     try:
         mirror = Mirror(folder, objects)
-        _patiently(mirror.pull, mirror)
+        _patiently(objects, mirror.pull, mirror)
     finally:
         lock.release()
 
 
-def _patiently(work: Callable[[], None], mirror: Mirror | None = None) -> None:
-    """Do it, and again where the store has trouble for a while."""
+def _patiently(objects: Objects, work: Callable[[], None], mirror: Mirror | None = None) -> None:
+    """Do it, and again where the store has trouble for a while; say so if it is silent."""
     patience = patience_of(START_PATIENCE)
-    patiently(work, time.sleep, patience, lambda: 0 if mirror is None else mirror.moved)
+    troubles: list[str] = []
+
+    def moved() -> int:
+        return 0 if mirror is None else mirror.moved
+
+    def tell(silent: bool) -> None:
+        if silent:
+            sys.stderr.write(f"{silence(objects.address, patience, ''.join(troubles[-1:]))}\n")
+
+    with silence_told(tell, moved):
+        patiently(work, time.sleep, patience, moved, troubles.append)
 
 
 @contextlib.contextmanager

@@ -1,48 +1,42 @@
 """The objects of one folder of a store, through fsspec: listed, read, and replaced whole.
 
 An object is replaced in one step by every store that is meant here, so a reader sees the old one or
-the new one. Amazon S3 and servers like it also replace one only if it is the one that was seen
-last, which keeps two writers from losing each other's lines.
+the new one. S3 and Google's storage also replace one only if it is the one that was seen last,
+which keeps two writers from losing each other's lines.
 """
 
 import contextlib
-import importlib
-import os
-from collections.abc import Iterator, Mapping
+import json
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from pipeline.errors import UserMistake
 from pipeline.stores.addresses import LOCAL_SCHEME, split_address
-from pipeline.stores.patience import START_PATIENCE, Trouble, patience_of
+from pipeline.stores.failures import Overtaken, kind_of, reason_of, refused, told
+from pipeline.stores.schemes import (
+    EXTRAS,
+    ROOTED,
+    answer_seconds,
+    endpoint_of,
+    file_system,
+    is_google,
+    is_s3,
+)
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
-"""The extras of this package that bring what a scheme needs."""
-ROOTED = {LOCAL_SCHEME, "memory"}
-"""Schemes whose names begin with a slash."""
-ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-EMULATOR = "STORAGE_EMULATOR_HOST"
-"""Where Google's storage is another server."""
-AMAZON = "amazonaws.com"
 PART_BYTES = 1 << 29
 """Only objects of more than two of these are put there in parts, which S3 does unconditionally."""
-CONNECT_SECONDS = 5.0
-SLOWEST_LINE = 1 << 16
-"""Bytes per second; an upload that takes longer than this is given up."""
-REQUESTS_AT_ONCE = 20
-ETAG = "ETag"
-"""The mark of a version by which S3 knows it again."""
-VERSIONS = ("etag", "generation", "mtime", "LastModified", "created")
+ETAG, GENERATION = "ETag", "generation"
+"""The marks of a version by which S3 and Google's storage know it again."""
+NEVER = {ETAG: '"00000000000000000000000000000000"', GENERATION: "1"}
+"""Marks that no version has."""
+NO_OBJECT = "0"
+"""The generation of what is not there."""
+VERSIONS = ("etag", "mtime", "LastModified", "created")
 """What other stores call theirs; the first that is there counts, with the size."""
-CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict"}
-NETWORKING = {"aiohttp", "aiobotocore", "botocore", "fsspec", "gcsfs", "google"}
-"""Packages whose errors are those of a store."""
-
-
-class Overtaken(Exception):  # noqa: N818 - same
-    """Somebody else has written the object meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,7 @@ class Objects:
     def read(self, name: str) -> bytes:
         """The content of an object. Raises `FileNotFoundError` where it has gone."""
         # In one request, so that no other version's end comes with it.
-        whole = {"max_concurrency": 1} if self.replaces_by_version else {}
+        whole = {"max_concurrency": 1} if is_s3(self.scheme) else {}
         with self._told():
             content: bytes = self.system.cat_file(self._path(name), **whole)
         return content
@@ -104,8 +98,10 @@ class Objects:
         Raises:
             Overtaken: it holds another.
         """
-        if self.replaces_by_version:
+        if is_s3(self.scheme):
             return self._write_to_s3(name, content, last)
+        if is_google(self.scheme):
+            return self._write_to_google(name, content, last)
         with self._told():
             self.system.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
             if last is None:
@@ -125,13 +121,19 @@ class Objects:
             return _found(self.system.info(self._path(name))).version
         return None
 
-    @property
-    def replaces_by_version(self) -> bool:
-        """Whether it is asked to replace only what was seen last; it may not heed that."""
-        return EXTRAS.get(self.scheme) == "s3"
+    def is_conditional(self, name: str, content: bytes) -> bool:
+        """Whether what was asked of `write` is heeded; tried with an object that is there."""
+        for last in (None, NEVER[GENERATION if is_google(self.scheme) else ETAG]):
+            with contextlib.suppress(Overtaken):
+                self.write(name, content, last)
+                return False
+        return True
 
     def _path(self, name: str) -> str:
         return f"{self.place}/{name}"
+
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return told(self.address, self.scheme)
 
     def _create(self, name: str, content: bytes) -> None:
         try:
@@ -149,38 +151,40 @@ class Objects:
                     self._path(name),
                     content,
                     chunksize=PART_BYTES,
-                    timeout=_answer_seconds() + len(content) / SLOWEST_LINE,
+                    timeout=answer_seconds(len(content)),
                     **only_if,
                 )
         except FileNotFoundError as error:
             raise Overtaken(name) from error
         # A very large object is put there in parts, and then the answer says no version.
-        told = (answer or {}).get(ETAG) or self.version(name)
-        if told is None:
+        found = (answer or {}).get(ETAG) or self.version(name)
+        if found is None:
             raise Overtaken(name)
-        return str(told)
+        return str(found)
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell errors apart by whether trying again may help."""
+    def _write_to_google(self, name: str, content: bytes, last: str | None) -> str:
+        """Upload in one request, whose client has conditions for new objects only."""
+        bucket, _, key = self._path(name).partition("/")
+        boundary = secrets.token_hex(16)
+        about = json.dumps({"name": key}).encode()
+        parts = [(b"application/json", about), (b"application/octet-stream", content)]
+        head = f"--{boundary}\r\nContent-Type: ".encode()
+        body = b"".join(b"%s%s\r\n\r\n%s\r\n" % (head, kind, part) for kind, part in parts)
         try:
-            yield
-        except (Overtaken, Trouble):
-            raise
-        except Exception as error:
-            kind = _kind(error, self.scheme)
-            if kind is FileNotFoundError:
-                raise
-            if kind is Overtaken:
-                raise Overtaken(str(error)) from error
-            if kind is UserMistake:
-                raise UserMistake(
-                    f"The store of {self.address} refuses ({_reason(error)}); check the bucket's "
-                    "name, your credentials and your rights."
-                ) from error
-            if kind is Trouble:
-                raise Trouble(_reason(error)) from error
-            raise
+            with self._told():
+                _, answer = self.system.call(
+                    "POST",
+                    self.system.base.replace("/storage/", "/upload/storage/")
+                    + f"b/{quote(bucket)}/o",
+                    uploadType="multipart",
+                    ifGenerationMatch=NO_OBJECT if last is None else last,
+                    headers={"Content-Type": f"multipart/related; boundary={boundary}"},
+                    data=body + f"--{boundary}--".encode(),
+                    timeout=answer_seconds(len(content)),
+                )
+        except FileNotFoundError as error:
+            raise refused(self.address, f"there is no bucket {bucket}") from error
+        return str(json.loads(answer)[GENERATION])
 
 
 def opened(address: str) -> Objects:
@@ -193,14 +197,7 @@ def opened(address: str) -> Objects:
     system = _system(scheme, address)
     if scheme in ROOTED:
         place = f"/{place}"
-    server = ""
-    if EXTRAS.get(scheme) == "s3":
-        server = system.s3.meta.endpoint_url
-    elif EXTRAS.get(scheme) == "gs":
-        server = os.environ.get(EMULATOR, "")
-    url = urlsplit(server)
-    endpoint = "" if AMAZON in (url.hostname or "") else url.netloc.rpartition("@")[2]
-    return Objects(system, address, scheme, place, endpoint)
+    return Objects(system, address, scheme, place, endpoint_of(scheme, system))
 
 
 def _system(scheme: str, address: str) -> Any:
@@ -210,12 +207,7 @@ def _system(scheme: str, address: str) -> Any:
         UserMistake: there is none, or it needs a package or settings.
     """
     try:
-        fsspec = importlib.import_module("fsspec")
-        system = fsspec.filesystem(scheme, **_options(scheme, fsspec.config.conf))
-        if EXTRAS.get(scheme) == "s3":
-            # Trying again is ours to do: whatever is tried must first know that it still may.
-            system.retries = 1
-            system.connect()
+        return file_system(scheme)
     except ImportError as error:
         extra = EXTRAS.get(scheme)
         how = f"pip install 'speclrm[{extra}]'" if extra else "install the package that it names"
@@ -228,70 +220,16 @@ def _system(scheme: str, address: str) -> Any:
             "gs://BUCKET/…, or folders."
         ) from error
     except Exception as error:
-        if _kind(error, scheme) is None:
+        if kind_of(error, scheme) is None:
             raise
-        raise UserMistake(f"{address} cannot be used ({_reason(error)}).") from error
-    return system
-
-
-def _options(scheme: str, configured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    options: dict[str, Any] = {"use_listings_cache": False}
-    if EXTRAS.get(scheme) == "s3":
-        ours = {
-            "retries": {"max_attempts": 0},
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": _answer_seconds(),
-            "max_pool_connections": REQUESTS_AT_ONCE,
-        }
-        set_by_user = configured.get(scheme, {})
-        options["config_kwargs"] = ours | dict(set_by_user.get("config_kwargs", {}))
-        # fsspec keeps one file system for all who ask for the same, so they must say for which.
-        endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), None)
-        if endpoint is not None and "endpoint_url" not in set_by_user:
-            options["endpoint_url"] = endpoint
-    return options
-
-
-def _answer_seconds() -> float:
-    """How long a store may be silent within one request, which is no longer than it is tried."""
-    return max(CONNECT_SECONDS, patience_of(START_PATIENCE))
-
-
-def _kind(error: Exception, scheme: str) -> type[Exception] | None:
-    """What an error of a store comes to; None for one that is no store's."""
-    code = _code(error)
-    if isinstance(error, FileExistsError) or code in CONFLICTS:
-        return Overtaken
-    if isinstance(error, PermissionError) or "specified bucket" in str(error):
-        return UserMistake
-    if isinstance(error, FileNotFoundError):
-        return FileNotFoundError
-    if EXTRAS.get(scheme) == "s3":
-        known = importlib.import_module("botocore.exceptions")
-        without = (known.NoCredentialsError, known.PartialCredentialsError, known.ProfileNotFound)
-        if isinstance(error, without):
-            return UserMistake
-    package = type(error).__module__.partition(".")[0]
-    return Trouble if isinstance(error, OSError) or package in NETWORKING else None
-
-
-def _code(error: Exception) -> str:
-    """What S3 calls an error; nothing where it is none of S3's."""
-    response = getattr(error.__cause__, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
-
-
-def _reason(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if not said and isinstance(error, TimeoutError):
-        said = "no answer came in time"
-    return " ".join((said or repr(error)).split())[:300]
+        raise UserMistake(f"{address} cannot be used ({reason_of(error)}).") from error
 
 
 def _found(listed: Mapping[str, Any]) -> Found:
     size = int(listed["size"])
-    if listed.get(ETAG):
-        return Found(str(listed[ETAG]), size)
+    known = listed.get(ETAG) or listed.get(GENERATION)
+    if known:
+        return Found(str(known), size)
     mark = next((listed[name] for name in VERSIONS if listed.get(name) is not None), "")
     # A listing and a question for one object may write the same time differently.
     mark = mark.timestamp() if isinstance(mark, datetime) else mark
