@@ -5,6 +5,7 @@ import signal
 import sys
 
 from pipeline.errors import RUN_STOPPED
+from pipeline.leaving import leave_in_time
 from pipeline.signals import answer_endings, ignore_signals, leave_by_signals
 from pipeline.streams import repair_streams
 
@@ -24,7 +25,12 @@ def command() -> None:
     except KeyboardInterrupt:
         leave_by_signals()
         sys.stderr.write("Error: Interrupted.\n")
+        leave_in_time(RUN_STOPPED)
         sys.exit(RUN_STOPPED)
+    except SystemExit as end:
+        leave_in_time(end.code if isinstance(end.code, int) else int(end.code is not None))
+        raise
+    leave_in_time(0)
 
 
 if __name__ == "__main__":

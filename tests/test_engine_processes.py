@@ -1,5 +1,6 @@
 """An engine's processes end with the process that started them, however it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import psutil
 import pytest
 
 from pipeline.engines.vllm.orphans import EngineProcesses, marked
+from pipeline.errors import SOME_FAILED
+from pipeline.runs.directory import read_attempts
 from speclrm_testing.scripted_runs import HANGS
 
 ROOT = Path(__file__).parent.parent
@@ -83,3 +86,50 @@ def test_the_processes_of_one_engine_end_and_those_of_another_stay():
     assert second.poll() is None
     other.end()
     assert second.wait() == -signal.SIGKILL
+
+
+HANGING = """
+import asyncio, subprocess, sys, threading
+from pipeline import leaving
+from pipeline.__main__ import command
+from pipeline.engines import ending
+from pipeline.engines.scripted.engine import ScriptedEngine
+
+async def hang(self):
+    if not started:
+        return
+    started.append(subprocess.Popen(["sleep", "600"], stdout=nobody, stderr=nobody))
+    print("started", started[-1].pid)
+    await asyncio.to_thread(threading.Event().wait)
+
+async def start(self):
+    await usual(self)
+    started.append(None)
+
+started, usual, nobody = [], ScriptedEngine.start, subprocess.DEVNULL
+ScriptedEngine.start, ScriptedEngine.stop = start, hang
+ending.STOP_SECONDS = ending.CANCEL_SECONDS = leaving.LEAVE_SECONDS = 0.1
+command()
+"""
+
+
+def test_an_engine_that_does_not_stop_is_left_and_the_run_ends_as_it_should(tmp_path):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"faults": {"fail": [2]}}))
+    run = f"run baseline --problem-id first:3 --engine scripted --script {script} --output-dir run"
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING, *run.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=HANGS,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    [left] = [int(row.split()[1]) for row in done.stdout.splitlines() if "started" in row]
+    os.kill(left, signal.SIGKILL)
+    assert done.returncode == SOME_FAILED, done.stderr
+    assert "the engine of the target did not stop within 0.1 s and is left behind" in done.stderr
+    assert f"of its processes {left} may be left" in done.stderr
+    assert "Attempts: 3 made" in done.stdout
+    assert len(list(read_attempts(tmp_path / "run"))) == 3

@@ -1,5 +1,6 @@
 """The openai engine and servers that are busy, slow, wrong or gone: waits, tries, and sentences."""
 
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from pipeline.engines.openai import engine as openai_engine
 from pipeline.engines.openai import http_retry
 from pipeline.engines.openai.http_retry import LONGEST_ASKED, RetryPolicy
-from pipeline.engines.openai.server import START_SECONDS
+from pipeline.engines.openai.server import START_SECONDS, make_client
+from pipeline.engines.settings import EngineSettings
 from pipeline.errors import (
     EngineDead,
     EngineFailure,
@@ -250,3 +252,31 @@ def test_waits_are_bounded_and_follow_from_the_seed(seed: int, failed: int) -> N
     wait = policy.wait(seed, failed)
     assert policy.first_wait / 2 <= wait <= policy.longest_wait
     assert wait == policy.wait(seed, failed)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system's own, on Linux")
+async def test_a_connection_whose_other_end_is_lost_is_found_out_by_the_system(fake: Fake) -> None:
+    told = {}
+    async with (
+        make_client(EngineSettings("openai", "m", base_url=fake.url)) as client,
+        client.stream("GET", f"{fake.url}/models") as response,
+    ):
+        connection = response.extensions["network_stream"].get_extra_info("socket")
+        for name in ("TCP_KEEPIDLE", "TCP_USER_TIMEOUT"):
+            told[name] = connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert told == {"TCP_KEEPIDLE": 30, "TCP_USER_TIMEOUT": 60_000}
+
+
+@pytest.mark.parametrize(
+    ("address", "is_used"), [("http://127.0.0.1:9", False), ("http://far.example", True)]
+)
+async def test_proxies_of_the_environment_are_used_but_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch, address: str, *, is_used: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with make_client(EngineSettings("openai", "m", base_url=address)) as client:
+        used = [one for one in client._mounts.values() if one is not None]
+    assert bool(used) == is_used

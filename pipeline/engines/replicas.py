@@ -340,8 +340,7 @@ class Replicas:
         self._tell(replica)
 
     async def _stop_all(self) -> None:
-        for replica in self._replicas.values():
-            await replica.engine.stop()
+        await asyncio.gather(*(replica.engine.stop() for replica in self._replicas.values()))
 
     def _named(self, name: str, error: BaseException) -> BaseException:
         """An error of one of several replicas, which says of which."""

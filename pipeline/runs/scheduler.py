@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pipeline.engines.ending import processes_started, stop_in_time
 from pipeline.engines.protocol import Engine
 from pipeline.engines.routed import Routed
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
@@ -126,8 +127,8 @@ class Engines:
     async def running(self) -> AsyncIterator[None]:
         """Start all, stop all, whatever happens in between and though one does not stop."""
         async with contextlib.AsyncExitStack() as stack:
-            for engine in self.by_role.values():
-                stack.push_async_callback(engine.stop)
+            for role, engine in self.by_role.items():
+                stack.push_async_callback(stop_in_time, engine, role, processes_started())
                 await engine.start()
             yield
 
@@ -138,13 +139,13 @@ class Engines:
             RunStopped: an engine does not come back, or keeps dying.
         """
         async with self._mending.lock:
-            for engine in self.by_role.values():
+            for role, engine in self.by_role.items():
                 try:
                     await engine.health()
                 except EngineDead as death:
-                    await self._restart(engine, death)
+                    await self._restart(role, engine, death)
 
-    async def _restart(self, engine: Engine, death: EngineDead) -> None:
+    async def _restart(self, role: str, engine: Engine, death: EngineDead) -> None:
         if self._mending.restarts >= MAX_RESTARTS:
             see = f"see {self.log}, then " if self.log is not None and self.log.exists() else ""
             raise RunStopped(
@@ -153,7 +154,11 @@ class Engines:
             ) from death
         self._mending.restarts += 1
         try:
-            await engine.stop()
+            if not await stop_in_time(engine, role, processes_started()):
+                raise RunStopped(
+                    f"The engine died ({death}) and does not stop; run the same command again: "
+                    "finished attempts are kept."
+                ) from death
             await engine.start()
         except (UserMistake, EngineFailure) as error:
             raise RunStopped(

@@ -3,9 +3,11 @@
 import asyncio
 import difflib
 import ipaddress
+import socket
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
@@ -32,6 +34,16 @@ START_POLICY = RetryPolicy(tries=3, seconds=8.0, patience=8.0)
 START_SECONDS = 28.0
 """How long all of its start may take, for the same reason."""
 LAST_PORT = 2**16 - 1
+PROBED = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 60_000),
+)
+"""An answer may take minutes in which nothing is sent. The system asks meanwhile whether the other
+end is there: of a machine that is lost nothing else tells, and what stands between two machines
+forgets connections that are silent.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +108,22 @@ def make_client(settings: EngineSettings) -> httpx.AsyncClient:
         raise UserMistake(
             f"the key in {KEY_VARIABLE} contains a character that no key can have; set it again"
         )
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    # A proxy of the environment must not stand between us and this machine.
+    trusts = not _is_loopback(url.host)
+    own: httpx.AsyncHTTPTransport | None = None
+    if not (trusts and getproxies()):  # through which httpx goes by connections of its own
+        there = [one for one in PROBED if hasattr(socket, one[1])]
+        options = [(level, getattr(socket, name), value) for level, name, value in there]
+        own = httpx.AsyncHTTPTransport(trust_env=trusts, limits=limits, socket_options=options)
     named = bool(credentials_of(settings.base_url or ""))
     return httpx.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
         auth=httpx.BasicAuth(url.username, url.password) if named else None,
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        # A proxy of the environment must not stand between us and this machine.
-        trust_env=not _is_loopback(url.host),
+        limits=limits,
+        transport=own,
+        trust_env=trusts,
     )
 
 
