@@ -32,7 +32,13 @@ FLOORS = (
         "evaluators.reports.measured",
         "evaluators",
     ),
-    ("pipeline.beside", "pipeline.letters", "pipeline.near_match", "pipeline.errors"),
+    (
+        "pipeline.beside",
+        "pipeline.leaving",
+        "pipeline.letters",
+        "pipeline.near_match",
+        "pipeline.errors",
+    ),
     (
         "pipeline.resources",
         "pipeline.seeds",

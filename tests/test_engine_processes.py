@@ -92,7 +92,7 @@ HANGING = """
 import asyncio, subprocess, sys, threading
 from pipeline import leaving
 from pipeline.__main__ import command
-from pipeline.engines import ending
+from pipeline.runs import engine_stop
 from pipeline.engines.scripted.engine import ScriptedEngine
 
 async def hang(self):
@@ -108,7 +108,7 @@ async def start(self):
 
 started, usual, nobody = [], ScriptedEngine.start, subprocess.DEVNULL
 ScriptedEngine.start, ScriptedEngine.stop = start, hang
-ending.STOP_SECONDS = ending.CANCEL_SECONDS = leaving.LEAVE_SECONDS = 0.1
+engine_stop.STOP_SECONDS = engine_stop.CANCEL_SECONDS = leaving.LEAVE_SECONDS = 0.1
 command()
 """
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pipeline.engines.ending import processes_started, stop_in_time
 from pipeline.engines.protocol import Engine
 from pipeline.engines.routed import Routed
 from pipeline.errors import EngineDead, EngineFailure, RunStopped, UserMistake
@@ -24,6 +23,7 @@ from pipeline.problems.prompting import Prompt, PromptSet
 from pipeline.reasoners.protocol import Assignment, Outcome, Reasoner
 from pipeline.records import Attempt, Failure, Step, Track, UnreadableAttempt, unread
 from pipeline.runs.bugs import Failures, FirstAttempts, frames_of
+from pipeline.runs.engine_stop import processes_started, stop_in_time
 from pipeline.runs.turns import Turn, Turns
 from pipeline.seeds import request_seed
 
