@@ -11,8 +11,8 @@ of processor time (which a GPU's own is no part of), new tokens a second, forwar
 and tokens that were computed. Every way of the transformers engine must give the same tokens in
 float32 (exit code 1).
 
-Then more prompts are asked than have a place (32), with answers of very different lengths: groups
-of branches begin together and wait for their last one, rows and vLLM take the next prompt at once.
+Then more prompts are asked than have a place (32), with answers of very different lengths: where
+one ends the next takes its place, in every way.
 
 Then the interference of columns: how much less likely the tokens of right solutions are for the
 pocket target in a group than alone. `--lora` adds an adapter for that. The last line printed is a

@@ -1,10 +1,20 @@
 """Texts that share forwards, and the same texts alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from hypothesis import strategies as st
 from transformers import DynamicCache
+
+from pipeline.engines.transformers.requests import Job
+from pipeline.errors import EngineFailure
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["join", "join", "feed", "feed", "leave"]), st.integers(0, 10_000)),
+    min_size=4,
+    max_size=16,
+)
 
 
 def prompt_of(length: int, seed: int) -> list[int]:
@@ -41,3 +51,17 @@ def moved(
         kept = 1 + draw(len(new))
         rows.forget(n, len(new) - kept)
         text.extend(new[:kept])
+
+
+def written(stepper: Any, jobs: Sequence[Job]) -> list[tuple[int, ...] | str]:
+    """The tokens of each request, or what it failed with."""
+    for job in jobs:
+        stepper.add(job)
+    while stepper.busy:
+        stepper.step()
+    failed = [job.answer.exception(0) for job in jobs]
+    assert all(error is None or isinstance(error, EngineFailure) for error in failed)
+    return [
+        str(error) if error else job.answer.result(0).token_ids
+        for job, error in zip(jobs, failed, strict=True)
+    ]

@@ -31,7 +31,7 @@ from pipeline.decoding.layout import (
     in_order,
 )
 from pipeline.decoding.rope2d import two_dimensions
-from pipeline.decoding.visibility import added_mask, visible
+from pipeline.decoding.visibility import added_mask, columns_seen, own_seen
 from pipeline.decoding.windows import Counts, step
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.transformers.next_token import choose
@@ -192,7 +192,8 @@ def test_the_mask_is_what_each_pair_of_tokens_gives_also_of_the_last_few(drawn, 
     branches = torch.tensor([one.branch for one in ordered])
     times = torch.tensor([one.time for one in ordered])
     fed = data.draw(st.integers(1, len(tokens)))
-    seen = visible(layout, branches, times, fed)
+    own = (branches == branches[-fed:, None]) | (branches == TRUNK)
+    seen = own_seen(own, times) if layout.mode == ISOLATED else columns_seen(times, fed)
     assert seen.tolist() == expected[-fed:]
     added = added_mask(seen, torch.float32)
     assert added.dtype == torch.float32
@@ -265,8 +266,12 @@ def test_positions_and_masks_are_those_of_the_layout_in_every_forward(
     at = 0
     for one in told:
         mask = one["attention_mask"]
-        fed, width = mask.shape[2:]
-        assert (mask[0, 0] == 0).tolist() == [line[:width] for line in every[at : at + fed]]
+        fed = mask.shape[2]
+        there = range(at + fed)
+        if one is told[-1] and layout.mode == ISOLATED:
+            there = [place for place in there if tokens[place].branch != 0]
+        expected_mask = [[line[place] for place in there] for line in every[at : at + fed]]
+        assert (mask[0, 0] == 0).tolist() == expected_mask
         at += fed
     assert at == len(tokens)
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from grown_rows import joined, moved, prompt_of
+from grown_rows import MOVES, joined, moved, prompt_of
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from pipeline.decoding.gathering import GatheredRows
@@ -22,11 +21,6 @@ from pipeline.runs.directory import read_attempts
 from speclrm_testing.commands import speclrm
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=0)
-MOVES = st.lists(
-    st.tuples(st.sampled_from(["join", "join", "feed", "feed", "leave"]), st.integers(0, 10_000)),
-    min_size=4,
-    max_size=16,
-)
 
 
 @pytest.fixture(scope="module")

@@ -319,7 +319,7 @@ def test_the_documents_spellings_are_taken():
     Path("in.jsonl").write_text('{"question": "one"}\n')
     said = speclrm(
         "generate --engine scripted --script script.json --hf_base_model any --data_path in.jsonl "
-        "--out_path p.json --batch_size 8 --batch_by_samples --max_new_tokens 3 --do_sample "
+        "--out_path p.json --batch_size 8 --max_new_tokens 3 --do_sample "
         "--temperature 0.7 --top_p 0.9 --chat_template --max_display 0 --processes 1"
     )
     assert said.code == 0, said.err

@@ -30,7 +30,7 @@ from pipeline.errors import UserMistake
 from pipeline.generating.prompts import from_texts
 from pipeline.generating.settings import Generation
 from pipeline.generating.streaming import Event, Growing
-from pipeline.generating.units import units_of
+from pipeline.generating.units import groups_of, units_of
 from speclrm_testing.commands import Said, speclrm
 
 TEXTS = ["one", "quite another", "one more of them", "a", "the last prompt, a little longer", "x"]
@@ -110,8 +110,32 @@ def test_only_columns_are_grouped_by_all_prompts():
         ]
         for name, model in {"i": isolated, "c": columnar, "p": plain}.items()
     }
-    assert groups == {"i": [["2", "6"]], "c": [["0", "1", "2"], ["6"]], "p": [["2"], ["6"]]}
+    assert groups == {"i": [["2"], ["6"]], "c": [["0", "1", "2"], ["6"]], "p": [["2"], ["6"]]}
     assert units_of(columnar, prompts, {"6"})[0].wanted == {"6"}
+
+
+DOCUMENTS = (
+    "--branches_per_sample 3 --min_branches_per_sample 2 --batch_size 2 --batch_by_samples "
+    "--max_total_tokens 60 --rope_2d_ratio 0.5 --patch_rope --branch_stride 128 --align_to right"
+)
+
+
+def test_groups_within_a_bound_of_tokens_are_those_of_one_process_in_shards_too(asked):
+    lines = [("one " if n % 3 else "two, at length ") * (n % 3 + 1) for n in range(11)]
+    Path("texts.txt").write_text("\n".join([*lines, "much too long " * 9, "x"]))
+    # A column's text depends on its group: equal files were made in equal groups.
+    assert asked(f"{COLUMNAR} {DOCUMENTS}", "whole.jsonl").code == 1
+    for number in (2, 1):
+        assert asked(f"{COLUMNAR} {DOCUMENTS} --shard {number}/2", "parts.jsonl").code in {0, 1}
+    timeless = [
+        [row | {"seconds": 0} for row in rows(f"{name}.jsonl")] for name in ("whole", "parts")
+    ]
+    assert timeless[0] == timeless[1]
+    failed = [row for row in rows("parts.jsonl") if row["error"]]
+    assert [row["id"] for row in failed] == ["11"]
+    assert "138 with its answer, and --max-total-tokens is 60" in failed[0]["error"]["message"]
+    assert asked(f"{COLUMNAR} {DOCUMENTS} --max_total_tokens 0", "free.jsonl").code == 0
+    assert responses("free.jsonl") != responses("whole.jsonl")
 
 
 def test_a_prompt_that_leaves_no_room_fails_alone(asked):
@@ -140,6 +164,23 @@ def test_a_prompt_that_leaves_no_room_fails_alone(asked):
         (
             "--decoding branches --max-branches 3 --min-branches 4",
             "must be from 1 to --branches, 3",
+        ),
+        ("--max-total-tokens 90", "--max-total-tokens has no effect with --decoding plain"),
+        (
+            "--decoding branches --max-total-tokens 12",
+            "--max-total-tokens is 12, and a prompt and its answer may have 13 alone",
+        ),
+        (
+            "--batch-size 2 --batch-by-samples",
+            "--batch-by-samples has no effect with --decoding pl",
+        ),
+        (
+            "--decoding window --batch-by-samples",
+            "--batch-by-samples has no effect with --decoding window, which has no groups",
+        ),
+        (
+            "--max-num-seqs 4 --gather branches",
+            "--gather branches has no effect with one prompt in flight; give a --batch-size of 2",
         ),
         ("--decoding branches --max-num-seqs 2", "--max-num-seqs has no effect with --decoding br"),
         ("--decoding branches --window 4", "--window has no effect with --decoding branches"),
@@ -171,8 +212,7 @@ def test_groups_have_one_size_or_sizes_that_are_drawn_as_in_the_original(options
         branching = branching_of(said.params, given_options(), "branches")
     model = EngineSettings("transformers", "m", decoding="branches", branching=branching)
     prompts = from_texts(map(str, range(100)))
-    units = units_of(model, prompts, {one.prompt_id for one in prompts})
-    assert {len(unit.prompts) for unit in units[:-1]} == sizes
+    assert {len(group) for group in groups_of(model, prompts, seed=0)[:-1]} == sizes
 
 
 def test_the_layout_is_printed_as_it_is_fed(asked, tiny_model, monkeypatch):
@@ -252,16 +292,22 @@ def test_events_put_together_are_the_text(tiny_model, decoding):
     generation = Generation(model, Sampling(temperature=1.5, top_p=1.0), max_new_tokens=40)
     told: list[Event] = []
     made = pipeline.generate(generation, from_texts(TEXTS), Path("out.jsonl"), hear=told.append)
-    for number, row in enumerate(made.rows):
+    for row in made.rows:
         mine = [event for event in told if event.prompt_id == row["id"]]
         assert [mine[0].kind, mine[-1].kind] == ["begin", "end"]
         assert "".join(event.text for event in mine) == row["response"]
         assert len(mine) > 3
-        assert {event.branch for event in mine} == {number % 4 if decoding == "branches" else 0}
-    # Branches grow together.
-    first_end = next(place for place, event in enumerate(told) if event.kind == "end")
-    begun = {event.prompt_id for event in told[:first_end]}
-    assert len(begun) == (4 if decoding == "branches" else 1)
+        assert len({event.branch for event in mine}) == 1
+    assert [event.prompt_id for event in told if event.kind == "begin"] == list("012345")
+    # Branches grow together, each under a number that no other has meanwhile.
+    growing: dict[int, str] = {}
+    most = []
+    for event in told:
+        assert growing.setdefault(event.branch, event.prompt_id) == event.prompt_id
+        most.append(len(growing))
+        if event.kind == "end":
+            del growing[event.branch]
+    assert max(most) == (4 if decoding == "branches" else 1)
 
 
 def test_an_engine_that_tells_no_tokens_tells_whole_answers(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from hypothesis import strategies as st
 from pipeline.engines.branching import Branching
 from pipeline.engines.settings import EngineSettings
 from pipeline.errors import UserMistake
-from pipeline.generating.prompts import from_texts
-from pipeline.generating.units import of_shard, units_of
+from pipeline.generating.prompts import Prompt, from_texts
+from pipeline.generating.units import groups_of, of_shard, units_of
 from pipeline.shards import Shard
 from speclrm_testing.commands import Said, speclrm
 
@@ -72,9 +73,16 @@ MODELS = [
             Branching(5, "columnar"),
             Branching(5, "columnar", least=2),
             Branching(3, least=1),
+            Branching(5, "columnar", least=2, total_tokens=60),
+            Branching(5, least=2, total_tokens=60),
         )
     ),
 ]
+
+
+def tokens_of(prompt: Prompt) -> int:
+    """From 7 to 79, so that some are more than a bound of 60 alone."""
+    return 7 + 17 * int(prompt.prompt_id) % 73
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -84,17 +92,52 @@ def test_every_prompt_is_one_shard_s_and_asked_once_in_the_group_that_it_has_in_
 ):
     shards = [Shard(number, count) for number in range(1, count + 1)]
     missing = {one.prompt_id for one in prompts} - {str(one) for one in there}
-    mine = [{one.prompt_id for one in of_shard(model, prompts, shard)} for shard in shards]
+    mine = [
+        {one.prompt_id for one in of_shard(model, prompts, shard, tokens_of=tokens_of)}
+        for shard in shards
+    ]
     assert sum(map(len, mine)) == len(set().union(*mine)) == len(prompts)
     units = [
-        units_of(model, prompts, missing & ids, shard)
+        units_of(model, prompts, missing & ids, shard, tokens_of=tokens_of)
         for ids, shard in zip(mine, shards, strict=True)
     ]
     asked = [one for unit in itertools.chain(*units) for one in unit.wanted]
     assert sorted(asked) == sorted(missing)
     if model.is_lossy:
-        groups = {unit.prompts for unit in units_of(model, prompts, missing)}
+        whole = units_of(model, prompts, missing, tokens_of=tokens_of)
+        groups = {unit.prompts for unit in whole}
         assert {unit.prompts for unit in itertools.chain(*units)} == groups
+
+
+@given(
+    tokens=st.lists(st.integers(1, 30), max_size=40),
+    most=st.integers(1, 6),
+    least=st.none() | st.integers(1, 6),
+    bound=st.integers(1, 90),
+    seed=st.integers(0, 9),
+)
+def test_a_group_has_as_many_prompts_as_its_size_and_the_bound_on_its_tokens_allow(
+    tokens, most, least, bound, seed
+):
+    least = None if least is None else min(least, most)
+    branching = Branching(most, "columnar", stride=1, least=least, total_tokens=bound)
+    model = replace(MODELS[0], decoding="branches", branching=branching)
+    prompts = from_texts(map(str, tokens))
+
+    def groups(some: Sequence[Prompt]) -> list[list[int]]:
+        found = groups_of(model, some, seed, tokens_of=lambda one: int(one.asked))
+        return [[int(one.asked) for one in group] for group in found]
+
+    found = groups(prompts)
+    assert [*itertools.chain(*found)] == tokens
+    for group, after in itertools.pairwise([*found, []]):
+        assert sum(group) <= bound or len(group) == 1
+        assert len(group) <= most
+        full = after and sum(group) + after[0] > bound
+        assert len(group) >= (most if least is None else least) or full or not after
+    # Prompts that are added change no group but the last.
+    before = groups(prompts[: len(tokens) // 2])[:-1]
+    assert before == found[: len(before)]
 
 
 def test_sizes_of_groups_are_drawn_by_the_seed_and_stay_when_prompts_are_added():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from grown_rows import joined, moved, prompt_of
+from grown_rows import joined, moved, prompt_of, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
@@ -271,20 +271,6 @@ def full(monkeypatch):
 
 
 LONG_PROMPT = Reading, "read_piece", lambda reading: len(reading.prompt) == len(LONG)
-
-
-def written(stepper: Stepper, jobs: list[Job]) -> list[tuple[int, ...] | str]:
-    """The tokens of each request, or what it failed with."""
-    for job in jobs:
-        stepper.add(job)
-    while stepper.busy:
-        stepper.step()
-    failed = [job.answer.exception(0) for job in jobs]
-    assert all(error is None or isinstance(error, EngineFailure) for error in failed)
-    return [
-        str(error) if error else job.answer.result(0).token_ids
-        for job, error in zip(jobs, failed, strict=True)
-    ]
 
 
 def three(told: list[list[int]]) -> list[Job]:

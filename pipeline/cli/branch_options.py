@@ -31,6 +31,14 @@ OPTIONS = (
         "--branches.",
     ),
     click.Option(
+        ["--max-total-tokens"],
+        type=click.IntRange(0),
+        default=0,
+        show_default="no bound",
+        metavar="N",
+        help="Tokens that prompts of one sequence and their answers may have together.",
+    ),
+    click.Option(
         ["--branch-mode"],
         type=click.Choice([ISOLATED, COLUMNAR]),
         default=ISOLATED,
@@ -133,4 +141,5 @@ def branching_of(
         rope_2d_ratio=values["rope_2d_ratio"],
         align=values["align_to"],
         flat_index=values["flat_index"],
+        total_tokens=values["max_total_tokens"] or None,
     )

@@ -99,7 +99,7 @@ OWN = (
     click.Option(
         ["--batch-by-samples"],
         is_flag=True,
-        help="Count groups of branches in --batch-size, not prompts.",
+        help="Count sequences of branches in --batch-size, not prompts.",
     ),
     MAX_NEW_TOKENS,
     click.Option(
@@ -281,6 +281,16 @@ def _refuse_idle(generation: Generation, checked: int | None, *, force: bool, qu
     decoding, lossy = generation.model.decoding, generation.model.is_lossy
     if generation.trace and decoding != REFINE:
         raise UserMistake(f"--trace has no effect with --decoding {decoding}; drop it.")
+    if generation.batch_by_samples and decoding != BRANCHES:
+        raise UserMistake(
+            f"--batch-by-samples has no effect with --decoding {decoding}, which has no groups of "
+            f"branches; drop it, or choose --decoding {BRANCHES}."
+        )
+    if generation.model.gather is not None and generation.batch_size == 1:
+        raise UserMistake(
+            f"--gather {generation.model.gather} has no effect with one prompt in flight; give a "
+            "--batch-size of 2 or more, or drop it."
+        )
     if checked is None and lossy and not quiet:
         echo(UNCHECKED if decoding == REFINE else UNTRAINED, err=True)
     if checked is not None and decoding == PLAIN:

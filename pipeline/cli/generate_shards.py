@@ -39,7 +39,7 @@ from pipeline.generating.shard_files import (
     shard_file,
     shard_files,
 )
-from pipeline.generating.units import of_shard
+from pipeline.generating.units import counted_by, of_shard
 from pipeline.runs.scheduler import Progress
 from pipeline.shards import Shard
 
@@ -224,13 +224,14 @@ def _refuse_crashed(
 
     Python ends with the code of failed prompts, too, when a program breaks off by an error.
     """
+    model, seed, tokens_of = generation.model, generation.seed, counted_by(generation)
     crashed = [
         shard
         for shard, code in codes.items()
         if code == SOME_FAILED
         and any(
             one.prompt_id in missing
-            for one in of_shard(generation.model, prompts, shard, generation.seed)
+            for one in of_shard(model, prompts, shard, seed, tokens_of=tokens_of)
         )
     ]
     if not crashed:

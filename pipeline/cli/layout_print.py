@@ -10,26 +10,29 @@ from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.generating.prompts import Prompt
 from pipeline.generating.settings import Generation
-from pipeline.generating.units import units_of
+from pipeline.generating.units import asks_groups, counted_by, groups_of
 
 
 def print_layout(generation: Generation, prompts: Sequence[Prompt]) -> None:
     """Print a line a token: its place, branch, column, position, and text."""
     tokenizer = HFTokenizer.of(with_model_folder(generation.model))
     branching = generation.model.branching or Branching()
-    names = {prompt.prompt_id for prompt in prompts}
-    for unit in units_of(generation.model, prompts, names, seed=generation.seed):
+    groups = groups_of(generation.model, prompts, generation.seed, tokens_of=counted_by(generation))
+    shown = groups if asks_groups(generation.model) else groups[:1]
+    for group in shown:
         texts = [
             tokenizer.encode(prompt.text_for(tokenizer, as_chat=generation.chat_template))
-            for prompt in unit.prompts
+            for prompt in group
         ]
-        named = [f"{branch}: [{one.prompt_id}]" for branch, one in enumerate(unit.prompts)]
+        named = [f"{branch}: [{one.prompt_id}]" for branch, one in enumerate(group)]
         echo(f"Branches {', '.join(named)}")
         echo("place  branch  column  position  token")
         for place, (token, position) in enumerate(laid_out(texts, branching)):
             branch = "-" if token.branch == TRUNK else token.branch
-            shown = json_line(tokenizer.decode_with_special([token.token_id]))
-            echo(f"{place:5}  {branch:>6}  {token.time:6}  {position:8}  {shown}")
+            text = json_line(tokenizer.decode_with_special([token.token_id]))
+            echo(f"{place:5}  {branch:>6}  {token.time:6}  {position:8}  {text}")
+    if len(shown) < len(groups):
+        echo("The other prompts follow one by one, as these end.")
 
 
 def laid_out(texts: Sequence[Sequence[int]], branching: Branching) -> list[tuple[Token, int]]:

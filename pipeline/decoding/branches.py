@@ -1,6 +1,7 @@
 """One sequence whose branches a model continues together; `pipeline.decoding.layout` has the rules.
 
-What has been read stays in the sequence until its end, that of branches that have ended too.
+Isolated branches come and go: what only one of them had is forgotten when it leaves. Of columnar
+ones all that has been read stays in the sequence until its end, since others see it.
 """
 
 from collections.abc import Sequence
@@ -10,33 +11,48 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from pipeline.decoding.layout import ISOLATED, TRUNK, Layout, Token, in_order
+from pipeline.decoding.beginnings import common
+from pipeline.decoding.layout import COLUMNAR, ISOLATED, TRUNK, Layout, Token, in_order
 from pipeline.decoding.rope2d import Rope2D
 from pipeline.decoding.rows import is_plain
-from pipeline.decoding.visibility import added_mask, visible
+from pipeline.decoding.visibility import added_mask, columns_seen, own_seen
 
 PIECE = 512
 """Tokens of prompts that are read at once, so that masks stay small."""
 
 
 @dataclass(slots=True)
-class Branches:
-    """The branches of one sequence, from 0; the last one takes the number of one that leaves.
+class _Branch:
+    """A branch: its number, what it has been fed, and the time of its next token."""
 
-    They begin together. `rope` has two dimensions
-    where the model has been given such a module.
+    number: int
+    token_ids: list[int]
+    next: int
+
+
+@dataclass(slots=True)
+class Branches:
+    """The branches of one sequence, from 0; the last one takes the place of one that leaves.
+
+    Columnar ones begin together. `rope` has two dimensions where the model has been given such a
+    module. After an error of the model the sequence is of no more use.
     """
 
     model: Any
     layout: Layout = field(default_factory=Layout)
     rope: Rope2D | None = None
     _cache: Any = None
-    _branches: Any = None
-    """The branch of every token in the sequence, and its time."""
     _times: Any = None
-    _live: list[int] = field(default_factory=list)
-    """The branch of each row, and the time of its next token."""
-    _next: list[int] = field(default_factory=list)
+    """The time of every token in the sequence."""
+    _own: Any = None
+    """Which of them are in the text of each isolated branch: (branches, tokens)."""
+    _live: list[_Branch] = field(default_factory=list)
+    _has_trunk: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """How many the sequence holds."""
+        return 0 if self._times is None else len(self._times)
 
     def begin(self, prompts: Sequence[Sequence[int]], trunk: Sequence[int] = ()) -> Any:
         """Read prompts that begin with `trunk`, which is read once; the logits after each.
@@ -50,30 +66,69 @@ class Branches:
         self._cache = DynamicCache(config=self.model.config)
         if not is_plain(self._cache):
             raise ValueError("the model's layers do not keep every token, as branches need")
-        self._branches = torch.empty(0, dtype=torch.long, device=device)
         self._times = torch.empty(0, dtype=torch.long, device=device)
+        self._own = torch.empty((len(prompts), 0), dtype=torch.bool, device=device)
+        self._has_trunk = bool(trunk)
+        rests = [prompt[len(trunk) :] for prompt in prompts]
+        starts = self.layout.starts(list(map(len, rests)), len(trunk))
+        ends = [start + len(rest) for start, rest in zip(starts, rests, strict=True)]
+        self._live = [
+            _Branch(number, [*prompt], end)
+            for number, (prompt, end) in enumerate(zip(prompts, ends, strict=True))
+        ]
         for start in range(0, len(trunk), PIECE):
             piece = trunk[start : start + PIECE]
             self._feed([Token(TRUNK, start + at, 0, one) for at, one in enumerate(piece)], [])
-        rests = [prompt[len(trunk) :] for prompt in prompts]
-        starts = self.layout.starts(list(map(len, rests)), len(trunk))
-        self._live = list(range(len(prompts)))
-        ends = [start + len(rest) for start, rest in zip(starts, rests, strict=True)]
-        self._next = [*ends]
         return self._read(rests, starts, ends)
 
+    def join(self, prompt: Sequence[int]) -> tuple[Any, int]:
+        """Read an isolated prompt beside those that are there; the logits after it.
+
+        Also how many of its first tokens were not read, as another branch begins with them.
+
+        Raises:
+            ValueError: branches are columnar, or the layout cannot have one more.
+        """
+        if self.layout.mode == COLUMNAR:
+            raise ValueError("columnar branches see each other, so they begin together")
+        numbers = {one.number for one in self._live}
+        number = min(set(range(len(numbers) + 1)) - numbers)
+        self.layout.check(number + 1)
+        alike = [common(one.token_ids, prompt) for one in self._live]
+        # With a stride each branch has positions of its own.
+        shared = 0 if self.layout.stride else min(max(alike, default=0), len(prompt) - 1)
+        own = self._own.new_zeros((1, self.tokens))
+        if shared:
+            own = self._own[alike.index(max(alike))][None] & (self._times < shared)
+        self._own = torch.cat((self._own, own))
+        row = len(self._live)
+        self._live.append(_Branch(number, [*prompt], len(prompt)))
+        for start in range(shared, len(prompt), PIECE):
+            piece = prompt[start : start + PIECE]
+            logits = self._feed(
+                [Token(number, start + at, row, one) for at, one in enumerate(piece)],
+                [len(piece) - 1],
+            )
+        return logits[0], shared
+
     def leave(self, row: int) -> None:
-        """No more tokens of this branch; what was the last row has its number from then on."""
-        for numbers in (self._live, self._next):
-            numbers[row] = numbers[-1]
-            numbers.pop()
+        """No more tokens of this branch; what was the last one has its place from then on."""
+        self._live[row] = self._live[-1]
+        self._live.pop()
+        if self.layout.mode == ISOLATED:
+            order = [*range(row), len(self._live), *range(row + 1, len(self._live))]
+            self._own = self._own[order[: len(self._live)]]
+            self._forget_unseen()
 
     def forward(self, fed: Sequence[Sequence[int]]) -> Any:
-        """Feed every row its tokens; the logits after each, (rows, most tokens, vocabulary)."""
+        """Feed every branch its tokens; the logits after each, (rows, most tokens, vocabulary)."""
         tokens, most = [], max(map(len, fed))
-        for row, (branch, time, some) in enumerate(zip(self._live, self._next, fed, strict=True)):
-            tokens += [Token(branch, time + at, row, one) for at, one in enumerate(some)]
-            self._next[row] = time + len(some)
+        for row, (branch, some) in enumerate(zip(self._live, fed, strict=True)):
+            tokens += [
+                Token(branch.number, branch.next + at, row, one) for at, one in enumerate(some)
+            ]
+            branch.next += len(some)
+            branch.token_ids += some
         ordered = in_order(tokens, interleaved=self.layout.interleaved)
         logits = self._feed(ordered, list(range(len(ordered))))
         places: list[list[int]] = [[] for _ in fed]
@@ -121,17 +176,21 @@ class Branches:
         branches = torch.tensor([one.branch for one in tokens], device=device)
         times = torch.tensor([one.time for one in tokens], device=device)
         before = len(self._times)
-        self._branches = torch.cat((self._branches, branches))
         self._times = torch.cat((self._times, times))
         # The trunk is a branch before the others.
-        offset = layout.stride * (branches + bool((self._branches == TRUNK).any()))
-        offset = torch.zeros_like(offset) if layout.stride == 0 else offset
+        offset = layout.stride * (branches + self._has_trunk)
         if self.rope is not None:
             self.rope.place(offset[None], times[None])
         positions = times if self.rope is not None else times + offset
         if layout.flat_index:
             positions = torch.arange(before, before + len(tokens), device=device)
-        seen = visible(layout, self._branches, self._times, len(tokens))
+        if layout.mode == COLUMNAR:
+            seen = columns_seen(self._times, len(tokens))
+        else:
+            rows = torch.tensor([one.row for one in tokens], device=device)
+            every = torch.arange(len(self._live), device=device)[:, None]
+            self._own = torch.cat((self._own, (rows == every) | (branches == TRUNK)), dim=1)
+            seen = own_seen(self._own[rows], self._times)
         return self.model(
             input_ids=torch.tensor([[one.token_id for one in tokens]], device=device),
             position_ids=positions[None],
@@ -139,6 +198,16 @@ class Branches:
             past_key_values=self._cache,
             logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=device),
         ).logits[0]
+
+    def _forget_unseen(self) -> None:
+        """Keep of the sequence what some branch has in its text."""
+        kept = self._own.any(0).nonzero()[:, 0]
+        if len(kept) == self.tokens:
+            return
+        self._times, self._own = self._times[kept], self._own[:, kept]
+        for layer in self._cache.layers:
+            layer.keys = layer.keys.index_select(2, kept)
+            layer.values = layer.values.index_select(2, kept)
 
 
 def deviation(model: Any, layout: Layout, branches: int) -> float:

@@ -4,19 +4,22 @@ from typing import Any
 
 import torch
 
-from pipeline.decoding.layout import COLUMNAR, TRUNK, Layout
 
+def columns_seen(times: Any, fed: int) -> Any:
+    """Which tokens the last `fed` columnar ones see: truth values, (fed, all).
 
-def visible(layout: Layout, branches: Any, times: Any, fed: int) -> Any:
-    """Which tokens of a sequence the last `fed` ones see: truth values, (fed, all).
-
-    `branches` and `times` are those of all tokens, in their order.
+    `times` are those of all tokens, in their order.
     """
-    branch, time = branches[-fed:, None], times[-fed:, None]
-    if layout.mode == COLUMNAR:
-        own = torch.arange(len(times), device=times.device)
-        return (times < time) | (own == own[-fed:, None])
-    return ((branches == branch) | (branches == TRUNK)) & (times <= time)
+    own = torch.arange(len(times), device=times.device)
+    return (times < times[-fed:, None]) | (own == own[-fed:, None])
+
+
+def own_seen(own: Any, times: Any) -> Any:
+    """Which tokens the last ones see, isolated: truth values, (fed, all).
+
+    `own` says of each that is fed which tokens are those of its text, `times` are those of all.
+    """
+    return own & (times <= times[-len(own) :, None])
 
 
 def added_mask(seen: Any, dtype: Any) -> Any:

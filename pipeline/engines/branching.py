@@ -14,7 +14,8 @@ STRIDE = 128
 class Branching:
     """Groups of `branches` prompts, each a sequence; `pipeline.decoding.layout` says what it is.
 
-    With `least` a group has from so many to `branches` prompts, as it is drawn for each.
+    With `least` a group has from so many to `branches` prompts, as it is drawn for each. The
+    prompts of a group and what their answers may have are at most `total_tokens`.
     With `patch_rope` columnar branches have rotary positions of two dimensions, on a share
     `rope_2d_ratio` of the pairs. A `stride` of None is STRIDE there, else 0.
     """
@@ -28,6 +29,7 @@ class Branching:
     align: str = LEFT
     flat_index: bool = False
     least: int | None = None
+    total_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
@@ -35,6 +37,8 @@ class Branching:
             raise UserMistake(
                 f"--min-branches is {self.least}; it must be from 1 to --branches, {self.branches}."
             )
+        if self.total_tokens is not None and self.total_tokens < 1:
+            raise UserMistake(f"--max-total-tokens is {self.total_tokens}; it must be 1 or more.")
         try:
             self.layout.check(self.branches)
         except ValueError as error:

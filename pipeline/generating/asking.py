@@ -21,9 +21,15 @@ from pipeline.seeds import request_seed
 
 
 async def ask(
-    prompts: Sequence[Prompt], generation: Generation, engine: Engine, hear: Hear | None = None
+    prompts: Sequence[Prompt],
+    generation: Generation,
+    engine: Engine,
+    hear: Hear | None = None,
+    branch: int = 0,
 ) -> list[Completion | EngineFailure | UserMistake]:
     """What the engine makes of prompts that are asked together: each an answer or why not.
+
+    `branch` is what `hear` is told as the place of the first.
 
     Raises:
         EngineDead: the engine has ended.
@@ -38,7 +44,7 @@ async def ask(
             found[place] = error
             continue
         if hear is not None:
-            streams[place] = _stream(prompt, place, engine, hear)
+            streams[place] = _stream(prompt, branch + place, engine, hear)
             asked[place] = asked[place].told(streams[place])
     if generation.model.decoding == BRANCHES:
         together = cast("Groups", engine)
@@ -106,6 +112,13 @@ def _request(prompt: Prompt, generation: Generation, engine: Engine) -> Request:
         raise PromptTooLong(
             f"the prompt has {len(ids)} tokens and --max-length is {generation.max_length}: no "
             "room is left for an answer"
+        )
+    most = generation.most_tokens(len(ids))
+    bound = generation.model.branching and generation.model.branching.total_tokens
+    if bound and most > bound:
+        raise PromptTooLong(
+            f"the prompt has {len(ids)} tokens, {most} with its answer, and --max-total-tokens is "
+            f"{bound}: it does not fit into a group of its own"
         )
     sampling = generation.sampling.request(min(generation.max_new_tokens, room), seed)
     return Request(replace(sampling, likeliest=generation.likeliest), tuple(ids))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.engines.branching import Branching
 from pipeline.engines.protocol import Ability, Completion, Engine, Tokenizer
+from pipeline.engines.settings import BRANCHES
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 from pipeline.generating.answers import ENGINE_LOG, Answer, AnswerFile, Stop, opened
 from pipeline.generating.asking import ask
@@ -17,7 +19,7 @@ from pipeline.generating.prompts import Prompt
 from pipeline.generating.settings import Generation
 from pipeline.generating.shard_files import answered_elsewhere, joined, set_aside, shard_file
 from pipeline.generating.streaming import Hear
-from pipeline.generating.units import Unit, of_shard, units_of
+from pipeline.generating.units import Unit, asks_groups, counted_by, of_shard, units_of
 from pipeline.runs.interrupts import call, drain_on_interrupt
 from pipeline.runs.runner import ProgressDisplay, engine_of
 from pipeline.runs.scheduler import Engines, Progress
@@ -79,7 +81,8 @@ def generate(
         RunStopped: the engine or the disk failed; what is answered is kept.
     """
     own, settings = shard_file(output, shard), generation.identity
-    mine = of_shard(generation.model, prompts, shard or WHOLE, generation.seed)
+    model, seed, tokens_of = generation.model, generation.seed, counted_by(generation)
+    mine = of_shard(model, prompts, shard or WHOLE, seed, tokens_of=tokens_of)
     if overwrite:
         set_aside(output, settings)
     with opened(own, prompts, settings, overwrite=overwrite) as answers:
@@ -90,7 +93,7 @@ def generate(
             answers.rows.update(found)
         there = {one for one, row in found.items() if not (retry_errors and row.get("error"))}
         missing = {prompt.prompt_id for prompt in mine} - there
-        units = units_of(generation.model, prompts, missing, shard or WHOLE, generation.seed)
+        units = units_of(model, prompts, missing, shard or WHOLE, seed, tokens_of=tokens_of)
         progress = Progress(total=len(missing))
         try:
             if missing:
@@ -125,23 +128,33 @@ async def _answer_all(
             progress.begin()
             waiting = iter(units)
 
-            async def work() -> None:
+            async def work(branch: int) -> None:
                 for unit in waiting:
                     if draining.is_set():
                         return
                     progress.in_flight += len(unit.wanted)
-                    for answer in await answers_to(unit.prompts, generation, engines, hear):
+                    for answer in await answers_to(unit.prompts, generation, engines, hear, branch):
                         if answer.prompt.prompt_id in unit.wanted:
                             answers.add(answer)
                             _count(progress, answer)
 
             with _first_of_a_group():
                 async with asyncio.TaskGroup() as group:
-                    size = max(len(unit.prompts) for unit in units)
-                    together = 1 if generation.batch_by_samples else size
-                    most = -(-generation.batch_size // together)
-                    for _ in range(min(most, len(units))):
-                        group.create_task(work())
+                    grouped = asks_groups(generation.model)
+                    for number in range(min(_units_in_flight(generation, units), len(units))):
+                        group.create_task(work(0 if grouped else number))
+
+
+def _units_in_flight(generation: Generation, units: Sequence[Unit]) -> int:
+    """How many are asked at a time: as many prompts as are to be in flight, and whole sequences."""
+    model = generation.model
+    branches = (model.branching or Branching()).branches if model.decoding == BRANCHES else 1
+    if asks_groups(model):
+        size, sequence = max(len(unit.prompts) for unit in units), 1
+    else:
+        size, sequence = branches, branches
+    together = 1 if generation.batch_by_samples else size
+    return -(-generation.batch_size // together) * sequence
 
 
 async def started(
@@ -160,22 +173,27 @@ async def started(
 
 
 async def answers_to(
-    prompts: Sequence[Prompt], generation: Generation, engines: Engines, hear: Hear | None = None
+    prompts: Sequence[Prompt],
+    generation: Generation,
+    engines: Engines,
+    hear: Hear | None = None,
+    branch: int = 0,
 ) -> list[Answer]:
     """The answers to prompts that are asked together, or why there is none.
 
-    All are asked once more if the engine dies under them.
+    `branch` is the place of the first among those that are written together. All are asked once
+    more if the engine dies under them.
 
     Raises:
         RunStopped: the engine cannot be brought back.
     """
     began = time.monotonic()
     try:
-        found = await ask(prompts, generation, engines.by_role[ROLE], hear)
+        found = await ask(prompts, generation, engines.by_role[ROLE], hear, branch)
     except EngineDead:
         await engines.mend()
         try:
-            found = await ask(prompts, generation, engines.by_role[ROLE], hear)
+            found = await ask(prompts, generation, engines.by_role[ROLE], hear, branch)
         except EngineDead as error:
             found = [error] * len(prompts)
     seconds = round(time.monotonic() - began, 6)

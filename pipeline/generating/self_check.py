@@ -14,7 +14,7 @@ from pipeline.generating.asking import ask
 from pipeline.generating.generation import KEPT, ROLE, started
 from pipeline.generating.prompts import Prompt
 from pipeline.generating.settings import Generation
-from pipeline.generating.units import units_of
+from pipeline.generating.units import counted_by, groups_of
 from pipeline.runs.interrupts import call
 from pipeline.runs.scheduler import Progress
 
@@ -107,16 +107,16 @@ def self_check(generation: Generation, prompts: Sequence[Prompt], log: Path) -> 
     usual = {name: getattr(plain, name) for name in windows}
     base = replace(generation, model=replace(generation.model, decoding=PLAIN, **usual))
     found: list[dict[str, Ids]] = []
-    names = {prompt.prompt_id for prompt in prompts}
+    tokens_of = counted_by(generation)
 
     async def answer(settings: Generation) -> None:
         async with contextlib.AsyncExitStack() as stack:
             engines = await started(settings, log, Progress(total=len(prompts)), stack)
             ids = {}
-            for unit in units_of(settings.model, prompts, names):
+            for group in groups_of(settings.model, prompts, settings.seed, tokens_of=tokens_of):
                 with contextlib.suppress(EngineDead):
-                    answers = await ask(unit.prompts, settings, engines.by_role[ROLE])
-                    for prompt, one in zip(unit.prompts, answers, strict=True):
+                    answers = await ask(group, settings, engines.by_role[ROLE])
+                    for prompt, one in zip(group, answers, strict=True):
                         if isinstance(one, Completion):
                             ids[prompt.prompt_id] = one.token_ids or ()
             found.append(ids)

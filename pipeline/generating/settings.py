@@ -15,9 +15,9 @@ class Generation:
 
     `max_new_tokens` is what an answer may have, `max_length` what prompt and answer may have
     together. With `chat_template` a text is asked as what the user says in a chat; a chat always
-    is. `batch_size` is how many prompts are in flight, or with `batch_by_samples` how many groups
-    of branches. With `trace` a row tells the rounds in which blocks were refined, with `likeliest`
-    so many of the likeliest first tokens.
+    is. `batch_size` is how many prompts are in flight, or with `batch_by_samples` how many
+    sequences of branches. With `trace` a row tells the rounds in which blocks were refined, with
+    `likeliest` so many of the likeliest first tokens.
     """
 
     model: EngineSettings
@@ -37,6 +37,16 @@ class Generation:
             if getattr(self, name) < 1:
                 flag = "--" + name.replace("_", "-")
                 raise UserMistake(f"{flag} is {getattr(self, name)}; it must be 1 or more.")
+        bound = self.model.branching and self.model.branching.total_tokens
+        if bound and self.most_tokens(1) > bound:
+            raise UserMistake(
+                f"--max-total-tokens is {bound}, and a prompt and its answer may have "
+                f"{self.most_tokens(1)} alone; give more, or fewer --max-new-tokens."
+            )
+
+    def most_tokens(self, prompt_tokens: int) -> int:
+        """How many tokens a prompt of so many and its answer may have together."""
+        return max(prompt_tokens, min(prompt_tokens + self.max_new_tokens, self.max_length))
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from pipeline.decoding.branches import Branches
 from pipeline.decoding.iterative import GreedyText
 from pipeline.decoding.layout import COLUMNAR, RIGHT, Layout, Token, in_order
 from pipeline.decoding.rope2d import Rope2D, two_dimensions
-from pipeline.decoding.visibility import added_mask, visible
+from pipeline.decoding.visibility import added_mask, columns_seen
 from pipeline.pocket.adapter import EASY, RANK, begun
 from pipeline.pocket.measure import Loaded, prefix, solved
 from pipeline.pocket.problems import KINDS, Problem, make_problem
@@ -80,7 +80,7 @@ class Group:
         branches = torch.tensor([one.branch for one in tokens])
         times = torch.tensor([one.time for one in tokens])
         seen = torch.eye(length, dtype=torch.bool)
-        seen[: len(tokens), : len(tokens)] = visible(layout, branches, times, len(tokens))
+        seen[: len(tokens), : len(tokens)] = columns_seen(times, len(tokens))
         return cls(
             column([one.token_id for one in tokens]),
             column(branches.tolist()),

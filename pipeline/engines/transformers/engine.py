@@ -102,6 +102,8 @@ class TransformersEngine:
         )
         prompt = self.tokenizer.encode(READY_PROMPT) or [0]
         await self.complete(prompt, SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0))
+        # With its thread at rest, all that is asked at once is in the first step.
+        await loop.run_in_executor(self._pool, self._worker.check)
 
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
@@ -198,6 +200,8 @@ class TransformersEngine:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.end("it was stopped")
+            # What was asked last is handed over before the pool takes no more.
+            await asyncio.sleep(0)
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, wait=True)

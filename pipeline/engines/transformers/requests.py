@@ -48,6 +48,11 @@ class Job:
     told: list[int] = field(default_factory=list)
     answer: "Future[Generated]" = field(default_factory=Future)
 
+    @property
+    def most(self) -> int:
+        """How many tokens prompt and answer may have together."""
+        return len(self.prompt) + self.room
+
     def settle(self, result: Generated | Exception) -> None:
         """Answer, unless nobody waits any more. Called once, by the thread that works on it."""
         if not self.answer.set_running_or_notify_cancel():

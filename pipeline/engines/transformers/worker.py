@@ -1,5 +1,6 @@
 """The thread that steps a model while there are requests."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,13 +49,19 @@ class Worker:
     _stepping: bool = False
 
     def ask(self, *jobs: Job) -> None:
-        """Hand over requests, all in one step; raises `EngineDead` when the model has ended."""
+        """Hand over requests to the next step, as part of a running event loop.
+
+        All that is asked before the loop goes on is in one step.
+
+        Raises:
+            EngineDead: the model has ended.
+        """
         with self._lock:
             self.check()
             self._coming.extend(jobs)
             if not self._stepping:
                 self._stepping = True
-                self.pool.submit(self._serve)
+                asyncio.get_running_loop().call_soon(self.pool.submit, self._serve)
 
     def check(self) -> None:
         """Raise `EngineDead` when the model has ended."""
