@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.engines.openai import http_retry
 from pipeline.engines.openai.engine import OpenAIEngine
+from pipeline.engines.openai.skills import CHOSEN, PROBE
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 
@@ -25,14 +26,31 @@ SPOKEN = {
     "choices": [{"message": {"content": "7"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 9, "completion_tokens": 1},
 }
+SKILLED = {
+    "choices": [
+        {
+            "text": "7",
+            "token_ids": [22],
+            "finish_reason": "length",
+            "logprobs": {"top_logprobs": [{f"token_id:{one}": -1.0 for one in CHOSEN}]},
+        }
+    ],
+    "usage": {"prompt_tokens": len(PROBE), "completion_tokens": 1},
+}
+"""What shows all skills."""
 Reply = tuple[int, str]
 
 
 @dataclass
 class Fake:
-    """What the server answers: replies that are used up first, then the usual ones."""
+    """What the server answers: replies that are used up first, then the usual ones.
 
-    owner: str = "vllm"
+    With `tokens` it shows at the start that it does all that vLLM's server does with tokens;
+    `probe` is another answer to that question.
+    """
+
+    tokens: bool = True
+    probe: Reply | None = None
     root: str | None = None
     models: Reply | None = None
     next: list[Reply] = field(default_factory=list)
@@ -50,8 +68,11 @@ class Fake:
         if self.hang:
             self.hung.wait()
         if path.endswith("/models"):
-            entry = {"id": "m", "owned_by": self.owner, "root": self.root, "max_model_len": 100}
+            entry = {"id": "m", "owned_by": "someone", "root": self.root, "max_model_len": 100}
             return self.models or (200, json.dumps({"data": [entry]}))
+        if body is not None and body.get("prompt") == PROBE:
+            shown = (200, json.dumps(SKILLED)) if self.tokens else (400, "a prompt is a text")
+            return self.probe or shown
         self.seen.append({"path": path, **(body or {})})
         if self.next:
             return self.next.pop(0)

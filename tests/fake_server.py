@@ -26,7 +26,9 @@ def serving(
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.reply(*(on_post(self.path, body) if on_post else answer(self.path)))
+            if isinstance(body.get("prompt"), list):
+                return self.reply(400, "a prompt is a text")
+            return self.reply(*(on_post(self.path, body) if on_post else answer(self.path)))
 
         def reply(self, status: int, body: Any) -> None:
             content = json.dumps(body).encode()

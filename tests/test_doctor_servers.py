@@ -1,12 +1,13 @@
 """The doctor and servers: a line for each thing that experiments ask of them, and what is amiss."""
 
 import itertools
+import json
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_openai import GOOD, Fake
+from fake_openai import GOOD, SKILLED, Fake
 from fake_server import chat, serving
 
 from pipeline.engines.openai import http_retry
@@ -54,6 +55,40 @@ def test_a_server_of_vllm_that_does_all_has_a_line_for_each(fake: Fake, tiny_mod
         f"ok       log-probabilities      {name} tells those of the 10 digits",
         f"ok       seed                   {name} answers the same seed the same way",
     ]
+
+
+UNTOLD = SKILLED["choices"][0] | {"token_ids": None, "logprobs": None}
+SHOWN = {
+    "all, but no tokenizer is named": (
+        (SKILLED, False),
+        "warning takes token ids, but its tokenizer is unknown: it is asked by chats only",
+        "ok tells those of chosen tokens",
+    ),
+    "only takes ids": (
+        (SKILLED | {"choices": [UNTOLD]}, True),
+        "ok takes token ids, and does not tell the ids that it writes",
+        "warning tells none of chosen tokens",
+    ),
+    "only texts": (
+        ({}, True),
+        "ok takes text, by the named tokenizer, and does not tell the ids that it writes",
+        "warning tells none of chosen tokens",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shown", "tokens", "probabilities"), SHOWN.values(), ids=SHOWN)
+def test_what_a_server_showed_is_said_whatever_it_is_called(
+    fake: Fake, tiny_model: Path, shown: tuple[Any, bool], tokens: str, probabilities: str
+) -> None:
+    probe, named = shown
+    fake.probe = (200, json.dumps(probe))
+    said = doctor(fake.url, options="--model m" + f" --tokenizer {tiny_model}" * named)
+    found = [
+        f"{line[:8].strip()} {line.partition('/v1 ')[2].partition(' - ')[0]}"
+        for line in lines(said, "token prompts", "log-probabilities")
+    ]
+    assert found == [tokens, probabilities]
 
 
 @pytest.mark.parametrize(

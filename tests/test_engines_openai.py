@@ -48,7 +48,7 @@ async def test_digits_are_asked_for_and_read_by_token_id(fake: Fake, start: Star
 async def test_another_server_gets_text_and_refuses_what_it_cannot_do(
     fake: Fake, start: Start
 ) -> None:
-    fake.owner = "someone"
+    fake.tokens = False
     engine = await start()
     await engine.complete(engine.tokenizer.encode("<|im_start|>a=7"), ASKED)
     assert fake.seen[0]["prompt"] == "<|im_start|>a=7"
@@ -59,7 +59,7 @@ async def test_another_server_gets_text_and_refuses_what_it_cannot_do(
 
 
 async def test_without_a_tokenizer_there_is_only_chat(fake: Fake, start: Start) -> None:
-    fake.owner = "someone"
+    fake.tokens = False
     engine = await start(tokenizer=None)
     done = await engine.chat(CHAT, ASKED)
     assert (done.text, done.generated, done.token_ids) == ("7", 1, None)
@@ -148,7 +148,7 @@ NOT_COUNTED: list[Any] = [
 async def test_tokens_that_a_server_does_not_count_are_unknown_and_not_none(
     fake: Fake, start: Start, usage: Any
 ) -> None:
-    fake.owner = "someone"
+    fake.tokens = False
     engine = await start(tokenizer=None)
     fake.next = [(200, json.dumps(SPOKEN | {"usage": usage}))]
     done = await engine.chat(CHAT, ASKED)
@@ -157,7 +157,7 @@ async def test_tokens_that_a_server_does_not_count_are_unknown_and_not_none(
 
 
 async def test_what_a_server_does_not_count_its_tokenizer_does(fake: Fake, start: Start) -> None:
-    fake.owner = "someone"
+    fake.tokens = False
     engine = await start()
     fake.next = [(200, json.dumps({"choices": [{"text": "a=7", "finish_reason": "length"}]}))]
     done = await engine.complete([1, 2], ASKED)
@@ -203,7 +203,7 @@ TELLING = [naming, keeping, keeping_when_asked, running_on]
 async def test_a_stop_string_is_told_from_the_end_of_the_text(
     fake: Fake, start: Start, server: Callable[[dict[str, Any]], Any]
 ) -> None:
-    fake.owner, fake.good = "someone", server
+    fake.tokens, fake.good = False, server
     engine = await start()
     assert Ability.STOP_STRING in engine.abilities
     done = await engine.complete([1], replace(ASKED, stop=("\n\n",)))
@@ -224,7 +224,7 @@ def refusing_the_field(asked: dict[str, Any]) -> Any:
 async def test_a_server_that_hides_what_stopped_it_is_known_and_never_believed(
     fake: Fake, start: Start, server: Callable[[dict[str, Any]], Any]
 ) -> None:
-    fake.owner, fake.good = "someone", server
+    fake.tokens, fake.good = False, server
     engine = await start()
     assert Ability.STOP_STRING not in engine.abilities
     assert (await engine.complete([1], ASKED)).text == WRITES
@@ -319,7 +319,8 @@ FURTHER = {"top_k": 40, "min_p": 0.1, "presence_penalty": 0.5, "repetition_penal
 async def test_vllm_is_told_what_is_set_and_no_default_of_the_model_stands_for_the_rest(
     fake: Fake, start: Start
 ) -> None:
-    engine = await start()
+    fake.answer = Validating(*FURTHER)
+    engine = await start(sampling=Sampling(**FURTHER))
     await engine.complete([1], replace(ASKED, **FURTHER))
     await engine.complete([1], ASKED)
     await engine.chat(CHAT, replace(ASKED, top_k=5))
@@ -350,7 +351,7 @@ class Validating:
 async def test_a_server_that_knows_the_fields_is_sent_them(
     fake: Fake, start: Start, tokenizer: bool
 ) -> None:
-    fake.owner, fake.answer = "someone", Validating(*FURTHER)
+    fake.tokens, fake.answer = False, Validating(*FURTHER)
     named = {} if tokenizer else {"tokenizer": None}
     engine = await start(sampling=Sampling(**FURTHER), **named)
     ask = engine.complete([1], replace(ASKED, **FURTHER)) if tokenizer else None
@@ -370,7 +371,7 @@ async def test_a_server_that_knows_the_fields_is_sent_them(
 async def test_what_a_server_does_not_know_is_refused_by_name_before_the_run(
     fake: Fake, start: Start, unknown: str, strict: bool, complaint: str
 ) -> None:
-    fake.owner = "someone"
+    fake.tokens = False
     fake.answer = Validating(*(FURTHER.keys() - {unknown}), strict=strict)
     flag = unknown.replace("_", "-")
     with pytest.raises(UserMistake, match=complaint.format(unknown, FURTHER[unknown], flag)):
@@ -380,7 +381,7 @@ async def test_what_a_server_does_not_know_is_refused_by_name_before_the_run(
 async def test_a_setting_that_is_met_first_in_a_request_is_asked_about_once(
     fake: Fake, start: Start
 ) -> None:
-    fake.owner, fake.answer = "someone", Validating("top_k")
+    fake.tokens, fake.answer = False, Validating("top_k")
     engine = await start()
     await asyncio.gather(*(engine.complete([1], replace(ASKED, top_k=5)) for _ in range(3)))
     assert [sent.get("top_k") for sent in fake.seen] == [5, NO_VALUE, 5, 5, 5]
@@ -392,7 +393,7 @@ async def test_a_setting_that_is_met_first_in_a_request_is_asked_about_once(
 async def test_a_server_that_is_not_asked_for_more_is_not_asked_whether_it_knows_it(
     fake: Fake, start: Start
 ) -> None:
-    fake.owner, fake.answer = "someone", Validating(strict=True)
+    fake.tokens, fake.answer = False, Validating(strict=True)
     await (await start()).stop()
 
 
@@ -405,7 +406,7 @@ def wanting_another_limit(asked: dict[str, Any]) -> Any:
 async def test_a_server_that_refuses_max_tokens_gets_max_completion_tokens_from_then_on(
     fake: Fake, start: Start
 ) -> None:
-    fake.owner, fake.answer = "someone", wanting_another_limit
+    fake.tokens, fake.answer = False, wanting_another_limit
     engine = await start(tokenizer=None)
     await engine.chat(CHAT, ASKED)
     [sent] = fake.seen
@@ -416,7 +417,7 @@ async def test_a_server_that_refuses_max_tokens_gets_max_completion_tokens_from_
 async def test_a_server_that_refuses_both_names_of_the_limit_is_asked_twice_and_told_of(
     fake: Fake, start: Start
 ) -> None:
-    fake.owner = "someone"
+    fake.tokens = False
     fake.answer = lambda _asked: (400, "neither max_tokens nor max_completion_tokens")
     with pytest.raises(RunStopped, match="neither max_tokens nor max_completion_tokens"):
         await start(tokenizer=None)

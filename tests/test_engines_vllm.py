@@ -22,7 +22,7 @@ from pipeline.engines.facts import read_facts
 from pipeline.engines.openai import engine as openai
 from pipeline.engines.openai.engine import OpenAIEngine
 from pipeline.engines.openai.replicas import ServedModel
-from pipeline.engines.openai.server import Server, meet
+from pipeline.engines.openai.skills import Skills
 from pipeline.engines.protocol import Ability, ModelFacts, SamplingRequest
 from pipeline.engines.sampling import Sampling
 from pipeline.engines.settings import EngineSettings
@@ -360,10 +360,10 @@ async def test_vllms_own_server_gives_what_vllm_gives_in_process(
     assert {one.token_ids for one in there} == {(await engine.complete(PROMPT, GREEDY)).token_ids}
     await both.stop()
 
-    async def as_a_stranger(*asked: Any) -> Server:
-        return replace(await meet(*asked), is_vllm=False)
+    async def showing_none(*_: object) -> Skills:
+        return Skills()
 
-    monkeypatch.setattr(openai, "meet", as_a_stranger)
+    monkeypatch.setattr(openai, "skills_of", showing_none)
     known = EngineSettings("openai", "tiny", base_url=server, tokenizer=str(tiny_model))
     stranger = OpenAIEngine(known)
     await stranger.start()

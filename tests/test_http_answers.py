@@ -25,19 +25,23 @@ def answer(body: str, status: str = "200 OK", headers: str = "") -> bytes:
     return head.encode() + b"\r\n" + content
 
 
+NO_TEXTS = answer("", "404 Not Found")
+
+
 def redirect(to: str) -> bytes:
     return answer("", "307 Temporary Redirect", f"Location: {to}\r\n")
 
 
 @contextlib.asynccontextmanager
 async def sending(reply: Callable[[str], bytes]) -> AsyncIterator[str]:
-    """A server whose answer, whole with its head, `reply` makes of the path; then it closes."""
+    """A server of chats whose answer, whole with its head, `reply` makes of the path; it closes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = head.lower().partition("content-length: ")[2].partition("\r\n")[0]
         await reader.readexactly(int(length or 0))
-        writer.write(reply(head.split()[1]))
+        path = head.split()[1]
+        writer.write(NO_TEXTS if path.endswith("/v1/completions") else reply(path))
         writer.close()
         await writer.wait_closed()
 
@@ -163,8 +167,9 @@ async def test_a_request_that_is_cancelled_closes_its_connection() -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        if head.split()[1].endswith("/models"):
-            writer.write(answer(MODELS))
+        path = head.split()[1]
+        if path.endswith(("/models", "/v1/completions")):
+            writer.write(answer(MODELS) if path.endswith("/models") else NO_TEXTS)
         elif not asked.is_set() and "first" in served:
             asked.set()
             # Nothing is answered: the stream ends only when the other side gives up.

@@ -164,7 +164,7 @@ def test_generate_prints_a_stream_line_by_line_and_a_broken_one_is_an_error_row(
     fake, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    fake.owner = "someone"
+    fake.tokens = False
     spoken = [{"delta": {"content": one}, "finish_reason": None} for one in ("u", "no\nd", "os")]
     end = {"delta": {}, "finish_reason": "stop"}
     broken = "data: " + json.dumps({"error": "out of memory"}) + "\n\n"

@@ -84,23 +84,31 @@ async def _only_model(settings: EngineSettings) -> str:
 
 def _serves(engine: OpenAIEngine, name: str) -> Finding:
     facts = engine.facts
-    context = "unknown" if facts.context is None else f"{facts.context:,}"
-    return Finding(State.OK, "server", f"{name} serves {facts.model}, context {context}")
+    if facts.context is None:
+        advice = "where it refuses more tokens than it has room for, say it with --max-model-len"
+        said = f"{name} serves {facts.model}, context unknown"
+        return Finding(State.OK, "server", said, advice)
+    return Finding(State.OK, "server", f"{name} serves {facts.model}, context {facts.context:,}")
 
 
 def _takes_tokens(engine: OpenAIEngine, name: str) -> Finding:
+    skills, what = engine.skills, "token prompts"
     if Ability.TOKEN_PROMPTS not in engine.abilities:
         remedy = entry("openai").remedy([Ability.TOKEN_PROMPTS], "target")
-        return Finding(State.WARNING, "token prompts", f"{name} is asked by chats only", remedy)
-    how = "takes token ids" if engine.takes_token_ids else "takes text, by the named tokenizer"
-    return Finding(State.OK, "token prompts", f"{name} {how}")
+        able = "takes token ids, but its tokenizer is unknown: it " if skills.takes_ids else ""
+        return Finding(State.WARNING, what, f"{name} {able}is asked by chats only", remedy)
+    how = "takes token ids" if skills.takes_ids else "takes text, by the named tokenizer"
+    more = "" if skills.tells_ids else ", and does not tell the ids that it writes"
+    return Finding(State.OK, what, f"{name} {how}{more}")
 
 
 async def _tells_logprobs(engine: OpenAIEngine, name: str) -> Finding:
     """Whether a step could be scored: by one token, and the probabilities of the digits."""
     what, advice = "log-probabilities", "spec needs them of its target: serve the model with vLLM"
-    if not {Ability.TOKEN_PROMPTS, Ability.DIGIT_LOGPROBS} <= engine.abilities:
+    if Ability.DIGIT_LOGPROBS not in engine.abilities:
         return Finding(State.WARNING, what, f"{name} tells none of chosen tokens", advice)
+    if Ability.TOKEN_PROMPTS not in engine.abilities:
+        return Finding(State.OK, what, f"{name} tells those of chosen tokens")
     try:
         digits = tuple(digit_ids(engine.tokenizer))
         asked = SamplingRequest(1, temperature=0.0, top_p=1.0, seed=0, logprobs_of=digits)

@@ -44,7 +44,8 @@ OPENAI = EngineEntry(
     check="pipeline.engines.openai.server:check_address",
     remedies={
         Ability.TOKEN_PROMPTS: "name the tokenizer of its model with --tokenizer",
-        Ability.DIGIT_LOGPROBS: "serve its model with vLLM",
+        Ability.DIGIT_LOGPROBS: "its server does not tell the log-probabilities of the tokens that "
+        "it is asked for (logprob_token_ids): serve its model with vLLM, alone or in Ray Serve LLM",
         Ability.STOP_STRING: "its server takes the stop string out of its answers and does not "
         "name it, so that the end of a step looks like the end of the text: serve its model with "
         "vLLM, or with a server that names it or honours include_stop_str_in_output",

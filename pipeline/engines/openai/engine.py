@@ -1,9 +1,9 @@
-"""The openai engine: any OpenAI-compatible server; vLLM's server can do everything."""
+"""The openai engine: any OpenAI-compatible server, asked in the way that it can answer."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from pipeline.engines.openai.event_stream import (
     heard,
     refuses_streams,
 )
-from pipeline.engines.openai.http_retry import Call, RetryPolicy, Unreachable, send
+from pipeline.engines.openai.http_retry import BUSY, Call, RetryPolicy, Unreachable, send
 from pipeline.engines.openai.known_fields import KnownFields
 from pipeline.engines.openai.refusals import (
     LIMIT,
@@ -36,7 +36,9 @@ from pipeline.engines.openai.server import (
     meet,
     served,
 )
+from pipeline.engines.openai.skills import TEXT, Skills, check_tokenizer, skills_of
 from pipeline.engines.openai.wire import (
+    VLLM_EXTRAS,
     Answer,
     chat_body,
     completion_body,
@@ -89,6 +91,7 @@ class OpenAIEngine:
         self._secrets = secrets_of(settings)
         self._client: httpx.AsyncClient | None = None
         self._server: Server | None = None
+        self._skills = Skills()
         self._tokenizer: HFTokenizer | None = None
         self._facts: ModelFacts | None = None
         self._tells_stops = False
@@ -103,16 +106,17 @@ class OpenAIEngine:
         found = set()
         if self._tokenizer is not None:
             found.add(Ability.TOKEN_PROMPTS)
-        if self._server is not None and self._server.is_vllm:
-            found |= {Ability.DIGIT_LOGPROBS, Ability.STOP_STRING}
-        if self._tells_stops:
+        if self._skills.tells_logprobs:
+            found.add(Ability.DIGIT_LOGPROBS)
+        # Of tokens that the server tells the stop string is a part.
+        if self._tells_stops or self._skills.tells_ids:
             found.add(Ability.STOP_STRING)
         return frozenset(found)
 
     @property
-    def takes_token_ids(self) -> bool:
-        """Whether prompts are sent as ids, and not as the text that they mean."""
-        return self._running().is_vllm
+    def skills(self) -> Skills:
+        """What the server showed at the start that it can do."""
+        return self._skills
 
     @property
     def facts(self) -> ModelFacts:
@@ -139,11 +143,17 @@ class OpenAIEngine:
             try:
                 began = time.monotonic()
                 self._server = await meet(self._client, self._settings)
-                left = max(0.1, START_SECONDS - (time.monotonic() - began))
+                async with self._answering(START_SECONDS - (time.monotonic() - began)):
+                    self._skills = await self._find_skills()
+                left = START_SECONDS - (time.monotonic() - began)
                 # Files of the tokenizer may come from far away, which is no fault of the server's.
-                self._tokenizer = await asyncio.to_thread(self._load_tokenizer, self._server)
-                self._facts = await asyncio.to_thread(facts_of, self._settings, self._server)
-                await self._prove_ready(self._server.base_url, left)
+                root = self._server.root if self._skills.tells_ids else None
+                self._tokenizer = await asyncio.to_thread(self._load_tokenizer, root)
+                self._facts = await asyncio.to_thread(facts_of, self._settings, self._server, root)
+                async with self._answering(left):
+                    await self._ask_once()
+                    await self._refuse_unknown(self._settings.sampling)
+                    await self._learn_to_tell_stops()
             except BaseException:
                 await self.stop()
                 raise
@@ -151,13 +161,12 @@ class OpenAIEngine:
     async def complete(
         self, prompt_token_ids: Sequence[int], sampling: SamplingRequest
     ) -> Completion:
-        """Continue a token prefix: as ids on vLLM, as text on other servers."""
-        server = self._running()
+        """Continue a token prefix: as ids, or as text on servers that take none."""
         await self._check_able(sampling)
         room = room_for(len(prompt_token_ids), self.facts.context, sampling.max_tokens)
         ids = list(prompt_token_ids)
-        prompt = ids if server.is_vllm else self.tokenizer.decode_with_special(ids)
-        body = completion_body(self._settings.model, prompt, sampling, room, vllm=server.is_vllm)
+        prompt = ids if self._skills.takes_ids else self.tokenizer.decode_with_special(ids)
+        body = completion_body(self._settings.model, prompt, sampling, room)
         if self._keep_stops and sampling.stop:
             body["include_stop_str_in_output"] = True
         with masked_errors(self._secrets):
@@ -165,11 +174,10 @@ class OpenAIEngine:
 
     async def chat(self, messages: Sequence[Message], sampling: SamplingRequest) -> Completion:
         """Answer a chat by the server's own template."""
-        server = self._running()
         await self._check_able(sampling)
         if sampling.logprobs_of:
             raise EngineFailure("digit log-probabilities need a token prompt, not a chat")
-        body = chat_body(self._settings.model, messages, sampling, vllm=server.is_vllm)
+        body = chat_body(self._settings.model, messages, sampling)
         with masked_errors(self._secrets):
             return await self._post("/chat/completions", body | self._chat_fields, sampling, None)
 
@@ -213,25 +221,25 @@ class OpenAIEngine:
         if sampling.logprobs_of and needed not in self.abilities:
             raise EngineFailure(f"this server cannot do: {needed.value}; vLLM's can")
 
-    def _load_tokenizer(self, server: Server) -> HFTokenizer | None:
-        """The tokenizer that was named, or on vLLM the one of the model it loaded."""
-        source = self._settings.tokenizer or (server.root if server.is_vllm else None)
+    def _load_tokenizer(self, root: str | None) -> HFTokenizer | None:
+        """The tokenizer that was named, or the one of the model that the server loaded."""
+        source = self._settings.tokenizer or root
         if source is None:
             return None
         return HFTokenizer.of(replace(self._settings, tokenizer=source))
 
-    async def _prove_ready(self, base: str, seconds: float) -> None:
-        """Ask for one token, and find out what the run needs to know of the server.
+    @contextlib.asynccontextmanager
+    async def _answering(self, seconds: float) -> AsyncIterator[None]:
+        """Ask short requests that a server which is well answers.
 
         Raises:
             RunStopped: it fails, or has not answered within `seconds`.
         """
-        said = f"the server at {base} lists its models but gives no text"
+        said = f"the server at {self._running().base_url} lists its models but gives no text"
+        seconds = max(0.1, seconds)
         try:
             async with asyncio.timeout(seconds):
-                await self._ask_once()
-                await self._refuse_unknown(self._settings.sampling)
-                await self._learn_to_tell_stops()
+                yield
         except EngineFailure as error:
             raise RunStopped(f"{said}: {error}") from error
         except TimeoutError as error:
@@ -240,13 +248,27 @@ class OpenAIEngine:
                 "its log, and start again once it answers"
             ) from error
 
+    async def _find_skills(self) -> Skills:
+        return await skills_of(
+            self._complete_plainly, self._settings.model, self._short(), self._secrets
+        )
+
+    async def _complete_plainly(self, body: dict[str, Any]) -> httpx.Response:
+        """What the server answers, whatever it is, unless it is too busy to."""
+        call = self._call("/completions", body, 0)
+        response = await self._send(call, self._policy)
+        if response.status_code in BUSY:
+            raise failure_of(response, call.url, self._policy, self._secrets)
+        return response
+
     async def _ask_once(self) -> None:
-        one = self._short()
+        one, model = self._short(), self._settings.model
         if self._tokenizer is None:
             # Without the settings of chats: whether the server knows them is still to be asked.
-            vllm = self._running().is_vllm
-            body = chat_body(self._settings.model, READY_CHAT, one, vllm=vllm)
-            await self._post("/chat/completions", body, one, None)
+            await self._post("/chat/completions", chat_body(model, READY_CHAT, one), one, None)
+        elif self._skills.tells_ids:
+            plain = completion_body(model, TEXT, one, 1) | {"add_special_tokens": False}
+            check_tokenizer(await self._complete_plainly(plain), self._tokenizer)
         else:
             await self.complete(self._tokenizer.encode(READY_PROMPT), one)
 
@@ -257,25 +279,25 @@ class OpenAIEngine:
 
     async def _refuse_unknown(self, sampling: Sampling | SamplingRequest) -> None:
         """Raise `UserMistake` for a setting that the server cannot do; each is tried once."""
-        if self._running().is_vllm:
-            return
         wanted: dict[str, Any] = further(sampling)
         if self._tokenizer is None:
             wanted |= self._chat_fields
         await self._fields.refuse_unknown(wanted)
 
     async def _answer_to(self, more: dict[str, Any]) -> httpx.Response:
-        """What a server that is not vLLM answers to a short request with these fields more."""
+        """What the server answers to a short request with these fields more."""
         one, model = self._short(), self._settings.model
         if self._tokenizer is None:
-            path, body = "/chat/completions", chat_body(model, READY_CHAT, one, vllm=False)
+            path, body = "/chat/completions", chat_body(model, READY_CHAT, one)
         else:
-            path, body = "/completions", completion_body(model, READY_PROMPT, one, 1, vllm=False)
+            path, body = "/completions", completion_body(model, READY_PROMPT, one, 1)
         return await self._send(self._call(path, body | more, 0), replace(self._policy, tries=1))
 
     def _call(self, path: str, body: dict[str, Any], seed: int) -> Call:
         """The request, with the limit as the server calls it."""
         spelled = {self._limit if name == LIMIT else name: one for name, one in body.items()}
+        if self._skills.tells_ids:
+            spelled = VLLM_EXTRAS | spelled
         spelled |= self._extra_body
         return Call("POST", f"{self._running().base_url}{path}", spelled, seed)
 
@@ -285,7 +307,7 @@ class OpenAIEngine:
         A server names it, or leaves it in the text, or does so when it is asked to. Letters of
         what the model says anyway are the stop strings of the test.
         """
-        if self._running().is_vllm or self._tokenizer is None:
+        if self._skills.tells_ids or self._tokenizer is None:
             return
         prompt = self._tokenizer.encode(READY_PROMPT)
         asked = SamplingRequest(PROBE_TOKENS, temperature=0.0, top_p=1.0, seed=0)

@@ -22,6 +22,9 @@ REFUSED = frozenset(
 """What a server says of a request that it would refuse anywhere."""
 TOO_LONG = ("context length", "context_length", "maximum model length", "too long")
 
+CONTEXT = "max_model_len"
+"""How vLLM calls the context, in a refusal of more tokens than it has room for."""
+
 
 def failure_of(
     response: httpx.Response, url: str, policy: RetryPolicy, secrets: Secrets
@@ -35,6 +38,8 @@ def failure_of(
         return PromptTooLong(f"the server refuses the prompt: {reason}")
     waited = response.status_code in BUSY and policy.patience > 0
     after = f", after {policy.patience:g} s of waiting (--busy-timeout)" if waited else ""
+    if CONTEXT in reason:
+        reason += "; say how long the model's context is with --max-model-len"
     kind = EngineFailure if response.status_code in REFUSED else Unserved
     return kind(f"the server answers {response.status_code}{after}: {reason}")
 

@@ -1,4 +1,4 @@
-"""Probing an OpenAI-compatible server: whether it is up, what it serves, which product it is."""
+"""Probing an OpenAI-compatible server: whether it is up, and what it says of its models."""
 
 import asyncio
 import difflib
@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
@@ -51,7 +52,6 @@ class Server:
     """A server that answered, and what it says of the model."""
 
     base_url: str
-    is_vllm: bool
     context: int | None
     root: str | None
 
@@ -228,19 +228,21 @@ def _server(base: str, models: dict[str, Any], model: str) -> Server:
             f"{', '.join(sorted(models)) or 'none'}{hint}"
         )
     entry = models[model]
-    context, root = entry.get("max_model_len"), entry.get("root")
+    root, more = entry.get("root"), entry.get("metadata")
+    # vLLM's name for it, or Ray Serve LLM's.
+    context = entry.get("max_model_len") or (
+        more.get("max_request_context_length") if isinstance(more, dict) else None
+    )
     return Server(
         base_url=base,
-        is_vllm=entry.get("owned_by") == "vllm",
         context=context if type(context) is int and 0 < context <= MAX_TOKENS else None,
         root=root if isinstance(root, str) else None,
     )
 
 
-def facts_of(settings: EngineSettings, server: Server) -> ModelFacts:
-    """Facts from the model's files where they are a folder here; else only the name."""
-    root = server.root
-    if root is not None and looks_like_path(root) and server.is_vllm:
+def facts_of(settings: EngineSettings, server: Server, root: str | None) -> ModelFacts:
+    """Facts from the model's files where `root` is their folder here; else only the name."""
+    if root is not None and looks_like_path(root) and Path(root).is_dir():
         known = read_facts(replace(settings, model=root))
         return replace(known, model=settings.model, context=server.context)
     return ModelFacts(

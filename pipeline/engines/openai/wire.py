@@ -12,7 +12,7 @@ from pipeline.engines.sampling import further
 from pipeline.errors import Unserved
 
 TOKEN_PREFIX = "token_id:"  # noqa: S105 - vLLM's spelling of tokens, no password
-# Without these vLLM takes them from the model's generation_config.json, in process it does not.
+# Without the last three vLLM takes them from the model's generation_config.json, in process not.
 VLLM_EXTRAS = {"return_token_ids": True, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 # What the longest error text of a server may fill of one of ours, in characters.
 MAX_REASON = 300
@@ -89,13 +89,10 @@ def _sampling(model: str, sampling: SamplingRequest, room: int) -> dict[str, Any
 
 
 def completion_body(
-    model: str, prompt: list[int] | str, sampling: SamplingRequest, room: int, *, vllm: bool
+    model: str, prompt: list[int] | str, sampling: SamplingRequest, room: int
 ) -> dict[str, Any]:
     """The body for /completions."""
     body = {**_sampling(model, sampling, room), "prompt": prompt}
-    if not vllm:
-        return body
-    body = VLLM_EXTRAS | body
     if sampling.logprobs_of:
         # As ids, since tokens that decode alike would overwrite each other.
         body |= {
@@ -106,13 +103,11 @@ def completion_body(
     return body
 
 
-def chat_body(
-    model: str, messages: Sequence[Message], sampling: SamplingRequest, *, vllm: bool
-) -> dict[str, Any]:
+def chat_body(model: str, messages: Sequence[Message], sampling: SamplingRequest) -> dict[str, Any]:
     """The body for /chat/completions."""
     body = _sampling(model, sampling, sampling.max_tokens)
     body["messages"] = [dict(message) for message in messages]
-    return VLLM_EXTRAS | body if vllm else body
+    return body
 
 
 def parse_answer(body: Any, sampling: SamplingRequest) -> Answer:
