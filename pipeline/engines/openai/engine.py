@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from pipeline.engines.openai.server import (
     START_POLICY,
     START_SECONDS,
     Server,
+    answering,
     facts_of,
     make_client,
     meet,
@@ -58,7 +59,6 @@ from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.errors import (
     EngineDead,
     EngineFailure,
-    RunStopped,
     Unserved,
     UserMistake,
 )
@@ -143,14 +143,15 @@ class OpenAIEngine:
             try:
                 began = time.monotonic()
                 self._server = await meet(self._client, self._settings)
-                async with self._answering(START_SECONDS - (time.monotonic() - began)):
+                base = self._server.base_url
+                async with answering(base, START_SECONDS - (time.monotonic() - began)):
                     self._skills = await self._find_skills()
                 left = START_SECONDS - (time.monotonic() - began)
                 # Files of the tokenizer may come from far away, which is no fault of the server's.
                 root = self._server.root if self._skills.tells_ids else None
                 self._tokenizer = await asyncio.to_thread(self._load_tokenizer, root)
                 self._facts = await asyncio.to_thread(facts_of, self._settings, self._server, root)
-                async with self._answering(left):
+                async with answering(base, left):
                     await self._ask_once()
                     await self._refuse_unknown(self._settings.sampling)
                     await self._learn_to_tell_stops()
@@ -227,26 +228,6 @@ class OpenAIEngine:
         if source is None:
             return None
         return HFTokenizer.of(replace(self._settings, tokenizer=source))
-
-    @contextlib.asynccontextmanager
-    async def _answering(self, seconds: float) -> AsyncIterator[None]:
-        """Ask short requests that a server which is well answers.
-
-        Raises:
-            RunStopped: it fails, or has not answered within `seconds`.
-        """
-        said = f"the server at {self._running().base_url} lists its models but gives no text"
-        seconds = max(0.1, seconds)
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except EngineFailure as error:
-            raise RunStopped(f"{said}: {error}") from error
-        except TimeoutError as error:
-            raise RunStopped(
-                f"{said}: requests of a few tokens were not answered within {seconds:.0f} s; see "
-                "its log, and start again once it answers"
-            ) from error
 
     async def _find_skills(self) -> Skills:
         return await skills_of(

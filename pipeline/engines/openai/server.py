@@ -1,8 +1,10 @@
 """Probing an OpenAI-compatible server: whether it is up, and what it says of its models."""
 
 import asyncio
+import contextlib
 import difflib
 import ipaddress
+from collections.abc import AsyncIterator
 import socket
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -166,6 +168,26 @@ async def models_of(client: httpx.AsyncClient, settings: EngineSettings) -> http
         ) from error
     _check_status(response, url, Secrets.of(settings.base_url))
     return response
+
+
+@contextlib.asynccontextmanager
+async def answering(base: str, seconds: float) -> AsyncIterator[None]:
+    """Short requests that a server which is well answers.
+
+    Raises `RunStopped` when it fails, or has not answered within `seconds`.
+    """
+    said = f"the server at {base} lists its models but gives no text"
+    seconds = max(0.1, seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except EngineFailure as error:
+        raise RunStopped(f"{said}: {error}") from error
+    except TimeoutError as error:
+        raise RunStopped(
+            f"{said}: requests of a few tokens were not answered within {seconds:.0f} s; see "
+            "its log, and start again once it answers"
+        ) from error
 
 
 def served(response: httpx.Response, base: str, model: str) -> Server:
