@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import difflib
 import ipaddress
-from collections.abc import AsyncIterator
 import socket
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
