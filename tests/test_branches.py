@@ -66,7 +66,6 @@ class Drawn:
     def __init__(self, prompt, sampling, ends):
         self.token_ids, self.room, self.ends = list(prompt), sampling.max_tokens, ends
         self.prompt, self.sampling = len(prompt), sampling
-        self.random = torch.Generator().manual_seed(sampling.seed)
         self.refused = FedNothing()
 
     @property
@@ -74,7 +73,7 @@ class Drawn:
         return self.token_ids[self.prompt :]
 
     def grow(self, logits):
-        token = choose(logits, self.sampling, self.random)
+        token = choose(logits, self.sampling, written=self.written)
         self.token_ids.append(token)
         self.room = 0 if token in self.ends else self.room - 1
         return token

@@ -17,10 +17,11 @@ from pipeline.engines.scripted.tokenizer import END_ID, ByteTokenizer
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.stopping import StopWatch, cut_at_stop
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.next_token import choose, nucleus
+from pipeline.engines.transformers.next_token import choose, drawn, nucleus
 from pipeline.engines.transformers.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
 from pipeline.engines.transformers.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
+from pipeline.seeds import draw_key
 
 ASKED = SamplingRequest(max_tokens=200, temperature=0.0, top_p=1.0, seed=0)
 TEXTS = st.text(alphabet="ab\né∑", max_size=30)
@@ -92,8 +93,49 @@ def test_tokens_are_those_of_a_sorted_vocabulary(
     top_p, shares = sampling.top_p, torch.softmax(logits / sampling.temperature, dim=-1)
     expected = sorted_nucleus(shares, top_p) if top_p < 1 else shares
     assert top_p == 1 or bool((nucleus(shares, top_p) == expected).all())
-    drawn = torch.multinomial(expected, 1, generator=torch.Generator().manual_seed(seed))
-    assert choose(logits, sampling, torch.Generator().manual_seed(seed)) == int(drawn)
+    assert choose(logits, replace(sampling, seed=seed)) == drawn(expected, draw_key(seed, 0))
+
+
+def test_tokens_are_drawn_as_often_as_their_shares_say() -> None:
+    shares = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05])
+    tokens = [drawn(shares, draw_key(seed, place)) for seed in range(20) for place in range(2000)]
+    counts = torch.bincount(torch.tensor(tokens), minlength=5)
+    assert counts[1] == 0
+    expected = 40_000 * shares
+    some = shares > 0
+    # Chi-square of three degrees: above 16.3 once in a thousand.
+    assert float(((counts - expected)[some] ** 2 / expected[some]).sum()) < 16.3
+
+
+def test_what_a_seed_draws_never_changes() -> None:
+    # A run that is resumed goes on with the draws it began with.
+    flat = torch.full((1000,), 0.001)
+    assert [drawn(flat, draw_key(7, place)) for place in range(5)] == [815, 965, 280, 562, 444]
+
+
+def test_tokens_of_places_and_seeds_beside_each_other_are_independent() -> None:
+    half = torch.tensor([0.5, 0.5])
+    table = torch.tensor([[drawn(half, draw_key(s, p)) for p in range(200)] for s in range(200)])
+    for other in (table.roll(1, 0), table.roll(1, 1)):
+        # Of 40,000 pairs as many are equal as not; the standard deviation of that is 100.
+        assert abs(int((table == other).sum()) - 20_000) < 400
+
+
+@given(
+    seed=st.integers(-(2**70), 2**70),
+    place=st.integers(0, 10**6),
+    weights=st.lists(st.floats(0.01, 1), min_size=2, max_size=40),
+    gone=st.data(),
+)
+def test_a_draw_depends_on_no_token_that_could_not_be_drawn(
+    seed: int, place: int, weights: list[float], gone: st.DataObject
+) -> None:
+    shares, key = torch.tensor(weights), draw_key(seed, place)
+    token = drawn(shares, key)
+    for other in gone.draw(st.sets(st.integers(0, len(weights) - 1))) - {token}:
+        shares[other] = 0
+    assert drawn(shares, key) == token
+    assert drawn(torch.cat([shares, torch.zeros(50)]), key) == token
 
 
 def test_only_the_tokens_that_can_matter_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +171,7 @@ class OnADevice:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_likeliest_token_is_found_where_the_logits_are(dtype: torch.dtype) -> None:
     row = torch.tensor([1.0, 3.0, 3.0, 2.0], dtype=dtype)
-    assert choose(OnADevice(row), ASKED, torch.Generator()) == 1
+    assert choose(OnADevice(row), ASKED) == 1
 
 
 class FakeCache:

@@ -138,13 +138,7 @@ class Assistant:
     def _chosen(
         self, choose: Callable[[Any], int], looked: Sequence[int], logits: Any
     ) -> list[int]:
-        """Its choices, up to the first that was not looked up.
-
-        Among the tokens that the large model has, by as many random numbers.
-        """
-        missing = self.vocabulary - logits.shape[1]
-        if missing > 0:
-            logits = torch.nn.functional.pad(logits, (0, missing), value=float("-inf"))
+        """Its choices among the large model's tokens, up to one that was not looked up."""
         chosen: list[int] = []
         for place, old in enumerate([*looked, None]):
             chosen.append(choose(logits[place, : self.vocabulary]))

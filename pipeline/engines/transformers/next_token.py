@@ -1,11 +1,13 @@
-"""Choosing the next token from the model's logits, with a generator of the request's own."""
+"""Choosing the next token from the model's logits, by the request's seed and the token's place."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipeline.engines.protocol import SamplingRequest
+from pipeline.seeds import draw_key
 
 # Far more than rounding adds up to in a sum of shares in float32.
 ROUNDING = 1e-5
@@ -18,7 +20,6 @@ GREEDY_BELOW = 1e-5
 def choose(
     logits: Any,
     sampling: SamplingRequest,
-    generator: Any,
     prompt: Sequence[int] = (),
     written: Sequence[int] = (),
 ) -> int:
@@ -33,7 +34,26 @@ def choose(
         return int(torch.argmax(logits))
     logits = logits.float().cpu()
     shares = possible(torch.softmax(logits / sampling.temperature, dim=-1), sampling)
-    return int(torch.multinomial(shares, 1, generator=generator))
+    return drawn(shares, draw_key(sampling.seed, len(written)))
+
+
+def drawn(shares: Any, key: int) -> int:
+    """The token that wins a race in which each arrives after an exponential time over its share.
+
+    It wins with the probability of its share. Every token's time follows from `key` and its id,
+    by one step of SplitMix64 (Steele, Lea and Flood 2014, doi 10.1145/2714064.2660195). So only
+    those with a share need one, whatever the vocabulary, and two models that draw by the same key
+    choose alike where they think alike.
+    """
+    shares = shares.numpy()
+    ids = np.flatnonzero(shares > 0)
+    mixed = np.uint64(key) + (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    # In the middle of 2^53 equal parts of 0 to 1: never an end, whose time has no logarithm.
+    uniform = ((mixed >> np.uint64(11)) + 0.5) * 2.0**-53
+    return int(ids[np.argmax(shares[ids] / -np.log(uniform))])
 
 
 def penalised(

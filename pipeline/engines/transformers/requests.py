@@ -9,7 +9,6 @@ import torch
 
 from pipeline.decoding.proposer import Work
 from pipeline.decoding.refining import Round
-from pipeline.engines.limits import SEED_RANGE
 from pipeline.engines.protocol import FinishReason, SamplingRequest
 from pipeline.engines.stopping import StopWatch
 from pipeline.engines.tokenizer import HFTokenizer
@@ -90,7 +89,6 @@ class Text:
         self._cached_tokens = cached_tokens
         self._logprobs = _logprobs(logits, job.sampling.logprobs_of)
         self._likeliest = _likeliest(logits, job.sampling.likeliest)
-        self._random = torch.Generator().manual_seed(job.sampling.seed % SEED_RANGE)
         self.grow(logits)
 
     @property
@@ -106,7 +104,7 @@ class Text:
     def grow(self, logits: Any) -> int:
         """Write the token chosen by the logits after the last one; `done` is set where it ends."""
         job, written = self.job, self._watch.token_ids
-        token = choose(logits, job.sampling, self._random, job.prompt, written)
+        token = choose(logits, job.sampling, job.prompt, written)
         self.token_ids.append(token)
         self._arrivals[self._forward] = self._arrivals.get(self._forward, 0) + 1
         if job.sampling.on_token is not None and len(written) == len(job.told):
@@ -120,11 +118,10 @@ class Text:
 
     def ahead(self) -> Callable[[Any], int]:
         """The choices that `grow` would make from here on, without making them."""
-        job, written, random = self.job, [*self._watch.token_ids], torch.Generator()
-        random.set_state(self._random.get_state())
+        job, written = self.job, [*self._watch.token_ids]
 
         def choice(logits: Any) -> int:
-            written.append(choose(logits, job.sampling, random, job.prompt, written))
+            written.append(choose(logits, job.sampling, job.prompt, written))
             return written[-1]
 
         return choice
