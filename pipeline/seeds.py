@@ -25,11 +25,6 @@ def request_seed(  # noqa: PLR0917 - the order is that of the names' nesting
     return int.from_bytes(digest[:4], "big") >> (32 - SEED_BITS)
 
 
-def draw_key(seed: int, place: int) -> int:
-    """What the draw of a request's token at `place`, from 0, is made of: 0 <= key < 2**64."""
-    return int.from_bytes(_digest("draw", seed, place)[:8], "big")
-
-
 def choice_order(record_id: str, seed: int, n: int) -> tuple[int, ...]:
     """The order in which the `n` choices of a record are shown: shown position -> stored index.
 

@@ -1,5 +1,6 @@
 """Choosing the next token from the model's logits, by the request's seed and the token's place."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,6 @@ import numpy as np
 import torch
 
 from pipeline.engines.protocol import SamplingRequest
-from pipeline.seeds import draw_key
 
 # Far more than rounding adds up to in a sum of shares in float32.
 ROUNDING = 1e-5
@@ -35,6 +35,11 @@ def choose(
     logits = logits.float().cpu()
     shares = possible(torch.softmax(logits / sampling.temperature, dim=-1), sampling)
     return drawn(shares, draw_key(sampling.seed, len(written)))
+
+
+def draw_key(seed: int, place: int) -> int:
+    """What the draw of a request's token at `place`, from 0, is made of: 0 <= key < 2**64."""
+    return int.from_bytes(hashlib.sha256(f"draw {seed} {place}".encode()).digest()[:8], "big")
 
 
 def drawn(shares: Any, key: int) -> int:
