@@ -3,6 +3,7 @@
 import atexit
 import signal
 import sys
+import traceback
 
 from pipeline.errors import RUN_STOPPED
 from pipeline.leaving import leave_in_time
@@ -25,6 +26,10 @@ def command() -> None:
     except KeyboardInterrupt:
         leave_by_signals()
         sys.stderr.write("Error: Interrupted.\n")
+        leave_in_time(RUN_STOPPED)
+        sys.exit(RUN_STOPPED)
+    except Exception:  # noqa: BLE001 - the boundary: Python's own code would say that attempts failed
+        traceback.print_exc()
         leave_in_time(RUN_STOPPED)
         sys.exit(RUN_STOPPED)
     except SystemExit as end:

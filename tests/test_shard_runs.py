@@ -401,6 +401,62 @@ def test_a_shard_that_died_is_told_and_the_others_end(tmp_path):
     assert speclrm(command).code == 0
 
 
+BROKEN = """
+import sys
+
+if "1/2" in sys.orig_argv:
+    from pipeline.runs import runner
+
+    def run_plan(*_args, **_named):
+        raise RuntimeError("what nobody foresaw")
+
+    runner.run_plan = run_plan
+"""
+
+
+def test_a_shard_that_breaks_off_by_an_error_is_not_taken_for_one_with_failed_attempts(
+    tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    command = f"{RUN} --output-dir {run} --shards 2"
+    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+    with monkeypatch.context() as broken:
+        broken.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+        said = speclrm(command)
+    assert said.code == 3
+    assert "[1/2] RuntimeError: what nobody foresaw" in said.err
+    assert "Shard 1/2 ended with the exit code 3." in said.err
+    assert len(written(shard_directory(run, Shard(2, 2)))) == 6
+    assert speclrm(command).code == 0
+    assert len(written(run)) == PROBLEMS
+
+
+def test_a_run_whose_shards_say_that_all_was_tried_but_lack_attempts_could_not_go_on(
+    tmp_path, monkeypatch, experiment
+):
+    run = tmp_path / "run"
+
+    def run_first(_arguments, _parts):
+        runner.run(replace(experiment, repeats=1), run, shard=Shard(1, 2))
+        return {Shard(1, 2): 0, Shard(2, 2): 1}
+
+    monkeypatch.setattr("pipeline.cli.run_shards.run_parts", run_first)
+    said = speclrm(f"{RUN} --output-dir {run} --shards 2")
+    assert said.code == 3
+    assert "shard 2/2 is not among them: its 6 attempts are missing" in said.sentence
+    assert "A shard that lacks attempts broke off" in said.sentence
+    assert not run.exists()
+
+
+def test_a_shard_that_was_killed_is_told_with_what_may_have_done_it(monkeypatch, tmp_path):
+    ends = {Shard(1, 2): 0, Shard(2, 2): -signal.SIGKILL}
+    monkeypatch.setattr("pipeline.cli.run_shards.run_parts", lambda *_: ends)
+    said = speclrm(f"{RUN} --output-dir {tmp_path / 'run'} --shards 2")
+    assert said.code == 3
+    assert "Shard 2/2 was ended by SIGKILL, by hand or by a system short of memory" in said.sentence
+    assert "Nothing was merged: repeat the command to continue." in said.sentence
+
+
 def test_a_job_array_of_slurm_makes_the_run(tmp_path):
     """The example as a cluster runs it: its tasks differ by their number alone."""
     command = tmp_path / "bin" / "speclrm"

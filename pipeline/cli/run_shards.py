@@ -45,5 +45,10 @@ def run_in_shards(planned: Plan, count: int, context: click.Context) -> int:
     there = [one for one in directories if (one / MANIFEST).exists()]
     merged = merge(there, planned.directory)
     if not told(merged):
-        return SOME_FAILED
+        echo(
+            "A shard that lacks attempts broke off: what it said is above, its engine.log in its "
+            "directory. Repeat the command to continue.",
+            err=True,
+        )
+        return RUN_STOPPED
     return SOME_FAILED if merged.failed else 0

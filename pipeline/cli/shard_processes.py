@@ -82,6 +82,8 @@ def _how_it_ended(code: int) -> str:
     """The end of a process in words."""
     if code >= 0:
         return f"ended with the exit code {code}"
+    if code == -signal.SIGKILL:
+        return "was ended by SIGKILL, by hand or by a system short of memory"
     try:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
