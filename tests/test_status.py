@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -113,6 +114,35 @@ def test_corrupt_and_foreign_folders_have_a_line_each_and_the_others_are_told(tm
     assert reasons["starting"] == f"starting (pid {os.getpid()})"
     assert shown.code == 0
     assert all(f"{tmp_path / name}: {reason}\n" in shown.out for name, reason in reasons.items())
+
+
+@pytest.mark.parametrize("lost", ["problems", "problems/pocket-0.jsonl", LOCK])
+def test_what_cannot_be_read_of_a_run_is_named_and_not_taken_for_nothing(tmp_path, lost):
+    file = made_run(tmp_path / "run", 4) / lost
+    if file.is_dir():
+        shutil.rmtree(file)
+    file.unlink(missing_ok=True)
+    file.symlink_to(file)  # which nobody can read, not even the superuser
+    made_run(tmp_path / "whole", 4)
+    told = read(tmp_path)
+    assert [one["path"] for one in told["runs"]] == [str(tmp_path / "whole")]
+    [other] = told["others"]
+    said = f"{file.name} cannot be read (Too many levels of symbolic links)"
+    assert other == {"path": str(tmp_path / "run"), "reason": said}
+
+
+def test_a_run_that_is_found_by_two_paths_is_told_by_the_shorter(tmp_path):
+    made_run(tmp_path / "a" / "run", 4)
+    (tmp_path / "a" / "back").symlink_to(tmp_path / "a")
+    [told] = read(tmp_path)["runs"]
+    assert told["path"] == str(tmp_path / "a" / "run")
+
+
+def test_a_run_without_its_manifest_is_told_once_by_its_path(tmp_path):
+    run = made_run(tmp_path / "run", 4)
+    (run / "run.json").unlink()
+    [told] = read(tmp_path)["others"]
+    assert told["reason"] == "run.json is missing, so what was asked for is not known"
 
 
 def test_a_line_that_is_no_attempt_is_named_and_a_torn_one_is_still_being_written(tmp_path):

@@ -34,8 +34,15 @@ def as_written(problem_id: str) -> str:
 
 
 def problem_files(run: Path) -> list[Path]:
-    """The files of a run's attempt lines, in the order in which they are read."""
-    return sorted((run / PROBLEMS).glob("*.jsonl"))
+    """The files of a run's attempt lines, in the order in which they are read.
+
+    Raises:
+        OSError: they cannot be listed; a folder that is not there has none.
+    """
+    try:
+        return sorted(file for file in (run / PROBLEMS).iterdir() if file.name.endswith(".jsonl"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def no_run_here(path: Path) -> str:

@@ -5,6 +5,7 @@ Nothing is written, and a run that is going on is not disturbed.
 
 import contextlib
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -155,8 +156,13 @@ def statuses(places: Sequence[Path]) -> Iterator[RunStatus | NoStatus]:
     for place in places:
         if not place.is_dir():
             raise UserMistake(f"{place} is no folder; name a run's, or one that holds runs.")
-    # A folder may be named twice, and by two paths.
-    within = {one.path.resolve(): one for place in places for one in _in_folder(place, DEEPEST)}
+    within: dict[Path, _Found | NoStatus] = {}
+    for place in places:
+        for one in _in_folder(place, DEEPEST):
+            # A folder may be named twice, and be found by two paths.
+            known = within.get(one.path.resolve())
+            if known is None or len(one.path.parts) < len(known.path.parts):
+                within[one.path.resolve()] = one
     together: dict[str, _Together] = {}
     told: dict[Path, RunStatus | NoStatus] = {}
     found = sorted(within.values(), key=lambda one: isinstance(one, _Found) and bool(one.shard))
@@ -191,7 +197,7 @@ def _in_folder(folder: Path, depth: int) -> Iterator[_Found | NoStatus]:
         inner = within if depth else []
         found = [one for sub in inner for one in _in_folder(sub, depth - 1)]
     except OSError as error:
-        yield NoStatus(folder, f"cannot be read ({error.strerror})")
+        yield _unreadable(folder, error)
         return
     if depth == DEEPEST or any(isinstance(one, _Found) for one in found):
         yield from found
@@ -199,14 +205,22 @@ def _in_folder(folder: Path, depth: int) -> Iterator[_Found | NoStatus]:
         yield NoStatus(folder, f"no run (it has no {MANIFEST})")
 
 
+def _unreadable(folder: Path, error: OSError) -> NoStatus:
+    what = ""
+    if error.filename and os.access(folder, os.R_OK | os.X_OK):
+        what = f"{Path(error.filename).name} "
+    return NoStatus(folder, f"{what}cannot be read ({error.strerror})")
+
+
 def _opened(run: Path) -> _Found | NoStatus:
     holder = holder_of(run)
     try:
         manifest = run_manifest(run)
     except NotGraded as error:
-        starting = holder is not None and not (run / MANIFEST).exists()
-        said = str(error).removeprefix(f"{run}/")  # which is told before it
-        return NoStatus(run, f"starting ({holder})" if starting else said)
+        if not (run / MANIFEST).exists():
+            lost = f"{MANIFEST} is missing, so what was asked for is not known"
+            return NoStatus(run, lost if holder is None else f"starting ({holder})")
+        return NoStatus(run, str(error).removeprefix(f"{run}/"))  # which is told before it
     if not manifest.slice.problem_ids or manifest.slice.repeats < 1:
         return NoStatus(run, "asks for no attempts")
     try:
@@ -229,8 +243,7 @@ def _status(found: _Found, together: dict[str, _Together]) -> RunStatus | NoStat
         verdicts, own_verdicts = _verdicts(run / VERDICTS, before.recorded)
         merged = whole.merged | _merged_beside(found)
     except OSError as error:
-        what = f"{Path(error.filename).name} " if error.filename else ""
-        return NoStatus(run, f"{what}cannot be read ({error.strerror})")
+        return _unreadable(run, error)
     counts = _counts(there, found.asked, verdicts)
     state = State.COMPLETE if counts.recorded == counts.planned else State.UNFINISHED
     if found.shard is not None and counts.recorded and there.keys <= merged:
