@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from pipeline.decoding.beginnings import common
 from pipeline.decoding.layout import COLUMNAR, ISOLATED, TRUNK, Layout, Token, in_order
 from pipeline.decoding.rope2d import Rope2D
-from pipeline.decoding.rows import is_plain
+from pipeline.decoding.sequence_cache import sequence_cache
 from pipeline.decoding.visibility import added_mask, columns_seen, own_seen
 
 PIECE = 512
@@ -63,9 +62,7 @@ class Branches:
         """
         self._check(prompts, trunk)
         device = self.model.device
-        self._cache = DynamicCache(config=self.model.config)
-        if not is_plain(self._cache):
-            raise ValueError("the model's layers do not keep every token, as branches need")
+        self._cache = sequence_cache(self.model)
         self._times = torch.empty(0, dtype=torch.long, device=device)
         self._own = torch.empty((len(prompts), 0), dtype=torch.bool, device=device)
         self._has_trunk = bool(trunk)
@@ -100,15 +97,20 @@ class Branches:
         own = self._own.new_zeros((1, self.tokens))
         if shared:
             own = self._own[alike.index(max(alike))][None] & (self._times < shared)
-        self._own = torch.cat((self._own, own))
-        row = len(self._live)
-        self._live.append(_Branch(number, [*prompt], len(prompt)))
+        # Read apart, it is not compared with what it does not see.
+        text = Branches(self.model, self.layout)
+        text._begin_apart(self._cache, self._times, own[0], number)
         for start in range(shared, len(prompt), PIECE):
             piece = prompt[start : start + PIECE]
-            logits = self._feed(
-                [Token(number, start + at, row, one) for at, one in enumerate(piece)],
-                [len(piece) - 1],
-            )
+            tokens = [Token(number, start + at, 0, one) for at, one in enumerate(piece)]
+            logits = text._feed(tokens, [len(piece) - 1])
+        new = len(prompt) - shared
+        for layer, read in zip(self._cache.layers, text._cache.layers, strict=True):
+            layer.update(read.keys[:, :, shared:], read.values[:, :, shared:])
+        self._times = torch.cat((self._times, text._times[shared:]))
+        self._own = torch.nn.functional.pad(torch.cat((self._own, own)), (0, new))
+        self._own[-1, -new:] = True
+        self._live.append(_Branch(number, [*prompt], len(prompt)))
         return logits[0], shared
 
     def leave(self, row: int) -> None:
@@ -141,6 +143,19 @@ class Branches:
         """Nothing is fed that is not kept; raises `ValueError` where something should go."""
         if tokens:
             raise ValueError(f"row {row} keeps what it was fed: branches have no windows")
+
+    def _begin_apart(self, cache: Any, times: Any, own: Any, number: int) -> None:
+        """A sequence of one branch, with the tokens of another sequence that are its own."""
+        places = own.nonzero()[:, 0]
+        self._cache = sequence_cache(self.model)
+        if len(places):
+            for layer, other in zip(self._cache.layers, cache.layers, strict=True):
+                layer.update(
+                    other.keys.index_select(2, places), other.values.index_select(2, places)
+                )
+        self._times = times[places]
+        self._own = torch.ones((1, len(places)), dtype=torch.bool, device=times.device)
+        self._live = [_Branch(number, [], 0)]
 
     def _check(self, prompts: Sequence[Sequence[int]], trunk: Sequence[int]) -> None:
         self.layout.check(len(prompts))
@@ -206,8 +221,7 @@ class Branches:
             return
         self._times, self._own = self._times[kept], self._own[:, kept]
         for layer in self._cache.layers:
-            layer.keys = layer.keys.index_select(2, kept)
-            layer.values = layer.values.index_select(2, kept)
+            layer.keep(kept)
 
 
 def deviation(model: Any, layout: Layout, branches: int) -> float:

@@ -89,7 +89,7 @@ class RowCache:
         """Have room for so many rows and columns, and not for far more."""
         have_rows, _, have_columns, _ = self.keys[0].shape
         fits = rows <= have_rows and columns <= have_columns
-        rows, columns = 1 << (rows - 1).bit_length(), _with_reserve(columns)
+        rows, columns = 1 << (rows - 1).bit_length(), with_reserve(columns)
         if not fits or have_rows * have_columns > WASTE * rows * columns:
             self.keys = [_resized(one, rows, columns) for one in self.keys]
             self.values = [_resized(one, rows, columns) for one in self.values]
@@ -112,7 +112,7 @@ class RowCache:
             one[to, :, :length] = one[row, :, :length]
 
 
-def _with_reserve(columns: int) -> int:
+def with_reserve(columns: int) -> int:
     """About a quarter more than is needed at most: growing by single tokens copies seldom."""
     step = max(COLUMN_STEP, 1 << max(columns.bit_length() - 3, 0))
     return -(-columns // step) * step
