@@ -13,11 +13,15 @@ MODELS: Answer = (200, {"data": [{"id": "m", "owned_by": "someone"}]})
 
 @contextlib.contextmanager
 def serving(
-    answer: Callable[[str], Answer], on_post: Callable[[str, Any], Answer] | None = None
+    answer: Callable[[str], Answer],
+    on_post: Callable[[str, Any], Answer] | None = None,
+    *,
+    takes_ids: bool = False,
 ) -> Iterator[str]:
     """Serve until the block ends; `answer` maps a path to a status and a JSON body.
 
     `on_post` is for answers that depend on the body of what was posted.
+    Prompts of token ids are refused unless it `takes_ids`.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -26,7 +30,7 @@ def serving(
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if isinstance(body.get("prompt"), list):
+            if isinstance(body.get("prompt"), list) and not takes_ids:
                 return self.reply(400, "a prompt is a text")
             return self.reply(*(on_post(self.path, body) if on_post else answer(self.path)))
 
