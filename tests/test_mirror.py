@@ -265,11 +265,11 @@ def test_in_the_end_the_store_has_what_was_removed_and_overwritten_meanwhile(sto
     add(run, line("1", 1))
     mirror = Mirror(run, store)
     mirror.push(everything=True)
-    assert (mirror.put_right(), mirror.is_in_store()) == (0, True)
+    assert (mirror.put_right(), mirror.is_in_store()) == ([], True)
     store.write(PROBLEM, line("1", 0) + line("1", 2), store.version(PROBLEM))
     store.remove("problems/sums-2.jsonl")
     assert not mirror.is_in_store()
-    assert mirror.put_right() == 2
+    assert sorted(mirror.put_right()) == [PROBLEM, "problems/sums-2.jsonl"]
     assert keys(store.read(PROBLEM)) == Counter({("1", repeat): 1 for repeat in range(3)})
     assert store.read("problems/sums-2.jsonl") == line("2", 0)
     assert (run / PROBLEM).read_bytes() == store.read(PROBLEM)
@@ -448,6 +448,20 @@ def test_a_lease_that_is_held_is_not_written_over_whatever_the_store_heeds(
     with pytest.raises(InUse, match=f"pid {HERE.pid} on "):
         Lease(kind(store), HERE.pid).take(threading.Event().wait, print)
     assert first.is_held()
+
+
+@pytest.mark.parametrize(("kind", "goes_on"), [(Conditional, True), (Heedless, False)])
+def test_a_lease_that_was_removed_is_made_again_where_nobody_can_have_written_unseen(
+    store, monkeypatch, kind, goes_on
+):
+    quick(monkeypatch)
+    lease = Lease(kind(store), HERE.pid)
+    lease.take(threading.Event().wait, print)
+    store.remove(LEASE)
+    time.sleep(store_lease.BEAT_SECONDS)
+    with contextlib.nullcontext() if goes_on else pytest.raises(Overtaken):
+        lease.renew()
+    assert lease.is_held() == goes_on
 
 
 def test_whoever_waits_for_a_lease_to_lapse_is_told(store, monkeypatch):

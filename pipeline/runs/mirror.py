@@ -129,11 +129,11 @@ class Mirror:
         others = [name for name in self.changed() if name not in attempts]
         self._write([name for name in others if everything or not name.endswith(LOG_ENDING)])
 
-    def put_right(self) -> int:
+    def put_right(self) -> list[str]:
         """Put back what others have removed or overwritten in the store since it was uploaded.
 
-        Their lines stay where they made others; how many files that were. Only of a folder to
-        which nobody writes.
+        Their lines stay where they made others; which files that were. Only of a folder to which
+        nobody writes.
 
         Raises:
             Overtaken: somebody else has written there meanwhile.
@@ -149,7 +149,7 @@ class Mirror:
                     del self.alike[name]
             self.pull()
             self.push(everything=True)
-        return len(unlike)
+        return unlike
 
     def is_in_store(self) -> bool:
         """Whether the store holds every file as it is here; it is asked."""

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,7 @@ from pipeline.runs.lock import InUse
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.store_lease import LEASE_SECONDS, Lease
 from pipeline.stores.addresses import address_of
-from pipeline.stores.failures import Overtaken
+from pipeline.stores.failures import Overtaken, reason_of
 from pipeline.stores.objects import opened
 from pipeline.stores.patience import (
     LOOK_SECONDS,
@@ -42,6 +42,7 @@ STDIN = 0
 END = b"end\n"
 READY, MISTAKE, STOPPED, IN_USE = "ready", "mistake", "stopped", "in use"
 SILENT, NOTE = "silent", "note"
+NAMED = 3
 _ERRORS = {MISTAKE: UserMistake, STOPPED: RunStopped, IN_USE: InUse}
 
 
@@ -317,20 +318,21 @@ def _no_place(error: OSError) -> str:
 def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
     """Upload what changes, and in the end the logs and what others have removed meanwhile."""
     patience = patience_of(PATIENCE_SECONDS)
-    ended, looked, put_right = False, 0.0, 0
+    ended, looked = False, 0.0
+    put_right: list[str] = []
     asking = threading.Event()
     troubles: list[str] = []
 
     def upload() -> None:
-        nonlocal put_right
         try:
             lease.renew()
             mirror.push(everything=ended)
             if ended:
-                put_right += mirror.put_right()
+                put_right.extend(mirror.put_right())
         except UserMistake as error:
             # It has taken what came before, so it may yet take this.
-            raise Trouble(str(error)) from error
+            cause = error.__cause__
+            raise Trouble(reason_of(cause or error)) from error
 
     def tell(silent: bool) -> None:
         trouble = "".join(troubles[-1:])
@@ -353,10 +355,14 @@ def _upload(lease: Lease, mirror: Mirror, run: _Run) -> None:
     if put_right:
         run.tell(
             NOTE,
-            f"Warning: {put_right} files of the run were removed or changed in "
-            f"{mirror.objects.address} by something else while it went on; what the run has made "
-            "is there again.",
+            f"Warning: something else than this run has removed or changed {_listed(put_right)} in "
+            f"{mirror.objects.address} while it went on; what the run has made is there again.",
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more files" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def main(folder: str, run_pid: str) -> None:

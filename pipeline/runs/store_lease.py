@@ -40,6 +40,7 @@ class Lease:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _beats: int = 0
     _renewed: float = 0.0
+    _conditional: bool = False
 
     def take(self, wait: Callable[[float], None], say: Callable[[str], None]) -> bool:
         """Take it, if need be after waiting for one that is not renewed any more, and say so.
@@ -52,13 +53,13 @@ class Lease:
         # A store that heeds no conditions would let anybody write over it.
         if _read(self.objects) is not None or not self._is_made():
             self._take_over(wait, say)
-        conditional = self.objects.is_conditional(LEASE, self._content())
-        if not conditional:
+        self._conditional = self.objects.is_conditional(LEASE, self._content())
+        if not self._conditional:
             wait(SETTLE_SECONDS)
             there = _read(self.objects)
             if not self._is_ours(there):
                 raise InUse(_in_use(there))
-        return conditional
+        return self._conditional
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -85,9 +86,11 @@ class Lease:
                 return
             # Seen before it is read, it is no newer than what was read.
             version = self.objects.version(LEASE)
-            if not self.is_held():
+            there = _read(self.objects)
+            # One that was removed is made again, where nobody can have come and gone unseen.
+            if not self._is_ours(there) and not (there is None and self._conditional):
                 raise Overtaken(LEASE)
-            self._write(version)
+            self._write(None if there is None else version)
 
     def is_held(self) -> bool:
         """Whether nobody has taken it over; the store is asked."""

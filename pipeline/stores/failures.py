@@ -72,7 +72,7 @@ def kind_of(error: Exception, scheme: str) -> type[Exception] | None:
     return Trouble if isinstance(error, OSError) or package in NETWORKING else None
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """What an error says, in a line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if not said and isinstance(error, TimeoutError):
