@@ -1,6 +1,6 @@
 """Run math-reasoning experiments: `pipeline.run`, `pipeline.plan`, `pipeline.grade_run`, and
-`pipeline.merge` for shards of a run, `pipeline.staged` and `pipeline.copies` for the folders of
-runs in a store; answer prompts: `pipeline.generate`.
+`pipeline.merge` for shards of a run, `pipeline.staged`, `pipeline.unstage` and `pipeline.copies`
+for the folders of runs in a store; answer prompts: `pipeline.generate`.
 
 The names are loaded when first used, so that `import pipeline` is quick.
 """
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.runs.planning import plan
     from pipeline.runs.runner import run
     from pipeline.runs.stored_runs import copies, staged
+    from pipeline.runs.unstaging import unstage
     from pipeline.shards import Shard
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "plan",
     "run",
     "staged",
+    "unstage",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "copies": "pipeline.runs.stored_runs",
     "run": "pipeline.runs.runner",
     "staged": "pipeline.runs.stored_runs",
+    "unstage": "pipeline.runs.unstaging",
     "Shard": "pipeline.shards",
 }
 

@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from s3_server import BUCKET, S3, s3_server
 
+from pipeline.cli.findings import Finding, State
+from pipeline.cli.store_checks import staging_findings, store_findings
 from pipeline.runs.directory import read_attempts
 from pipeline.runs.mirror import Mirror
 from pipeline.runs.store_lease import LEASE, Lease
 from pipeline.runs.stored_runs import copies, staged
+from pipeline.runs.unstaging import unstage
 from pipeline.stores.failures import Overtaken
 from pipeline.stores.objects import Objects, opened
 from speclrm_testing.commands import speclrm
@@ -139,6 +142,7 @@ def test_a_store_that_stays_away_ends_the_run_and_one_that_returns_gets_everythi
     assert said.code == 3
     assert f"They are kept in {folder}, and the next" in said.sentence
     assert len(list(read_attempts(folder))) > 0
+    assert not unstage(folder)
     assert keys(opened(run_of())) == Counter()
     tries = Counter[str]()
 
@@ -191,17 +195,22 @@ def test_s3_replaces_only_what_its_writer_has_seen(tmp_path, store):
         objects.write(name, b"new", None)
 
 
-def test_shards_in_a_store_are_merged_there(tmp_path, store, elsewhere):
-    place = Place.made(tmp_path)
-    speclrm(place.command("baseline", "--shard 1/2"))
-    upload(tmp_path / "baseline.shard-1-of-2", run_of("run.shard-1-of-2"))
-    assert speclrm(command(place, "--shard 2/2")).code == 0
+def test_shards_are_merged_in_the_store_and_leave_nothing_here(tmp_path, store, elsewhere):
+    place, folder = Place.made(tmp_path), tmp_path / "chosen"
+    asked = speclrm(command(place, f"--staging-dir {folder} --shards 2"))
+    assert asked.code == 0
+    assert [file for file in folder.rglob("*") if file.is_file()] == []
+    assert Path(os.environ["SPECLRM_STAGING_DIR"]) != folder
+    assert keys(opened(run_of())) == once()
+    for name in opened(run_of()).found():
+        opened(run_of()).remove(name)
     elsewhere()
     refused = speclrm(command(place, "--dry-run --shard 1/3"))
     assert f"{run_of()}.shard-1-of-2 holds" in refused.sentence
     merged = speclrm(f"merge {run_of()}.shard-*-of-2 --into {run_of()}")
     assert (merged.code, merged.out.splitlines()[-1]) == (0, run_of())
     assert keys(opened(run_of())) == once()
+    assert not staged(run_of()).exists()
 
 
 def test_a_damaged_object_is_named_and_left_alone(tmp_path, store):
@@ -247,6 +256,31 @@ def test_a_table_names_its_runs_by_their_addresses(tmp_path, store):
     planned = speclrm(f"table {table} --results s3://{BUCKET}/results --dry-run --json")
     [cell] = json.loads(planned.out)["cells"]
     assert cell["directory"].startswith(f"s3://{BUCKET}/results/pocket-baseline-scripted-")
+
+
+def test_the_doctor_says_what_a_store_can_do_and_what_waits_for_it(tmp_path, store):
+    assert [(one.state, "only if it is the one" in one.found) for one in checked()] == [
+        (State.OK, True)
+    ]
+    assert opened(f"s3://{BUCKET}/runs").found() == {}
+    assert "whatever version" in checked(f"file://{tmp_path}/runs")[0].found
+    assert checked("no-address")[0].state is State.FAILURE
+    assert "bucket does not exist" in checked("s3://no-such-bucket/x")[0].found
+    staged_here = Place.made(tmp_path)
+    staged_here.speclrm("baseline")
+    folder = staged(run_of())
+    staged_here.run("baseline").rename(folder)
+    assert [(one.state, one.found) for one in staging_findings()][:1] == [
+        (State.WARNING, f"{run_of()} in {folder} has 7 files that wait for upload")
+    ]
+    upload(folder, run_of())
+    assert "was uploaded" in next(staging_findings()).found
+    assert unstage(folder)
+    assert [one.what for one in staging_findings()] == ["staging"]
+
+
+def checked(address: str = f"s3://{BUCKET}/runs") -> list[Finding]:
+    return list(store_findings(address))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pipeline.cli.terminal import echo
 from pipeline.engines.masking import Secrets
 from pipeline.errors import RUN_STOPPED, USER_MISTAKE, EngineFailure, RunStopped, UserMistake
 from pipeline.near_match import near_match
-from pipeline.stores.addresses import as_addresses
+from pipeline.stores.addresses import as_addresses, root_kept
 
 COMMANDS = {
     "run": "pipeline.cli.run:run_command",
@@ -143,6 +143,12 @@ def main() -> None:
     Exit codes: 0 done, 1 finished but some attempts failed, 2 the user's mistake, 3 the run could
     not go on.
     """
+    # What is said at the end names addresses in the place of their folders, too.
+    with root_kept():
+        _main()
+
+
+def _main() -> None:
     try:
         group.main(standalone_mode=False)
     except click.ClickException as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.declared_options import click_type
-from pipeline.cli.run_folders import WrittenRun
+from pipeline.cli.run_folders import StagingDir, WrittenRun
 from pipeline.engines.declaration import prefix_of
 from pipeline.engines.sampling import DEFAULTS, OPTIONS
 
@@ -82,6 +82,7 @@ OUTPUT = (
         type=WrittenRun(),
         help="The run directory.  [default: results/<name>]",
     ),
+    StagingDir(),
     click.Option(
         ["--shard"], metavar="I/N", help="Only shard I of N, in a directory of its own: 1/8 to 8/8."
     ),

@@ -16,6 +16,8 @@ from pipeline.cli.findings import Finding, State
 from pipeline.cli.model_checks import engine_starts, model_findings
 from pipeline.cli.plugin_checks import plugin_findings
 from pipeline.cli.prompt_checks import pair_findings
+from pipeline.cli.run_folders import StagingDir
+from pipeline.cli.store_checks import client_findings, staging_findings, store_findings
 from pipeline.cli.terminal import echo
 from pipeline.engines import ENGINES, entry, resolve_auto
 from pipeline.engines.bundled_models import TARGET
@@ -43,6 +45,8 @@ HUB_SECONDS = 3.0
 @click.option("--tokenizer", help="Tokenizer of the servers' model, where vLLM does not serve it.")
 @click.option("--output-dir", type=click.Path(path_type=Path), default=Path("results"))
 @click.option("--no-engine", is_flag=True, help="Do not start an engine (it takes seconds).")
+@click.option("--store", metavar="ADDRESS", help="Check this place for runs: s3://BUCKET/FOLDER.")
+@click.option("--staging-dir", cls=StagingDir)
 @click.option(
     "--measure",
     type=click.Path(path_type=Path),
@@ -57,6 +61,7 @@ def doctor_command(
     tokenizer: str | None,
     output_dir: Path,
     no_engine: bool,
+    store: str | None,
     measure: Path | None,
 ) -> None:
     """Check what is installed and what would work; exit code 2 when something fails."""
@@ -75,11 +80,15 @@ def doctor_command(
         python_findings,
         package_findings,
         tracker_findings,
+        client_findings,
         plugin_findings,
         hardware_findings,
         lambda: disk_findings(output_dir),
+        staging_findings,
         hub_findings,
     ]
+    if store is not None:
+        checks.append(lambda: store_findings(store))
     if measure is not None:
         from pipeline.cli.decoder_checks import decoder_findings  # noqa: PLC0415 - loads torch
 

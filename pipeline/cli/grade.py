@@ -14,7 +14,7 @@ from evaluators.crosscheck import NoSecondOpinion, disagreements
 from evaluators.run_files.attempt_lines import as_written
 from evaluators.run_files.whole_file import whole_file
 from pipeline.cli.console import safe_console
-from pipeline.cli.run_folders import ReadRuns, all_of
+from pipeline.cli.run_folders import ReadRuns, StagingDir, all_of
 from pipeline.cli.terminal import echo, json_line
 from pipeline.errors import RunStopped, UserMistake
 from pipeline.review.grading import Grading, grade_run, graded_cases, verdicts_of
@@ -40,6 +40,7 @@ from pipeline.stores.addresses import as_addresses
     show_default=True,
     help="Kind of the gold answer, for --gold.",
 )
+@click.option("--staging-dir", cls=StagingDir)
 def grade_command(  # noqa: PLR0917 - click passes them by name
     runs: tuple[Path, ...],
     diff: bool,

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.run_folders import ReadRuns, WrittenRun, all_of
+from pipeline.cli.run_folders import ReadRuns, StagingDir, WrittenRun, all_of
 from pipeline.cli.terminal import counted, echo
 from pipeline.runs.merging import Merged, merge
+from pipeline.runs.unstaging import unstage
 from pipeline.stores.addresses import as_addresses
 
 INCOMPLETE = 1
@@ -23,6 +24,7 @@ INCOMPLETE = 1
     type=WrittenRun(),
     help="The run directory of all attempts; one that is there is added to.",
 )
+@click.option("--staging-dir", cls=StagingDir)
 @click.option("--partial", is_flag=True, help="Merge what is there, though some is missing.")
 def merge_command(directories: tuple[Path, ...], *, into: Path, partial: bool) -> None:
     """Put the shards of a run in DIR... together as one run.
@@ -32,8 +34,11 @@ def merge_command(directories: tuple[Path, ...], *, into: Path, partial: bool) -
 
     The shards are only read. Repeating the command adds what has come since.
     """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
-    if not told(merge(directories, into, partial=partial)):
+    merged = merge(directories, into, partial=partial)
+    if not told(merged):
         sys.exit(INCOMPLETE)
+    if not merged.missing:
+        unstage(into)
 
 
 def told(merged: Merged) -> bool:

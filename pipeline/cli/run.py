@@ -26,6 +26,7 @@ from pipeline.reasoners import settled
 from pipeline.runs import runner
 from pipeline.runs.planning import Plan, plan
 from pipeline.runs.scheduler import Progress
+from pipeline.runs.unstaging import unstage
 from pipeline.shards import Shard
 from pipeline.stores.addresses import as_addresses
 from pipeline.trackers import tracker_entry
@@ -101,6 +102,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
         goes_on = left if force else "repeat the command to continue."
         echo(f"Interrupted: {goes_on}", err=True)
         sys.exit(RUN_STOPPED)
+    unstage(planned.directory)
     if summary.failed:
         echo(
             "Failed attempts are recorded with their errors; --retry-errors redoes them.",

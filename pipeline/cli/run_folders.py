@@ -1,5 +1,6 @@
 """Run directories as arguments and options: folders, or addresses in a store."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import click
 
 from pipeline.runs.stored_runs import copies, staged
-from pipeline.stores.addresses import is_address
+from pipeline.stores.addresses import STAGING_VARIABLE, is_address
 
 
 class WrittenRun(click.Path):
@@ -45,6 +46,27 @@ class LocalPath(click.Path):
         if isinstance(value, str) and is_address(value):
             self.fail("is an address; only run, merge and table write to a store.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class StagingDir(click.Option):
+    """Where a command keeps what goes to stores; eager, as addresses have their folders there."""
+
+    def __init__(self, flags: Sequence[str] = ("--staging-dir",)) -> None:
+        super().__init__(
+            flags,
+            type=LocalPath(path_type=Path),
+            is_eager=True,
+            expose_value=False,
+            callback=_stage_in,
+            help="Folder for what goes to stores and comes from them.  [default: "
+            f"{STAGING_VARIABLE}, or else ~/.local/state/speclrm]",
+        )
+
+
+def _stage_in(_ctx: click.Context, _param: click.Parameter, folder: Path | None) -> None:
+    """Let this command, and the processes that it starts, keep it there."""
+    if folder is not None:
+        os.environ[STAGING_VARIABLE] = str(folder.absolute())
 
 
 def address_as_folder(

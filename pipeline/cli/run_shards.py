@@ -10,6 +10,8 @@ from pipeline.runs.directory import MANIFEST
 from pipeline.runs.merging import merge
 from pipeline.runs.planning import Plan
 from pipeline.runs.shard_directories import shard_directory
+from pipeline.runs.stored_runs import bring_up
+from pipeline.runs.unstaging import unstage
 from pipeline.shards import Shard
 from pipeline.stores.addresses import as_addresses
 
@@ -41,6 +43,8 @@ def run_in_shards(planned: Plan, count: int, context: click.Context) -> int:
         echo(f"Nothing was merged: {again} the command to continue.", err=True)
         return USER_MISTAKE if mistakes_only else RUN_STOPPED
     directories = [shard_directory(planned.directory, part.shard) for part in parts]
+    for one in directories:
+        bring_up(one)
     # A shard of which nothing is asked has no directory.
     there = [one for one in directories if (one / MANIFEST).exists()]
     merged = merge(there, planned.directory)
@@ -51,4 +55,6 @@ def run_in_shards(planned: Plan, count: int, context: click.Context) -> int:
             err=True,
         )
         return RUN_STOPPED
+    for one in (*there, planned.directory):
+        unstage(one)
     return SOME_FAILED if merged.failed else 0

@@ -9,7 +9,7 @@ import click
 
 from pipeline.cli.following import followed
 from pipeline.cli.reasoner_options import roles
-from pipeline.cli.run_folders import WrittenRun
+from pipeline.cli.run_folders import StagingDir, WrittenRun
 from pipeline.cli.table_plan import changed_lines, plan_as_json, print_plan, server_lines
 from pipeline.cli.table_progress import live_table
 from pipeline.cli.table_results import WRITERS, accuracies, print_results
@@ -19,6 +19,7 @@ from pipeline.engines.masking import Secrets
 from pipeline.errors import UserMistake
 from pipeline.runs.planning import RESULTS
 from pipeline.runs.scheduler import Progress
+from pipeline.runs.unstaging import unstage
 from pipeline.tables.cells import Cell, cells_of, chosen
 from pipeline.tables.lock_file import invalidated, write_lock
 from pipeline.tables.planning import PlannedCell, plan_cells, shared_runs
@@ -75,6 +76,7 @@ INCOMPLETE = 1
     show_default=True,
     help="The folder of the run directories.",
 )
+@click.option("--staging-dir", cls=StagingDir)
 def table_command(  # noqa: PLR0917 - one parameter an option
     file: Path,
     dry_run: bool,
@@ -138,6 +140,9 @@ def table_command(  # noqa: PLR0917 - one parameter an option
         complete = _tell(result, planned)
         printed = print_results(table, _with_baseline(table, every, planned, results), form, page)
         following.graded |= accuracies(printed)
+    for run in shared_runs(planned):
+        if all(one.complete for one in run.cells):
+            unstage(run.plan.directory)
     if not complete or not all(one.complete for one in planned):
         sys.exit(INCOMPLETE)
 

@@ -5,11 +5,10 @@ were last alike is put together: no line is lost, and each attempt is there once
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,15 @@ from evaluators.run_files.run_manifest import MANIFEST
 from evaluators.run_files.verdict_rows import VERDICTS
 from pipeline.errors import UserMistake
 from pipeline.runs import durable_lines
+from pipeline.runs.alike import (
+    Alike,
+    changed_in,
+    differs,
+    is_of_a_run,
+    memory_of,
+    remember,
+    remembered,
+)
 from pipeline.runs.both_sides import behind_what_is_same, each_attempt_once, manifests
 from pipeline.runs.torn_lines import repair_end
 from pipeline.stores.failures import Overtaken
@@ -34,25 +42,6 @@ AT_ONCE = 16
 
 Content = tuple[bytes, os.stat_result | None]
 """What a file held, and its marks before it was read; none if it was not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alike:
-    """A file and its object when they were last alike: the object's version, the file's marks."""
-
-    version: str
-    size: int
-    modified_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, version: str, stat: os.stat_result) -> "Alike":
-        """A file as it was when it was read or written."""
-        return cls(version, stat.st_size, stat.st_mtime_ns, stat.st_ino)
-
-    def is_still(self, stat: os.stat_result) -> bool:
-        """Whether the file is as it was."""
-        return self == Alike.of(self.version, stat)
 
 
 @dataclass(slots=True)
@@ -72,7 +61,7 @@ class Mirror:
     """Digests of what may have arrived, though no answer came."""
 
     def __post_init__(self) -> None:
-        self.alike = _remembered(self._memory)
+        self.alike = remembered(self.folder)
 
     def pull(self) -> None:
         """Make the folder as new as the store, and keep in it what the store does not have yet.
@@ -169,35 +158,16 @@ class Mirror:
 
     def changed(self) -> list[str]:
         """The files here that are not in the store as they are."""
-        return [name for name, stat in self._here() if self._differs(name, stat)]
+        return changed_in(self.folder, self.alike)
 
     def forget(self) -> None:
         """Drop what is known of a folder that has gone."""
         if not self.folder.exists():
-            self._memory.unlink(missing_ok=True)
-
-    @property
-    def _memory(self) -> Path:
-        return self.folder.with_name(f".{self.folder.name}.alike.json")
-
-    def _here(self) -> Iterator[tuple[str, os.stat_result]]:
-        """The files of the run, as far as they stay while they are looked at."""
-        for folder, prefix in ((self.folder, ""), (self.folder / PROBLEMS, f"{PROBLEMS}/")):
-            try:
-                entries = list(os.scandir(folder))
-            except FileNotFoundError:
-                continue
-            for entry in entries:
-                name = prefix + entry.name
-                if is_of_a_run(name) and entry.is_file():
-                    yield name, entry.stat()
-
-    def _differs(self, name: str, stat: os.stat_result) -> bool:
-        return name not in self.alike or not self.alike[name].is_still(stat)
+            memory_of(self.folder).unlink(missing_ok=True)
 
     def _has_changed(self, name: str) -> bool:
         try:
-            return self._differs(name, (self.folder / name).stat())
+            return differs(name, (self.folder / name).stat(), self.alike)
         except FileNotFoundError:
             return False
 
@@ -326,26 +296,8 @@ class Mirror:
             file.replace(aside)
 
     def _remember(self) -> None:
-        if not self.alike and not self._memory.exists():
-            return
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        content = {name: asdict(one) for name, one in self.alike.items()}
-        durable_lines.replace_file(self._memory, json.dumps(content).encode())
-
-
-def is_of_a_run(name: str) -> bool:
-    """Whether a name within a run directory is that of a file of the run."""
-    folder, _, file = name.rpartition("/")
-    return folder in {"", PROBLEMS} and not file.startswith(".")
-
-
-def _remembered(memory: Path) -> dict[str, Alike]:
-    """What was alike; where that is not known, everything is compared."""
-    try:
-        content = json.loads(memory.read_bytes())
-        return {name: Alike(**one) for name, one in content.items()}
-    except (FileNotFoundError, ValueError, TypeError, AttributeError):
-        return {}
+        if self.alike or memory_of(self.folder).exists():
+            remember(self.folder, self.alike)
 
 
 def _side_by_side(work: Any, items: Sequence[Any]) -> Iterator[Any]:

@@ -6,8 +6,10 @@ both, so whatever holds such a path knows the store behind it, and runs that lie
 in the store lie beside each other here.
 """
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import UserMistake
@@ -64,6 +66,18 @@ def root() -> Path:
         return Path(chosen).resolve()
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return (Path(state) / "speclrm").resolve()
+
+
+@contextlib.contextmanager
+def root_kept() -> Iterator[None]:
+    """Let the block, and the processes that it starts, have another root by SPECLRM_STAGING_DIR."""
+    before = os.environ.get(STAGING_VARIABLE)
+    try:
+        yield
+    finally:
+        os.environ.pop(STAGING_VARIABLE, None)
+        if before is not None:
+            os.environ[STAGING_VARIABLE] = before
 
 
 def folder_of(address: str, endpoint: str, kind: str) -> Path:
