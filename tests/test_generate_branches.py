@@ -1,6 +1,7 @@
 """`speclrm generate --decoding branches` and `--stream`: the answers of plain decoding, as told."""
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -411,3 +412,28 @@ def test_what_a_model_s_positions_cannot_do_is_refused(asked, tiny_model, option
 def test_a_group_without_a_sense_is_refused():
     with pytest.raises(UserMistake, match="lose digits"):
         Branching(branches=200, stride=128)
+
+
+@pytest.mark.parametrize(("dtype", "tipped"), [("bfloat16", True), ("float32", False)])
+def test_the_self_check_reports_where_rounding_tipped_a_token_and_goes_on(
+    asked, monkeypatch, dtype, tipped
+):
+    forward, numbers = Branches.forward, itertools.count()
+
+    def tipping(self, fed):
+        logits = forward(self, fed)
+        # The first forward is that of the check of the model.
+        if tipped and len(fed) == 4 and next(numbers) == 5:
+            # As bfloat16 does between tokens that are nearly as likely.
+            logits[1, 0, logits[1, 0].argmax()] = -100
+        return logits
+
+    monkeypatch.setattr(Branches, "forward", tipping)
+    said = asked(f"--decoding branches --dtype {dtype} --self-check 4 --temperature 0")
+    assert said.code == 0, said.err
+    checked = json.loads(Path("out.jsonl.run/self-check.json").read_text())
+    assert [one["equal"] for one in checked["prompts"]] == [True, not tipped, True, True]
+    assert checked["prompts"][1]["matched"] == (5 if tipped else 12)
+    assert f"{checked['equal']} of 4 answers equal those of plain decoding" in said.out
+    assert ("sums over other shapes are rounded otherwise" in said.sentence) == tipped
+    assert [row["error"] for row in rows()] == [None] * 6

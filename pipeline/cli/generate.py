@@ -56,6 +56,10 @@ UNTRAINED = (
     "Warning: --branch-mode columnar lets branches see each other, so a model that was not trained "
     "for it writes something else; --self-check 5 says how far its answers are its own."
 )
+ROUNDED = (
+    "Where two tokens are nearly as likely, the other one is chosen as sums over other shapes are "
+    "rounded otherwise; --dtype float32 makes that very rare."
+)
 LOSSY = {
     REFINE: (
         "--decoding refine",
@@ -308,6 +312,8 @@ def _check(
     """Measure and write down the agreement with plain decoding; refuse a low one."""
     agreement = measured(generation, prompts, folder / ENGINE_LOG)
     echo(f"Self-check: {agreement.in_words}.")
+    if not generation.model.is_lossy and agreement.share < 1:
+        echo(ROUNDED, err=True)
     record = {"settings": generation.identity, **agreement.record}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     replace_file(folder / SELF_CHECK, text.encode())
