@@ -551,6 +551,29 @@ async def test_a_request_may_be_asked_again_of_a_replica_that_died_under_it_and_
 
 
 @pytest.mark.asyncio
+async def test_what_failed_in_an_earlier_life_of_a_replica_does_not_end_the_present_one(three):
+    machines, engine = three
+    for watch in engine._watch:
+        watch.cancel()
+    first = preferred("x", dict.fromkeys(machines, 0))[0]
+    machines[first].failure = Unserved("it answers 500")
+    asked, is_back = asyncio.Event(), asyncio.Event()
+
+    async def why_dead(_replica):
+        asked.set()
+        await is_back.wait()
+        return "it is gone"
+
+    engine._why_dead = why_dead
+    request = asyncio.create_task(engine.of("x").complete([1], ASKED))
+    await asked.wait()
+    engine._replicas[first].deaths += 1  # it has died meanwhile, and is back
+    is_back.set()
+    assert (await request).text == "7"
+    assert engine._replicas[first].alive
+
+
+@pytest.mark.asyncio
 async def test_a_request_that_kills_every_replica_is_not_made_for_ever(three):
     machines, engine = three
     for one in machines.values():

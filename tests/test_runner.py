@@ -1,19 +1,23 @@
 """A run makes what is missing, once; failures are records; a dead engine comes back or ends it."""
 
 import asyncio
+import io
 import itertools
 import json
 import os
 import re
 import signal
+import threading
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from test_records import ATTEMPT
 
 from pipeline import reasoners
+from pipeline.cli import progress as bars
 from pipeline.cli.progress import detail
 from pipeline.engines.protocol import Completion
 from pipeline.engines.settings import EngineSettings
@@ -618,6 +622,19 @@ def test_the_progress_line_invents_no_speed_where_tokens_are_not_counted(counts)
         usage = {"target": {"plain": Tokens(None, None, generated, None, None, None)}}
         progress.ended(replace(ATTEMPT, usage=usage))
     assert "0 failed, ? tokens/s" in detail(progress)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_bars_figures_stay_whole_beside_replicas_that_are_gone(monkeypatch, width):
+    said = io.StringIO()
+    console = Console(file=said, width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(bars, "safe_console", lambda **_: console)
+    ended = threading.Event()
+    ended.set()
+    gone = {f"http://node-{n}.example:8000/v1" for n in range(3)}
+    bars._show_bar(Progress(total=10_000, done=1234, gone=gone), ended)
+    assert " 1234/10000 0 failed," in said.getvalue()
+    assert " ETA -:--:--" in said.getvalue()
 
 
 def test_the_progress_line_says_how_long_a_server_asks_to_wait():

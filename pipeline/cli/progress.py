@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from pipeline.beside import beside
 from pipeline.cli.console import safe_console
@@ -23,6 +24,9 @@ from pipeline.runs.scheduler import Progress
 
 REFRESH_SECONDS = 0.25
 LINE_SECONDS = 15.0
+WIDEST_BAR, NARROWEST_BAR = 40, 10
+BESIDE_BAR = 110
+"""Columns for the figures and for details with an address."""
 
 
 @contextlib.contextmanager
@@ -65,15 +69,17 @@ def shown_beside(
 
 
 def _show_bar(progress: Progress, ended: threading.Event) -> None:
+    console = safe_console(err=True)
+    # Where a line is too short the details go over several, and the figures stay whole.
     columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeElapsedColumn(),
+        BarColumn(bar_width=min(WIDEST_BAR, max(NARROWEST_BAR, console.width - BESIDE_BAR))),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=False)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TextColumn("ETA"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
     )
-    with Bar(*columns, console=safe_console(err=True)) as bar:
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task("attempts", total=progress.total, detail="")
         while not ended.wait(REFRESH_SECONDS):
             bar.update(task, completed=progress.done, detail=detail(progress))

@@ -263,7 +263,7 @@ class Replicas:
         Raises:
             EngineDead: it is, and there is no other.
         """
-        alone = len(self._replicas) == 1
+        alone, life = len(self._replicas) == 1, replica.deaths
         if isinstance(failure, EngineDead):
             why: str | None = str(failure)
         elif alone and (isinstance(failure, TooSlow) or not isinstance(failure, Unserved)):
@@ -272,7 +272,7 @@ class Replicas:
             why = await self._why_dead(replica)
         if why is not None and alone:
             raise EngineDead(why) from failure
-        if why is not None:
+        if why is not None and replica.deaths == life:  # else it is back meanwhile
             self._end(replica, why)
         return why is not None
 
