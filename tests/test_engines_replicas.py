@@ -567,6 +567,7 @@ async def test_what_failed_in_an_earlier_life_of_a_replica_does_not_end_the_pres
     engine._why_dead = why_dead
     request = asyncio.create_task(engine.of("x").complete([1], ASKED))
     await asked.wait()
+    machines[first].failure = None
     engine._replicas[first].deaths += 1  # it has died meanwhile, and is back
     is_back.set()
     assert (await request).text == "7"
