@@ -318,6 +318,26 @@ def test_an_assistant_guesses_as_many_tokens_as_are_all_right_in_one_of_three_ro
     assert made == [7, 6, 5, 4, 6, 5, 7, 7]
 
 
+@pytest.mark.parametrize("earlier", [[], [12], [2]], ids=["none", "wide", "narrow"])
+def test_how_many_guesses_a_text_gets_depends_on_no_text_before_it(tiny, earlier):
+    assistant, made = Assistant(tiny, OneRow(tiny), 288), []
+    with torch.inference_mode():
+        for most in earlier:
+            text = Growing(prompt_of(9, most))
+            read(assistant, text)
+            assistant.propose([text], [most])
+            assistant.leave(0)
+        text = Growing(prompt_of(9, 1))
+        read(assistant, text)
+        # At first nothing is asked for, as where many rows share a forward.
+        for most, right in ((0, True), (4, False), (8, True), (8, True), (8, True)):
+            (guess,) = assistant.propose([text], [most])
+            made.append(len(guess))
+            text.token_ids = [*text.token_ids, 5]
+            assistant.learn(0, text, torch.zeros(0 if right else 2, 288))
+    assert made == [0, 4, 3, 5, 7]
+
+
 @pytest.mark.parametrize("width", [200, 288, 400])
 def test_an_assistant_may_have_fewer_or_more_logits_than_the_model(tiny, width):
     text, seen = Growing(prompt_of(9, 1)), []

@@ -28,13 +28,16 @@ as many as are all right in one of three rounds."""
 class _Row:
     """What one row has been fed; of it `sure` tokens were in the text before guesses were fed.
 
-    `places` are those of the text, and `guesses` how many are made at most.
+    `places` are those of the text. `guesses` is how many are made at most, None before any were;
+    `asked` is the most that were asked for. Both are the text's own, so that no text costs more or
+    less for those before it.
     """
 
     known: list[int]
     sure: int
     places: Places = field(default_factory=Places)
     guesses: int | None = None
+    asked: int = 0
 
 
 @dataclass(slots=True)
@@ -52,8 +55,6 @@ class Assistant:
     computed: int = 0
     """Tokens that it was fed."""
     _rows: list[_Row] = field(default_factory=list)
-    _most: int = 0
-    """The most guesses that it was asked for."""
 
     def join(self, text: Text) -> Iterator[None]:
         """Read all of the text, which has two tokens at least, but the last."""
@@ -78,7 +79,8 @@ class Assistant:
 
     def propose(self, texts: Sequence[Text], most: Sequence[int]) -> list[list[int]]:
         """As many tokens as were right of late, in forwards for all rows together."""
-        self._most = max(self._most, *most)
+        for one, limit in zip(self._rows, most, strict=True):
+            one.asked = max(one.asked, limit)
         limits = [
             limit if one.guesses is None else min(limit, one.guesses)
             for one, limit in zip(self._rows, most, strict=True)
@@ -113,13 +115,17 @@ class Assistant:
     def learn(self, row: int, text: Text, refused: Any) -> None:  # noqa: ARG002 - how many says all
         """Guess more where all were right, else fewer: what was refused was computed in vain."""
         one, wrong = self._rows[row], len(refused) > 0
-        before = self._most if one.guesses is None else one.guesses
-        one.guesses = max(1, before - FEWER) if wrong else min(self._most, before + MORE)
+        if not one.asked:
+            return
+        before = one.asked if one.guesses is None else one.guesses
+        one.guesses = max(1, before - FEWER) if wrong else min(one.asked, before + MORE)
 
     def _unread(self, row: int, text: Text) -> list[int]:
         """Go back to what the text has in common with what was fed; what it has more."""
         one, tokens = self._rows[row], text.token_ids
-        known, same = one.known, one.sure
+        known = one.known
+        # Of a row that was asked for no guesses, the newest tokens were never fed.
+        same = min(one.sure, len(known))
         while same < min(len(known), len(tokens) - 1) and known[same] == tokens[same]:
             same += 1
         self.rows.forget(row, len(known) - same)
