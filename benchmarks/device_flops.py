@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, DynamicCache, Qwen3Config
 
 from pipeline.cost import Flops, attempt_flops
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.rows import OneRow, Rows
 from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import Completion, SamplingRequest
@@ -32,7 +33,6 @@ from pipeline.engines.settings import EngineSettings
 from pipeline.engines.shape import Shape
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.loading import rows_for
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Generated, Job
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.ledger import Ledger, Use

@@ -85,7 +85,7 @@ def _computed(work: Computed, forwards: int | None) -> Tokens:
     """Tokens that were all fed, with logits of those that are no prompt."""
     return Tokens(
         prompt_new=work.prompt,
-        prompt_cached=0,
+        prompt_cached=work.cached_prompt,
         generated=work.tokens,
         attended_prompt=work.attended_prompt,
         attended_generated=work.attended,

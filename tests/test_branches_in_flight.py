@@ -13,11 +13,11 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.decoding.branches import Branches
 from pipeline.decoding.layout import COLUMNAR, Layout
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.engines.branching import Branching
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.group_stepper import GroupStepper
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, DynamicCache
 
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposer import Work
 from pipeline.decoding.proposers.assistant import Assistant
 from pipeline.decoding.proposers.end_block import EndBlock
@@ -24,7 +25,6 @@ from pipeline.engines.bundled_models import with_model_folder
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Generated, Job, Text
 from pipeline.engines.transformers.stepper import Stepper
 
@@ -261,7 +261,9 @@ def test_an_assistant_reads_a_long_prompt_in_pieces_between_which_rows_grow(
 
     monkeypatch.setattr(type(tiny), "forward", watched)
     one = Stepper(tiny, tokenizer, PrefixBlocks(block_tokens=8), 2)
-    one.use_windows(3, lambda: Assistant(helper, ManyRows(helper), 288, piece=8))
+    one.use_windows(
+        3, lambda: Assistant(helper, ManyRows(helper), 288, PrefixBlocks(block_tokens=8))
+    )
     asked = replace(GREEDY, max_tokens=200)
     one.add(Job(prompt_of(4, 1), asked, asked.max_tokens))
     one.step()
@@ -276,6 +278,28 @@ def test_an_assistant_reads_a_long_prompt_in_pieces_between_which_rows_grow(
     # Besides the eight that the model itself reads before, two in a step.
     assert [piece for step in steps for piece in step] == [8] * 7 + [4]
     assert max(map(len, steps)) == 2
+
+
+def test_an_assistant_reads_no_more_of_a_prompt_than_no_prompt_before_it_had(tiny):
+    """And its guesses are those of one that has read it all."""
+    texts = [Growing([*prompt_of(70, 1), *prompt_of(10, number)]) for number in (1, 2)]
+    assistant, fresh = (
+        Assistant(tiny, OneRow(tiny), 288, PrefixBlocks(block_tokens=16)) for _ in range(2)
+    )
+    with torch.inference_mode():
+        read(assistant, texts[0])
+        assistant.leave(0)
+        before = assistant.computed, assistant.forwards
+        read(assistant, texts[1])
+        # Of 79 tokens the first four blocks are kept: two forwards are left.
+        assert (assistant.computed - before[0], assistant.forwards - before[1]) == (79 - 64, 1)
+        guesses = assistant.propose([texts[1]], [5])
+        work = texts[1].assisted
+        assert (work.prompt, work.cached) == (79 - 64, 64)
+        assert work.attended_prompt == sum(range(65, 80))
+        texts[1].assisted = Work()
+        read(fresh, texts[1])
+        assert guesses == fresh.propose([texts[1]], [5])
 
 
 def told(tokens: list[int]):
@@ -416,8 +440,8 @@ def test_work_counts_each_token_and_all_that_it_sees(fed):
     for before, tokens in fed:
         work.feed(before, tokens)
     assert (work.fed, work.attended) == (sum(n for _, n in fed), attended(fed))
-    work.read(7)
-    assert (work.prompt, work.attended_prompt) == (7, 28)
+    work.read(9, 2)
+    assert (work.prompt, work.cached, work.attended_prompt) == (7, 2, sum(range(3, 10)))
 
 
 @pytest.mark.parametrize("rows", [1, 4])

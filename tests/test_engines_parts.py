@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.decoding.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
+from pipeline.decoding.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.scripted.engine import ScriptedEngine
 from pipeline.engines.scripted.script import Faults, Latency, Script, from_rules, load_script
@@ -18,8 +20,6 @@ from pipeline.engines.settings import EngineSettings
 from pipeline.engines.stopping import StopWatch, cut_at_stop
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.next_token import choose, draw_key, drawn, nucleus
-from pipeline.engines.transformers.prefix_blocks import CPU_BLOCK_TOKENS as BLOCK_TOKENS
-from pipeline.engines.transformers.prefix_blocks import CPU_BYTES, PrefixBlocks, bytes_to_keep
 from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 ASKED = SamplingRequest(max_tokens=200, temperature=0.0, top_p=1.0, seed=0)

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from transformers import AutoModelForCausalLM
 
 from pipeline.decoding.gathering import GatheredRows
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposers.lookup import Lookup
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 from pipeline.runs.directory import read_attempts

@@ -13,12 +13,12 @@ from transformers import AutoModelForCausalLM, MambaConfig, Qwen2Config, Qwen2Fo
 
 from pipeline.decoding import iterative_generate
 from pipeline.decoding.iterative import GreedyText, refine
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.refining import Refining
 from pipeline.engines.bundled_models import TARGET, with_model_folder
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 

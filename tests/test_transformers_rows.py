@@ -21,7 +21,9 @@ from transformers import (
     RwkvConfig,
 )
 
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposers.lookup import Lookup
+from pipeline.decoding.reading import Reading
 from pipeline.decoding.rows import ManyRows, OneRow
 from pipeline.decoding.trials import MOST_DISTURBED, forgetting
 from pipeline.engines import create
@@ -30,8 +32,6 @@ from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.settings import EngineSettings
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.loading import check_continues
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
-from pipeline.engines.transformers.reading import Reading
 from pipeline.engines.transformers.requests import Generated, Job
 from pipeline.engines.transformers.stepper import PROMPT_TOKENS, Stepper
 from pipeline.errors import EngineDead, EngineFailure, UserMistake

@@ -9,20 +9,23 @@ from typing import Any, Protocol
 class Work:
     """Tokens that a model was fed beside those that a text needs, and what they attended to.
 
-    `attended` sums the positions that the tokens saw, each itself and all before it. `forwards` are
-    passes that were made for them; what a text's own passes are fed beside it needs none.
+    `cached` are those of the prompt that it had kept, and was not fed. `attended` sums the
+    positions that the tokens saw, each itself and all before it. `forwards` are passes that were
+    made for them; what a text's own passes are fed beside it needs none.
     """
 
     prompt: int = 0
+    cached: int = 0
     attended_prompt: int = 0
     fed: int = 0
     attended: int = 0
     forwards: int = 0
 
-    def read(self, tokens: int) -> None:
-        """Count a prompt, of which no logits are needed."""
-        self.prompt += tokens
-        self.attended_prompt += tokens * (tokens + 1) // 2
+    def read(self, tokens: int, cached: int) -> None:
+        """Count a prompt, of which no logits are needed; the first `cached` tokens were kept."""
+        self.prompt += tokens - cached
+        self.cached += cached
+        self.attended_prompt += (tokens * (tokens + 1) - cached * (cached + 1)) // 2
 
     def feed(self, after: int, tokens: int) -> None:
         """Count tokens that follow `after` others."""

@@ -52,13 +52,15 @@ class SamplingRequest:
 class Computed:
     """Tokens that a model computed for a completion beside its own: a prompt, and others.
 
-    `attended_prompt` and `attended` sum how many positions they attended to.
+    `attended_prompt` and `attended` sum how many positions they attended to; `cached_prompt` is
+    what was not computed of the prompt, since it was kept from another.
     """
 
     prompt: int
     attended_prompt: int
     tokens: int
     attended: int
+    cached_prompt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from transformers import DynamicCache
-
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposer import Text
 from pipeline.decoding.proposers.lookup import LONGEST, Places
+from pipeline.decoding.reading import Reading
 from pipeline.decoding.rows import Rows
 
-PIECE = 512
 LOOKED_UP = 1
 """Tokens that it is fed beside its last: more cost more operations than they save time."""
 MORE, FEWER = 2, 1
@@ -44,13 +42,13 @@ class _Row:
 class Assistant:
     """Rows of its own beside the large model's; `vocabulary` is the width of that one's logits.
 
-    `piece` tokens of a prompt are read at once.
+    `blocks` keeps the beginnings of prompts, which are read block by block.
     """
 
     model: Any
     rows: Rows
     vocabulary: int
-    piece: int = PIECE
+    blocks: PrefixBlocks = field(default_factory=PrefixBlocks)
     forwards: int = 0
     computed: int = 0
     """Tokens that it was fed."""
@@ -58,17 +56,15 @@ class Assistant:
 
     def join(self, text: Text) -> Iterator[None]:
         """Read all of the text, which has two tokens at least, but the last."""
-        cache = DynamicCache(config=self.model.config)
         known = list(text.token_ids[:-1])
-        for start in range(0, len(known), self.piece):
-            if start:
-                yield
-            piece = torch.tensor([known[start : start + self.piece]], device=self.model.device)
-            self.model(input_ids=piece, past_key_values=cache, logits_to_keep=1)
+        reading = Reading.begin(self.model, self.blocks, known)
+        while reading.read_piece() is None:
             self.forwards += 1
-        self.computed += len(known)
-        text.assisted.read(len(known))
-        self.rows.join(cache, known)
+            yield
+        self.forwards += 1
+        self.computed += len(known) - reading.reused
+        text.assisted.read(len(known), reading.reused)
+        self.rows.join(reading.cache, known)
         self._rows.append(_Row(known, len(known)))
 
     def leave(self, row: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import torch
 
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposer import Work
 from pipeline.engines.adapters import check_adapter
 from pipeline.engines.branching import Branching
@@ -34,7 +35,6 @@ from pipeline.engines.step_watch import StepWatch
 from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.group_stepper import GroupStepper, check_branching
 from pipeline.engines.transformers.loading import load_model, rows_for, settle_threads
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
 from pipeline.engines.transformers.proposing import (
     check_decoding,
     proposers,
@@ -244,4 +244,6 @@ def _computed(work: Work) -> Computed | None:
     """Work as the ledger books it; None where there was none."""
     if not (work.prompt or work.fed):
         return None
-    return Computed(work.prompt, work.attended_prompt, work.fed, work.attended)
+    return Computed(
+        work.prompt, work.attended_prompt, work.fed, work.attended, cached_prompt=work.cached
+    )

@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from pipeline.decoding.captured import Captured
 from pipeline.decoding.gathering import GatheredRows
+from pipeline.decoding.reading import can_be_a_row
 from pipeline.decoding.recording import Recorded
 from pipeline.decoding.rows import ManyRows, OneRow, Rows
 from pipeline.decoding.trials import MOST_DISTURBED, disturbance, forgetting, most_rounded
@@ -22,7 +23,6 @@ from pipeline.engines.model_files import HUB_ADVICE, first_line
 from pipeline.engines.protocol import ModelFacts
 from pipeline.engines.settings import CPU, PLAIN, EngineSettings
 from pipeline.engines.transformers.adapting import adapt
-from pipeline.engines.transformers.reading import can_be_a_row
 from pipeline.errors import UserMistake
 
 ONE_THREAD_BELOW = 50_000_000

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposer import Proposer
 from pipeline.decoding.proposers.assistant import Assistant
 from pipeline.decoding.proposers.end_block import EndBlock
@@ -77,9 +78,10 @@ def _assistants(
     check_assistant(own, settings)
     model = load_model(own)
     new_rows = rows_for(model, own)
+    blocks = stepper.helper_blocks = PrefixBlocks.on(model.device)
     vocabulary: int = stepper.model.get_output_embeddings().weight.shape[0]
 
     def make() -> Proposer:
-        return Assistant(model, new_rows(), vocabulary, stepper.blocks.block_tokens)
+        return Assistant(model, new_rows(), vocabulary, blocks)
 
     return make

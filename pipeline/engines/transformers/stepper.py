@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
+from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.proposer import Proposer
+from pipeline.decoding.reading import Reading
 from pipeline.decoding.refining import Refining
 from pipeline.decoding.rows import ManyRows, OneRow, Rows
 from pipeline.decoding.windows import Counts, guesses_for, step
 from pipeline.engines.tokenizer import HFTokenizer
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks
-from pipeline.engines.transformers.reading import Reading
 from pipeline.engines.transformers.requests import Job, Text
 from pipeline.errors import EngineFailure
 
@@ -36,6 +36,8 @@ class _Coming:
 class Stepper:
     """A loaded model, the blocks it keeps, and at most `most_rows` requests. For one thread.
 
+    `helper_blocks` are those that an assistant keeps, where there is one.
+
     Every forward gives a row one token, unless windows are used or blocks are refined. `new_rows`
     makes the place for the requests before there are any; without it the model's own forward is
     called for them.
@@ -47,6 +49,7 @@ class Stepper:
     most_rows: int = 1
     new_rows: Callable[[], Rows] | None = None
     counts: Counts = field(default_factory=Counts)
+    helper_blocks: PrefixBlocks = field(default_factory=PrefixBlocks)
     proposer: Proposer | None = field(init=False)
     _waiting: deque[Job] = field(default_factory=deque)
     _coming: _Coming | None = None
@@ -178,7 +181,7 @@ class Stepper:
     def _gave_back(self, job: Job) -> bool:
         """Give back what is kept for later; whether that is some, and the first time for `job`."""
         again, self._spared = self._spared is job, job
-        gave = [self.blocks.give_back(), self._rows.give_back()]
+        gave = [one.give_back() for one in (self.blocks, self.helper_blocks, self._rows)]
         return any(gave) and not again
 
     def _grow_rows(self) -> None:

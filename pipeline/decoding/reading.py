@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from pipeline.decoding.prefix_blocks import PrefixBlocks, restore
 from pipeline.decoding.rows import is_plain
-from pipeline.engines.transformers.prefix_blocks import PrefixBlocks, restore
 
 
 def can_be_a_row(model: Any) -> bool:
