@@ -174,6 +174,18 @@ def test_a_measurement_is_not_begun_again_unless_it_is_resumed(measured):
     assert (measured / "passes.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("line", ['{"repeat": [0, 1e400]}', "[1]", '{"repeat": {"a": NaN}}'])
+def test_passes_that_hold_no_numbers_are_refused_by_line_and_field(measured, tmp_path, line):
+    copy = Path(shutil.copytree(measured, tmp_path / "copy"))
+    file = copy / "passes.jsonl"
+    first = file.read_bytes().splitlines(keepends=True)[0]
+    file.write_bytes(first + line.encode() + b"\n")
+    config = ROOT / "examples" / "measure_quick.json"
+    said = speclrm(f"measure {config} --output-dir {copy} --resume")
+    assert said.code == 2
+    assert f"{file} cannot be read (line 2" in said.sentence
+
+
 def test_problems_become_runs_that_are_graded_and_compared(tmp_path):
     config = written(
         tmp_path,

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -221,13 +222,18 @@ def test_formats_hold_every_number_and_nothing_that_is_obeyed(folder):
         assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
+WHOLE = json.dumps(report(STANDARD))
 WRONG = {
     "nothing": None,
     "no JSON": "{",
     "another file": '{"a": 1}',
     "a list": "[1]",
     "not a number": json.dumps(report(STANDARD)).replace('"tokens": 100', '"tokens": "many"'),
-    "NaN": json.dumps(report(STANDARD)).replace('"tokens": 100', '"first_call": NaN'),
+    **{
+        number[:9]: re.sub('"first_call": [^,]+', f'"first_call": {number}', WHOLE)
+        for number in ("NaN", "-Infinity", "1e400", f"1{'0' * 400}")
+    },
+    "settings": json.dumps(report(STANDARD, settings={"a": [1, {"b": 2}]})).replace("2}", "2e999}"),
     "another schema": json.dumps(report(STANDARD, schema=7)),
     "deep": "[" * 100_000,
 }
@@ -244,6 +250,11 @@ def test_a_wrong_report_is_refused_in_a_sentence(tmp_path, folder, name, option)
     assert said.code == 2
     assert str(file) in said.sentence
     assert len(said.sentence) < 400
+    if name == "settings":
+        assert "settings.a[1].b is Infinity, no finite number" in said.sentence
+    elif name[0] in "N-1":
+        assert "decoders[0].first_call is " in said.sentence
+        assert "no finite number" in said.sentence
 
 
 def slower(factor, passes=3):

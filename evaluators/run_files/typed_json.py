@@ -1,6 +1,7 @@
 """JSON of anybody read into dataclasses: each value is of the kind its field says, or named."""
 
 import json
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -18,10 +19,10 @@ def read_typed(file: Path, kind: type[Kind]) -> Kind:
     """The dataclass that a file of JSON holds; keys that it has no field for are passed over.
 
     Raises:
-        WrongJson: it cannot be read, or a value is missing or of another kind.
+        WrongJson: it cannot be read, or a value is missing, of another kind, or no finite number.
     """
     try:
-        value = json.loads(file.read_bytes(), parse_constant=_no_number)
+        value = json.loads(file.read_bytes())
     except OSError as error:
         raise WrongJson(error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:
@@ -33,14 +34,15 @@ def read_typed(file: Path, kind: type[Kind]) -> Kind:
 def typed(value: object, kind: Any, place: str = "") -> Any:
     """The value as `kind`: a dataclass, a union, a tuple, a mapping, or a scalar.
 
-    A whole number is a float where one is asked for. `place` is where it stands in the file.
+    A whole number is a float where one is asked for. `place` is where it stands in the file. Python
+    reads NaN, Infinity, and 1e400 as that; nothing can be computed with them, so none is taken.
 
     Raises:
         WrongJson: it is of another kind.
     """
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
-        return value
+        return _finite(value, place)
     if origin in {Union, types.UnionType}:
         return _any_of(value, inner, place)
     if is_dataclass(kind):
@@ -53,14 +55,24 @@ def typed(value: object, kind: Any, place: str = "") -> Any:
             return tuple(typed(one, each, f"{place}[{n}]") for n, (one, each) in pairs)
     if origin is Mapping and isinstance(value, dict):
         return {name: typed(one, inner[1], f"{place}.{name}") for name, one in value.items()}
-    if origin is None and kind is not None:
-        if kind is float and type(value) is int:
-            return float(value)
-        if type(value) is kind:
-            return value
+    if kind is float and type(value) in {float, int}:
+        return float(_finite(value, place))
+    if origin is None and kind is not None and type(value) is kind:
+        return _finite(value, place)
     if value is None and kind in {None, types.NoneType}:
         return None
     raise WrongJson(f"{place.lstrip('.') or 'it'} is {_short(value)}")
+
+
+def _finite(value: Any, place: str) -> Any:
+    """The value, all numbers in which a float can hold."""
+    if isinstance(value, dict):
+        return {name: _finite(one, f"{place}.{name}") for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one, f"{place}[{n}]") for n, one in enumerate(value)]
+    if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+        raise WrongJson(f"{place.lstrip('.') or 'it'} is {_short(value)}, no finite number")
+    return value
 
 
 def _any_of(value: object, kinds: tuple[Any, ...], place: str) -> object:
@@ -92,7 +104,3 @@ def _object(value: object, kind: Any, place: str) -> object:
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"  # noqa: PLR2004 - one line
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number")

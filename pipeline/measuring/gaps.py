@@ -19,5 +19,6 @@ def gaps(model: Any, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[floa
             cache = out.past_key_values
             # Of logarithms of a softmax and of its logits the differences are the same.
             two = out.logits[0].float().topk(2).values
-            found += (two[:, 0] - two[:, 1]).tolist()
+            # Of logits that are no numbers it is sure of none.
+            found += torch.nan_to_num(two[:, 0] - two[:, 1], nan=0.0).tolist()
     return tuple(round(gap, 4) for gap in found[len(prompt) - 1 :])

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluators.run_files.typed_json import typed
 from pipeline.engines.protocol import Computed
 from pipeline.errors import UserMistake
 from pipeline.measuring.clock import CallTimes
@@ -81,8 +82,9 @@ class PassFile:
             return cls(folder, [])
         try:
             repair_end(file, folder / TORN)
-            records = [json.loads(line) for line in file.read_bytes().splitlines()]
-        except (OSError, ValueError) as error:
+            lines = enumerate(file.read_bytes().splitlines(), start=1)
+            records = [typed(json.loads(line), Mapping[str, Any], f"line {n}") for n, line in lines]
+        except (OSError, ValueError, RecursionError) as error:
             raise UserMistake(f"{file} cannot be read ({error}).") from error
         return cls(folder, records)
 
