@@ -1,6 +1,7 @@
 """`speclrm measure` on the bundled pair: what is written, what is left out and why, what fails."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +173,24 @@ def test_a_measurement_is_not_begun_again_unless_it_is_resumed(measured):
     before = (measured / "passes.jsonl").read_bytes()
     assert speclrm(f"{command} --resume").code == 0
     assert (measured / "passes.jsonl").read_bytes() == before
+
+
+def test_lines_of_progress_break_between_words_in_a_narrow_terminal(
+    measured, tmp_path, monkeypatch
+):
+    copy = Path(shutil.copytree(measured, tmp_path / ("a-name-" * 5)))
+    passes = (copy / "passes.jsonl").read_bytes().splitlines(keepends=True)
+    of_one = [line for line in passes if b'"standard"' in line]
+    (copy / "passes.jsonl").write_bytes(b"".join(line for line in passes if line != of_one[-1]))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "30")
+    config = ROOT / "examples" / "measure_quick.json"
+    said = speclrm(f"measure {config} --output-dir {copy} --resume --format json")
+    assert said.code == 0
+    # What libraries say of loading a model is theirs.
+    ours = [line for line in said.err.splitlines() if "\r" not in line and "it/s" not in line]
+    assert max(map(len, ours)) <= 30, said.err
+    assert re.search(r"standard, pass \d of \d: \d+\s+tokens in", said.err)
 
 
 @pytest.mark.parametrize("line", ['{"repeat": [0, 1e400]}', "[1]", '{"repeat": {"a": NaN}}'])

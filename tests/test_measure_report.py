@@ -15,6 +15,8 @@ from measured_reports import entry, report, spread, written
 from evaluators.reports.measured.parts import parts
 from evaluators.reports.measured.rankings import ACCURACY, AGREEMENT, MEMORY, SPEED
 from evaluators.reports.measured.report_file import read_report
+from pipeline.cli.tables import blocks
+from pipeline.measuring.table import DECODERS
 from speclrm_testing.commands import speclrm
 
 AT = "7 of 0/0"
@@ -139,6 +141,15 @@ def test_no_name_and_no_number_is_cut_in_a_terminal(folder, columns):
         assert any(figure in line for line in rows), figure
     assert "\x1b]0;" not in said
     assert "\u202e" not in said
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("figure", range(5, 26))
+def test_the_longest_name_of_a_decoder_is_whole_in_a_narrow_terminal(columns, figure):
+    longest = max(DECODERS, key=len)
+    lines = [["decoder", "one", "another"], [longest, "1" * 15, "2" * figure]]
+    for widths in blocks(lines, 1, columns, 1):
+        assert widths[0] >= len(longest) <= columns / 2
 
 
 def test_rankings_say_what_they_rank_by_and_equals_share_a_place(tmp_path):

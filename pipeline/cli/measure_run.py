@@ -3,11 +3,12 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.cli.console import echo_wrapped
 from pipeline.cli.measure_report import RESULTS, How, Output, print_report
-from pipeline.cli.terminal import counted, echo
+from pipeline.cli.terminal import counted
 from pipeline.engines.settings import CPU
 from pipeline.errors import UserMistake
 from pipeline.measuring.asking import Asked, all_asked
@@ -66,12 +67,13 @@ def measure_file(file: Path, output: Output, how: How) -> Done:
         folder,
         resume=how.resume,
         retry_errors=how.retry_errors,
-        tell=lambda line: echo(line, err=True),
+        tell=partial(echo_wrapped, err=True),
     )
     well = print_report(result.folder, output)
-    echo(f"{result.folder}: --show prints it again.", err=True)
+    echo_wrapped(f"{result.folder}: --show prints it again.", err=True)
     if result.failed:
-        echo(f"Failed: {', '.join(result.failed)}; --retry-errors tries again.", err=True)
+        failed = ", ".join(result.failed)
+        echo_wrapped(f"Failed: {failed}; --retry-errors tries again.", err=True)
     return Done(folder, well and not result.failed)
 
 

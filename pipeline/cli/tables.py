@@ -87,7 +87,7 @@ def blocks(
     rest = list(range(keys, len(needed)))
     while rest:
         # Names take half of the width at most while columns are chosen, and then what is left.
-        held = sum(_shrunk(needed[:keys], width // 2 - _edges(keys)))
+        held = sum(_shrunk(needed[:keys], width // 2))
         taken = [rest.pop(0)]
         while rest:
             wanted = held + sum(needed[column] for column in (*taken, rest[0]))
