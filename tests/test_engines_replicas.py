@@ -728,6 +728,16 @@ def test_a_run_starts_and_resumes_with_the_servers_that_are_up_and_names_the_oth
 
 
 @pytest.mark.usefixtures("here")
+def test_a_server_that_has_no_model_yet_is_waited_for_as_one_that_is_down():
+    good, loading = Answering(), (200, {"data": []})
+    with serving(good.get, good.post) as one, serving(lambda _: loading) as other:
+        said = run_on(one, other)
+    assert said.code == 0
+    assert f"Warning: the run begins without {other}" in said.err
+    assert {attempt.status for attempt in read_attempts(Path("run"))} == {"ok"}
+
+
+@pytest.mark.usefixtures("here")
 def test_a_run_of_which_all_servers_are_down_says_so_and_leaves_nothing():
     said = run_on(*DOWN)
     assert said.code == 3

@@ -245,7 +245,8 @@ def _server(base: str, models: dict[str, Any], model: str) -> Server:
     if model not in models:
         near = difflib.get_close_matches(model, models, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserMistake(
+        kind = UserMistake if models else NotThere  # one that has none may be loading it
+        raise kind(
             f"the server at {base} does not serve the model {model!r}; it serves "
             f"{', '.join(sorted(models)) or 'none'}{hint}"
         )
