@@ -19,6 +19,7 @@ from graded_runs import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluators.run_files.run_names import shortened_names
 from evaluators.statistics.in_flight import covered
 from pipeline.cli.status import duration
 from pipeline.runs import lock
@@ -208,6 +209,19 @@ def test_without_flock_the_living_holder_is_told_by_the_file_that_holds(tmp_path
 def test_time_in_which_several_attempts_are_in_flight_counts_once(spans):
     seconds = {second for start, length in spans for second in range(start, start + length)}
     assert covered((start, start + length) for start, length in spans) == len(seconds)
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["a-run-2.shard-1-of-2", "a-run-2.shard-2-of-2"], ["shard-1-of-2", "shard-2-of-2"]),
+        (["x-1", "x-1.shard-1-of-1"], ["x-1", "shard-1-of-1"]),
+        (["x-a.shard-1-of-2", "x-b.shard-1-of-2"], ["a", "b"]),
+        (["x-a.shard-1-of-2", "x-b.shard-2-of-2"], ["a.shard-1-of-2", "b.shard-2-of-2"]),
+    ],
+)
+def test_shards_keep_which_they_are_where_names_are_shortened(names, short):
+    assert shortened_names(names) == short
 
 
 @pytest.mark.parametrize(

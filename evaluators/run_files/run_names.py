@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-PART = re.compile(r"[^-/]+")
-"""What a name is made of: words between dashes and, where parents tell runs apart, folders."""
+PART = re.compile(r"\.shard-\d+-of-\d+|(?:(?!\.shard-\d+-of-\d+)[^-/])+")
+"""What a name is made of: words between dashes, folders where parents tell runs apart, and which
+shard it is."""
 HASH = re.compile(r"[0-9a-f]{8}")
 """How a name ends that `speclrm run` gives by itself."""
 
@@ -45,7 +46,7 @@ def shortened_names(names: Sequence[str]) -> list[str]:
         if all(of and HASH.fullmatch(of[-1]) for of in parts):
             bare = [of[:-1] for of in parts]
             parts = bare if len(set(map(tuple, bare))) == len(set(names)) else parts
-    short = ["-".join(of) for of in parts]
+    short = ["-".join(of).replace("-.shard-", ".shard-").removeprefix(".") for of in parts]
     owners = Counter(one for one, _ in set(zip(short, names, strict=True)))
     return [
         one if one and owners[one] == 1 and one not in set(names) - {name} else name
