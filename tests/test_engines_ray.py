@@ -1,4 +1,6 @@
-"""Copies of a model as actors of a Ray cluster: the same records, and the dead are replaced."""
+"""Copies of a model as actors of a Ray cluster of two machines: the same records, and the dead are
+replaced, also where a whole machine dies.
+"""
 
 import asyncio
 import importlib
@@ -7,14 +9,16 @@ import json
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from test_runner import written
 
-from pipeline.engines import check_settings, create, replicas
+from pipeline.engines import check_settings, create, declaration, replicas
+from pipeline.engines.bundled_models import with_bundled_names, with_model_folder
 from pipeline.engines.ray.declaration import hosted_settings
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import UserMistake
+from pipeline.errors import NotThere, UserMistake
 from pipeline.experiment import Experiment, engine_identity
 from pipeline.runs import runner
 from pipeline.runs.directory import read_attempts
@@ -31,12 +35,20 @@ def ray_engine():
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of this machine for all tests here."""
+    """Two machines with room for two actors each, which a test may kill."""
     import ray  # noqa: PLC0415 - it is an extra
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - same
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
-    yield ray
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as here:
+        # Ray makes a token in the home of whoever runs the tests, unless it is told not to.
+        here.setenv("RAY_AUTH_MODE", "disabled")
+        here.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        both = Cluster(True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        both.add_node(num_cpus=2)
+        ray.init(address=both.address, log_to_driver=False)
+        yield both
+        ray.shutdown()
+        both.shutdown()
 
 
 @pytest.fixture
@@ -55,8 +67,8 @@ def experiment(tmp_path):
     )
 
 
-@pytest.mark.skipif(THERE, reason="the extra `ray` is installed")
-def test_without_ray_the_engine_says_how_to_get_it():
+def test_without_ray_the_engine_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(declaration, "find_spec", lambda _: None)
     with pytest.raises(UserMistake, match=r"needs the package ray.*pip install 'speclrm\[ray\]'"):
         create(RAY)
 
@@ -129,11 +141,11 @@ def test_two_actors_make_the_records_that_one_engine_makes(experiment, tmp_path,
 
 @needs_ray
 @pytest.mark.slow
-@pytest.mark.parametrize("blow", ["kill", "stop"])
-async def test_the_requests_of_an_actor_that_dies_or_hangs_move_and_it_is_replaced(
-    cluster, experiment, monkeypatch, blow
+@pytest.mark.usefixtures("cluster")
+async def test_the_requests_of_actors_that_die_or_hang_move_and_they_are_replaced(
+    experiment, monkeypatch
 ):
-    """The cluster has room for these actors and no other, so that the dead one must give way."""
+    """The cluster has room for these actors and no other, so that the dead ones must give way."""
     monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.2)
     monkeypatch.setattr(ray_engine(), "HEALTH_SECONDS", 1.0)
     engine = create(replace(experiment.target, own=RAY.own | {"replicas": 4}))
@@ -143,14 +155,15 @@ async def test_the_requests_of_an_actor_that_dies_or_hangs_move_and_it_is_replac
     whole = await engine.complete(prompt, asked)
     waiting = [asyncio.create_task(engine.of(f"{n}").complete(prompt, asked)) for n in range(8)]
     await asyncio.sleep(0.05)
-    killed = engine._replicas["actor-1"]
-    process = await killed.engine._actor.process_id.remote()
-    os.kill(process, signal.SIGKILL if blow == "kill" else signal.SIGSTOP)
+    struck = [engine._replicas["actor-1"], engine._replicas["actor-2"]]
+    for one, blow in zip(struck, (signal.SIGKILL, signal.SIGSTOP), strict=True):
+        os.kill((await one.engine._actor.place.remote()).process, blow)
     answers = await asyncio.gather(*waiting)
     assert {one.token_ids for one in answers} == {whole.token_ids}
-    while killed.deaths == 0 or not killed.alive:  # noqa: ASYNC110 - Ray tells nobody
+    while any(one.deaths == 0 or not one.alive for one in struck):  # noqa: ASYNC110 - none is told
         await asyncio.sleep(0.05)
-    assert (await killed.engine.complete(prompt, asked)).token_ids == whole.token_ids
+    for one in struck:
+        assert (await one.engine.complete(prompt, asked)).token_ids == whole.token_ids
     await engine.stop()
 
 
@@ -170,3 +183,135 @@ async def test_what_an_actors_engine_refuses_and_a_cluster_without_room_are_told
     with pytest.raises(UserMistake, match=r"the cluster has no room for actor \d \(1 CPU on one"):
         await many.start()
     await many.stop()
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+async def test_an_actor_drops_what_nobody_waits_for_any_more():
+    import ray  # noqa: PLC0415 - it is an extra
+
+    class Patient:
+        def __init__(self):
+            self.begun, self.dropped = asyncio.Event(), asyncio.Event()
+
+        async def work(self):
+            self.begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.dropped.set()
+                raise
+
+        async def has(self, what):
+            return await getattr(self, what).wait()
+
+    actor = ray.remote(Patient).remote()
+    given_up = asyncio.create_task(ray_engine()._answer(actor.work.remote()))
+    assert await actor.has.remote("begun")
+    given_up.cancel()
+    assert await actor.has.remote("dropped")
+    ray.kill(actor)
+
+
+class Away:
+    """Can be sent to another process, and not be read there."""
+
+    def __reduce__(self):
+        return importlib.import_module, ("not_installed_there",)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+async def test_a_machine_that_lacks_a_package_is_told_of_in_a_sentence():
+    import ray  # noqa: PLC0415 - it is an extra
+
+    class Reads:
+        def __init__(self, given):
+            self.given = given
+
+        async def place(self):
+            return 1
+
+    actor = ray.remote(Reads).remote(Away())
+    with pytest.raises(
+        UserMistake, match=r"lacks a package .*not_installed_there.*install speclrm"
+    ):
+        await ray_engine()._answer(actor.place.remote())
+
+
+def test_a_bundled_model_is_sent_by_its_name_since_other_machines_have_it_elsewhere():
+    given = EngineSettings("ray", "pocket-target", tokenizer="pocket-draft")
+    here = with_model_folder(given)
+    assert Path(here.model).is_dir()
+    assert with_bundled_names(here) == given
+    assert with_bundled_names(replace(here, model="Qwen/QwQ-32B")).model == "Qwen/QwQ-32B"
+
+
+@needs_ray
+@pytest.mark.parametrize("seen", [True, False], ids=["sees the run", "does not see it"])
+async def test_what_an_actor_logs_comes_to_the_run_directory_from_any_machine(tmp_path, seen):
+    """A machine may have a folder of the same name: the mark says whether it is the run's."""
+    hosted = importlib.import_module("pipeline.engines.ray.actor").HostedEngine
+    log = tmp_path / "engine.actor-1.log"
+    log.write_text(f"starts ({'mark' if seen else 'another'})\n")
+    actor = hosted(EngineSettings("scripted", "m"), log, "mark")
+    assert (await actor.place()).sees_log is seen
+    with actor._settings.log.open("a") as own:
+        own.write("loading\n")
+    assert log.read_text().endswith("loading\n") is seen
+    assert await actor.logged(0) == (b"" if seen else b"loading\n")
+    assert await actor.logged(4) == (b"" if seen else b"ing\n")
+    await actor.leave()
+    assert log.exists()
+    assert actor._settings.log.exists() is seen
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_the_log_of_an_actor_that_does_not_see_the_run_directory_is_brought_there(
+    experiment, tmp_path, monkeypatch
+):
+    """An actor that finds no mark in the file is on another machine, as far as it knows."""
+    target = EngineSettings(
+        "ray", "pocket-target", own={"replicas": 1, "replica_engine": "transformers"}
+    )
+    monkeypatch.setattr(ray_engine(), "say", lambda *_: None)
+    runner.run(replace(experiment, target=target, repeats=1, token_budget=10), tmp_path / "run")
+    log = tmp_path / "run" / "engine.actor-1.log"
+    assert "loss_type" in log.read_text()
+
+
+@needs_ray
+@pytest.mark.slow
+async def test_when_a_machine_dies_its_requests_move_and_its_actors_wait_for_room(
+    cluster, experiment, tmp_path, monkeypatch
+):
+    """The last test here: the machine does not come back."""
+    monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.2)
+    log = tmp_path / "engine.log"
+    engine = create(replace(experiment.target, own=RAY.own | {"replicas": 4}, log=log))
+    await engine.start()
+    asked = experiment.sampling("target").request(max_tokens=500, seed=1)
+    prompt = engine.tokenizer.encode("1+1?")
+    whole = await engine.complete(prompt, asked)
+    waiting = [asyncio.create_task(engine.of(f"{n}").complete(prompt, asked)) for n in range(8)]
+    await asyncio.sleep(0.2)
+    [second] = cluster.worker_nodes
+    await asyncio.to_thread(cluster.remove_node, second, allow_graceful=False)
+    answers = await asyncio.gather(*waiting)
+    monkeypatch.setattr(ray_engine(), "ROOM_SECONDS", 0.5)
+    every = engine._replicas.values()
+    while sum(not one.alive for one in every) < 2:
+        asked_of_all = (engine.of(one.name).complete(prompt, asked) for one in every)
+        answers += await asyncio.gather(*asked_of_all)
+    assert {one.token_ids for one in answers} == {whole.token_ids}
+    dead = [one for one in every if not one.alive]
+    fresh = engine._makes[dead[0].name]()
+    await dead[0].engine.stop()
+    with pytest.raises(NotThere, match="the cluster has no room for actor"):
+        await fresh.start()
+    await engine.stop()
+    assert log.read_text().count(" is process ") == 4

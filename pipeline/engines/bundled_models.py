@@ -24,3 +24,15 @@ def with_model_folder(settings: EngineSettings) -> EngineSettings:
     if assistant in BUNDLED:
         assistant = str(pocket_dir() / BUNDLED[assistant])
     return replace(settings, model=model, tokenizer=tokenizer, assistant_model=assistant)
+
+
+def with_bundled_names(settings: EngineSettings) -> EngineSettings:
+    """The opposite, for another machine: there the same models lie in another folder."""
+    names: dict[str | None, str] = {str(pocket_dir() / one): name for name, one in BUNDLED.items()}
+    model, tokenizer, assistant = settings.model, settings.tokenizer, settings.assistant_model
+    return replace(
+        settings,
+        model=names.get(model, model),
+        tokenizer=names.get(tokenizer, tokenizer),
+        assistant_model=names.get(assistant, assistant),
+    )

@@ -7,6 +7,8 @@ import contextlib
 import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.engines.protocol import Ability, Completion, Engine, ModelFacts, Tokenizer
@@ -86,6 +88,13 @@ class Replica:
         self.deaths += 1
         for task in self.asked:
             task.cancel()
+
+
+def say(log: Path | None, line: str) -> None:
+    """A line on a replica in the run's log, where there is one."""
+    if log is not None and log.parent.is_dir():
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} replica {line}\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.engines.limits import TooSlow
@@ -24,7 +23,7 @@ from pipeline.engines.protocol import (
     SamplingRequest,
     Tokenizer,
 )
-from pipeline.engines.replica import Likeness, Replica
+from pipeline.engines.replica import Likeness, Replica, say
 from pipeline.engines.routed import Asked, OneName
 from pipeline.engines.routing import chosen
 from pipeline.errors import (
@@ -358,6 +357,4 @@ class Replicas:
             )
 
     def _say(self, line: str) -> None:
-        if self._log is not None and self._log.parent.is_dir():
-            with self._log.open("a", encoding="utf-8") as log:
-                log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} replica {line}\n")
+        say(self._log, line)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import uuid
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from pipeline.engines.bundled_models import with_bundled_names
 from pipeline.engines.limits import time_limit
+from pipeline.engines.model_files import first_line
 from pipeline.engines.protocol import (
     Ability,
     Completion,
@@ -27,17 +30,28 @@ from pipeline.engines.protocol import (
     SamplingRequest,
     Tokenizer,
 )
-from pipeline.engines.ray.actor import HostedEngine
+from pipeline.engines.ray.actor import HostedEngine, Place
 from pipeline.engines.ray.declaration import hosted_settings, hosted_tokenizer
+from pipeline.engines.replica import say
 from pipeline.engines.replicas import Replicas
 from pipeline.engines.settings import EngineSettings
-from pipeline.errors import EngineDead, EngineFailure, RunStopped, Unserved, UserMistake
+from pipeline.errors import (
+    EngineDead,
+    EngineFailure,
+    NotThere,
+    RunStopped,
+    Unserved,
+    UserMistake,
+)
 
 HEALTH_SECONDS = 60.0
 """How long an actor may take to say that it is well, and to stop; on a CPU a step of its engine may
 keep it from answering."""
 ROOM_SECONDS = 60.0
 """How long a cluster may take to find room for an actor."""
+FOLLOW_SECONDS = 5.0
+"""How often the log of an actor that does not see the run directory is brought there."""
+MOST_SHOWN = 200
 GPU_ENGINES = ("vllm", "transformers")
 Answer = TypeVar("Answer")
 
@@ -67,6 +81,8 @@ class _Cluster:
         self._address = None if address is None else str(address)
         self._mine = False
         self._lock = threading.Lock()
+        self.had_room: set[int] = set()
+        """The actors that have run here."""
 
     def join(self) -> None:
         """Connect to it; raises `UserMistake` where there is none."""
@@ -78,10 +94,11 @@ class _Cluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             ray.init(address=self._address or "local", log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise UserMistake(
-                f"no Ray cluster answers at {self._address} ({error}); correct --ray-address, or "
-                "leave it out for a cluster of this machine"
+                f"no Ray cluster answers at {self._address} ({first_line(error)}); correct "
+                "--ray-address, leave it out for a cluster of this machine, or set "
+                "RAY_AUTH_MODE=token here where the cluster wants its token"
             ) from error
         self._mine = True
 
@@ -103,6 +120,9 @@ class _Actor:
         self._seconds = settings.seconds_allowed() + HEALTH_SECONDS
         self._group: Any = None
         self._actor: Any = None
+        self._log: Path | None = None
+        self._told = 0
+        self._following: asyncio.Task[None] | None = None
         self._said: tuple[frozenset[Ability], ModelFacts] | None = None
         self._tokenizer: Tokenizer | None = None
 
@@ -136,15 +156,52 @@ class _Actor:
         self._tokenizer = await asyncio.to_thread(hosted_tokenizer, self._settings)
         room = await asyncio.to_thread(self._find_room, hosted)
         strategy = PlacementGroupSchedulingStrategy(self._group)
+        there = with_bundled_names(hosted)
+        self._log, mark = self._own_log(), uuid.uuid4().hex
+        say(self._log, f"actor-{self._number} of {there.model} starts ({mark})")
         self._actor = (
             ray.remote(HostedEngine)
             .options(scheduling_strategy=strategy, num_cpus=1, num_gpus=room.get("GPU", 0))
-            .remote(hosted, self._own_log())
+            .remote(there, self._log, mark)
         )
         try:
-            self._said = await _answer(self._actor.start.remote())
+            abilities, facts = await self._load(there.model)
         except EngineDead as death:
             raise RunStopped(f"the actor died while it started: {death}") from death
+        self._said = abilities, replace(facts, model=hosted.model)
+
+    async def _load(self, model: str) -> tuple[frozenset[Ability], ModelFacts]:
+        """Let the actor load the model, and tell where it does; what it says of it."""
+        place: Place = await _answer(self._actor.place.remote())
+        say(
+            self._settings.log,
+            f"actor-{self._number} of {model} is process {place.process} on {place.machine}",
+        )
+        if not place.sees_log and self._log is not None:
+            self._told = 0
+            self._following = asyncio.create_task(self._follow())
+        try:
+            said: tuple[frozenset[Ability], ModelFacts] = await _answer(self._actor.start.remote())
+        except (UserMistake, RunStopped) as error:
+            if place.machine == ray.util.get_node_ip_address():
+                raise
+            raise type(error)(f"on the machine {place.machine}: {error}") from None
+        self._cluster.had_room.add(self._number)
+        return said
+
+    async def _follow(self) -> None:
+        """Bring the actor's log here, again and again."""
+        with contextlib.suppress(EngineFailure):
+            while True:
+                await asyncio.sleep(FOLLOW_SECONDS)
+                await self._bring_log(self._actor)
+
+    async def _bring_log(self, actor: Any) -> None:
+        log = self._log
+        while log is not None and (piece := await _answer(actor.logged.remote(self._told))):
+            self._told += len(piece)
+            with log.open("ab") as file:
+                file.write(piece)
 
     async def complete(self, prompt: Sequence[int], sampling: SamplingRequest) -> Completion:
         """Continue a token prefix."""
@@ -170,12 +227,19 @@ class _Actor:
         """End the engine and the actor, and give its room back."""
         actor, self._actor = self._actor, None
         group, self._group = self._group, None
+        following, self._following = self._following, None
+        if following is not None:
+            following.cancel()
+            await asyncio.wait([following])
         if not ray.is_initialized():
             return
         if actor is not None:
             with contextlib.suppress(EngineDead, TimeoutError):
                 async with asyncio.timeout(HEALTH_SECONDS):
                     await _answer(actor.stop.remote())
+                    if following is not None:
+                        await self._bring_log(actor)
+                        await _answer(actor.leave.remote())
             ray.kill(actor)
         if group is not None:
             await asyncio.to_thread(remove_placement_group, group)
@@ -202,7 +266,7 @@ class _Actor:
             group, self._group = self._group, None
             remove_placement_group(group)
             wanted = ", ".join(f"{amount:g} {what}" for what, amount in room.items())
-            raise UserMistake(
+            raise (NotThere if self._number in self._cluster.had_room else UserMistake)(
                 f"the cluster has no room for actor {self._number} ({wanted} on one machine), for "
                 f"{ROOM_SECONDS:g} s; lower --replicas, or wait for room"
             )
@@ -210,17 +274,36 @@ class _Actor:
 
     def _own_log(self) -> Path | None:
         log = self._settings.log
-        return None if log is None else log.with_name(f"{log.stem}.actor-{self._number}.log")
+        there = log is not None and log.parent.is_dir()
+        return (
+            None
+            if log is None or not there
+            else log.with_name(f"{log.stem}.actor-{self._number}.log")
+        )
 
 
 async def _answer(asked: Awaitable[Answer]) -> Answer:
-    """What an actor answers; its engine's errors are raised as they were, its death as one."""
+    """What an actor answers; its engine's errors are raised as they were, its death as one.
+
+    The actor drops what nobody waits for any more.
+    """
     try:
         return await asked
+    except asyncio.CancelledError:
+        if ray.is_initialized():
+            ray.cancel(asked)
+        raise
     except RayTaskError as error:
         cause = error.cause
         if isinstance(cause, UserMistake | RunStopped | EngineFailure):
             raise type(cause)(str(cause)) from None
         raise Unserved(f"the actor failed: {cause}") from error
     except RayActorError as error:
-        raise EngineDead("the actor has died") from error
+        last = str(error).strip().rpartition("\n")[2].strip()
+        if last.startswith(ModuleNotFoundError.__name__):
+            raise UserMistake(
+                f"a machine of the cluster lacks a package ({last}); install speclrm there as here"
+            ) from error
+        raise EngineDead(f"the actor has died ({last[:MOST_SHOWN]})") from error
+    except RayError as error:  # its answer was on a machine that is gone, say
+        raise EngineDead(f"the actor's answer is lost ({first_line(error)})") from error
