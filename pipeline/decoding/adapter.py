@@ -1,7 +1,7 @@
 """Adapters: what low-rank weights add to the linear layers of a model (LoRA, arXiv 2106.09685)."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,10 @@ from torch.nn import functional
 
 NAMED = 3
 """So many layers are named where more are meant."""
+MOST_LETTERS = 100
+"""So many letters of what a file has are told."""
+FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""Types of numbers that weights may have."""
 
 
 class AdapterError(ValueError):
@@ -35,22 +39,22 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which of a model's linear layers a kind of file has updates for, and the same in words.
+    """Which of a model's layers a file has updates for, those and no others; the same in words."""
 
-    `only` says that it has none for others.
-    """
-
-    adapts: Callable[[str, nn.Linear], bool]
+    layers: Callable[[Any], Collection[str]]
     words: str
-    only: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapter:
-    """Updates by the names of their layers, and the rule by which layers were chosen, if known."""
+    """Updates by the names of their layers, and the rule by which layers were chosen, if known.
+
+    They are computed in the type of the layer that they are for, or `in_float32` at least.
+    """
 
     updates: Mapping[str, Update]
     rule: Rule | None = None
+    in_float32: bool = False
 
     def to(self, device: str) -> "Adapter":
         """The same on another device, not to be trained."""
@@ -58,7 +62,7 @@ class Adapter:
             name: Update(one.a.detach().to(device), one.b.detach().to(device), one.scale)
             for name, one in self.updates.items()
         }
-        return Adapter(moved, self.rule)
+        return replace(self, updates=moved)
 
     def check_rank(self, rank: int) -> None:
         """Raise `AdapterError` where a layer has another rank."""
@@ -83,8 +87,7 @@ def check_fits(model: Any, adapter: Adapter) -> None:
     Of a layer that the adapter's rule leaves out no update is taken.
     """
     layers, rule = dict(_linear_layers(model)), _rule_of(adapter)
-    adapts = adapter.rule.adapts if adapter.rule is not None else _may_have_none
-    meant = [name for name, layer in layers.items() if adapts(name, layer)]
+    meant = list(adapter.updates if adapter.rule is None else adapter.rule.layers(model))
     strange = [name for name in adapter.updates if name not in layers]
     if not adapter.updates or len(strange) == len(adapter.updates):
         has = f"has weights for {_some(strange)}" if strange else "has no weights"
@@ -96,19 +99,19 @@ def check_fits(model: Any, adapter: Adapter) -> None:
         wanted, found = tuple(layers[name].weight.shape), (update.b.shape[0], update.a.shape[1])
         if wanted != found:
             raise AdapterError(
-                f"its {name} is for a layer of {found[1]} inputs and {found[0]} outputs, and the "
-                f"model's has {wanted[1]} and {wanted[0]}: it was made for another model"
+                f"its {shown(name)} is for a layer of {found[1]} inputs and {found[0]} outputs, "
+                f"and the model's has {wanted[1]} and {wanted[0]}: it was made for another model"
             )
     missing = [name for name in meant if name not in adapter.updates]
     if missing:
         raise AdapterError(f"it has no weights for {_some(missing)}{rule}")
     surplus = [name for name in adapter.updates if name not in meant]
-    if surplus and adapter.rule is not None and adapter.rule.only:
+    if surplus:
         raise AdapterError(f"it has weights for {_some(surplus)} too{rule}")
 
 
 def attach(model: Any, adapter: Adapter) -> Callable[[], None]:
-    """Let the model's layers add what the adapter has for them, in their own type and place.
+    """Let the model's layers add what the adapter has for them, in their own place.
 
     The result takes the adapter away again, after which the model is what it was before.
 
@@ -118,7 +121,7 @@ def attach(model: Any, adapter: Adapter) -> Callable[[], None]:
     check_fits(model, adapter)
     layers = dict(_linear_layers(model))
     hooks = [
-        layers[name].register_forward_hook(_adding(layers[name], update))
+        layers[name].register_forward_hook(_adding(layers[name], update, adapter.in_float32))
         for name, update in adapter.updates.items()
     ]
 
@@ -133,7 +136,8 @@ def merge(model: Any, adapter: Adapter) -> None:
     """Add the adapter to the model's weights, for good; sums are in float32.
 
     Raises:
-        AdapterError: it does not fit, or a layer shares its weights with another.
+        AdapterError: it does not fit, or a layer shares its weights with another, or has them
+            packed.
     """
     check_fits(model, adapter)
     layers = dict(_linear_layers(model))
@@ -147,6 +151,11 @@ def merge(model: Any, adapter: Adapter) -> None:
             f"the weights of {_some(shared)} are those of another layer too, so nothing can be "
             "added to them for one"
         )
+    packed = [name for name in adapter.updates if layers[name].weight.dtype not in FLOATS]
+    if packed:
+        raise AdapterError(
+            f"the weights of {_some(packed)} are packed: nothing can be added to them"
+        )
     with torch.no_grad():
         for name, update in adapter.updates.items():
             weight = layers[name].weight
@@ -154,12 +163,16 @@ def merge(model: Any, adapter: Adapter) -> None:
             weight.copy_(weight.float() + update.scale * (b @ a))
 
 
-def _adding(layer: nn.Linear, update: Update) -> Callable[[Any, Any, Any], Any]:
+def _adding(layer: nn.Linear, update: Update, in_float32: bool) -> Callable[[Any, Any, Any], Any]:
     """The hook that adds an update to what its layer gives."""
-    a, b, scale = update.a.to(layer.weight), update.b.to(layer.weight), update.scale
+    device, dtype = layer.weight.device, layer.weight.dtype
+    if dtype not in FLOATS or (in_float32 and dtype.itemsize < torch.float32.itemsize):
+        dtype = torch.float32
+    a, b, scale = update.a.to(device, dtype), update.b.to(device, dtype), update.scale
 
     def add(layer: Any, inputs: Any, output: Any) -> Any:  # noqa: ARG001 - a hook's arguments
-        return output + scale * functional.linear(functional.linear(inputs[0], a), b)
+        added = functional.linear(functional.linear(inputs[0].to(dtype), a), b)
+        return (output + scale * added).to(output.dtype)
 
     return add
 
@@ -172,10 +185,12 @@ def _rule_of(adapter: Adapter) -> str:
     return "" if adapter.rule is None else f"; {adapter.rule.words}"
 
 
-def _may_have_none(name: str, layer: nn.Linear) -> bool:  # noqa: ARG001 - a rule for layers
-    return False
+def shown(text: str) -> str:
+    """A text of a file, so that it can be told: of a bounded length, and printable."""
+    bounded = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
+    return "".join(one if one.isprintable() else "?" for one in bounded)
 
 
 def _some(names: list[str]) -> str:
     more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(shown, names[:NAMED])) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,6 @@
 """Files of adapters: ParallelMind's `.pth`, and PEFT's folders. What comes in is untrusted."""
 
 import json
-import math
 import pickle
 import re
 import struct
@@ -15,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pipeline.decoding.adapter import Adapter, AdapterError, Rule, Update
+from pipeline.decoding.adapter import FLOATS, Adapter, AdapterError, Rule, Update, shown
+from pipeline.decoding.adapter_names import CONFIG, MOST_BYTES, WEIGHTS
+from pipeline.decoding.peft_config import read_config
 
-MOST_BYTES = 8 * 2**30
-CONFIG, WEIGHTS = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin")
 PTH_KEY = re.compile(r"(?P<layer>.+)\.lora\.(?P<half>[AB])\.weight")
 PEFT_KEY = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<half>[AB])\.weight")
 _UNREADABLE = (
@@ -39,40 +38,9 @@ _UNREADABLE = (
     ValueError,
 )
 """What torch says of damaged files, depending on where they are damaged."""
-_USUAL: Mapping[str, Any] = {
-    "bias": "none",
-    "peft_type": "LORA",
-    "qalora_group_size": 16,
-    "megatron_core": "megatron.core",
-}
-"""Settings of PEFT that change nothing with these values."""
-_WITHOUT_EFFECT = frozenset(
-    {
-        "auto_mapping",
-        "base_model_name_or_path",
-        "ensure_weight_tying",
-        "eva_config",
-        "exclude_modules",
-        "inference_mode",
-        "layers_pattern",
-        "layers_to_transform",
-        "lora_alpha",
-        "lora_dropout",
-        "alpha_pattern",
-        "peft_version",
-        "r",
-        "rank_pattern",
-        "revision",
-        "runtime_config",
-        "target_modules",
-        "task_type",
-        "use_rslora",
-    }
-)
-"""Settings of PEFT that are heeded here, or matter only in training, or only describe."""
-_BEGUN_AT_ZERO = (True, False, "eva", "gaussian", "orthogonal")
-"""In `init_lora_weights`: ways to begin that leave the model's own weights as they are."""
-_LITERAL = re.compile(r"\^?[\w.-]+")
+TYPES = ", ".join(str(one).removeprefix("torch.") for one in FLOATS)
+_NAMED = re.compile(r"\bGLOBAL ([\w.]{1,100})")
+"""What a file wants to be called, in torch's words."""
 
 
 def read_adapter(path: Path) -> Adapter:
@@ -84,14 +52,14 @@ def read_adapter(path: Path) -> Adapter:
     if path.is_dir():
         return _of_peft(path)
     if not path.is_file():
-        raise AdapterError("there is no such file or folder")
+        raise AdapterError(
+            "it is no file and no folder" if path.exists() else "there is no such file or folder"
+        )
     if path.name in {CONFIG, *WEIGHTS}:
         raise AdapterError("it is a file of an adapter's folder; give the folder")
     halves = _halves(_loaded(path), PTH_KEY, "LAYER.lora.A.weight and LAYER.lora.B.weight")
     updates = {name: Update(a, b) for name, (a, b) in halves.items()}
-    return Adapter(
-        updates, Rule(_is_square, "a .pth is for all square layers and no others", only=True)
-    )
+    return Adapter(updates, Rule(_square_layers, "a .pth is for all square layers and no others"))
 
 
 def write_pth(adapter: Adapter, path: Path) -> None:
@@ -130,7 +98,7 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
 
 
 def _of_peft(folder: Path) -> Adapter:
-    config = _config(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     there = [folder / name for name in WEIGHTS if (folder / name).is_file()]
     if not there:
         raise AdapterError(f"it has no {WEIGHTS[0]}")
@@ -139,77 +107,21 @@ def _of_peft(folder: Path) -> Adapter:
     )
     updates = {}
     for name, (a, b) in halves.items():
-        rank = _pattern_value(config, "rank_pattern", name, _number(config, "r"))
-        alpha = _pattern_value(config, "alpha_pattern", name, _number(config, "lora_alpha"))
-        if rank != a.shape[0]:
+        if config.rank(name) != a.shape[0]:
             raise AdapterError(
-                f"its {CONFIG} says rank {rank:g} for {name}, and its weights have {a.shape[0]}"
+                f"its {CONFIG} says rank {config.rank(name)} for {shown(name)}, and its weights "
+                f"have {a.shape[0]}"
             )
-        updates[name] = Update(
-            a, b, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-        )
-    return Adapter(updates, _rule(config))
+        updates[name] = Update(a, b, config.scale(name))
+    return Adapter(updates, Rule(config.layers, config.words), in_float32=True)
 
 
-def _config(file: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AdapterError(f"the folder has no {CONFIG}; give a folder as PEFT writes it") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"its {CONFIG} cannot be read ({error})") from error
-    if not isinstance(config, dict):
-        raise AdapterError(f"its {CONFIG} is no JSON object")
-    for name, value in config.items():
-        usual = value == _USUAL[name] if name in _USUAL else not value
-        if name == "init_lora_weights":
-            usual = value in _BEGUN_AT_ZERO
-        if not usual and name not in _WITHOUT_EFFECT:
-            raise AdapterError(
-                f"its {CONFIG} has {name} {json.dumps(value)}, which is not done here"
-            )
-    return config
-
-
-def _rule(config: Mapping[str, Any]) -> Rule | None:
-    """Which layers must have weights: known where layers are listed by name and none left out."""
-    named = config.get("target_modules")
-    fewer = any(config.get(one) for one in ("layers_to_transform", "exclude_modules"))
-    if not isinstance(named, list) or fewer or not all(isinstance(one, str) for one in named):
-        return None
-    ends = tuple(f".{one}" for one in named)
-    return Rule(
-        lambda name, layer: f".{name}".endswith(ends),  # noqa: ARG005 - a rule for layers
-        f"its {CONFIG} is for every {', '.join(named)}",
-    )
-
-
-def _is_square(name: str, layer: nn.Linear) -> bool:  # noqa: ARG001 - a rule for layers
-    return bool(layer.weight.shape[0] == layer.weight.shape[1])
-
-
-def _number(config: Mapping[str, Any], name: str) -> float:
-    value = config.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise AdapterError(f"its {CONFIG} has {name} {json.dumps(value)}, and no number above 0")
-    return value
-
-
-def _pattern_value(config: Mapping[str, Any], name: str, layer: str, usual: float) -> float:
-    """What a pattern has for a layer: the first whose key is the layer's name, or its end."""
-    patterns = config.get(name) or {}
-    if not isinstance(patterns, Mapping):
-        raise AdapterError(f"its {CONFIG} has a {name} that is no JSON object")
-    for key in patterns:
-        if _LITERAL.fullmatch(key) is None:
-            raise AdapterError(
-                f"its {CONFIG} has the regular expression {key!r} in {name}; only names of layers "
-                "and their ends are taken here"
-            )
-        whole = key.startswith("^") and layer == key[1:]
-        if whole or f".{layer}".endswith(f".{key}"):
-            return _number(patterns, key)
-    return usual
+def _square_layers(model: Any) -> list[str]:
+    return [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Linear) and layer.weight.shape[0] == layer.weight.shape[1]
+    ]
 
 
 def _loaded(path: Path) -> Mapping[str, torch.Tensor]:
@@ -221,13 +133,22 @@ def _loaded(path: Path) -> Mapping[str, torch.Tensor]:
         elif size <= MOST_BYTES:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise AdapterError(f"{path.name} holds no weights that can be read ({said})") from error
+        raise AdapterError(f"{path.name} holds no weights that can be read{_why(error)}") from error
     if size > MOST_BYTES:
         raise AdapterError(f"{path.name} has {size:,} bytes, more than {MOST_BYTES:,}")
     if not isinstance(tensors, Mapping) or not all(isinstance(one, str) for one in tensors):
         raise AdapterError(f"{path.name} holds no weights by the names of their layers")
     return tensors
+
+
+def _why(error: BaseException) -> str:
+    """The reason, in words of our own: torch's tell how to run what is in a file all the same."""
+    named = _NAMED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
+    if named is not None:
+        return f": it asks for {named[1]}, which is no part of weights; nothing in it was run"
+    if isinstance(error, OSError) and error.strerror:
+        return f": {error.strerror}"
+    return ": it is damaged, or a file of another kind"
 
 
 def _bytes_of(path: Path) -> int:
@@ -247,18 +168,16 @@ def _halves(
     for key, tensor in tensors.items():
         match = pattern.fullmatch(key)
         if match is None:
-            raise AdapterError(f"it has {key[:200]!r}, and weights are called {form}")
+            raise AdapterError(f"it has {shown(key)!r}, and weights are called {form}")
         if not _is_matrix(tensor):
-            raise AdapterError(
-                f"its {key[:200]} is no dense matrix of finite floating-point numbers"
-            )
+            raise AdapterError(f"its {shown(key)} is no dense matrix of finite numbers ({TYPES})")
         found.setdefault(match["layer"], {})[match["half"]] = tensor
     for name, halves in found.items():
         if halves.keys() != {"A", "B"}:
-            raise AdapterError(f"of {name} it has {min(halves)} alone, and not both A and B")
+            raise AdapterError(f"of {shown(name)} it has {min(halves)} alone, and not both A and B")
         if halves["A"].shape[0] != halves["B"].shape[1]:
             raise AdapterError(
-                f"of {name} it has A of rank {halves['A'].shape[0]} and B of rank "
+                f"of {shown(name)} it has A of rank {halves['A'].shape[0]} and B of rank "
                 f"{halves['B'].shape[1]}"
             )
     return {name: (halves["A"], halves["B"]) for name, halves in found.items()}
@@ -269,7 +188,7 @@ def _is_matrix(value: object) -> bool:
         isinstance(value, torch.Tensor)
         and value.layout is torch.strided
         and value.device.type == "cpu"
-        and value.is_floating_point()
+        and value.dtype in FLOATS
         and value.ndim == 2  # noqa: PLR2004 - a matrix
         and min(value.shape) > 0
         # A file can say that few stored numbers are many.
