@@ -1,5 +1,6 @@
 """`speclrm chat`: turns with a memory, through a pipe and in a terminal."""
 
+import contextlib
 import io
 import json
 import os
@@ -15,9 +16,12 @@ from evaluators.reports.safe_text import safe
 from pipeline.generating.prompts import read_prompts
 from speclrm_testing.commands import Said, speclrm
 
+ENDS = ("/exit", "/quit", "/bye")
 REMEMBERED = {"when": "uno", "text": "you had that"}
+SAID = [{"when": f"user: {end}\n", "text": "said"} for end in ENDS]
 RULES = [REMEMBERED, {"when": "one", "text": "uno"}, {"when": "two", "text": "dos"}]
 ROOT = Path(__file__).parent.parent
+DECODINGS = ("plain", "refine")
 COMMAND = "chat --engine scripted --script script.json"
 
 
@@ -30,7 +34,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def script(*rules: dict, **more: object) -> None:
-    Path("script.json").write_text(json.dumps({"rules": [*rules, *RULES], **more}))
+    Path("script.json").write_text(json.dumps({"rules": [*rules, *SAID, *RULES], **more}))
 
 
 @pytest.fixture
@@ -52,6 +56,11 @@ def chat(monkeypatch: pytest.MonkeyPatch):
         (['"""', "say", "two", '""" '], ["dos"]),
         (['"""', "say", "two"], ["dos"]),
         ([" /two"], ["dos"]),
+        *((['"""', end, '"""', "say two"], ["said", "said"]) for end in ENDS),
+        *(([f" {end}", "say two"], ["said", "said"]) for end in ENDS),
+        *(([f"{end} ", "say two"], []) for end in ENDS),
+        (["/exit two"], []),
+        (["say one", "/reset of two", "say two"], ["uno", "you had that"]),
         (["say two", "/exit", "say one"], ["dos"]),
         ([], []),
     ],
@@ -73,6 +82,21 @@ def test_one_question_has_the_answer_that_generate_gives(monkeypatch, tiny_model
 def test_a_system_prompt_survives_a_reset(chat):
     script({"when": "be brief", "text": "k"})
     assert chat("x", "/reset", "y", options="--system-prompt 'be brief'").out == "k\nk\n"
+
+
+def test_a_system_prompt_of_a_history_survives_a_reset(chat):
+    script({"when": "be brief", "text": "k"})
+    chat("x", "/save talk.json", options="--system-prompt 'be brief'")
+    said = chat("y", "/reset", "/save new.json", "say one", options="--history talk.json")
+    assert said.out == "k\nk\n"
+    (prompt,) = read_prompts(Path("new.json"))
+    assert [one["content"] for one in prompt.messages] == ["be brief"]
+
+
+def test_tokens_that_are_not_verified_are_warned_of(chat, tiny_model):
+    options = f"chat --engine transformers --model {tiny_model} --decoding"
+    warned = {way: "not verified" in speclrm(f"{options} {way}").err for way in DECODINGS}
+    assert warned == {"plain": False, "refine": True}
 
 
 def test_what_the_model_writes_commands_no_terminal(chat):
@@ -101,7 +125,9 @@ def test_what_was_saved_before_a_reset_is_never_written_over(chat):
     assert prompt.messages[0]["content"] == "say one"
 
 
-@pytest.mark.parametrize("name", ["there.json", "talk.txt", "no/folder\0.json", ""])
+@pytest.mark.parametrize(
+    "name", ["there.json", "talk.txt", "new/talk.json", "no/folder\0.json", ""]
+)
 def test_saving_never_writes_over_what_is_there(chat, name):
     Path("there.json").write_text("mine")
     said = chat("say one", f"/save {name}", "say two")
@@ -109,6 +135,8 @@ def test_saving_never_writes_over_what_is_there(chat, name):
     assert ("there already" in said.err) == (name == "there.json")
     assert Path("there.json").read_text() == "mine"
     assert not Path("talk.txt").exists()
+    assert not Path("new").exists()
+    assert ("There is no folder new;" in said.err) == (name == "new/talk.json")
 
 
 def test_a_conversation_that_fills_the_context_is_told_what_to_do(chat):
@@ -177,6 +205,39 @@ def test_an_answer_comes_token_by_token_and_ctrl_c_ends_only_that_answer():
     assert (first, after) == ("long", ["say one", "uno"])
     assert 1 <= len(kept) < 8 * 500
     assert (b"e" + out).decode() == f"{kept}\nuno\n"
+
+
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("when", ["waiting", "answering"])
+def test_a_signal_ends_the_program_and_its_engine_whatever_it_does(blow, when, tmp_path):
+    script({"when": "long", "text": "endless " * 5000}, latency={"decode_token": 0.02})
+    process = started()
+    process.stdin.write(b"long\n" if when == "answering" else b"say one\n")
+    seen, awaited = b"", b"e" if when == "answering" else b"uno\n"
+    while awaited not in seen:
+        seen += process.stdout.read(100)
+    process.send_signal(blow)
+    assert process.wait(timeout=60) == 3  # and its standard input is still open
+    out, err = process.stdout.read(), process.stderr.read()
+    assert err.strip() == b"Error: Interrupted."
+    assert out.endswith(b"\n") == (when == "answering")
+    assert not [*tmp_path.glob("speclrm-chat-*")]
+
+
+def test_in_a_terminal_a_signal_ends_the_line_that_is_typed():
+    mine, theirs = pty.openpty()
+    process = started(stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    screen = b""
+    while b"> " not in screen:
+        screen += os.read(mine, 1000)
+    os.write(mine, b"half a li")
+    while process.poll() is None:  # the line editor may be busy, and miss the first
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+    assert process.returncode == 3
+    os.close(mine)
 
 
 def test_in_a_terminal_there_is_a_prompt_and_ctrl_d_ends_it():

@@ -164,7 +164,7 @@ def test_a_prompt_that_leaves_no_room_fails_alone(asked):
         ("--decoding branches --branches 3 --max-branches 3", "drop one of them"),
         (
             "--decoding branches --max-branches 3 --min-branches 4",
-            "must be from 1 to --branches, 3",
+            "--min-branches is 4 and --max-branches 3; the first must not be the larger.",
         ),
         ("--max-total-tokens 90", "--max-total-tokens has no effect with --decoding plain"),
         (

@@ -131,6 +131,11 @@ def branching_of(
         )
     if most is not None and least is None:
         least = 1
+    if most is not None and least > most:
+        raise UserMistake(
+            f"--min-branches is {least} and --max-branches {most}; the first must not be the "
+            "larger."
+        )
     return Branching(
         branches=values["branches"] if most is None else most,
         least=least,

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from pipeline.cli.generation_options import (
 )
 from pipeline.cli.options import given_options, text_or_file
 from pipeline.cli.terminal import echo, echo_part
+from pipeline.engines.settings import REFINE
 from pipeline.errors import SOME_FAILED, PromptTooLong, UserMistake
 from pipeline.generating.answers import ENGINE_LOG, Answer
 from pipeline.generating.conversation import Conversation, read_conversation
@@ -30,6 +32,7 @@ from pipeline.generating.generation import answers_to, started
 from pipeline.generating.settings import Generation
 from pipeline.generating.streaming import Event
 from pipeline.runs.scheduler import Engines, Progress
+from pipeline.signals import ended_by_signals
 
 ASKED_FOR, CONTINUED = "> ", ". "
 LONG = '"""'
@@ -41,6 +44,10 @@ HELP = f"""\
 /exit        end, as the end of input does (Ctrl-D)
 Ctrl-C ends an answer. Text of several lines stands between lines that are {LONG}. A text that
 begins with / is said to the model after a space."""
+UNCHECKED = (
+    "Warning: --decoding refine keeps tokens that the model has not verified; speclrm generate "
+    "--self-check 5 says how far its answers are the model's own."
+)
 CUT = {
     "max_new_tokens": "(cut: --max-new-tokens is {limit})",
     "context": "(cut: the model's context is full; /reset begins anew, /save FILE keeps this)",
@@ -77,9 +84,10 @@ def chat_command(*, system_prompt: str | None, history: Path | None, **values: A
     """  # noqa: D301 - click wants the control character \\b, which keeps the lines apart
     if history is not None and system_prompt is not None:
         raise UserMistake("--history has a beginning of its own; drop --system-prompt.")
-    conversation = Conversation(
-        text_or_file(system_prompt), [] if history is None else read_conversation(history)
-    )
+    if history is None:
+        conversation = Conversation.begun(text_or_file(system_prompt))
+    else:
+        conversation = Conversation(read_conversation(history))
     given = given_options()
     generation = Generation(
         model=model_of(values, given),
@@ -94,13 +102,28 @@ def chat_command(*, system_prompt: str | None, history: Path | None, **values: A
         raise UserMistake("Standard input is closed; speclrm chat reads from it what you say.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    if generation.model.decoding == REFINE:
+        echo(UNCHECKED, err=True)
     folder = Path(tempfile.mkdtemp(prefix="speclrm-chat-"))
-    with asyncio.Runner() as runner:
-        talk = Talk(generation, conversation, runner)
-        talk.with_model(folder / ENGINE_LOG)
-    shutil.rmtree(folder)  # only after a good end: else the message names the engine's log
+    try:
+        with asyncio.Runner() as runner:
+            talk = Talk(generation, conversation, runner)
+            with ended_by_signals(talk.end):
+                talk.with_model(folder / ENGINE_LOG)
+    except Exception:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # it stays if it holds the engine's log, which the message names
+        raise
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder)
     if talk.failed:
         sys.exit(SOME_FAILED)
+
+
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: unlike Ctrl-C it ends more than an answer or a line."""
 
 
 @dataclass(slots=True)
@@ -115,7 +138,9 @@ class Talk:
     conversation: Conversation
     runner: asyncio.Runner
     failed: bool = False
+    ended: bool = False
     _engines: Engines | None = None
+    _task: asyncio.Task[Any] | None = None
 
     def with_model(self, log: Path) -> None:
         """Start the model, talk until the end of input, and stop it."""
@@ -126,27 +151,52 @@ class Talk:
             if sys.stdin.isatty():
                 echo(f"{model.model} through {model.engine}; /help lists the commands.", err=True)
             for line in typed():
-                if line.strip() in ENDS:
+                if line.rstrip() in ENDS:
                     return
-                self.take(line)
+                try:
+                    self.take(line)
+                except Ended:
+                    raise
+                except KeyboardInterrupt:
+                    echo("\n(stopped)", err=True)
         finally:
             self._run(stack.aclose())
 
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        """End all on a signal: what is being computed is given up first, the second time at once.
+
+        Raises:
+            Ended: nothing is being computed.
+        """
+        again, self.ended = self.ended, True
+        if self._task is None or again:
+            raise Ended
+        self._task.cancel()
+        # The loop may be asleep.
+        self._task.get_loop().call_soon_threadsafe(lambda: None)
+
     def take(self, line: str) -> None:
         """Do what a line asks."""
-        command, _, name = line.partition(" ")
         if not line.startswith("/"):
             if line.strip():
                 self._answer(line.removeprefix(" "))
+            return
+        command, *words = line.split(maxsplit=1)
+        if command == "/save":
+            self._save("".join(words).strip())
+        elif command not in {"/help", "/reset", *ENDS}:
+            echo(f"There is no command {command}; /help lists them.", err=True)
+        elif words:
+            echo(
+                f"{command} stands alone on its line; what begins with / is said to the model "
+                "after a space.",
+                err=True,
+            )
         elif command == "/help":
             echo(HELP)
-        elif command == "/reset":
+        else:
             self.conversation.reset()
             echo("(begun anew)", err=True)
-        elif command == "/save":
-            self._save(name.strip())
-        else:
-            echo(f"There is no command {command}; /help lists them.", err=True)
 
     def _save(self, name: str) -> None:
         if not name:
@@ -171,8 +221,13 @@ class Talk:
             (answer,) = self._run(
                 answers_to([question], self.generation, self._engines, shown.hear)
             )
+            shown.end(complete=answer.response is not None)
+            if answer.response is not None:
+                self.conversation.keep(question, answer.response)
         except KeyboardInterrupt:
             shown.end(complete=False)
+            if self.ended:
+                raise
             kept = "what it has written is kept" if shown.text else "the question is dropped"
             echo(f"(stopped; {kept})", err=True)
             if shown.text:
@@ -182,16 +237,25 @@ class Talk:
             shown.is_over = True
         if answer.response is None:
             self.failed = True
-            shown.end(complete=False)
             echo(_why_not(answer), err=True)
-            return
-        shown.end()
-        self.conversation.keep(question, answer.response)
-        if answer.stop in CUT:
+        elif answer.stop in CUT:
             echo(CUT[answer.stop].format(limit=self.generation.max_new_tokens), err=True)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.runner.run(work)
+        async def cancelled_by_signals() -> Any:
+            self._task = asyncio.current_task()
+            try:
+                return await work
+            finally:
+                self._task = None
+
+        try:
+            done = self.runner.run(cancelled_by_signals())
+        except asyncio.CancelledError:
+            raise Ended from None
+        if self.ended:
+            raise Ended
+        return done
 
 
 @dataclass(slots=True)
@@ -236,6 +300,8 @@ def typed() -> Iterator[str]:
         try:
             line = _line(ASKED_FOR)
             yield " " + "\n".join(_long_text()) if line.strip() == LONG else line
+        except Ended:
+            raise
         except KeyboardInterrupt:
             echo("\n(Ctrl-D ends the conversation)", err=True)
         except EOFError:

@@ -2,36 +2,44 @@
 
 import json
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from evaluators.run_files.whole_file import whole_file
 from pipeline.engines.protocol import Message
 from pipeline.errors import UserMistake
 from pipeline.generating.prompts import Prompt, read_prompts
 
+SYSTEM = ("system", "developer")
+"""Roles of the system prompt; newer templates call it the second."""
+
 
 @dataclass(slots=True)
 class Conversation:
     """Messages in turns; `turns` counts what was asked, also before a reset.
 
-    A file is written over only if this conversation was saved there before, since its last reset.
+    What the system says before all else is its beginning. A file is written over only if this
+    conversation was saved there before, since its last reset.
     """
 
-    system_prompt: str | None = None
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message]
     turns: int = 0
+    _beginning: list[Message] = field(init=False)
     _saved: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        if not self.messages:
-            self.reset()
+        self._beginning = [*takewhile(lambda one: one["role"] in SYSTEM, self.messages)]
+
+    @classmethod
+    def begun(cls, system_prompt: str | None) -> Self:
+        """A new one."""
+        return cls([] if system_prompt is None else [{"role": "system", "content": system_prompt}])
 
     def reset(self) -> None:
         """Begin anew, with the system prompt."""
         self._saved.clear()
-        prompt = self.system_prompt
-        self.messages = [] if prompt is None else [{"role": "system", "content": prompt}]
+        self.messages = self._beginning
 
     def question(self, text: str) -> Prompt:
         """What is asked next, with all that was said before."""
@@ -58,6 +66,8 @@ class Conversation:
             indent=2,
         )
         try:
+            if not file.resolve().parent.is_dir():
+                raise UserMistake(f"There is no folder {file.parent}; make it, or name another.")
             replaced = file.exists()
             if replaced and file.resolve() not in self._saved:
                 raise UserMistake(f"{file} is there already; choose another name.")
