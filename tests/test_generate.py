@@ -1,5 +1,6 @@
 """`speclrm generate`: prompts in, one row an answer, in the order of the prompts."""
 
+import csv
 import inspect
 import json
 import shlex
@@ -123,6 +124,9 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(options, why
     ("name", "content", "why"),
     [
         ("a.jsonl", '{"answer": "4"}', "has no prompt"),
+        ("a.csv", "prompt,id,prompt\na,1,b\n", "a.csv:1: the column 'prompt' stands there twice"),
+        ("a.jsonl", '{"prompt": "a", "prompt": "b"}', "a.jsonl:1: .*'prompt' stands there twice"),
+        ("a.json", '[{"prompt": "a", "prompt": "b"}]', "'prompt' stands there twice"),
         ("a.jsonl", '{"prompt": "a", "text": "b"}', "has prompt and text"),
         ("a.jsonl", '{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}', "the id 'x'"),
         ("a.jsonl", '{"id": 1.5, "prompt": "a"}', "1: the id is 1.5; .* text or a whole number"),
@@ -254,6 +258,69 @@ def test_overwriting_keeps_what_was_there_beside_it():
     assert said.code == 0, said.err
     assert responses() == {"0": "dos"}
     assert "uno" in Path(f"{RESULTS}.run", f"replaced-{RESULTS}").read_text()
+
+
+def everything() -> dict[Path, bytes]:
+    return {
+        file: file.read_bytes()
+        for file in Path().rglob("*")
+        if file.is_file() and file.name not in {".lock", "engine.log", "script.json"}
+    }
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.json"])
+@pytest.mark.parametrize(
+    "options",
+    ["--overwrite", "--overwrite --seed 5", "--retry-errors", "", "--overwrite --shards 2"],
+)
+def test_what_does_not_start_changes_no_file(name, options):
+    script(faults={"fail": [2]})
+    assert generated(f"--prompts one two --output-file {name}").code == 1
+    before = everything()
+    Path("script.json").write_text("{")
+    more = "" if "--" in options else "three"
+    said = generated(f"--prompts one two {more} --output-file {name} {options}")
+    assert said.code == 2, said.err
+    assert everything() == before
+
+
+def test_a_self_check_that_refuses_leaves_what_would_be_overwritten(monkeypatch):
+    generated("--prompt one")
+    before = everything()
+
+    def refuse(*_given: object, **_named: object) -> None:
+        raise UserMistake("unsuited")
+
+    monkeypatch.setattr("pipeline.cli.generate._check", refuse)
+    monkeypatch.setattr("pipeline.cli.generate._refuse_idle", lambda *_given, **_named: None)
+    assert "unsuited" in generated("--prompt two --overwrite --self-check 1").err
+    assert everything() == before
+
+
+def test_what_was_overwritten_twice_is_all_kept():
+    for seed, shards in enumerate(("", "", "--shards 2")):
+        said = generated(f"--prompts one two --seed {seed} --overwrite {shards}")
+        assert "2 made, 0 already there" in said.out, said.err
+    kept = Path(f"{RESULTS}.run")
+    assert {one.name for one in kept.glob("replaced-*")} == {
+        f"replaced-{RESULTS}",
+        f"replaced-2-{RESULTS}",
+    }
+
+
+def test_a_csv_cell_may_be_as_long_as_its_file():
+    Path("long.csv").write_text("prompt,,\n" + "x" * 200_000 + ",,\n")
+    (prompt,) = read_prompts(Path("long.csv"))
+    assert prompt.asked == "x" * 200_000
+    assert csv.field_size_limit() == 131_072
+
+
+@pytest.mark.parametrize("option", ["--stream", "--print-layout"])
+def test_what_would_be_printed_does_not_go_with_quiet(option):
+    branches = "--engine transformers --model pocket-target --decoding branches"
+    said = speclrm(f"generate {branches} --prompt one --quiet {option}")
+    assert said.code == 2
+    assert f"so {option} has no effect" in said.sentence
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.json"])

@@ -179,6 +179,7 @@ def test_a_wrong_row_is_one_clear_sentence(tmp_path: Path, rows: list[Values], w
         ("list.jsonl", "[1, 2]", "list.jsonl:1: a list, not a JSON object"),
         ("short.csv", "id,problem,answer\n1,p,2\n2,p\n", "short.csv:3: the number of cells"),
         ("long.csv", "id,problem,answer\n1,p,2,x\n", "long.csv:2: the number of cells"),
+        ("twice.csv", "id,answer,problem,answer\n1,2,p,3\n", "twice.csv:1: the column 'answer'"),
         ("quote.csv", 'id,problem,answer\n1,"p,2\n', "quote.csv:2: malformed CSV"),
         ("fake.parquet", "id,problem,answer", "fake.parquet is not readable Parquet"),
         ("mine.json", "[]", "suffix '.json' is none of .jsonl, .csv, .parquet"),

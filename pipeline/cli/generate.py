@@ -372,7 +372,7 @@ def _end(summary: Summary, *, is_rank: bool) -> None:
     A rank's failed prompts are none: torchrun would end the other ranks.
     """
     if summary.remaining:
-        echo("Interrupted: repeat the command to continue.", err=True)
+        echo("Interrupted: repeat the command (without --overwrite) to continue.", err=True)
         sys.exit(RUN_STOPPED)
     if summary.failed:
         echo("Failed prompts are recorded with errors; --retry-errors asks them again.", err=True)

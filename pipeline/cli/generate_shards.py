@@ -35,7 +35,7 @@ from pipeline.generating.shard_files import (
     answered_elsewhere,
     is_complete,
     merge,
-    set_aside,
+    replaced,
     shard_file,
     shard_files,
 )
@@ -44,6 +44,8 @@ from pipeline.runs.scheduler import Progress
 from pipeline.shards import Shard
 
 NAMED = 3
+OF_THE_WHOLE = {"--overwrite", "--print-layout"}
+"""Options that are done with before the shards begin."""
 LOOK_SECONDS = 0.5
 TRIES, WAIT_SECONDS = 60, 0.05
 OPTIONS = (
@@ -126,6 +128,12 @@ def refuse_together(part: Part, values: Mapping[str, Any]) -> None:
             "One shard cannot begin anew what others have answered: drop --overwrite, and choose "
             "another --output-file."
         )
+    for name in ("stream", "print_layout") if values["quiet"] else ():
+        if values[name]:
+            flag = "--" + name.replace("_", "-")
+            raise UserMistake(
+                f"--quiet prints nothing but errors, so {flag} has no effect; drop one."
+            )
     for name in ("self_check", "stream") if several or part.shard is not None else ():
         if values[name]:
             flag = "--" + name.replace("_", "-")
@@ -181,7 +189,16 @@ def generate_in_shards(
     """
     settings = generation.identity
     if overwrite:
-        set_aside(output, settings)
+        with replaced(output, settings):
+            return generate_in_shards(
+                generation,
+                prompts,
+                output,
+                count,
+                retry_errors=retry_errors,
+                overwrite=False,
+                quiet=quiet,
+            )
     rows = answered_elsewhere(output, Path(), prompts, settings)
     wanted = {one.prompt_id for one in prompts}
     before = {
@@ -190,7 +207,7 @@ def generate_in_shards(
     progress = Progress(total=len(prompts) - len(before))
     typed = click.get_current_context().meta[TYPED]
     end = typed.index("--") if "--" in typed else len(typed)
-    arguments = [one for one in typed[:end] if one.replace("_", "-") != "--overwrite"]
+    arguments = [one for one in typed[:end] if one.replace("_", "-") not in OF_THE_WHOLE]
     parts = parts_of({ROLE: generation.model}, count, ("--quiet",))
     files = [growing_file(shard_file(output, part.shard)) for part in parts]
     progress.begin()

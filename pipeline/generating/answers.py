@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,21 +55,44 @@ class Answer:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswerFile:
     """The output: JSON lines that grow, or one JSON list that is written when work has ended.
 
     Beside it lies the folder `NAME.run`: the settings, the engine's log, and the rows of a list
-    that is not written yet. Each row is on the disk before the next prompt is begun.
+    that is not written yet. Each row is on the disk before the next prompt is begun. Nothing is
+    changed before `begin`, so that work which cannot begin has cost nothing.
     """
 
     path: Path
     rows: dict[str, Record]
+    settings: Mapping[str, Any]
+    overwrite: bool = False
+    has_begun: bool = False
 
     @property
     def folder(self) -> Path:
         """What belongs to the output."""
         return folder_of(self.path)
+
+    def begin(self) -> None:
+        """Make it ready for rows: set aside what is overwritten, or mend its end; write settings.
+
+        Raises:
+            RunStopped: that fails.
+        """
+        growing = growing_file(self.path)
+        try:
+            if self.overwrite:
+                set_aside(self.path)
+            elif growing.exists():
+                repair_end(growing, self.folder / TORN)
+        except OSError as error:
+            raise cannot_write(growing, error.strerror) from error
+        if self.overwrite or _recorded_settings(self.path) != self.settings:
+            text = json.dumps(self.settings, indent=2, ensure_ascii=False) + "\n"
+            replace_file(self.folder / SETTINGS, text.encode())
+        self.has_begun = True
 
     def add(self, answer: Answer) -> None:
         """Put an answer on the disk; raises `RunStopped` where that fails."""
@@ -94,6 +118,21 @@ def folder_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.run")
 
 
+def set_aside(output: Path) -> dict[Path, Path]:
+    """Keep what an output holds in its folder, under new names; where each file is now.
+
+    Raises `OSError`.
+    """
+    moved = {}
+    for file in {output, growing_file(output)}:
+        if file.exists():
+            names = (f"replaced-{number}-{file.name}" for number in count(2))
+            kept = (folder_of(output) / name for name in chain([f"replaced-{file.name}"], names))
+            moved[file] = next(each for each in kept if not each.exists())
+            file.replace(moved[file])
+    return moved
+
+
 @contextmanager
 def opened(
     output: Path,
@@ -102,7 +141,7 @@ def opened(
     *,
     overwrite: bool,
 ) -> Iterator[AnswerFile]:
-    """The output, held by this process, with the rows that it has of an earlier time.
+    """The output, held by this process, with the rows of an earlier time that are to stay.
 
     Raises:
         UserMistake: it is in use, was not written by this command, or with other settings or
@@ -121,11 +160,8 @@ def opened(
     except OSError as error:
         raise UserMistake(f"Cannot write beside {output} ({error.strerror}).") from error
     try:
-        if overwrite:
-            for file in {output, growing_file(output)}:
-                if file.exists():
-                    file.replace(folder / f"replaced-{file.name}")
-        yield _begin(output, prompts, settings)
+        rows = {} if overwrite else recorded_rows(output, prompts, settings)
+        yield AnswerFile(output, rows, settings, overwrite)
     finally:
         lock.release()
 
@@ -157,20 +193,6 @@ def recorded_rows(
                 f"{ANOTHER}."
             )
     return rows
-
-
-def _begin(output: Path, prompts: Iterable[Prompt], settings: Mapping[str, Any]) -> AnswerFile:
-    growing = growing_file(output)
-    if growing.exists():
-        try:
-            repair_end(growing, folder_of(output) / TORN)
-        except OSError as error:
-            raise cannot_write(growing, error.strerror) from error
-    rows = recorded_rows(output, prompts, settings)
-    if _recorded_settings(output) != settings:
-        text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-        replace_file(folder_of(output) / SETTINGS, text.encode())
-    return AnswerFile(output, rows)
 
 
 def _recorded_settings(output: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from pipeline.generating.asking import ask
 from pipeline.generating.effort import effort_of
 from pipeline.generating.prompts import Prompt
 from pipeline.generating.settings import Generation
-from pipeline.generating.shard_files import answered_elsewhere, joined, set_aside, shard_file
+from pipeline.generating.shard_files import answered_elsewhere, joined, shard_file, shards_held
 from pipeline.generating.streaming import Hear
 from pipeline.generating.units import Unit, asks_groups, counted_by, of_shard, units_of
 from pipeline.runs.interrupts import call, drain_on_interrupt
@@ -26,7 +26,9 @@ from pipeline.runs.scheduler import Engines, Progress
 from pipeline.shards import WHOLE, Shard
 
 ROLE = "target"
-KEPT = "Interrupted: finished answers are kept; repeat the command to continue."
+KEPT = (
+    "Interrupted: finished answers are kept; repeat the command (without --overwrite) to continue."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def generate(
     With a shard only its prompts are answered, in a file of its own, and the summary is about them;
     without one the output has all that shards have. `check` is called before, with the folder
     beside the file, while this process holds it; `hear` with what answers have more, as they are
-    written.
+    written. No file is changed before the engine has started.
 
     Raises:
         UserMistake: what was asked cannot be done.
@@ -83,12 +85,18 @@ def generate(
     own, settings = shard_file(output, shard), generation.identity
     model, seed, tokens_of = generation.model, generation.seed, counted_by(generation)
     mine = of_shard(model, prompts, shard or WHOLE, seed, tokens_of=tokens_of)
-    if overwrite:
-        set_aside(output, settings)
-    with opened(own, prompts, settings, overwrite=overwrite) as answers:
+    with contextlib.ExitStack() as held:
+        answers = held.enter_context(opened(own, prompts, settings, overwrite=overwrite))
+        shards = held.enter_context(shards_held(output, settings, own)) if overwrite else []
         if check is not None:
             check(answers.folder)
-        found = joined(answers.rows, answered_elsewhere(output, own, prompts, settings))
+        elsewhere = {} if overwrite else answered_elsewhere(output, own, prompts, settings)
+        found = joined(answers.rows, elsewhere)
+
+        def begin() -> None:
+            for file in (*shards, answers):
+                file.begin()
+
         if shard is None:
             answers.rows.update(found)
         there = {one for one, row in found.items() if not (retry_errors and row.get("error"))}
@@ -97,10 +105,14 @@ def generate(
         progress = Progress(total=len(missing))
         try:
             if missing:
-                work = _answer_all(generation, units, answers, progress, display=display, hear=hear)
+                work = _answer_all(
+                    generation, units, answers, begin, progress, display=display, hear=hear
+                )
                 call(work, KEPT)
+            else:
+                begin()
         finally:
-            if answers.rows:
+            if answers.has_begun and answers.rows:
                 answers.write(prompts)
         found |= answers.rows
     return Summary.of(
@@ -114,6 +126,7 @@ async def _answer_all(
     generation: Generation,
     units: Sequence[Unit],
     answers: AnswerFile,
+    begin: Callable[[], None],
     progress: Progress,
     *,
     display: ProgressDisplay | None,
@@ -123,6 +136,7 @@ async def _answer_all(
         engines = await started(generation, answers.folder / ENGINE_LOG, progress, stack)
         prompts = [prompt for unit in units for prompt in unit.prompts]
         _refuse_bare_texts(generation, prompts, engines.by_role[ROLE])
+        begin()
         shown = display(progress) if display is not None else contextlib.nullcontext()
         with shown, drain_on_interrupt(lambda: progress.in_flight) as draining:
             progress.begin()

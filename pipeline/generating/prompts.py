@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.engines.protocol import Message, Tokenizer
 from pipeline.errors import UserMistake
-from pipeline.problems.data_files import Row, read_rows, refuse_half_characters
+from pipeline.problems.data_files import Row, distinct, read_rows, refuse_half_characters
 
 TEXTS = ("prompt", "question", "text", "problem")
 """What the prompt may be called in an object."""
@@ -154,7 +154,7 @@ def _lines(file: Path) -> Iterator[Row]:
 
 def _listed(file: Path) -> Iterator[Row]:
     try:
-        content = json.loads(_text(file))
+        content = json.loads(_text(file), object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
         raise UserMistake(f"{file} is not JSON ({error}).") from error
     if not isinstance(content, list):

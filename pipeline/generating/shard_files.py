@@ -2,11 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.generating.answers import Record, opened, recorded_rows
+from pipeline.generating.answers import (
+    AnswerFile,
+    Record,
+    growing_file,
+    opened,
+    recorded_rows,
+    set_aside,
+)
 from pipeline.generating.prompts import Prompt
+from pipeline.runs.directory import cannot_write
 from pipeline.shards import Shard
 
 SHARD_NAME = re.compile(r"(?P<output>.+)\.shard-[1-9][0-9]*-of-[1-9][0-9]*(?P<kind>\.jsonl?)")
@@ -72,20 +81,53 @@ def merge(
         rows = joined(answers.rows, elsewhere)
         missing = [one.prompt_id for one in prompts if one.prompt_id not in rows]
         if not missing:
+            answers.begin()
             answers.rows.update(rows)
             answers.write(prompts)
     return rows, missing
 
 
-def set_aside(output: Path, settings: Mapping[str, Any]) -> None:
-    """Begin anew: what the shards of an output hold is kept in the folders beside their files.
+@contextmanager
+def shards_held(output: Path, settings: Mapping[str, Any], own: Path) -> Iterator[list[AnswerFile]]:
+    """The files of an output's shards but for one's own, to be overwritten and held by nobody else.
 
     Raises:
         UserMistake: one is in use.
     """
-    for file in [*shard_files(output)]:
-        with opened(file, (), settings, overwrite=True):
-            pass
+    with ExitStack() as held:
+        yield [
+            held.enter_context(opened(file, (), settings, overwrite=True))
+            for file in [*shard_files(output)]
+            if file != own
+        ]
+
+
+@contextmanager
+def replaced(output: Path, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Begin anew in the block: what an output and its shards hold is set aside.
+
+    It is put back if the block ends without a row in any of them.
+
+    Raises:
+        UserMistake: one is in use.
+        RunStopped: one cannot be set aside.
+    """
+    moved: dict[Path, Path] = {}
+    try:
+        with ExitStack() as held:
+            held.enter_context(opened(output, (), settings, overwrite=True))
+            shards = held.enter_context(shards_held(output, settings, output))
+            for file in (output, *(one.path for one in shards)):
+                try:
+                    moved |= set_aside(file)
+                except OSError as error:
+                    raise cannot_write(file, error.strerror) from error
+        yield
+    finally:
+        files = (output, *shard_files(output))
+        if not any(one.exists() for file in files for one in (file, growing_file(file))):
+            for file, kept in moved.items():
+                kept.replace(file)
 
 
 def is_complete(output: Path, prompts: tuple[Prompt, ...], settings: Mapping[str, Any]) -> bool:

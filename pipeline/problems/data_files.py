@@ -6,12 +6,19 @@ CSV cell stays the text it is ("025" keeps its zero).
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import UserMistake
+
+STANDS_TWICE = "stands there twice; drop or rename one"
+CELLS = threading.Lock()
+"""How large a CSV cell may be is one number of the whole process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     """All rows of the file, in its order.
 
     Raises `UserMistake` for a missing or unreadable file, an unsupported suffix, a malformed
-    line (with its number) and a file without rows.
+    line (with its number), a name that stands twice and a file without rows.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -67,12 +74,24 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
 
 def _json_object(line: str, where: str) -> Mapping[str, object]:
     try:
-        value = json.loads(line, parse_constant=_no_constant)
+        value = json.loads(line, parse_constant=_no_constant, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
         raise UserMistake(f"{where}: not one JSON object on the line ({error})") from error
     if not isinstance(value, dict):
         raise UserMistake(f"{where}: a {type(value).__name__}, not a JSON object")
     return value
+
+
+def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The fields of a JSON object; raises `ValueError` where a name stands twice."""
+    twice = _twice(name for name, _ in pairs)
+    if twice is not None:
+        raise ValueError(f"{twice!r} {STANDS_TWICE}")
+    return dict(pairs)
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -81,11 +100,15 @@ def _no_constant(name: str) -> NoReturn:
 
 def _csv_rows(path: Path) -> Iterator[Row]:
     first_line = 1  # of the record that is being read, which may span lines
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+    with path.open(encoding="utf-8-sig", newline="") as lines, _cells_of(path.stat().st_size):
         reader = csv.DictReader(lines, strict=True)
         try:
             if reader.fieldnames is not None:
                 first_line = reader.line_num + 1
+                # Programs that make tables leave empty columns, which have no name.
+                twice = _twice(name for name in reader.fieldnames if name)
+                if twice is not None:
+                    raise UserMistake(f"{path.name}:1: the column {twice!r} {STANDS_TWICE}")
             for values in reader:
                 where = f"{path.name}:{first_line}"
                 # DictReader files surplus cells under None and fills missing ones with None.
@@ -97,6 +120,17 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             raise UserMistake(f"{path.name}:{first_line}: malformed CSV ({error})") from error
 
 
+@contextmanager
+def _cells_of(size: int) -> Iterator[None]:
+    """Let a cell have so many characters: no more than its file has bytes."""
+    with CELLS:
+        before = csv.field_size_limit(max(size, 1))
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
 def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
         import pyarrow.lib  # noqa: PLC0415 - only Parquet needs it
@@ -104,10 +138,13 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     except ImportError as error:
         raise UserMistake("Parquet files need pyarrow: pip install datasets") from error
     try:
-        rows = parquet.read_table(path).to_pylist()
+        table = parquet.read_table(path)
     except pyarrow.lib.ArrowException as error:
         raise UserMistake(f"data file {path.name} is not readable Parquet: {error}") from error
-    for number, values in enumerate(rows):
+    twice = _twice(table.column_names)
+    if twice is not None:
+        raise UserMistake(f"data file {path.name}: the column {twice!r} {STANDS_TWICE}")
+    for number, values in enumerate(table.to_pylist()):
         yield Row(f"{path.name} row {number}", values)
 
 
