@@ -1,6 +1,7 @@
 """What `kill_resume.py` kills of a run whose results go to a store, and what the store holds then.
 
-The store is moto's S3 server, which also fails at every tenth request. Each round kills the run, or
+The store is moto's S3 server, or the one that SPECLRM_TEST_S3 names (with the key `key` and the
+secret `secret`), and fails at every tenth request. Each round kills the run, or
 the process that uploads, or both as when a machine is lost; and every other round goes on on
 another machine, which has no staging folder.
 """
@@ -26,15 +27,18 @@ from werkzeug.serving import make_server
 from pipeline.runs.durable_lines import REPLACED, key_of
 from pipeline.stores.objects import opened
 from pipeline.stores.patience import Trouble
+from speclrm_testing.forwarding import Forwarding
 
-ADDRESS = "s3://studies/results/run"
+BUCKET = f"studies-{os.getpid()}"
+ADDRESS = f"s3://{BUCKET}/results/run"
 FAILING_SHARE = 0.1
 WINDOW_SECONDS = 1.5
 
 
 def serve_store(chance: random.Random) -> None:
     """Start the server in this process, and name it in the environment."""
-    application = DomainDispatcherApplication(create_backend_app)
+    real = os.environ.get("SPECLRM_TEST_S3")
+    application: Any = Forwarding(real) if real else DomainDispatcherApplication(create_backend_app)
 
     def sometimes(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if chance.random() < FAILING_SHARE:
@@ -108,7 +112,7 @@ def stored_keys() -> Counter[tuple[object, object] | None]:
 
 def make_bucket() -> None:
     """Make the bucket of ADDRESS."""
-    _surely(lambda: opened(ADDRESS).system.mkdir("studies"))
+    _surely(lambda: opened(ADDRESS).system.mkdir(BUCKET))
 
 
 def _lines(prefix: str) -> list[bytes]:

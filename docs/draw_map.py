@@ -69,7 +69,7 @@ FLOORS = (
     ("pipeline.measuring.decoders",),
     ("pipeline.cli",),
     ("pipeline.__main__", "pipeline"),
-    ("speclrm_testing.commands", "speclrm_testing.engine_contract"),
+    ("speclrm_testing.commands", "speclrm_testing.engine_contract", "speclrm_testing.forwarding"),
     ("speclrm_testing.scripted_runs",),
     ("speclrm_testing.reasoner_contract",),
     ("speclrm_testing",),

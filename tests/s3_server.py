@@ -1,6 +1,11 @@
-"""An S3 server for tests, moto's, which can be told to fail, and to be gone for a while."""
+"""An S3 server for tests, which can be told to fail, and to be gone for a while.
+
+It is moto's, or the one that SPECLRM_TEST_S3 names, behind a proxy; the key and the secret that
+tests have there are `key` and `secret`.
+"""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+from speclrm_testing.forwarding import Forwarding
 
 BUCKET = "studies"
 Trouble = Callable[[str, str], bool]
@@ -56,9 +63,13 @@ class S3:
 
 
 def s3_server() -> S3:
-    """A server that is there, with one bucket; skipped where moto is not installed."""
-    moto = pytest.importorskip("moto.server")
+    """A server that is there; skipped where there is none and moto is not installed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = S3(moto.DomainDispatcherApplication(moto.create_backend_app))
+    real = os.environ.get("SPECLRM_TEST_S3")
+    if real:
+        server = S3(Forwarding(real))
+    else:
+        moto = pytest.importorskip("moto.server")
+        server = S3(moto.DomainDispatcherApplication(moto.create_backend_app))
     server.come()
     return server

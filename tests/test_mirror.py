@@ -517,6 +517,18 @@ def test_google_replaces_only_what_its_writer_has_seen_and_within_a_time():
     assert there.version("a") == second
 
 
+def test_a_bucket_that_is_not_there_is_named_whatever_is_asked():
+    def missing(*_args: Any, **_options: Any) -> None:
+        raise FileNotFoundError("b/bucket/o")
+
+    google = Google()
+    google.call = google.find = missing
+    there = Objects(google, "gs://bucket/run", "gs", "bucket/run", "")
+    for asked in (there.found, lambda: there.write("a", b"", None)):
+        with pytest.raises(UserMistake, match="there is no bucket bucket"):
+            asked()
+
+
 # Addresses
 
 

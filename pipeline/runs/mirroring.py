@@ -228,7 +228,7 @@ def serve(folder: Path, run: _Run, run_pid: int) -> None:
         run.tell(IN_USE, str(error))
         return
     except OSError as error:
-        run.tell(STOPPED, _no_place(error))
+        run.tell(STOPPED, _no_place(error, folder))
         return
     if trouble:
         run.tell(STOPPED, trouble)
@@ -290,7 +290,7 @@ def _kept_alike(lease: Lease, mirror: Mirror, run: _Run) -> str | None:
     except Overtaken as error:
         return _overtaken(error, lease, mirror)
     except OSError as error:
-        return _no_place(error)
+        return _no_place(error, folder)
     return None
 
 
@@ -308,10 +308,10 @@ def _overtaken(error: Overtaken, lease: Lease, mirror: Mirror) -> str:
     )
 
 
-def _no_place(error: OSError) -> str:
+def _no_place(error: OSError, folder: Path) -> str:
     return (
-        f"Cannot write {error.filename} ({error.strerror}); free space or repair the disk, then "
-        "run the same command again: finished attempts are kept."
+        f"Cannot write {error.filename or folder} ({error.strerror}); free space or repair the "
+        "disk, then run the same command again: finished attempts are kept."
     )
 
 

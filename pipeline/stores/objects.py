@@ -63,8 +63,12 @@ class Objects:
 
     def found(self) -> dict[str, Found]:
         """All objects by their names within the place."""
-        with self._told():
-            listed = self.system.find(self.place, detail=True)
+        try:
+            with self._told():
+                listed = self.system.find(self.place, detail=True)
+        except FileNotFoundError as error:
+            # Where only nothing lies, nothing is listed.
+            raise self._no_bucket() from error
         prefix = f"{self.place}/"
         return {
             name.removeprefix(prefix): _found(each)
@@ -132,6 +136,9 @@ class Objects:
     def _path(self, name: str) -> str:
         return f"{self.place}/{name}"
 
+    def _no_bucket(self) -> UserMistake:
+        return refused(self.address, f"there is no bucket {self.place.partition('/')[0]}")
+
     def _told(self) -> contextlib.AbstractContextManager[None]:
         return told(self.address, self.scheme)
 
@@ -183,7 +190,7 @@ class Objects:
                     timeout=answer_seconds(len(content)),
                 )
         except FileNotFoundError as error:
-            raise refused(self.address, f"there is no bucket {bucket}") from error
+            raise self._no_bucket() from error
         return str(json.loads(answer)[GENERATION])
 
 
