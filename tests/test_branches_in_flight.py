@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from pipeline.decoding.branches import Branches
 from pipeline.decoding.layout import COLUMNAR, Layout
 from pipeline.decoding.prefix_blocks import PrefixBlocks
+from pipeline.decoding.sequence_cache import SequenceLayer
 from pipeline.engines.branching import Branching
 from pipeline.engines.protocol import SamplingRequest
 from pipeline.engines.tokenizer import HFTokenizer
@@ -201,6 +202,18 @@ def test_where_memory_is_full_the_youngest_wait_and_all_are_as_alone(
     assert written(stepper, jobs) == alone
     assert list(map(tuple, told)) == alone
     assert 1 <= stepper._places < 8
+
+
+def test_where_there_is_no_room_to_forget_one_that_has_ended_the_others_are_as_alone(
+    tiny, tokenizer, alone, monkeypatch
+):
+    def full(self, tokens):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(SequenceLayer, "keep", full)
+    stepper = GroupStepper(tiny, tokenizer, Branching(3))
+    assert written(stepper, jobs_of()) == alone
+    assert stepper._places == 3
 
 
 def test_a_request_that_does_not_fit_alone_fails_and_no_other(tiny, tokenizer, alone, memory):

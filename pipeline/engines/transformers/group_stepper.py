@@ -212,9 +212,8 @@ class GroupStepper:
         return Text(asked.job, self.tokenizer, shared, logits, self._forwards)
 
     def _grow(self) -> None:
-        if not self._texts:
+        if self._branches is None:
             return
-        assert self._branches is not None  # noqa: S101 - they have been read
         self._forwards += 1
         for text in self._texts:
             text.read_in(self._forwards)
@@ -268,9 +267,13 @@ class GroupStepper:
                 self._leave(row)
 
     def _leave(self, row: int) -> None:
-        if self._branches is not None:
-            self._branches.leave(row)
         self._texts[row] = self._texts[-1]
         self._texts.pop()
         if not self._texts:
             self._end()
+        elif self._branches is not None:
+            try:
+                self._branches.leave(row)
+            except torch.OutOfMemoryError:
+                # To forget it takes room for a moment; those that stay are read again.
+                self._end()
