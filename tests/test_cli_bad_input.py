@@ -54,6 +54,40 @@ def number_options() -> Iterator[tuple[str, click.ParamType]]:
                 yield f"{command.name} {option.name}", option.type
 
 
+IDLE = [
+    ("run baseline --problem-id first:1 --force --retry-errors", "drop --retry-errors"),
+    (
+        "generate --model pocket-target --prompt hello --overwrite --retry-errors",
+        "drop --retry-errors",
+    ),
+    (
+        "generate --model pocket-target --prompt hello --quiet --max-display 3",
+        "--max-display has no effect with --quiet",
+    ),
+    ("table t.toml --report --dry-run", "drop --dry-run, or --report"),
+    ("table t.toml --report --only-missing", "drop --only-missing, or --report"),
+    ("table t.toml --report --retry-errors", "drop --retry-errors, or --report"),
+    ("table t.toml --gpus 8", "--gpus only plans"),
+    ("grade --file cases.jsonl --kind latex", "--kind goes with --gold"),
+    ("grade run --kind integer", "--kind goes with --gold"),
+    ("grade --gold 1 --answer 1 --diff", "--diff with runs"),
+    ("measure c.json --wide --format csv", "--wide applies to the table"),
+    ("measure --show folder --wide --markdown", "--wide applies to the table"),
+    ("doctor --measure c.json --model m", "--model has no effect beside --measure"),
+    ("doctor --measure c.json --engine vllm", "--engine has no effect beside --measure"),
+    ("doctor --measure c.json --no-engine", "--no-engine has no effect beside --measure"),
+    ("doctor --measure c.json --draft-model m", "--draft-model has no effect beside --measure"),
+    ("doctor --tokenizer t", "--tokenizer has no effect without --base-url"),
+]
+
+
+@pytest.mark.parametrize(("command", "sentence"), IDLE)
+def test_an_option_that_has_no_effect_beside_another_is_refused(
+    command: str, sentence: str
+) -> None:
+    refused(speclrm(command), 2, sentence)
+
+
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
 def test_no_option_takes_a_number_that_is_not_finite(number: str) -> None:
     taken = []

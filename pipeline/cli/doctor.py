@@ -75,6 +75,17 @@ def doctor_command(
     }.items():
         if base_url and given:
             raise UserMistake(f"{flag} has no effect beside --base-url; drop one of the two")
+    for flag, given in {
+        "--engine": engine != "auto",
+        "--model": model is not None,
+        "--draft-model": draft_model is not None,
+        "--no-engine": no_engine,
+    }.items():
+        if measure is not None and given:
+            raise UserMistake(
+                f"{flag} has no effect beside --measure, whose CONFIG names models and decoders; "
+                "drop one of the two"
+            )
     engine = entry(resolve_auto() if engine == "auto" else engine).name
     checks: list[Callable[[], Iterator[Finding]]] = [
         python_findings,

@@ -185,6 +185,7 @@ def generate_command(  # the click boundary: options arrive as keywords
     generation, part = _generation(values), Part.of(shard, os.environ)
     mine = {"overwrite": overwrite, "self_check": self_check, "stream": stream}
     refuse_together(part, values | mine)
+    _refuse_beside(overwrite=overwrite, quiet=values["quiet"])
     quiet = values["quiet"] or part.leaves_telling
     if not quiet:
         target = shard_file(output_file, part.shard)
@@ -278,6 +279,15 @@ def _generation(values: Mapping[str, Any]) -> Generation:
         trace=values["trace"],
         likeliest=values["print_topk"],
     )
+
+
+def _refuse_beside(*, overwrite: bool, quiet: bool) -> None:
+    """Refuse options that have no effect beside a flag."""
+    given = given_options()
+    if overwrite and "retry_errors" in given:
+        raise UserMistake("--overwrite answers failed prompts, too; drop --retry-errors, or it.")
+    if quiet and "max_display" in given:
+        raise UserMistake("--max-display has no effect with --quiet; drop one of them.")
 
 
 def _refuse_idle(generation: Generation, checked: int | None, *, force: bool, quiet: bool) -> None:

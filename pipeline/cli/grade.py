@@ -14,6 +14,7 @@ from evaluators.crosscheck import NoSecondOpinion, disagreements
 from evaluators.run_files.attempt_lines import as_written
 from evaluators.run_files.whole_file import whole_file
 from pipeline.cli.console import safe_console
+from pipeline.cli.options import given_options
 from pipeline.cli.run_folders import ReadRuns, StagingDir, all_of
 from pipeline.cli.terminal import echo, json_line
 from pipeline.errors import RunStopped, UserMistake
@@ -59,6 +60,8 @@ def grade_command(  # noqa: PLR0917 - click passes them by name
     _refuse_mixtures(bool(runs), file is not None, gold, answer)
     if (output and not file) or (diff and not runs) or (cross_check and gold is not None):
         raise UserMistake("--output goes with --file, --diff with runs, --cross-check with either.")
+    if gold is None and "kind" in given_options():
+        raise UserMistake("--kind goes with --gold; runs and files say the kind themselves.")
     for run in runs:  # a mistyped name is reported before minutes of grading
         read_manifest(run)
     try:

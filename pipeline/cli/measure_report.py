@@ -57,7 +57,11 @@ class Output:
     page: Path | None = None
 
     def check(self) -> None:
-        """Raise `UserMistake` for what will not be possible later."""
+        """Raise `UserMistake` for what will not be possible later, or has no effect."""
+        if self.whole and self.form != TABLE:
+            raise UserMistake(
+                f"--wide applies to the table; --format {self.form} has everything, so drop it."
+            )
         if self.against is not None:
             known(self.against)
         elif self.margin is not None:

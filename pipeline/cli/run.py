@@ -69,6 +69,8 @@ def run_command(  # noqa: PLR0917 - one parameter an option; experiment_of types
     part = None if shard is None else Shard.read(shard)
     if part is not None and shards > 1:
         raise UserMistake("--shard makes one shard and --shards makes all; drop one of them.")
+    if retry_errors and force:
+        raise UserMistake("--force makes failed attempts again, too; drop --retry-errors, or it.")
     planned = plan(experiment_of(reasoner, values), output_dir, shard=part)
     if shards > 1 and not dry_run and (retry_errors or force or not is_complete(planned)):
         sys.exit(run_in_shards(planned, shards, click.get_current_context()))

@@ -99,6 +99,10 @@ def table_command(  # noqa: PLR0917 - one parameter an option
     """
     if gpus and not dry_run:
         raise UserMistake("--gpus only plans; add --dry-run, or drop it.")
+    _refuse_beside_report(
+        {"--dry-run": dry_run, "--only-missing": only_missing, "--retry-errors": retry_errors},
+        report=report,
+    )
     table = read_table(file, assignments, roles())
     every = cells_of(table, RunOptions())
     names = {name for cell in every for name in (cell.row.name, cell.row.family, cell.column.name)}
@@ -145,6 +149,12 @@ def table_command(  # noqa: PLR0917 - one parameter an option
             unstage(run.plan.directory)
     if not complete or not all(one.complete for one in planned):
         sys.exit(INCOMPLETE)
+
+
+def _refuse_beside_report(work: Mapping[str, bool], *, report: bool) -> None:
+    idle = [option for option, given in work.items() if given]
+    if report and idle:
+        raise UserMistake(f"--report only prints what is there; drop {idle[0]}, or --report.")
 
 
 def _to_follow(
