@@ -157,6 +157,12 @@ def test_a_prompt_that_leaves_no_room_fails_alone(asked):
         ("--decoding branches --no-patch-rope", "--patch-rope has no effect"),
         ("--decoding branches --flat-index", "--flat-index has no effect"),
         (f"{COLUMNAR} --no-patch-rope --rope-2d-ratio 1", "with --no-patch-rope; drop one"),
+        (f"{COLUMNAR} --rope-2d-ratio 0 --branch-stride 7", "--branch-stride has no effect with -"),
+        (
+            f"{COLUMNAR} --no-patch-rope --flat-index --branch-stride 7",
+            "--branch-stride has no effect with --no-patch-rope and --flat-index",
+        ),
+        (f"{COLUMNAR} --rope-2d-ratio 1 --flat-index", "--flat-index has no effect with --rope"),
         (f"{COLUMNAR} --rope-2d-ratio 1.5", "1.5 is not in the range"),
         (f"{COLUMNAR} --branches 40", "at 4992, where rotary angles lose digits"),
         ("--decoding branches --branch-stride 2000", "at 6000, where rotary angles lose digits"),
@@ -230,7 +236,8 @@ def test_the_layout_is_printed_as_it_is_fed(asked, tiny_model, monkeypatch):
         "--no-interleave-branches",
         "--branch-stride 9",
         f"{COLUMNAR} --align-to right",
-        f"{COLUMNAR} --no-patch-rope --branch-stride 9 --flat-index",
+        f"{COLUMNAR} --no-patch-rope --branch-stride 9",
+        f"{COLUMNAR} --no-patch-rope --flat-index",
     ):
         monkeypatch.setattr(Branches, "_feed", watched)
         fed.clear()

@@ -123,6 +123,22 @@ def branching_of(
         )
     if "rope_2d_ratio" in given and not values["patch_rope"]:
         raise UserMistake("--rope-2d-ratio has no effect with --no-patch-rope; drop one of them.")
+    if "branch_stride" in given and values["branch_mode"] == COLUMNAR:
+        if values["patch_rope"] and values["rope_2d_ratio"] == 0:
+            raise UserMistake(
+                "--branch-stride has no effect with --rope-2d-ratio 0, where nothing turns by the "
+                "branch; drop one of them."
+            )
+        if values["flat_index"] and not values["patch_rope"]:
+            raise UserMistake(
+                "--branch-stride has no effect with --no-patch-rope and --flat-index, whose "
+                "positions are places in the sequence; drop one of them."
+            )
+    if values["flat_index"] and values["patch_rope"] and values["rope_2d_ratio"] == 1:
+        raise UserMistake(
+            "--flat-index has no effect with --rope-2d-ratio 1, where no pair turns by the "
+            "position; drop one of them."
+        )
     most, least = values["max_branches"], values["min_branches"]
     if most is not None and "branches" in given:
         raise UserMistake(

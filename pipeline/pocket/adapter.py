@@ -10,7 +10,6 @@ import random
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from torch.nn import functional
 
 from pipeline.decoding.adapter import Adapter, Update, attach
 from pipeline.decoding.adapter_files import write_pth
+from pipeline.pocket.arguments import new_file, whole
 from pipeline.pocket.measure import Loaded
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem
 from pipeline.pocket.sequences import SOLVING, Layout, Row, collate
@@ -92,10 +92,10 @@ def twice(problem: Problem) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(prog="pipeline.pocket.adapter", description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="the .pth to write")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--rank", type=int, default=RANK)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=new_file, required=True, help="the .pth to write")
+    parser.add_argument("--steps", type=whole(1), default=STEPS)
+    parser.add_argument("--rank", type=whole(1, 512), default=RANK)
+    parser.add_argument("--seed", type=whole(0), default=0)
     args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     torch.set_num_threads(1)

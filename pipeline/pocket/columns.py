@@ -31,6 +31,7 @@ from pipeline.decoding.layout import COLUMNAR, RIGHT, Layout, Token, in_order
 from pipeline.decoding.rope2d import Rope2D, two_dimensions
 from pipeline.decoding.visibility import added_mask, columns_seen
 from pipeline.pocket.adapter import EASY, RANK, begun
+from pipeline.pocket.arguments import device, made_folder, multiple, share, whole
 from pipeline.pocket.measure import Loaded, prefix, solved
 from pipeline.pocket.problems import KINDS, Problem, make_problem
 from pipeline.pocket.sequences import IGNORED, SOLVING, Row
@@ -257,17 +258,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train and measure each variant; one line of JSON each."""
     parser = argparse.ArgumentParser(prog="pipeline.pocket.columns", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder of the adapters")
-    parser.add_argument("--ratio", type=float, nargs="+", default=[0.5])
+    parser.add_argument("--ratio", type=share, nargs="+", default=[0.5])
     parser.add_argument("--index", choices=INDICES, nargs="+", default=["time"])
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--step-problems", type=int, default=PROBLEMS, help="of each step")
-    parser.add_argument("--device", default="cpu", help="to train on; measured on the CPU")
-    parser.add_argument("--problems", type=int, default=96, help="how many are measured")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=whole(1), default=300)
+    largest = multiple(max(SIZES))
+    parser.add_argument("--step-problems", type=largest, default=PROBLEMS, help="of each step")
+    parser.add_argument(
+        "--device", type=device, default="cpu", help="to train on; measured on the CPU"
+    )
+    parser.add_argument("--problems", type=largest, default=96, help="how many are measured")
+    parser.add_argument("--seed", type=whole(0), default=0)
     args = parser.parse_args(arguments)
+    made_folder(parser, args.output)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     torch.set_num_threads(1)
-    args.output.mkdir(parents=True, exist_ok=True)
     for ratio, index in product(args.ratio, args.index):
         variant, loaded = Variant(ratio, index), Loaded.from_folder(pocket_dir() / "target")
         began = time.process_time()

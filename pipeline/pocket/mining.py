@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from pipeline.pocket.arguments import folder, new_file, whole
 from pipeline.pocket.measure import Loaded, sampled_steps
 from pipeline.pocket.problems import KINDS, Difficulty, Problem, make_problem
 from pipeline.pocket.schedule import LONG
@@ -54,12 +55,12 @@ def read_mined(path: Path) -> list[Mined]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and mine."""
     parser = argparse.ArgumentParser(prog="pipeline.pocket.mining", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--problems", type=int, default=3000)
+    parser.add_argument("--model", type=folder, required=True)
+    parser.add_argument("--output", type=new_file, required=True)
+    parser.add_argument("--problems", type=whole(1), default=3000)
     parser.add_argument("--long", action="store_true", help="long chains of definitions")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=whole(0), default=0)
+    parser.add_argument("--threads", type=whole(1, 512), default=2)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     rng = random.Random(args.seed)  # noqa: S311 - reproducible, no secret

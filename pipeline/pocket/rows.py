@@ -82,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="pipeline.pocket.rows", description=__doc__)
     parser.add_argument("--output", type=Path, default=DATASETS, help="folder to write into")
     folder = parser.parse_args(arguments).output
+    if not folder.is_dir():
+        parser.error(f"{folder} is no folder")
     (folder / "pocket.jsonl").write_text(ordinary_rows())
     (folder / "pocket-long.jsonl").write_text(long_rows())
     (folder / "pocket-hard.jsonl").write_text(hard_rows())

@@ -23,6 +23,7 @@ import torch
 from torch import distributed, multiprocessing
 from torch.nn import functional
 
+from pipeline.pocket.arguments import file, made_folder, whole
 from pipeline.pocket.measure import Loaded, altered_pairs, answers, score_auroc, solved
 from pipeline.pocket.mining import Mined, read_mined
 from pipeline.pocket.model import Shape, TinyQwen3, bf16_is_fast, save_model
@@ -284,15 +285,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="pipeline.pocket.train", description=__doc__)
     parser.add_argument("--size", choices=sorted(RECIPES), required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, required=True, help="optimizer steps in all")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--steps", type=whole(1), required=True, help="optimizer steps in all")
+    parser.add_argument("--seed", type=whole(0), default=0)
+    parser.add_argument(
+        "--workers", type=whole(1, 512), default=2, help="processes of one thread each"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/training.pt")
     parser.add_argument(
-        "--mined", type=Path, nargs="*", default=(), help="wrong steps of the draft, from mining"
+        "--mined", type=file, nargs="*", default=(), help="wrong steps of the draft, from mining"
     )
     args = parser.parse_args(arguments)
-    args.output.mkdir(parents=True, exist_ok=True)
+    made_folder(parser, args.output)
+    if args.resume and not (args.output / "training.pt").is_file():
+        parser.error(f"there is nothing to go on from: {args.output} has no training.pt")
     settings = Settings(**vars(args) | {"mined": tuple(args.mined)})
     # A terminated launcher must end its workers: daemons die in an orderly exit only.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
