@@ -121,24 +121,7 @@ def branching_of(
             f"{NAMES[idle[0]]} has no effect with --branch-mode {ISOLATED}, whose branches have "
             f"their own positions; drop it, or choose --branch-mode {COLUMNAR}."
         )
-    if "rope_2d_ratio" in given and not values["patch_rope"]:
-        raise UserMistake("--rope-2d-ratio has no effect with --no-patch-rope; drop one of them.")
-    if "branch_stride" in given and values["branch_mode"] == COLUMNAR:
-        if values["patch_rope"] and values["rope_2d_ratio"] == 0:
-            raise UserMistake(
-                "--branch-stride has no effect with --rope-2d-ratio 0, where nothing turns by the "
-                "branch; drop one of them."
-            )
-        if values["flat_index"] and not values["patch_rope"]:
-            raise UserMistake(
-                "--branch-stride has no effect with --no-patch-rope and --flat-index, whose "
-                "positions are places in the sequence; drop one of them."
-            )
-    if values["flat_index"] and values["patch_rope"] and values["rope_2d_ratio"] == 1:
-        raise UserMistake(
-            "--flat-index has no effect with --rope-2d-ratio 1, where no pair turns by the "
-            "position; drop one of them."
-        )
+    _check_columns(values, given)
     most, least = values["max_branches"], values["min_branches"]
     if most is not None and "branches" in given:
         raise UserMistake(
@@ -164,3 +147,25 @@ def branching_of(
         flat_index=values["flat_index"],
         total_tokens=values["max_total_tokens"] or None,
     )
+
+
+def _check_columns(values: Mapping[str, Any], given: Collection[str]) -> None:
+    """Raise `UserMistake` where positions do not depend on an option of columns."""
+    if "rope_2d_ratio" in given and not values["patch_rope"]:
+        raise UserMistake("--rope-2d-ratio has no effect with --no-patch-rope; drop one of them.")
+    if "branch_stride" in given and values["branch_mode"] == COLUMNAR:
+        if values["patch_rope"] and values["rope_2d_ratio"] == 0:
+            raise UserMistake(
+                "--branch-stride has no effect with --rope-2d-ratio 0, where nothing turns by the "
+                "branch; drop one of them."
+            )
+        if values["flat_index"] and not values["patch_rope"]:
+            raise UserMistake(
+                "--branch-stride has no effect with --no-patch-rope and --flat-index, whose "
+                "positions are places in the sequence; drop one of them."
+            )
+    if values["flat_index"] and values["patch_rope"] and values["rope_2d_ratio"] == 1:
+        raise UserMistake(
+            "--flat-index has no effect with --rope-2d-ratio 1, where no pair turns by the "
+            "position; drop one of them."
+        )
