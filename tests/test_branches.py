@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from transformers import (
     CohereConfig,
     CohereForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PhiConfig,
@@ -399,6 +401,12 @@ def test_scaling_that_does_not_depend_on_the_length_is_kept(kind):
             "are 'longrope'",
         ),
         (PhiForCausalLM, PhiConfig, {"partial_rotary_factor": 0.5}, "turn 4 of the 8 numbers"),
+        (
+            DeepseekV3ForCausalLM,
+            DeepseekV3Config,
+            {"qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "first_k_dense_replace": 2},
+            "turn 8 of the 24 numbers",
+        ),
         (CohereForCausalLM, CohereConfig, {}, "put together in a way of their own"),
     ],
 )

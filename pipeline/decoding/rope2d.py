@@ -86,10 +86,17 @@ def _rotary(model: Any) -> tuple[Any, Any]:
         raise ValueError(f"the model has {len(found)} rotary modules; one is needed")
     holder, inner = found[0]
     kind = getattr(inner, "rope_type", "default")
+    if not isinstance(kind, str):
+        raise ValueError("the model's layers have rotary positions of several kinds")
     if kind not in FIXED:
         raise ValueError(f"the model's rotary positions are {kind!r}: they change with the length")
-    config = model.config
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    config = model.config.get_text_config()
+    # Where attention is to a latent of the keys, `head_dim` is the width of what is turned.
+    width = (
+        getattr(config, "qk_head_dim", None)
+        or getattr(config, "head_dim", None)
+        or config.hidden_size // config.num_attention_heads
+    )
     if 2 * len(inner.inv_freq) != width:
         raise ValueError(
             f"the model's rotary positions turn {2 * len(inner.inv_freq)} of the {width} numbers "
