@@ -69,8 +69,8 @@ def test_a_text_ends_with_its_first_end_and_at_its_room(tokens, kept):
 
 @given(
     st.lists(st.integers(1, 8), min_size=1, max_size=5),
-    st.tuples(*[st.integers(0, 10_000)] * 4),
-    st.tuples(*[st.integers(0, 1_000)] * 4),
+    st.tuples(*[st.integers(0, 10_000)] * 5),
+    st.tuples(*[st.integers(0, 1_000)] * 5),
 )
 def test_all_that_was_computed_is_booked_once(lengths, more, guessed):
     rows = [(1,) * (length - 1) + (END,) for length in lengths]

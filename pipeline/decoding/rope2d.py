@@ -87,7 +87,7 @@ def _rotary(model: Any) -> tuple[Any, Any]:
     holder, inner = found[0]
     kind = getattr(inner, "rope_type", "default")
     if not isinstance(kind, str):
-        raise ValueError("the model's layers have rotary positions of several kinds")
+        raise ValueError("the model's layers have rotary positions of several kinds")  # noqa: TRY004 - the model is wrong
     if kind not in FIXED:
         raise ValueError(f"the model's rotary positions are {kind!r}: they change with the length")
     config = model.config.get_text_config()
