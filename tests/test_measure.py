@@ -392,7 +392,7 @@ def test_where_a_text_first_differs_it_is_told_how_sure_the_model_was(tmp_path, 
     found = entries(json.loads((out / "report.json").read_text()))["batched"]["agreement"]
     told = [(one["token"], one["gap"]) for one in found["differing"]]
     assert told == [(3, row["gaps"][3]) for row in rows]
-    assert "largest gap" in speclrm(f"measure --show {out} --wide --markdown").out
+    assert "largest gap" in speclrm(f"measure --show {out} --markdown").out
 
 
 def test_a_dry_run_plans_and_writes_nothing(tmp_path):

@@ -185,7 +185,8 @@ def generate_command(  # the click boundary: options arrive as keywords
     generation, part = _generation(values), Part.of(shard, os.environ)
     mine = {"overwrite": overwrite, "self_check": self_check, "stream": stream}
     refuse_together(part, values | mine)
-    _refuse_beside(overwrite=overwrite, quiet=values["quiet"])
+    # The processes of --shards are given --quiet beside what was typed.
+    _refuse_beside(overwrite=overwrite, quiet=values["quiet"] and part.shard is None)
     quiet = values["quiet"] or part.leaves_telling
     if not quiet:
         target = shard_file(output_file, part.shard)
