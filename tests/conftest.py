@@ -105,6 +105,22 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def tiny(tiny_model: Path) -> Any:
+    """That model, loaded; a test leaves it as it was."""
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+
+    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> Any:
+    """That model's tokenizer, as engines have it."""
+    from pipeline.engines.tokenizer import HFTokenizer  # noqa: PLC0415
+
+    return HFTokenizer.load(str(tiny_model))
+
+
 @pytest.fixture
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Let a package be installed, for this test, that has one module and these entry points.

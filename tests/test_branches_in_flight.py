@@ -2,14 +2,12 @@
 
 import itertools
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from grown_rows import MOVES, prompt_of, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
 
 from pipeline.decoding.branches import Branches
 from pipeline.decoding.layout import COLUMNAR, Layout
@@ -17,22 +15,11 @@ from pipeline.decoding.prefix_blocks import PrefixBlocks
 from pipeline.decoding.sequence_cache import SequenceLayer
 from pipeline.engines.branching import Branching
 from pipeline.engines.protocol import SamplingRequest
-from pipeline.engines.tokenizer import HFTokenizer
 from pipeline.engines.transformers.group_stepper import GroupStepper
 from pipeline.engines.transformers.requests import Job
 from pipeline.engines.transformers.stepper import Stepper
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=0)
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_model: Path):
-    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> HFTokenizer:
-    return HFTokenizer.load(str(tiny_model))
 
 
 def last_logits(model, ids: list[int]):

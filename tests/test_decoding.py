@@ -4,7 +4,6 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
-from pathlib import Path
 
 import pytest
 import torch
@@ -30,16 +29,6 @@ from pipeline.engines.transformers.stepper import Stepper
 
 GREEDY = SamplingRequest(max_tokens=40, temperature=0.0, top_p=1.0, seed=0)
 END = 256
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_model: Path):
-    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> HFTokenizer:
-    return HFTokenizer.load(str(tiny_model))
 
 
 KINDS = [

@@ -8,7 +8,6 @@ import pytest
 import torch
 from grown_rows import MOVES, joined, moved, prompt_of
 from hypothesis import given, settings
-from transformers import AutoModelForCausalLM
 
 from pipeline.decoding.gathering import GatheredRows
 from pipeline.decoding.prefix_blocks import PrefixBlocks
@@ -21,11 +20,6 @@ from pipeline.runs.directory import read_attempts
 from speclrm_testing.commands import speclrm
 
 GREEDY = SamplingRequest(max_tokens=20, temperature=0.0, top_p=1.0, seed=0)
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_model: Path):
-    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
 
 
 @settings(max_examples=40)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,11 +23,6 @@ from pipeline.engines.transformers.stepper import Stepper
 
 END, PAD = 256, 257
 SIZES = sorted({(n, m) for n in (0, 1, 7, 31) for m in (1, 2, 3, n + 1)})
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_model: Path):
-    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
 
 
 @pytest.fixture(scope="module")

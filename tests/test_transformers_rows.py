@@ -4,7 +4,6 @@ import asyncio
 import itertools
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -38,16 +37,6 @@ from pipeline.errors import EngineDead, EngineFailure, UserMistake
 
 GREEDY = SamplingRequest(max_tokens=30, temperature=0.0, top_p=1.0, seed=0)
 SAMPLED = replace(GREEDY, temperature=1.0, top_p=0.95)
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_model: Path):
-    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> HFTokenizer:
-    return HFTokenizer.load(str(tiny_model))
 
 
 @pytest.fixture
