@@ -34,6 +34,7 @@ from pipeline.stores.patience import (
     Trouble,
     patience_of,
     patiently,
+    patiently_told,
     silence,
     silence_told,
 )
@@ -264,16 +265,14 @@ def _begin(lease: Lease, mirror: Mirror, run: _Run) -> None:
 def _at_the_start(
     work: Callable[[], None], mirror: Mirror, run: _Run, asks: Callable[[], bool] = lambda: True
 ) -> None:
-    patience = patience_of(START_PATIENCE)
-    troubles: list[str] = []
-
-    def tell(silent: bool) -> None:
-        if silent:
-            trouble = "".join(troubles[-1:])
-            run.tell(NOTE, silence(mirror.objects.address, patience, trouble))
-
-    with silence_told(tell, lambda: mirror.moved, asks):
-        patiently(work, run.wait, patience, lambda: mirror.moved, troubles.append)
+    patiently_told(
+        mirror.objects.address,
+        work,
+        run.wait,
+        lambda text: run.tell(NOTE, text),
+        moved=lambda: mirror.moved,
+        asks=asks,
+    )
 
 
 def _kept_alike(lease: Lease, mirror: Mirror, run: _Run) -> str | None:

@@ -28,12 +28,8 @@ from pipeline.stores.addresses import (
 )
 from pipeline.stores.objects import Found, Objects, opened
 from pipeline.stores.patience import (
-    START_PATIENCE,
     Trouble,
-    patience_of,
-    patiently,
-    silence,
-    silence_told,
+    patiently_told,
 )
 from pipeline.stores.schemes import EXTRAS
 
@@ -191,18 +187,13 @@ def _bring_up(objects: Objects) -> None:
 
 def _patiently(objects: Objects, work: Callable[[], None], mirror: Mirror | None = None) -> None:
     """Do it, and again where the store has trouble for a while; say so if it is silent."""
-    patience = patience_of(START_PATIENCE)
-    troubles: list[str] = []
-
-    def moved() -> int:
-        return 0 if mirror is None else mirror.moved
-
-    def tell(silent: bool) -> None:
-        if silent:
-            sys.stderr.write(f"{silence(objects.address, patience, ''.join(troubles[-1:]))}\n")
-
-    with silence_told(tell, moved):
-        patiently(work, time.sleep, patience, moved, troubles.append)
+    patiently_told(
+        objects.address,
+        work,
+        time.sleep,
+        lambda text: sys.stderr.writelines([f"{text}\n"]),
+        moved=lambda: 0 if mirror is None else mirror.moved,
+    )
 
 
 @contextlib.contextmanager

@@ -84,6 +84,32 @@ def silence(address: str, patience: float, trouble: str = "") -> str:
     )
 
 
+def patiently_told(
+    address: str,
+    work: Callable[[], None],
+    wait: Callable[[float], None],
+    say: Callable[[str], None],
+    *,
+    moved: Callable[[], int] = lambda: 0,
+    asks: Callable[[], bool] = lambda: True,
+) -> None:
+    """Do it `patiently`, as long as a start may take; `say` where the store is silent meanwhile.
+
+    Raises:
+        Trouble: the store still has trouble.
+        UserMistake: the user's patience is no number of seconds.
+    """
+    patience = patience_of(START_PATIENCE)
+    troubles: list[str] = []
+
+    def tell(silent: bool) -> None:
+        if silent:
+            say(silence(address, patience, "".join(troubles[-1:])))
+
+    with silence_told(tell, moved, asks):
+        patiently(work, wait, patience, moved, troubles.append)
+
+
 def patience_of(most: float) -> float:
     """For how long a store that does not answer is tried: so long, or less if the user says so.
 
